@@ -1,0 +1,126 @@
+"""Half-open ranges of time, `[start, stop)`, UTC, in whole nanoseconds since 1970.
+
+The arithmetic here decides what is read: clipping, splitting at shard groups, subtracting what is
+already known. Nothing here reads a clock.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from service.domain.durations import SECOND_NS
+from service.errors import InvalidParameter
+
+EARLIEST_NS = -9_223_372_036_854_775_806
+"""First instant InfluxDB can store, 1677-09-21T00:12:43.145224194Z (models.MinNanoTime)."""
+LATEST_NS = 9_223_372_036_854_775_806
+"""Last instant InfluxDB can store, 2262-04-11T23:47:16.854775806Z (models.MaxNanoTime)."""
+_YEAR_ONE_NS = -62_135_596_800 * SECOND_NS
+"""Where shard groups are counted from: Go's `time.Truncate` counts from year 1 (influxdb meta/data.go)."""
+
+
+@dataclass(frozen=True, order=True)
+class TimeRange:
+    """`[start_ns, stop_ns)`, never empty, inside the time domain of InfluxDB.
+
+    `stop_ns` may be one past `LATEST_NS`, so that the last instant can be read.
+    """
+
+    start_ns: int
+    stop_ns: int
+
+    def __post_init__(self) -> None:
+        if not EARLIEST_NS <= self.start_ns < self.stop_ns <= LATEST_NS + 1:
+            raise ValueError(f"no range: [{self.start_ns}, {self.stop_ns})")
+
+    @property
+    def length_ns(self) -> int:
+        return self.stop_ns - self.start_ns
+
+    def intersect(self, other: "TimeRange") -> "TimeRange | None":
+        start_ns, stop_ns = max(self.start_ns, other.start_ns), min(self.stop_ns, other.stop_ns)
+        return TimeRange(start_ns, stop_ns) if start_ns < stop_ns else None
+
+
+def floor_to(time_ns: int, step_ns: int, origin_ns: int = 0) -> int:
+    """The last multiple of `step_ns` counted from `origin_ns` that is not after `time_ns`."""
+    return time_ns - (time_ns - origin_ns) % step_ns
+
+
+def shard_start(time_ns: int, shard_ns: int) -> int:
+    """Start of the shard group that holds `time_ns`, for groups of `shard_ns` (counted from year 1)."""
+    return floor_to(time_ns, shard_ns, _YEAR_ONE_NS)
+
+
+def slices(span: TimeRange, shard_ns: int) -> Iterator[TimeRange]:
+    """`span` in ascending pieces, none of which crosses the edge of a shard group of `shard_ns`."""
+    start_ns = span.start_ns
+    while start_ns < span.stop_ns:
+        stop_ns = min(shard_start(start_ns, shard_ns) + shard_ns, span.stop_ns)
+        yield TimeRange(start_ns, stop_ns)
+        start_ns = stop_ns
+
+
+def merge(ranges: Iterable[TimeRange]) -> list[TimeRange]:
+    """The same instants in the fewest ranges, ascending: overlapping and touching ones become one."""
+    merged: list[TimeRange] = []
+    for piece in sorted(ranges):
+        if merged and piece.start_ns <= merged[-1].stop_ns:
+            merged[-1] = TimeRange(merged[-1].start_ns, max(merged[-1].stop_ns, piece.stop_ns))
+        else:
+            merged.append(piece)
+    return merged
+
+
+def subtract(span: TimeRange, known: Iterable[TimeRange]) -> list[TimeRange]:
+    """What of `span` no range of `known` covers, ascending."""
+    missing, start_ns = [], span.start_ns
+    for piece in merge(known):
+        if piece.stop_ns <= start_ns or piece.start_ns >= span.stop_ns:
+            continue
+        if piece.start_ns > start_ns:
+            missing.append(TimeRange(start_ns, piece.start_ns))
+        start_ns = piece.stop_ns
+    if start_ns < span.stop_ns:
+        missing.append(TimeRange(start_ns, span.stop_ns))
+    return missing
+
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|z|[+-]\d\d:\d\d)", re.ASCII
+)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def parse_time(text: str, parameter: str) -> int:
+    """Nanoseconds since 1970 of an RFC 3339 time with an offset; up to 9 fractional digits, all kept.
+
+    Raises:
+        InvalidParameter: another form, no offset (a naive time means nothing), no such day, or
+            outside what InfluxDB can store.
+    """
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise InvalidParameter(
+            parameter,
+            f"{parameter}={text!r} is not an RFC 3339 time with an offset. Write 2026-01-31T00:00:00Z or 2026-01-31T00:00:00+01:00"
+            " (in a URL a plus sign is written %2B).",
+        )
+    zone = "+00:00" if found[4] in "Zz" else found[4]
+    try:
+        whole = dt.datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}")
+        seconds = (whole - _EPOCH) // dt.timedelta(seconds=1)
+    except (ValueError, OverflowError) as broken:
+        raise InvalidParameter(parameter, f"{parameter}={text!r} names no instant: {broken}.") from None
+    time_ns = seconds * SECOND_NS + int((found[3] or "").ljust(9, "0"))
+    if not EARLIEST_NS <= time_ns <= LATEST_NS + 1:
+        raise InvalidParameter(parameter, f"{parameter}={text!r} is outside 1677-09-21 to 2262-04-11, what InfluxDB can store.")
+    return time_ns
+
+
+def format_time(time_ns: int) -> str:
+    """RFC 3339 in UTC: no fraction for a whole second, else all nine digits. `parse_time` reads it back."""
+    seconds, fraction = divmod(time_ns, SECOND_NS)
+    whole = (_EPOCH + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{fraction:09d}Z" if fraction else f"{whole}Z"

@@ -1,0 +1,160 @@
+"""Every error that Fluxgate raises on purpose, and who has to act on it.
+
+    FluxgateError
+    |-- CallerError            the request is wrong: change it
+    |   |-- InvalidParameter       a value cannot be read; says what is allowed
+    |   |-- InvalidBody            a body cannot be read at all (not JSON, broken gzip)
+    |   |-- UnknownBucket          no such bucket; names near ones
+    |   |-- UnknownThing           no such job, section, key
+    |   |-- NotAcceptable          no offered format fits Accept
+    |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
+    |   |-- TooManyWindows         the read would make more windows than the limit
+    |   |-- PointsRefused          lines that do not parse, or that the store refused
+    |   |-- VersionConflict        configuration changed since it was read
+    |   |-- Unauthorized           no key, or none that is valid
+    |   |-- Forbidden              a valid key without the scope or bucket
+    |   `-- TooManyFailedTries     wrong keys too often from one address
+    |-- RetryLater             nothing is wrong but the moment: wait and ask again
+    |   |-- TooManyReads           every read slot is taken
+    |   |-- StoreBusy              the store asked for patience (429, queue full)
+    |   `-- NotReady               starting or stopping
+    |-- StoreError             the store did not do its part: the operator acts
+    |   |-- StoreUnavailable       no connection
+    |   |-- StoreTimeout           no answer in time
+    |   |-- StoreDenied            the store refuses our token
+    |   |-- StoreFailed            the store answered an error
+    |   `-- StoreBroken            an answer that stops early or makes no sense
+    `-- ConfigurationError     the process cannot run like this: the operator acts
+
+Each carries a stable `code`; `service.api.problems` gives it a status. Messages say what was
+attempted, what was found and what to do; they never hold secrets.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class FluxgateError(Exception):
+    """Root of the tree. `code` is stable and documented in docs/errors.md."""
+
+    code = "error"
+
+    def __init__(self, message: str, **extra: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extra: Mapping[str, object] = extra
+        """Further members of the problem document, JSON-ready."""
+
+
+class CallerError(FluxgateError):
+    code = "bad_request"
+
+
+class InvalidParameter(CallerError):
+    code = "invalid_parameter"
+
+    def __init__(self, parameter: str, message: str, **extra: object) -> None:
+        super().__init__(message, parameter=parameter, **extra)
+        self.parameter = parameter
+
+
+class InvalidBody(CallerError):
+    code = "invalid_body"
+
+
+class UnknownBucket(CallerError):
+    code = "unknown_bucket"
+
+    def __init__(self, bucket: str, near: Sequence[str] = ()) -> None:
+        hint = f" Did you mean {', '.join(map(repr, near))}?" if near else " GET /buckets lists those your key may see."
+        super().__init__(f"There is no bucket {bucket!r}.{hint}", bucket=bucket, near=list(near))
+        self.bucket = bucket
+
+
+class UnknownThing(CallerError):
+    code = "not_found"
+
+
+class NotAcceptable(CallerError):
+    code = "not_acceptable"
+
+
+class BodyTooLarge(CallerError):
+    code = "body_too_large"
+
+
+class TooManyWindows(CallerError):
+    code = "too_many_windows"
+
+
+class PointsRefused(CallerError):
+    code = "points_refused"
+
+
+class VersionConflict(CallerError):
+    code = "version_conflict"
+
+
+class Unauthorized(CallerError):
+    code = "unauthorized"
+
+
+class Forbidden(CallerError):
+    code = "forbidden"
+
+
+class RetryLater(FluxgateError):
+    """Carries `retry_after_s`, the seconds after which a new try makes sense."""
+
+    code = "retry_later"
+
+    def __init__(self, message: str, retry_after_s: float = 1.0, **extra: object) -> None:
+        super().__init__(message, **extra)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyReads(RetryLater):
+    code = "too_many_reads"
+
+
+class StoreBusy(RetryLater):
+    code = "store_busy"
+
+
+class NotReady(RetryLater):
+    code = "not_ready"
+
+
+class TooManyFailedTries(CallerError):
+    code = "too_many_failed_tries"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreError(FluxgateError):
+    code = "store_error"
+
+
+class StoreUnavailable(StoreError):
+    code = "store_unavailable"
+
+
+class StoreTimeout(StoreError):
+    code = "store_timeout"
+
+
+class StoreDenied(StoreError):
+    code = "store_denied"
+
+
+class StoreFailed(StoreError):
+    code = "store_failed"
+
+
+class StoreBroken(StoreError):
+    code = "store_broken"
+
+
+class ConfigurationError(FluxgateError):
+    code = "configuration"

@@ -1,0 +1,1 @@
+"""Arrow record batches, and their way into and out of bytes."""

@@ -1,0 +1,95 @@
+"""The port that every store fits: reads and writes of exact points, in frames.
+
+Both adapters are held to one contract suite (tests/contract). All methods are synchronous, may be
+called from many threads at once, and raise `UnknownBucket`, `StoreError` or `RetryLater` with a
+message that says what to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
+from service.domain.selection import Selection
+from service.domain.timerange import TimeRange
+from service.frames.frame import Reading
+from service.frames.points import Points
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A line that the store itself refused. `line` counts from 1 in what the caller sent."""
+
+    line: int
+    code: str
+    """`type_conflict`, `outside_retention` or `refused`."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class WriteOutcome:
+    """How many lines were stored, in full, and which were refused. A refused line stored nothing of itself."""
+
+    stored: int
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest values of a bucket's measurements: long frames, one row per series and field.
+
+    `fields` names, for each measurement that has a row, every field it ever had, with types.
+    """
+
+    frames: Sequence[pa.RecordBatch]
+    fields: dict[str, dict[str, tuple[str, ...]]]
+
+
+class Store(Protocol):
+    name: str
+    """`influx` or `embedded`, as answers name it."""
+
+    def buckets(self) -> list[Bucket]:
+        """All buckets but system ones, by name."""
+
+    def bucket(self, name: str) -> Bucket:
+        """Raises UnknownBucket with near names."""
+
+    def create_bucket(self, spec: BucketSpec) -> bool:
+        """True when created, False when a bucket of that name was there; that one is left alone.
+
+        Raises InvalidParameter for a name or retention that the store cannot take.
+        """
+
+    def last_point(self, bucket: str) -> int | None:
+        """Time of the newest point (ns), future ones included; None for an empty bucket."""
+
+    def schema(self, bucket: str) -> list[MeasurementSchema]:
+        """Measurements by name, of all the bucket's time."""
+
+    def read(self, selection: Selection) -> Reading:
+        """Start a read; the plan is `plan_read(selection, self.schema(selection.bucket))`.
+
+        Rows equal those of Flux `aggregateWindow(every, fn, createEmpty: false)`; raw rows are the
+        stored points, bit for bit. Memory is bounded whatever the range.
+        """
+
+    def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
+        """The newest value in `span` of each field and series whose measurement's name contains `word`.
+
+        `measurement`, when given, selects that one alone. At most two upstream queries.
+        """
+
+    def write(self, bucket: str, points: Points) -> WriteOutcome:
+        """Store points. When it returns, they are durable. Writing a point twice leaves one.
+
+        What the store refuses (a second type of a field in a shard group, a time outside the
+        retention) is named line by line; everything else is stored.
+        """
+
+    def ping(self) -> None:
+        """Prove by an authenticated query that reads would work; raises like any other method."""
+
+    def close(self) -> None: ...

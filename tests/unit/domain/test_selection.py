@@ -1,0 +1,79 @@
+from service.domain.schema import FieldType, MeasurementSchema
+from service.domain.selection import FieldPlan, Fn, ReadPlan, Selection, SkippedField, Windows, plan_read
+from service.domain.timerange import TimeRange
+
+F, I, U, S, B = FieldType.FLOAT, FieldType.INTEGER, FieldType.UNSIGNED, FieldType.STRING, FieldType.BOOLEAN
+SPAN = TimeRange(0, 3_600_000_000_000)
+SCHEMA = [
+    MeasurementSchema("wind", ("site",), {"speed": (F,), "code": (S,)}),
+    MeasurementSchema("power", ("meter", "site"), {"on": (B,), "watts": (F, I), "count": (I,), "mode": (F, S)}),
+]
+
+
+def plan(fn: Fn | None, **filters: tuple[str, ...] | tuple[tuple[str, tuple[str, ...]], ...]) -> ReadPlan:
+    windows = Windows(60_000_000_000, fn) if fn else None
+    return plan_read(Selection("plant", SPAN, windows, **filters), SCHEMA)  # type: ignore[arg-type]
+
+
+def test_a_raw_read_takes_every_field_with_every_type() -> None:
+    found = plan(None)
+    assert [one.name for one in found.measurements] == ["power", "wind"]
+    assert found.measurements[0].fields == (
+        FieldPlan("count", (I,), None, (I,)),
+        FieldPlan("mode", (F, S), None, (F, S)),
+        FieldPlan("on", (B,), None, (B,)),
+        FieldPlan("watts", (F, I), None, (F, I)),
+    )
+    assert found.skipped == ()
+
+
+def test_text_and_booleans_are_left_out_of_a_mean_and_named() -> None:
+    found = plan(Fn.MEAN)
+    assert found.skipped == (SkippedField("power", "mode", S), SkippedField("power", "on", B), SkippedField("wind", "code", S))
+    assert found.measurements[0].fields == (
+        FieldPlan("count", (I,), Fn.MEAN, (F,)),
+        FieldPlan("mode", (F,), Fn.MEAN, (F,)),
+        FieldPlan("watts", (F, I), Fn.MEAN, (F,)),
+    )
+
+
+def test_a_text_field_asked_for_by_name_is_answered_with_last() -> None:
+    found = plan(Fn.MAX, fields=("code", "on"))
+    assert [(one.name, one.fields) for one in found.measurements] == [
+        ("power", (FieldPlan("on", (B,), Fn.LAST, (B,)),)),
+        ("wind", (FieldPlan("code", (S,), Fn.LAST, (S,)),)),
+    ]
+    assert found.skipped == ()
+
+
+def test_the_text_of_a_field_that_also_has_numbers_is_left_out_even_by_name() -> None:
+    found = plan(Fn.SUM, fields=("mode",))
+    assert found.measurements[0].fields == (FieldPlan("mode", (F,), Fn.SUM, (F,)),)
+    assert found.skipped == (SkippedField("power", "mode", S),)
+
+
+def test_sum_keeps_the_type_of_one_type_and_makes_floats_of_several() -> None:
+    fields = {one.name: one.output for one in plan(Fn.SUM).measurements[0].fields}
+    assert fields == {"count": (I,), "mode": (F,), "watts": (F,)}
+
+
+def test_count_is_an_integer_of_every_type_and_last_keeps_types() -> None:
+    assert {one.output for one in plan(Fn.COUNT).measurements[0].fields} == {(I,)}
+    assert {one.name: one.output for one in plan(Fn.LAST).measurements[0].fields}["mode"] == (F, S)
+    assert plan(Fn.COUNT).skipped == ()
+
+
+def test_a_measurement_without_a_filtered_tag_key_is_left_out() -> None:
+    assert [one.name for one in plan(None, tags=(("meter", ("a",)),)).measurements] == ["power"]
+
+
+def test_filters_by_name_select_measurements_and_fields() -> None:
+    assert plan(None, measurements=("nothing",)).measurements == ()
+    assert [one.name for one in plan(None, fields=("speed",)).measurements] == ["wind"]
+
+
+def test_the_plan_knows_its_columns() -> None:
+    found = plan(None)
+    assert found.tags == ("meter", "site")
+    assert found.value_types == (F, I, S, B)
+    assert found.field_types == {"code": (S,), "count": (I,), "mode": (F, S), "on": (B,), "speed": (F,), "watts": (F, I)}

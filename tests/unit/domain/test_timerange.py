@@ -1,0 +1,126 @@
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.timerange import (
+    EARLIEST_NS,
+    LATEST_NS,
+    TimeRange,
+    format_time,
+    merge,
+    parse_time,
+    shard_start,
+    slices,
+    subtract,
+)
+from service.errors import InvalidParameter
+
+DAY_NS = 86_400_000_000_000
+WEEK_NS = 7 * DAY_NS
+
+small = st.integers(0, 60)
+ranges = st.builds(lambda start, length: TimeRange(start, start + length), small, st.integers(1, 20))
+
+
+def instants(pieces: list[TimeRange]) -> set[int]:
+    return {moment for piece in pieces for moment in range(piece.start_ns, piece.stop_ns)}
+
+
+@pytest.mark.parametrize(("start_ns", "stop_ns"), [(1, 1), (2, 1), (EARLIEST_NS - 1, 0), (0, LATEST_NS + 2)])
+def test_an_empty_range_or_one_outside_the_domain_cannot_be_made(start_ns: int, stop_ns: int) -> None:
+    with pytest.raises(ValueError, match="no range"):
+        TimeRange(start_ns, stop_ns)
+
+
+def test_the_last_instant_can_be_read() -> None:
+    assert TimeRange(LATEST_NS, LATEST_NS + 1).length_ns == 1
+
+
+def test_a_week_of_shards_begins_on_monday_as_go_truncates_from_year_one() -> None:
+    tuesday = parse_time("2023-06-20T12:00:00Z", "t")
+    assert format_time(shard_start(tuesday, WEEK_NS)) == "2023-06-19T00:00:00Z"
+
+
+def test_slices_before_1970_lie_on_the_same_grid() -> None:
+    span = TimeRange(parse_time("1969-12-28T00:00:00Z", "t"), parse_time("1970-01-06T00:00:00Z", "t"))
+    assert [format_time(piece.start_ns) for piece in slices(span, WEEK_NS)] == [
+        "1969-12-28T00:00:00Z",
+        "1969-12-29T00:00:00Z",
+        "1970-01-05T00:00:00Z",
+    ]
+
+
+@given(st.integers(EARLIEST_NS, LATEST_NS - 40 * WEEK_NS), st.integers(1, 40 * WEEK_NS), st.sampled_from([DAY_NS, WEEK_NS, 5 * DAY_NS]))
+def test_slices_cover_the_range_once_and_never_cross_a_shard_group(start_ns: int, length_ns: int, shard_ns: int) -> None:
+    span = TimeRange(start_ns, start_ns + length_ns)
+    pieces = list(slices(span, shard_ns))
+    assert pieces[0].start_ns == span.start_ns and pieces[-1].stop_ns == span.stop_ns
+    assert all(left.stop_ns == right.start_ns for left, right in zip(pieces, pieces[1:], strict=False))
+    assert all(shard_start(piece.start_ns, shard_ns) == shard_start(piece.stop_ns - 1, shard_ns) for piece in pieces)
+
+
+@given(st.lists(ranges, max_size=8))
+def test_merging_keeps_the_instants_and_leaves_gaps_between(pieces: list[TimeRange]) -> None:
+    merged = merge(pieces)
+    assert instants(merged) == instants(pieces)
+    assert all(left.stop_ns < right.start_ns for left, right in zip(merged, merged[1:], strict=False))
+
+
+@given(ranges, st.lists(ranges, max_size=8))
+def test_subtracting_leaves_exactly_what_is_not_known(span: TimeRange, known: list[TimeRange]) -> None:
+    assert instants(subtract(span, known)) == instants([span]) - instants(known)
+
+
+@given(ranges, ranges)
+def test_an_intersection_holds_the_common_instants(left: TimeRange, right: TimeRange) -> None:
+    both = left.intersect(right)
+    assert instants([both] if both else []) == instants([left]) & instants([right])
+
+
+@pytest.mark.parametrize(
+    ("text", "time_ns"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01T00:00:00.000000001Z", 1),
+        ("1969-12-31T23:59:59.999999999Z", -1),
+        ("2026-01-31T01:00:00.5+01:00", 1_769_817_600_500_000_000),
+        ("2026-01-31 00:00:00z", 1_769_817_600_000_000_000),
+        ("1677-09-21T00:12:43.145224194Z", EARLIEST_NS),
+        ("2262-04-11T23:47:16.854775806Z", LATEST_NS),
+    ],
+)
+def test_rfc_3339_times_are_read_to_the_nanosecond(text: str, time_ns: int) -> None:
+    assert parse_time(text, "start") == time_ns
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "2026-01-31", "2026-01-31T00:00:00", "2026-01-31T00:00Z", "1769817600", "2026-01-31T00:00:00.1234567891Z", "-1h"]
+)
+def test_a_naive_time_or_another_form_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="RFC 3339 time with an offset"):
+        parse_time(text, "start")
+
+
+@pytest.mark.parametrize("text", ["2026-02-30T00:00:00Z", "2026-01-31T24:00:01Z", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_that_does_not_exist_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="names no instant|outside"):
+        parse_time(text, "start")
+
+
+@pytest.mark.parametrize("text", ["1677-09-21T00:12:43Z", "2262-04-11T23:47:17Z", "9999-12-31T23:59:59Z"])
+def test_a_time_that_influxdb_cannot_store_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="outside 1677-09-21 to 2262-04-11"):
+        parse_time(text, "stop")
+
+
+@given(st.integers(EARLIEST_NS, LATEST_NS))
+def test_formatted_times_parse_back(time_ns: int) -> None:
+    assert parse_time(format_time(time_ns), "t") == time_ns
+
+
+@given(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC)))
+def test_times_agree_with_the_standard_library(moment: dt.datetime) -> None:
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    assert parse_time(moment.isoformat(), "t") == (moment - epoch) // dt.timedelta(microseconds=1) * 1000

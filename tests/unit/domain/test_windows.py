@@ -1,0 +1,109 @@
+"""Window edges, against a slow model that walks a local clock minute by minute."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.domain.durations import parse_duration
+from service.domain.timerange import TimeRange, format_time, parse_time
+from service.domain.windows import Grid, grids
+
+MINUTE_NS = 60_000_000_000
+EPOCH = dt.datetime(1970, 1, 1)
+
+
+def between(start: str, stop: str) -> TimeRange:
+    return TimeRange(parse_time(start, "start"), parse_time(stop, "stop"))
+
+
+def edges(pieces: list[Grid]) -> list[int]:
+    """Every window start in the pieces, then the last stop: what the pieces mean."""
+    found = []
+    for piece in pieces:
+        first = (piece.span.start_ns - piece.offset_ns) // piece.every_ns
+        found += [max(piece.span.start_ns, (first + k) * piece.every_ns + piece.offset_ns) for k in range(piece.count)]
+    return [*found, pieces[-1].span.stop_ns]
+
+
+def local_minutes(time_ns: int, zone: ZoneInfo) -> int:
+    moment = dt.datetime.fromtimestamp(time_ns // 1_000_000_000, zone).replace(tzinfo=None)
+    return int((moment - EPOCH).total_seconds()) // 60
+
+
+def test_windows_in_utc_lie_on_the_epoch_grid_in_one_piece() -> None:
+    span = between("2026-01-01T00:20:00Z", "2026-01-01T02:10:00Z")
+    assert grids(span, parse_duration("1h", "every")) == [Grid(span, 3_600_000_000_000, 0)]
+    assert [format_time(edge) for edge in edges(grids(span, parse_duration("1h", "every")))] == [
+        "2026-01-01T00:20:00Z",
+        "2026-01-01T01:00:00Z",
+        "2026-01-01T02:00:00Z",
+        "2026-01-01T02:10:00Z",
+    ]
+
+
+def test_a_window_longer_than_the_range_is_one_window() -> None:
+    pieces = grids(between("2026-01-01T00:20:00Z", "2026-01-01T02:10:00Z"), parse_duration("30d", "every"))
+    assert [piece.count for piece in pieces] == [1]
+
+
+def test_weeks_begin_on_thursday_as_in_flux() -> None:
+    span = between("2026-01-05T00:00:00Z", "2026-01-16T00:00:00Z")
+    assert [format_time(edge)[:10] for edge in edges(grids(span, parse_duration("1w", "every")))] == [
+        "2026-01-05",
+        "2026-01-08",
+        "2026-01-15",
+        "2026-01-16",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "hours"),
+    [
+        ("2026-03-27T23:00:00Z", "2026-03-31T22:00:00Z", [24, 23, 24, 24]),
+        ("2026-10-23T22:00:00Z", "2026-10-26T23:00:00Z", [24, 25, 24]),
+    ],
+)
+def test_local_days_in_berlin_have_23_or_25_hours_at_the_change(start: str, stop: str, hours: list[int]) -> None:
+    found = edges(grids(between(start, stop), parse_duration("1d", "every"), "Europe/Berlin"))
+    assert [(right - left) // 3_600_000_000_000 for left, right in zip(found, found[1:], strict=False)] == hours
+
+
+def test_hours_are_not_touched_by_a_change_of_whole_hours() -> None:
+    span = between("2026-03-28T00:00:00Z", "2026-03-30T00:00:00Z")
+    assert edges(grids(span, parse_duration("1h", "every"), "Europe/Berlin")) == edges(grids(span, parse_duration("1h", "every")))
+
+
+def test_a_zone_with_a_half_hour_has_its_days_at_its_midnight() -> None:
+    found = edges(grids(between("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z"), parse_duration("1d", "every"), "Asia/Kolkata"))
+    assert [format_time(edge)[11:16] for edge in found] == ["00:00", "18:30", "18:30", "00:00"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"]),
+    st.sampled_from(["15m", "1h", "6h", "1d", "3d"]),
+    st.integers(0, 60 * 24 * 360),
+    st.integers(1, 60 * 24 * 9),
+)
+def test_edges_are_those_of_the_local_clock(zone: str, every: str, start_minute: int, minutes: int) -> None:
+    start_ns = parse_time("2026-01-01T00:00:00Z", "t") + start_minute * MINUTE_NS
+    span = TimeRange(start_ns, start_ns + minutes * MINUTE_NS)
+    pieces = grids(span, parse_duration(every, "every"), zone)
+    assert pieces[0].span.start_ns == span.start_ns and pieces[-1].span.stop_ns == span.stop_ns
+    assert all(left.span.stop_ns == right.span.start_ns for left, right in zip(pieces, pieces[1:], strict=False))
+    found, clock, step = edges(pieces), ZoneInfo(zone), parse_duration(every, "every") // MINUTE_NS
+    assert found == sorted(set(found))
+    assert all(local_minutes(edge, clock) % step == 0 for edge in found[1:-1])
+    ticks = range(span.start_ns + MINUTE_NS, span.stop_ns, MINUTE_NS)
+    jumped = {tick for tick in ticks if local_minutes(tick, clock) - local_minutes(tick - MINUTE_NS, clock) != 1}
+    if not jumped:
+        assert set(found[1:-1]) == {tick for tick in ticks if local_minutes(tick, clock) % step == 0}
+
+
+@given(st.integers(-(2**62), 2**62), st.integers(1, 10**15), st.integers(10**9, 10**14))
+def test_the_count_is_the_number_of_windows_touched(start_ns: int, length_ns: int, every_ns: int) -> None:
+    piece = grids(TimeRange(start_ns, start_ns + length_ns), every_ns)[0]
+    assert piece.count == (start_ns + length_ns - 1) // every_ns - start_ns // every_ns + 1
