@@ -17,7 +17,8 @@ def test_a_whole_number_and_one_unit_is_a_duration(text: str, length_ns: int) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", "1", "-1d", "+1d", "1.5h", "30x", "1H", "1h30m", " 1h", "1h ", "1h\n", "١h", "1e3s", "1ms", "1y", "9999999999s", "0x1s"]
+    "text",
+    ["", "h", "1", "-1d", "+1d", "1.5h", "30x", "1H", "1h30m", " 1h", "1h ", "1h\n", "١h", "1e3s", "1ms", "1y", "9999999999s", "0x1s"],
 )
 def test_every_other_form_is_refused_with_the_form_spelled_out(text: str) -> None:
     with pytest.raises(InvalidParameter, match="whole number and one unit") as refused:

@@ -2,11 +2,11 @@ from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.selection import FieldPlan, Fn, ReadPlan, Selection, SkippedField, Windows, plan_read
 from service.domain.timerange import TimeRange
 
-F, I, U, S, B = FieldType.FLOAT, FieldType.INTEGER, FieldType.UNSIGNED, FieldType.STRING, FieldType.BOOLEAN
+F, N, S, B = FieldType.FLOAT, FieldType.INTEGER, FieldType.STRING, FieldType.BOOLEAN
 SPAN = TimeRange(0, 3_600_000_000_000)
 SCHEMA = [
     MeasurementSchema("wind", ("site",), {"speed": (F,), "code": (S,)}),
-    MeasurementSchema("power", ("meter", "site"), {"on": (B,), "watts": (F, I), "count": (I,), "mode": (F, S)}),
+    MeasurementSchema("power", ("meter", "site"), {"on": (B,), "watts": (F, N), "count": (N,), "mode": (F, S)}),
 ]
 
 
@@ -19,10 +19,10 @@ def test_a_raw_read_takes_every_field_with_every_type() -> None:
     found = plan(None)
     assert [one.name for one in found.measurements] == ["power", "wind"]
     assert found.measurements[0].fields == (
-        FieldPlan("count", (I,), None, (I,)),
+        FieldPlan("count", (N,), None, (N,)),
         FieldPlan("mode", (F, S), None, (F, S)),
         FieldPlan("on", (B,), None, (B,)),
-        FieldPlan("watts", (F, I), None, (F, I)),
+        FieldPlan("watts", (F, N), None, (F, N)),
     )
     assert found.skipped == ()
 
@@ -31,9 +31,9 @@ def test_text_and_booleans_are_left_out_of_a_mean_and_named() -> None:
     found = plan(Fn.MEAN)
     assert found.skipped == (SkippedField("power", "mode", S), SkippedField("power", "on", B), SkippedField("wind", "code", S))
     assert found.measurements[0].fields == (
-        FieldPlan("count", (I,), Fn.MEAN, (F,)),
+        FieldPlan("count", (N,), Fn.MEAN, (F,)),
         FieldPlan("mode", (F,), Fn.MEAN, (F,)),
-        FieldPlan("watts", (F, I), Fn.MEAN, (F,)),
+        FieldPlan("watts", (F, N), Fn.MEAN, (F,)),
     )
 
 
@@ -54,11 +54,11 @@ def test_the_text_of_a_field_that_also_has_numbers_is_left_out_even_by_name() ->
 
 def test_sum_keeps_the_type_of_one_type_and_makes_floats_of_several() -> None:
     fields = {one.name: one.output for one in plan(Fn.SUM).measurements[0].fields}
-    assert fields == {"count": (I,), "mode": (F,), "watts": (F,)}
+    assert fields == {"count": (N,), "mode": (F,), "watts": (F,)}
 
 
 def test_count_is_an_integer_of_every_type_and_last_keeps_types() -> None:
-    assert {one.output for one in plan(Fn.COUNT).measurements[0].fields} == {(I,)}
+    assert {one.output for one in plan(Fn.COUNT).measurements[0].fields} == {(N,)}
     assert {one.name: one.output for one in plan(Fn.LAST).measurements[0].fields}["mode"] == (F, S)
     assert plan(Fn.COUNT).skipped == ()
 
@@ -75,5 +75,5 @@ def test_filters_by_name_select_measurements_and_fields() -> None:
 def test_the_plan_knows_its_columns() -> None:
     found = plan(None)
     assert found.tags == ("meter", "site")
-    assert found.value_types == (F, I, S, B)
-    assert found.field_types == {"code": (S,), "count": (I,), "mode": (F, S), "on": (B,), "speed": (F,), "watts": (F, I)}
+    assert found.value_types == (F, N, S, B)
+    assert found.field_types == {"code": (S,), "count": (N,), "mode": (F, S), "on": (B,), "speed": (F,), "watts": (F, N)}

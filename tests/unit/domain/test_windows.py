@@ -1,6 +1,7 @@
 """Window edges, against a slow model that walks a local clock minute by minute."""
 
 import datetime as dt
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -68,7 +69,7 @@ def test_weeks_begin_on_thursday_as_in_flux() -> None:
 )
 def test_local_days_in_berlin_have_23_or_25_hours_at_the_change(start: str, stop: str, hours: list[int]) -> None:
     found = edges(grids(between(start, stop), parse_duration("1d", "every"), "Europe/Berlin"))
-    assert [(right - left) // 3_600_000_000_000 for left, right in zip(found, found[1:], strict=False)] == hours
+    assert [(right - left) // 3_600_000_000_000 for left, right in pairwise(found)] == hours
 
 
 def test_hours_are_not_touched_by_a_change_of_whole_hours() -> None:
@@ -93,7 +94,7 @@ def test_edges_are_those_of_the_local_clock(zone: str, every: str, start_minute:
     span = TimeRange(start_ns, start_ns + minutes * MINUTE_NS)
     pieces = grids(span, parse_duration(every, "every"), zone)
     assert pieces[0].span.start_ns == span.start_ns and pieces[-1].span.stop_ns == span.stop_ns
-    assert all(left.span.stop_ns == right.span.start_ns for left, right in zip(pieces, pieces[1:], strict=False))
+    assert all(left.span.stop_ns == right.span.start_ns for left, right in pairwise(pieces))
     found, clock, step = edges(pieces), ZoneInfo(zone), parse_duration(every, "every") // MINUTE_NS
     assert found == sorted(set(found))
     assert all(local_minutes(edge, clock) % step == 0 for edge in found[1:-1])

@@ -1,0 +1,109 @@
+"""Measuring whole processes and requests: medians of a few alternating runs, peak memory, percentiles."""
+
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+
+RUNS = 5
+
+
+def seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+def alternate(acts: dict[str, Callable[[], object]], runs: int = RUNS) -> dict[str, float]:
+    """Median seconds of each act, run in turn (A B A B ...) after one warm-up, so that drift hits all alike."""
+    taken: dict[str, list[float]] = {name: [] for name in acts}
+    for turn in range(runs + 1):
+        for name, act in acts.items():
+            spent = seconds(act)
+            if turn:
+                taken[name].append(spent)
+    return {name: statistics.median(spents) for name, spents in taken.items()}
+
+
+def curl(url: str, *arguments: str) -> Callable[[], object]:
+    """A whole `curl` process that writes the answer away and fails on an HTTP error."""
+    command = ["curl", "-sS", "--fail", "-o", "/dev/null", *arguments, url]
+    return lambda: subprocess.run(command, check=True, timeout=300)
+
+
+def first_byte(url: str, headers: dict[str, str]) -> tuple[float, float, int]:
+    """Seconds to the first byte of the body, seconds in all, and bytes."""
+    begun = time.perf_counter()
+    with httpx.stream("GET", url, headers=headers, timeout=300) as response:
+        response.raise_for_status()
+        pieces = response.iter_raw()
+        size = len(next(pieces))
+        first = time.perf_counter() - begun
+        size += sum(map(len, pieces))
+    return first, time.perf_counter() - begun, size
+
+
+class PeakMemory:
+    """Largest resident size of a process tree while the block runs, in MB."""
+
+    def __init__(self, pid: int) -> None:
+        self._root = psutil.Process(pid)
+        self._done = threading.Event()
+        self.before_mb = self.peak_mb = self._now_mb()
+
+    def _now_mb(self) -> float:
+        total = 0
+        for process in [self._root, *self._root.children(recursive=True)]:
+            try:
+                total += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        return total / 1e6
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            self.peak_mb = max(self.peak_mb, self._now_mb())
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def growth_mb(self) -> float:
+        return self.peak_mb - self.before_mb
+
+
+def latencies(url: str, headers: dict[str, str], count: int, pause_s: float = 0.0) -> list[float]:
+    """Seconds of `count` requests, one after the other, on one connection."""
+    taken = []
+    with httpx.Client(timeout=60, headers=headers) as client:
+        client.get(url)
+        for _ in range(count):
+            begun = time.perf_counter()
+            client.get(url).raise_for_status()
+            taken.append(time.perf_counter() - begun)
+            time.sleep(pause_s)
+    return taken
+
+
+def percentile(taken: list[float], share: float) -> float:
+    return sorted(taken)[min(int(len(taken) * share), len(taken) - 1)]
+
+
+def machine() -> str:
+    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
+    return f"{psutil.cpu_count()} cores ({model}), {psutil.virtual_memory().total / 2**30:.0f} GiB"
+
+
+def row(what: str, figure: str, target: str, met: bool) -> None:
+    print(f"| {what} | {figure} | {target} | {'yes' if met else '**no**'} |", flush=True)

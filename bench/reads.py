@@ -1,0 +1,176 @@
+"""The gateway against a real InfluxDB, and against what people use instead. Prints the rows of docs/benchmarks.md.
+
+    .venv/bin/python -m bench.reads            (InfluxDB and the embedded store, about 10 minutes)
+    .venv/bin/python -m bench.reads --quick    (one counted run of each)
+
+One million values as in TSBS: measurement cpu, 100 hosts, 3 tags, 10 float fields, 1,000 times with
+nanosecond jitter. Everything runs on this machine, so a ratio says more than a second.
+"""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bench import measure
+from bench.data import BUCKET, LONG_BUCKET, SPAN_MINUTES, START, STOP, fill
+from bench.serving import Gateway, gateway
+from tests.support.servers import Influx, running_influx
+
+ROWS = 1_000_000
+COPY_PARAMETERS = f"start={START}&stop={STOP}"
+
+
+def flux(tail: str = "") -> str:
+    return (
+        f'from(bucket: "{BUCKET}") |> range(start: {START}, stop: {STOP}) |> filter(fn: (r) => r._measurement == "cpu"){tail}'
+        ' |> drop(columns: ["_start", "_stop"])'
+    )
+
+
+def ask_influx(influx: Influx, query: str) -> tuple[str, ...]:
+    """What curl sends to InfluxDB itself."""
+    body = json.dumps({"query": query, "dialect": {"annotations": ["datatype", "group", "default"]}})
+    return (
+        f"{influx.url}/api/v2/query?org={influx.org}",
+        "-H", f"Authorization: Token {influx.token}", "-H", "Content-Type: application/json", "-d", body,
+    )  # fmt: skip
+
+
+def compare_with_influx(server: Gateway, influx: Influx, runs: int) -> None:
+    key = ("-H", f"X-API-Key: {server.key}", "-H", "Cache-Control: no-cache")
+    raw = f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw"
+    direct_url, *direct = ask_influx(influx, flux())
+    taken = measure.alternate(
+        {
+            "direct": measure.curl(direct_url, *direct),
+            "csv": measure.curl(f"{raw}&format=csv", *key),
+            "json": measure.curl(f"{raw}&format=json", *key),
+        },
+        runs,
+    )
+    ratio("raw read, long CSV, against Flux by curl", taken["csv"], taken["direct"], 1.0)
+    ratio("raw read, JSON, against Flux by curl", taken["json"], taken["direct"], 1.3)
+    means_url, *means = ask_influx(influx, flux(" |> aggregateWindow(every: 1m, fn: mean, createEmpty: false)"))
+    taken = measure.alternate(
+        {
+            "direct": measure.curl(means_url, *means),
+            "csv": measure.curl(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=1m&format=csv", *key),
+        },
+        runs,
+    )
+    ratio("1-minute means, CSV, against Flux by curl", taken["csv"], taken["direct"], 1.15)
+
+
+def ratio(what: str, ours_s: float, theirs_s: float, most: float) -> None:
+    measure.row(what, f"{ours_s / theirs_s:.2f} times ({ours_s:.2f} s / {theirs_s:.2f} s)", f"at most {most} times", ours_s <= theirs_s * most)
+
+
+def compare_with_the_usual_script(server: Gateway, influx: Influx) -> None:
+    script = subprocess.Popen([sys.executable, "-m", "bench.usual_script", influx.url, influx.token, influx.org, flux()])
+    with measure.PeakMemory(script.pid) as memory:
+        theirs_s = measure.seconds(lambda: script.wait(600))
+    key = {"X-API-Key": server.key, "Cache-Control": "no-cache"}
+    with measure.PeakMemory(server.pid) as ours:
+        ours_s = measure.first_byte(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv", key)[1]
+    measure.row(
+        "raw CSV against the usual script, time", f"{theirs_s / ours_s:.0f} times faster ({theirs_s:.1f} s / {ours_s:.2f} s)",
+        "at least 20 times", theirs_s >= 20 * ours_s,
+    )  # fmt: skip
+    measure.row(
+        "raw CSV against the usual script, memory", f"1/{memory.peak_mb / max(ours.growth_mb, 1):.0f} ({ours.growth_mb:.0f} MB of growth / {memory.peak_mb:.0f} MB)",
+        "at most 1/20", ours.growth_mb * 20 <= memory.peak_mb,
+    )  # fmt: skip
+
+
+def memory_and_first_byte(server: Gateway) -> None:
+    key = {"X-API-Key": server.key, "Cache-Control": "no-cache"}
+    for bucket, millions in ((BUCKET, 1), (LONG_BUCKET, 10)):
+        url = f"{server.url}/buckets/{bucket}?start={START}&stop=2026-12-31T00:00:00Z&every=raw&format=csv"
+        with measure.PeakMemory(server.pid) as memory:
+            first_s, all_s, size = measure.first_byte(url, key)
+        measure.row(f"memory growth of one read of {millions} million rows", f"{memory.growth_mb:.0f} MB", "at most 40 MB", memory.growth_mb <= 40)
+        measure.row(
+            f"first data byte of {millions} million rows", f"{first_s / all_s:.1%} of {all_s:.1f} s ({size / 1e6:.0f} MB)", "before 10%", first_s < all_s * 0.1
+        )
+
+
+def trivial_endpoint_under_load(server: Gateway) -> None:
+    key = {"X-API-Key": server.key, "Cache-Control": "no-cache"}
+    trivial = f"{server.url}/health/live"
+    idle = measure.percentile(measure.latencies(trivial, key, 500), 0.99)
+    stop = threading.Event()
+    with four_reads(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv", key, stop):
+        busy = measure.percentile(measure.latencies(trivial, key, 500, 0.01), 0.99)
+    measure.row(
+        "a trivial endpoint during four reads, p99", f"{busy / idle:.1f} times idle ({busy * 1e3:.1f} ms / {idle * 1e3:.1f} ms)",
+        "at most 10 times", busy <= 10 * idle,
+    )  # fmt: skip
+
+
+@contextmanager
+def four_reads(url: str, key: dict[str, str], stop: threading.Event) -> Iterator[None]:
+    def read(number: int) -> None:
+        while not stop.is_set():
+            measure.first_byte(f"{url}&limit={ROWS + number}", key)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def cached_answer(server: Gateway) -> None:
+    key = {"X-API-Key": server.key}
+    url = f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv&limit=15000"
+    size = len(httpx.get(url, headers=key).content)
+    hit = httpx.get(url, headers=key).headers["X-Fluxgate-Cache"]
+    trivial = measure.percentile(measure.latencies(f"{server.url}/health/live", key, 300), 0.5)
+    cached = measure.percentile(measure.latencies(url, key, 300), 0.5)
+    measure.row(
+        f"a cached answer of {size / 1e6:.1f} MB ({hit.split(';')[0]}), p50", f"{cached / trivial:.1f} times the trivial one ({cached * 1e3:.2f} ms / {trivial * 1e3:.2f} ms)",
+        "at most 2 times", cached <= 2 * trivial,
+    )  # fmt: skip
+
+
+def embedded_store(folder: Path, runs: int) -> None:
+    with gateway(folder / "embedded", {}) as server:
+        written_s = fill(BUCKET, 1, server.write)
+        values = ROWS / written_s
+        measure.row("embedded store: ingest of line protocol over HTTP", f"{values / 1e3:.0f} k values/s", "at least 200 k", values >= 200_000)
+        key = ("-H", f"X-API-Key: {server.key}", "-H", "Cache-Control: no-cache")
+        url = f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&format=csv"
+        taken = measure.alternate({"raw": measure.curl(f"{url}&every=raw", *key), "means": measure.curl(f"{url}&every={SPAN_MINUTES}m", *key)}, runs)
+        measure.row("embedded store: raw CSV", f"{ROWS / taken['raw'] / 1e6:.1f} M values/s", "at least 1 M", taken["raw"] <= 1)
+        measure.row("embedded store: means", f"{ROWS / taken['means'] / 1e6:.1f} M values/s", "at least 5 M", taken["means"] <= 0.2)
+
+
+def main() -> None:
+    runs = 1 if "--quick" in sys.argv else measure.RUNS
+    print(f"{dt.date.today()}, {measure.machine()}, Python {sys.version.split()[0]}, load {psutil.getloadavg()[0]:.1f}\n")
+    print("| what | measured | target | met |\n|---|---|---|---|")
+    with running_influx() as influx:
+        fill(BUCKET, 1, influx.write)
+        fill(LONG_BUCKET, 10, influx.write)
+        settings = {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
+        with gateway(influx.folder / "gateway", settings) as server:
+            memory_and_first_byte(server)
+            compare_with_influx(server, influx, runs)
+            compare_with_the_usual_script(server, influx)
+            trivial_endpoint_under_load(server)
+            cached_answer(server)
+        embedded_store(influx.folder, runs)
+
+
+if __name__ == "__main__":
+    main()
