@@ -1,0 +1,73 @@
+"""Values as text, a whole column at a time: numbers in their shortest exact form, strings quoted or escaped.
+
+Absent values stay null; whoever joins the row says what stands for them. Texts that need no quoting,
+nearly all, pay one look over their bytes.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_PLAIN_BELOW = 1e10
+"""From here on Arrow prints a float with an exponent, so a JSON reader sees a float by itself."""
+_NEEDS_QUOTES = '^$|^\\s|\\s$|[",\\r\\n]'
+_JSON_ESCAPES = {0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r"}
+
+
+def csv_values(values: pa.Array) -> pa.StringArray:
+    """Cells of CSV. Floats are the shortest text that reads back the same (`7`, `-0`, `1e+300`, `NaN`, `+Inf`, `-Inf`)."""
+    if pa.types.is_string(values.type):
+        return csv_quoted(values)
+    texts = values.cast(pa.string())
+    if not pa.types.is_floating(values.type) or _all_finite(values):
+        return texts
+    signed = pc.if_else(pc.greater(values, 0.0), "+Inf", "-Inf")
+    return pc.if_else(pc.is_finite(values), texts, pc.if_else(pc.is_nan(values), "NaN", signed))
+
+
+def csv_quoted(texts: pa.StringArray) -> pa.StringArray:
+    """RFC 4180, quoted where a reader could take it otherwise; an empty string is `""`, so that it is not an absent cell."""
+    ends, octets = _ends(texts), _octets(texts)
+    if not ((octets <= 0x22) | (octets == ord(","))).any() and (ends[1:] > ends[:-1]).all():
+        return texts
+    needy = pc.match_substring_regex(texts, _NEEDS_QUOTES)
+    doubled = pc.replace_substring(texts, '"', '""')
+    return pc.if_else(needy, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
+
+
+def json_numbers(values: pa.Array) -> pa.StringArray:
+    """JSON of numbers and booleans. A float stays a float (`7.0`, `-0.0`); NaN and infinities, which JSON lacks, are `null`."""
+    texts = values.cast(pa.string())
+    if not pa.types.is_floating(values.type):
+        return texts
+    bare = pc.and_(pc.equal(pc.trunc(values), values), pc.less(pc.abs(values), _PLAIN_BELOW))
+    if pc.any(bare).as_py():
+        texts = pc.if_else(bare, pc.binary_join_element_wise(texts, ".0", ""), texts)
+    return texts if _all_finite(values) else pc.if_else(pc.is_finite(values), texts, "null")
+
+
+def json_escaped(texts: pa.StringArray) -> pa.StringArray:
+    """The inside of JSON strings, without the quotes around them."""
+    octets = _octets(texts)
+    if not ((octets < 0x20) | (octets == ord('"')) | (octets == ord("\\"))).any():
+        return texts
+    escaped = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
+    for control in np.unique(octets[octets < 0x20]).tolist():
+        escaped = pc.replace_substring(escaped, chr(control), _JSON_ESCAPES.get(control, f"\\u{control:04x}"))
+    return escaped
+
+
+def _all_finite(values: pa.Array) -> bool:
+    return pc.all(pc.is_finite(values)).as_py() is not False
+
+
+def _octets(texts: pa.StringArray) -> npt.NDArray[np.uint8]:
+    """The bytes of all texts of an array, without a copy."""
+    data, ends = texts.buffers()[2], _ends(texts)
+    return np.frombuffer(data, np.uint8)[ends[0] : ends[-1]] if data is not None else np.empty(0, np.uint8)
+
+
+def _ends(texts: pa.StringArray) -> npt.NDArray[np.int32]:
+    """Where each text starts and the last ends."""
+    return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
