@@ -50,7 +50,8 @@ class Selection:
     """Bucket, range and filters. Empty filters select everything; values within one filter mean "or".
 
     `tags` holds a pair of key and accepted values for each filtered key; a series without the tag
-    does not match. `windows` absent: raw points.
+    does not match. `windows` absent: raw points. `complete_rows` asks for blocks that hold complete
+    rows (see `service.frames.frame`), as a wide answer needs.
     """
 
     bucket: str
@@ -59,6 +60,7 @@ class Selection:
     measurements: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    complete_rows: bool = False
 
 
 @dataclass(frozen=True)

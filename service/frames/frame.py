@@ -6,8 +6,8 @@ dictionary<int32, string>; an absent tag is null. Tag columns of one frame may s
 buffer; the encoders make use of that. Within a series (measurement, tags, field) times ascend,
 from frame to frame too.
 
-A `Block` is a tuple of frames that together hold complete rows: no (measurement, tags, time) has
-its fields in two blocks. So a block is all that is needed to turn long rows into wide ones.
+A `Block` is a tuple of frames. When the selection asks for `complete_rows`, no (measurement, tags,
+time) has its fields in two blocks, so a block is all that is needed to turn long rows into wide ones.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,0 +1,33 @@
+"""A whole answer in one value: when it was made, its headers, its body. Foreign bytes are no answer."""
+
+import json
+from dataclasses import dataclass
+
+_MAGIC = b"fga1"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """`made_at` in seconds since 1970."""
+
+    made_at: float
+    headers: dict[str, str]
+    body: memoryview
+
+
+def pack(made_at: float, headers: dict[str, str], chunks: list[bytes]) -> bytes:
+    head = json.dumps({"at": made_at, "headers": headers, "size": sum(map(len, chunks))}).encode()
+    return b"".join([_MAGIC, len(head).to_bytes(4, "big"), head, *chunks])
+
+
+def unpack(value: bytes) -> Stored | None:
+    """None when `value` is not, or not wholly, what `pack` made."""
+    if value[:4] != _MAGIC or len(value) < 8:
+        return None
+    end = 8 + int.from_bytes(value[4:8], "big")
+    try:
+        head = json.loads(value[8:end])
+        made_at, headers, size = float(head["at"]), dict(head["headers"]), int(head["size"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Stored(made_at, headers, memoryview(value)[end:]) if len(value) - end == size else None

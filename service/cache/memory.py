@@ -1,0 +1,91 @@
+"""The cache in the process: bounded in bytes, the least recently used goes first."""
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+_ENTRY_BYTES = 200
+"""What an entry costs beside its key and value."""
+
+
+class MemoryCache:
+    """Holds at most `max_bytes`, keys and values together. `clock` gives seconds that never go back."""
+
+    name = "memory"
+
+    def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._bytes = 0
+        self._locks: dict[str, tuple[float, str]] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        return self._bytes
+
+    def get(self, key: str) -> bytes | None:
+        with self._lock:
+            found = self._entries.get(key)
+            if found is None:
+                return None
+            if found[0] <= self._clock():
+                self._drop(key)
+                return None
+            self._entries.move_to_end(key)
+            return found[1]
+
+    def put(self, key: str, value: bytes, ttl_s: float) -> bool:
+        size = _size(key, value)
+        if ttl_s <= 0 or size > self._max_bytes:
+            return False
+        with self._lock:
+            self._drop(key)
+            while self._bytes + size > self._max_bytes:
+                self._drop(next(iter(self._entries)))
+            self._entries[key] = (self._clock() + ttl_s, value)
+            self._bytes += size
+        return True
+
+    def delete(self, key: str) -> None:
+        with self._lock:
+            self._drop(key)
+
+    def lock(self, key: str, ttl_s: float) -> str | None:
+        with self._lock:
+            now = self._clock()
+            held = self._locks.get(key)
+            if held is not None and held[0] > now:
+                return None
+            token = secrets.token_hex(8)
+            self._locks[key] = (now + ttl_s, token)
+            return token
+
+    def unlock(self, key: str, token: str) -> None:
+        with self._lock:
+            if self._locks.get(key, (0.0, ""))[1] == token:
+                del self._locks[key]
+
+    def locked(self, key: str) -> bool:
+        with self._lock:
+            held = self._locks.get(key)
+            return held is not None and held[0] > self._clock()
+
+    def ping(self) -> None:
+        """Always there."""
+
+    def close(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0
+
+    def _drop(self, key: str) -> None:
+        found = self._entries.pop(key, None)
+        if found is not None:
+            self._bytes -= _size(key, found[1])
+
+
+def _size(key: str, value: bytes) -> int:
+    return len(key) + len(value) + _ENTRY_BYTES

@@ -1,0 +1,1 @@
+"""What must survive a restart, in SQL: API keys, runtime configuration, jobs."""

@@ -1,0 +1,85 @@
+"""Runtime configuration: named sections, each with a version, so that two editors do not overwrite each other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import InvalidParameter, UnknownThing, VersionConflict
+from service.state.database import StateDatabase
+from service.state.tables import configuration
+
+
+class Coordinates(BaseModel):
+    """Where the telemetry is from, in degrees. They win over LATITUDE and LONGITUDE; null leaves them to those."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    latitude: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)
+    longitude: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
+
+
+SECTIONS: Mapping[str, type[BaseModel]] = {"coordinates": Coordinates}
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """A section's value. Version 0: never set."""
+
+    version: int
+    value: dict[str, Any]
+
+
+class ConfigStore:
+    """Reads and writes sections. `clock` gives seconds since 1970."""
+
+    def __init__(self, database: StateDatabase, clock: Callable[[], float], sections: Mapping[str, type[BaseModel]] = SECTIONS) -> None:
+        self._database = database
+        self._clock = clock
+        self._sections = sections
+
+    def get(self, section: str) -> Versioned:
+        """Raises UnknownThing."""
+        model = self._model(section)
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(configuration).where(configuration.c.section == section)).first()
+        if row is None:
+            return Versioned(0, model().model_dump(mode="json"))
+        return Versioned(row.version, dict(row.value))
+
+    def put(self, section: str, value: Mapping[str, Any], expected_version: int | None = None) -> Versioned:
+        """Replace a section. `expected_version`: the one that was read; another one there now is a conflict.
+
+        Raises:
+            InvalidParameter: the value does not fit the section. VersionConflict. UnknownThing.
+        """
+        checked = self._checked(section, value)
+        with self._database.write() as connection:
+            found = connection.execute(sa.select(configuration.c.version).where(configuration.c.section == section)).scalar()
+            version = int(found or 0)
+            if expected_version is not None and expected_version != version:
+                raise VersionConflict(
+                    f"The section {section!r} is at version {version}, not {expected_version}: somebody changed it. Read it again.",
+                    version=version,
+                )
+            row = {"version": version + 1, "value": checked, "changed_at": self._clock()}
+            if found is None:
+                connection.execute(sa.insert(configuration).values(section=section, **row))
+            else:
+                connection.execute(sa.update(configuration).where(configuration.c.section == section).values(row))
+        return Versioned(version + 1, checked)
+
+    def _checked(self, section: str, value: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return self._model(section).model_validate(dict(value)).model_dump(mode="json")
+        except ValidationError as broken:
+            first = broken.errors()[0]
+            where = ".".join(map(str, first["loc"])) or section
+            raise InvalidParameter(where, f"{where} in section {section!r}: {first['msg']}.") from None
+
+    def _model(self, section: str) -> type[BaseModel]:
+        if section not in self._sections:
+            raise UnknownThing(f"There is no section {section!r}. There are: {', '.join(sorted(self._sections))}.")
+        return self._sections[section]

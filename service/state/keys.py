@@ -1,0 +1,170 @@
+"""API keys: made here, shown once, kept as hashes.
+
+A key is `fg_<id>_<secret>_<check>`: the id finds its row, 256 random bits are the secret, and the check
+tells a typing error from a wrong key without a look at the database. SHA-256 is enough for random
+bits; a slow hash would only let strangers make us work.
+"""
+
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from service.domain.access import Principal, Scope
+from service.errors import ConfigurationError, Unauthorized, UnknownThing
+from service.state.database import StateDatabase
+from service.state.tables import api_keys
+
+SHORTEST_STATIC_KEY = 16
+_KEPT_S = 5.0
+"""A key that was found good is not looked up again for so long; a revocation elsewhere counts after it."""
+_USE_NOTED_EVERY_S = 60.0
+_REFUSED = "This needs a valid API key, as X-API-Key or Authorization: Bearer. Make one with `fluxgate keys create`."
+
+
+@dataclass(frozen=True)
+class KeyRecord:
+    """A key without its secret. Times in seconds since 1970."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    buckets: tuple[str, ...] | None
+    created_at: float
+    expires_at: float | None
+    revoked_at: float | None
+    used_at: float | None
+
+    def valid_at(self, now: float) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class KeyRing:
+    """Makes, checks and revokes keys. `static_key` has every scope; `clock` gives seconds since 1970."""
+
+    def __init__(self, database: StateDatabase, static_key: str | None, clock: Callable[[], float]) -> None:
+        if static_key is not None and len(static_key) < SHORTEST_STATIC_KEY:
+            raise ConfigurationError(f"API_KEY is too short to be safe. Use at least {SHORTEST_STATIC_KEY} random characters.")
+        self._database = database
+        self._static = None if static_key is None else _hashed(static_key)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[bytes, tuple[float, KeyRecord]] = {}
+
+    def create(
+        self, name: str, scopes: Iterable[Scope], buckets: Iterable[str] = (), expires_at: float | None = None
+    ) -> tuple[str, KeyRecord]:
+        """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket."""
+        key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
+        body = f"fg_{key_id}_{secret}"
+        key = f"{body}_{_check(body)}"
+        record = KeyRecord(key_id, name, tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None, self._clock(), expires_at, None, None)
+        row = {
+            "id": key_id,
+            "name": name,
+            "secret_hash": _hashed(key),
+            "scopes": list(record.scopes),
+            "buckets": None if record.buckets is None else list(record.buckets),
+            "created_at": record.created_at,
+            "expires_at": expires_at,
+        }
+        with self._database.write() as connection:
+            connection.execute(sa.insert(api_keys).values(row))
+        return key, record
+
+    def check(self, presented: str | None) -> Principal:
+        """Whose key this is.
+
+        Raises:
+            Unauthorized: the same for no key, an unknown, wrong, revoked or expired one.
+        """
+        hashed = _hashed(presented or "")
+        if self._static is not None and hmac.compare_digest(hashed, self._static):
+            return Principal("static", "API_KEY", frozenset(Scope))
+        record = self._remembered(hashed) or self._looked_up(presented or "", hashed)
+        if record is None or not record.valid_at(self._clock()):
+            raise Unauthorized(_REFUSED)
+        buckets = None if record.buckets is None else frozenset(record.buckets)
+        return Principal(record.id, record.name, frozenset(record.scopes), buckets)
+
+    def list(self) -> list[KeyRecord]:
+        """All keys, the oldest first."""
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at))]
+
+    def revoke(self, key_id: str) -> KeyRecord:
+        """End a key now. Raises UnknownThing."""
+        changed = sa.update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None)).values(revoked_at=self._clock())
+        with self._database.write() as connection:
+            connection.execute(changed)
+            row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
+        with self._lock:
+            self._known.clear()
+        if row is None:
+            raise UnknownThing(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
+        return _record(row)
+
+    def is_empty(self) -> bool:
+        """No key could be used: none set, and none valid in the database."""
+        return self._static is None and not any(record.valid_at(self._clock()) for record in self.list())
+
+    def _remembered(self, hashed: bytes) -> KeyRecord | None:
+        with self._lock:
+            found = self._known.get(hashed)
+        return found[1] if found is not None and self._clock() - found[0] < _KEPT_S else None
+
+    def _looked_up(self, presented: str, hashed: bytes) -> KeyRecord | None:
+        key_id = _id_of(presented)
+        if key_id is None:
+            return None
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
+        if row is None or not hmac.compare_digest(hashed, bytes(row.secret_hash)):
+            return None
+        record = _record(row)
+        now = self._clock()
+        if record.valid_at(now):
+            self._note_use(record, now)
+            with self._lock:
+                self._known = {key: value for key, value in self._known.items() if now - value[0] < _KEPT_S}
+                self._known[hashed] = (now, record)
+        return record
+
+    def _note_use(self, record: KeyRecord, now: float) -> None:
+        if record.used_at is None or now - record.used_at > _USE_NOTED_EVERY_S:
+            with self._database.write() as connection:
+                connection.execute(sa.update(api_keys).where(api_keys.c.id == record.id).values(used_at=now))
+
+
+def _hashed(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _check(body: str) -> str:
+    return f"{binascii.crc32(body.encode()):08x}"
+
+
+def _id_of(presented: str) -> str | None:
+    body, _, check = presented.rpartition("_")
+    parts = body.split("_")
+    if len(parts) != 3 or parts[0] != "fg" or not presented.isascii() or _check(body) != check:
+        return None
+    return parts[1]
+
+
+def _record(row: sa.Row[tuple[object, ...]]) -> KeyRecord:
+    return KeyRecord(
+        row.id,
+        row.name,
+        tuple(Scope(scope) for scope in row.scopes),
+        None if row.buckets is None else tuple(row.buckets),
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+        row.used_at,
+    )

@@ -1,0 +1,1 @@
+"""InfluxDB 2.x and Cloud over HTTP, in raw bytes."""

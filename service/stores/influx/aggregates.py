@@ -1,0 +1,94 @@
+"""Aggregate windows: asked in Flux, which computes them in its storage engine.
+
+Flux gives its tables field by field, so the fields of one row lie far apart. When complete rows are
+asked for, the range is read in runs of windows, each small enough to be held.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from service.domain.schema import Bucket, FieldType
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection
+from service.domain.timerange import TimeRange
+from service.domain.windows import Grid, grids
+from service.frames.frame import Block
+from service.stores.influx import flux
+from service.stores.influx.annotated import rows_of
+from service.stores.influx.gathered import GatheredWindows
+from service.stores.influx.labels import frames_of
+from service.stores.influx.raw import RawReader, ask_flux
+from service.stores.influx.transport import Call, Transport
+
+_FIRST_RUN = 64
+_RUN_ROWS = 200_000
+"""About so many rows are held for one block of complete rows; the first run of windows tells how many that is."""
+
+
+class WindowReader:
+    """Reads the windows of one bucket for one selection, within one call that can be aborted."""
+
+    def __init__(self, transport: Transport, bucket: Bucket, selection: Selection, call: Call) -> None:
+        assert selection.windows is not None
+        self._transport = transport
+        self._bucket = bucket
+        self._selection = selection
+        self._windows = selection.windows
+        self._call = call
+
+    def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
+        """Blocks in ascending order of the grids; of complete rows when the selection asks for them."""
+        for grid in grids(self._selection.span, self._windows.every_ns, self._windows.zone):
+            if self._selection.complete_rows:
+                yield from self._runs(measurement, grid)
+            else:
+                yield from self._grid(measurement, grid)
+
+    def _runs(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
+        start_ns, windows = grid.span.start_ns, _FIRST_RUN
+        while start_ns < grid.span.stop_ns:
+            run = run_of(grid, start_ns, windows)
+            block = tuple(frame for part in self._grid(measurement, run) for frame in part)
+            if block:
+                yield block
+            rows = sum(frame.num_rows for frame in block)
+            windows = max(1, min(windows * 16, windows * _RUN_ROWS // max(rows, 1)))
+            start_ns = run.span.stop_ns
+
+    def _grid(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
+        for fn in Fn:
+            plain = [field for field in measurement.fields if field.fn is fn and not _needs_gathering(field)]
+            if plain:
+                yield from self._by_flux(measurement, plain, fn, grid)
+        for field in measurement.fields:
+            if _needs_gathering(field):
+                yield from self._by_hand(measurement, field, grid)
+
+    def _by_flux(self, measurement: MeasurementPlan, fields: list[FieldPlan], fn: Fn, grid: Grid) -> Iterator[Block]:
+        query = flux.pipeline(
+            flux.source(self._bucket.name, grid.span),
+            flux.any_of("_measurement", [measurement.name]),
+            flux.any_of("_field", [field.name for field in fields]),
+            *(flux.any_of(key, values) for key, values in self._selection.tags),
+            flux.windows(grid, fn),
+        )
+        reply = ask_flux(self._transport, query, self._call, self._bucket.name)
+        for rows in rows_of(reply.chunks()):
+            yield frames_of(rows, measurement.tags)
+
+    def _by_hand(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> Iterator[Block]:
+        alone = replace(measurement, fields=(replace(field, fn=None, output=field.types),))
+        raw = RawReader(self._transport, self._bucket, replace(self._selection, span=grid.span, windows=None), self._call)
+        block = GatheredWindows(measurement, field, grid).frames(raw.blocks(alone))
+        if block:
+            yield block
+
+
+def _needs_gathering(field: FieldPlan) -> bool:
+    return len(field.types) > 1 or (field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT)
+
+
+def run_of(grid: Grid, start_ns: int, windows: int) -> Grid:
+    """At most `windows` windows of `grid` from `start_ns` on, which is its start or an edge."""
+    first_ns = start_ns - (start_ns - grid.offset_ns) % grid.every_ns
+    stop_ns = min(first_ns + windows * grid.every_ns, grid.span.stop_ns)
+    return replace(grid, span=TimeRange(start_ns, stop_ns))

@@ -1,0 +1,163 @@
+"""Flux's annotated CSV, as it streams: schema blocks, rows, the error in the middle, and the end.
+
+The encoder writes the annotations again when columns change, a blank line before them, an error as
+a table of its own with status 200, and one more blank line at the end of every complete result
+(flux v0.200.0 csv/result.go): an answer without that last line was cut.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from service.domain.schema import FieldType
+from service.errors import StoreBroken
+from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES
+from service.stores.influx.failures import query_failure
+
+_FIELD_TYPES = {
+    "double": FieldType.FLOAT,
+    "long": FieldType.INTEGER,
+    "unsignedLong": FieldType.UNSIGNED,
+    "string": FieldType.STRING,
+    "boolean": FieldType.BOOLEAN,
+}
+_HEADER_LINES = 4
+_BLOCK_BYTES = 2 * 1024 * 1024
+_CUT = "InfluxDB's answer ended without its last line: rows are missing. Ask again; if it stays so, look at its log and the link."
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A schema block: names and datatypes by position."""
+
+    names: tuple[str, ...]
+    datatypes: tuple[str, ...]
+
+    @property
+    def value_type(self) -> FieldType:
+        return _FIELD_TYPES[self.datatypes[self.names.index("_value")]]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Names after the fixed ones: the tag keys of the tables."""
+        return tuple(name for name in self.names[3:] if name not in ("_time", "_value", "_field", "_measurement"))
+
+
+@dataclass(frozen=True)
+class Rows:
+    columns: Columns
+    text: bytes
+
+
+def rows_of(chunks: Iterator[bytes]) -> Iterator[Rows]:
+    """Rows with their columns, in pieces of whole lines. No cell may hold a line break (names and tags cannot).
+
+    Raises:
+        FluxgateError: the error that InfluxDB wrote into its answer. StoreBroken: the answer was cut.
+    """
+    state = _Sections()
+    for chunk in chunks:
+        state.pending += chunk
+        if len(state.pending) >= _BLOCK_BYTES:
+            yield from state.take()
+    yield from state.take()
+    if state.pending or not state.blank:
+        raise StoreBroken(_CUT)
+
+
+class _Sections:
+    """Where in the answer we are: text not yet taken, the columns in force, whether a blank line was last."""
+
+    def __init__(self) -> None:
+        self.pending = bytearray()
+        self.blank = False
+        self._columns: Columns | None = None
+
+    def take(self) -> Iterator[Rows]:
+        """Give out all whole lines that are there."""
+        whole = self.pending.rfind(b"\n") + 1
+        region = bytes(self.pending[:whole])
+        position = 0
+        while position < len(region):
+            if region.startswith(b"\r\n", position):
+                position, self.blank, self._columns = position + 2, True, None
+                continue
+            if self._columns is None:
+                header = _header(region, position)
+                if header is None:
+                    break
+                self._columns, position = header
+                self.blank = False
+                continue
+            end = region.find(b"\r\n\r\n", position)
+            end = len(region) if end < 0 else end + 2
+            yield self._rows(region[position:end])
+            position = end
+        del self.pending[:position]
+
+    def _rows(self, text: bytes) -> Rows:
+        assert self._columns is not None
+        if self._columns.names[1:3] == ("error", "reference"):
+            message = next(csv.reader(io.StringIO(text.decode("utf-8", "replace"))))
+            raise query_failure(message[1] if len(message) > 1 else "no reason given")
+        return Rows(self._columns, text)
+
+
+def _header(region: bytes, position: int) -> tuple[Columns, int] | None:
+    """The schema block at `position` and where its rows begin; None when it is not all there yet."""
+    lines = []
+    for _ in range(_HEADER_LINES):
+        end = region.find(b"\n", position)
+        if end < 0:
+            return None
+        lines.append(region[position:end].rstrip(b"\r").decode("utf-8", "replace"))
+        position = end + 1
+    if not lines[0].startswith("#datatype"):
+        raise StoreBroken(f"InfluxDB answered {lines[0][:80]!r} where columns are due. Check INFLUXDB_URL, and what stands between.")
+    datatypes, _, _, names = (tuple(cells) for cells in csv.reader(lines))
+    return Columns(names, datatypes), position
+
+
+def table_of(rows: Rows, labels: Sequence[str]) -> pa.Table:
+    """`_time` (int64 ns), `_value`, then `labels` as dictionary columns.
+
+    Raises:
+        StoreBroken: cells that do not fit their columns.
+    """
+    columns = rows.columns
+    wanted = {"_time": TIME, "_value": VALUE_TYPES[columns.value_type], **dict.fromkeys(labels, TEXT_CODES)}
+    places = {name: place for place, name in enumerate(columns.names)}
+    for loose in (False, True):
+        types = {f"c{places[name]}": pa.string() if loose and name == "_value" else kind for name, kind in wanted.items()}
+        convert = pacsv.ConvertOptions(
+            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False,
+            true_values=["true"], false_values=["false"], timestamp_parsers=[pacsv.ISO8601],
+        )  # fmt: skip
+        read = pacsv.ReadOptions(
+            column_names=[f"c{place}" for place in range(len(columns.names))], use_threads=False, block_size=len(rows.text) + 1
+        )
+        try:
+            table = pacsv.read_csv(io.BytesIO(rows.text), read, pacsv.ParseOptions(newlines_in_values=False), convert)
+        except pa.ArrowInvalid as broken:
+            if columns.value_type is FieldType.FLOAT and not loose:
+                continue
+            raise StoreBroken(f"InfluxDB answered rows that make no sense ({broken}). Ask again.") from broken
+        return table.rename_columns(list(wanted)) if not loose else _with_infinities(table.rename_columns(list(wanted)))
+    raise AssertionError("unreachable")
+
+
+def _with_infinities(table: pa.Table) -> pa.Table:
+    """Values read as text, because `+Inf` is among them."""
+    values = pa.array([float(text) for text in table.column("_value").to_pylist()], pa.float64())
+    return table.set_column(1, "_value", values)
+
+
+def first_datatype(chunks: Iterator[bytes]) -> FieldType:
+    """The value type of the first table of an answer."""
+    for rows in rows_of(chunks):
+        return rows.columns.value_type
+    raise StoreBroken("InfluxDB answered no point where one was read before. Ask again.")

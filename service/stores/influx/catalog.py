@@ -1,0 +1,198 @@
+"""What an InfluxDB holds: its buckets, their measurements, fields and tags, and where data begins and ends."""
+
+import difflib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from service.domain.durations import SECOND_NS
+from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.errors import InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
+from service.stores.influx import influxql
+from service.stores.influx.failures import failure, not_an_answer
+from service.stores.influx.raw import edge_time
+from service.stores.influx.transport import Transport
+
+_PAGE = 100
+"""InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
+_HOUR_S, _DAY_S = 3_600, 86_400
+_MAPPING_KEPT_S = 60.0
+
+
+class Catalog:
+    """Asks InfluxDB what is there. Remembers only the organization's ID and which names were found to lead right."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._org_id: str | None = None
+        self._mapped: dict[str, float] = {}
+
+    def buckets(self) -> list[Bucket]:
+        return sorted((_bucket(one) for one in self._pages()), key=lambda one: one.name)
+
+    def bucket(self, name: str) -> Bucket:
+        """Raises UnknownBucket with near names, also when the token may not see the bucket."""
+        found = self._found(name)
+        if found is None or found.get("type") == "system":
+            names = [one.name for one in self.buckets()]
+            raise UnknownBucket(name, difflib.get_close_matches(name, names))
+        self._check_mapping(name, str(found["id"]))
+        return _bucket(found)
+
+    def create(self, spec: BucketSpec) -> bool:
+        seconds, rest = divmod(spec.retention_ns, SECOND_NS)
+        if rest:
+            raise InvalidParameter("retention", "InfluxDB keeps retention in whole seconds.")
+        rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
+        payload = {"orgID": self._org(), "name": spec.name, "description": spec.description, "retentionRules": rules}
+        body, headers = json.dumps(payload).encode(), {"Content-Type": "application/json"}
+        reply = self._transport.send("POST", "/api/v2/buckets", None, body, headers)
+        if reply.status == 201:
+            reply.read()
+            return True
+        answer = reply.read()
+        if reply.status == 422 and self._found(spec.name) is not None:
+            return False
+        if reply.status in (400, 422):
+            raise InvalidParameter("name", f"InfluxDB does not take the bucket {spec.name!r}: {failure(reply.status, {}, answer).message}")
+        raise failure(reply.status, reply.headers, answer)
+
+    def schema(self, bucket: str) -> list[MeasurementSchema]:
+        """Measurements by name, of all the bucket's time: types as `SHOW FIELD KEYS` has them, one a shard's type."""
+        fields, tags = self._show(bucket, influxql.show_fields(), influxql.show_tags())
+        types: dict[str, dict[str, set[FieldType]]] = {}
+        for measurement, rows in fields:
+            for field, kind in rows:
+                types.setdefault(measurement, {}).setdefault(field, set()).add(FieldType(kind))
+        keys: dict[str, set[str]] = {}
+        for measurement, rows in tags:
+            keys.setdefault(measurement, set()).update(row[0] for row in rows)
+        return [
+            MeasurementSchema(
+                measurement,
+                tuple(sorted(keys.get(measurement, ()))),
+                {name: tuple(kind for kind in FieldType if kind in found[name]) for name in sorted(found)},
+            )
+            for measurement, found in sorted(types.items())
+        ]
+
+    def last_point(self, bucket: str) -> int | None:
+        newest = None
+        for measurement in self.schema(bucket):
+            answer = self._influxql(bucket, influxql.edge_point(measurement.name, newest=True))
+            found = edge_time(answer)
+            if found is not None and (newest is None or found > newest):
+                newest = found
+        return newest
+
+    def ping(self) -> None:
+        """Prove that the token is taken: the list of buckets needs one, `/health` and `/ping` do not."""
+        self._transport.json("GET", "/api/v2/buckets", {"limit": "1", "org": self._transport.org})
+
+    def _found(self, name: str) -> dict[str, Any] | None:
+        parameters = {"name": name, "org": self._transport.org, "limit": "2"}
+        reply = self._transport.send("GET", "/api/v2/buckets", parameters)
+        body = reply.read()
+        if reply.status == 404:
+            return None
+        if reply.status != 200:
+            raise failure(reply.status, reply.headers, body)
+        return next((one for one in _listed(body) if one.get("name") == name), None)
+
+    def _pages(self) -> Iterator[dict[str, Any]]:
+        """All user buckets. Pages are counted by offset: a narrow token's page may be short although more follow."""
+        offset, seen = 0, set[str]()
+        while True:
+            parameters = {"org": self._transport.org, "limit": str(_PAGE), "offset": str(offset)}
+            page = _listed(self._transport.open("GET", "/api/v2/buckets", parameters).read())
+            fresh = [one for one in page if one["id"] not in seen]
+            if not fresh:
+                return
+            seen.update(one["id"] for one in fresh)
+            yield from (one for one in fresh if one.get("type") != "system")
+            offset += _PAGE
+
+    def _org(self) -> str:
+        with self._lock:
+            if self._org_id is None:
+                found = self._transport.json("GET", "/api/v2/orgs", {"org": self._transport.org})
+                orgs = found.get("orgs", []) if isinstance(found, dict) else []
+                if not orgs:
+                    raise StoreDenied(f"InfluxDB shows no organization {self._transport.org!r} to this token. Check INFLUXDB_ORG.")
+                self._org_id = str(orgs[0]["id"])
+            return self._org_id
+
+    def _check_mapping(self, bucket: str, bucket_id: str) -> None:
+        """Refuse a bucket whose name leads InfluxQL elsewhere: a mapping made by hand wins over the bucket of that name."""
+        now = time.monotonic()
+        with self._lock:
+            if self._mapped.get(bucket, -_MAPPING_KEPT_S) > now - _MAPPING_KEPT_S:
+                return
+        wanted = influxql.database(bucket)
+        try:
+            found = self._transport.json("GET", "/api/v2/dbrps", {"org": self._transport.org, "db": wanted["db"]})
+        except (StoreDenied, StoreFailed):
+            return  # a token without the right to list mappings may still read; only hand-made mappings matter
+        for mapping in found.get("content", []):
+            if mapping.get("retention_policy") == wanted["rp"] and mapping.get("bucketID") != bucket_id:
+                raise StoreFailed(
+                    f"A DBRP mapping leads the name {bucket!r} to another bucket ({mapping.get('bucketID')}), so InfluxQL would read"
+                    f" the wrong data. Delete the mapping {mapping.get('id')} with `influx v1 dbrp delete`, or rename the bucket."
+                )
+        with self._lock:
+            self._mapped[bucket] = now
+
+    def _show(self, bucket: str, *queries: str) -> list[list[tuple[str, list[list[str]]]]]:
+        """For each query its series: name and rows."""
+        answer = self._influxql(bucket, "; ".join(queries))
+        found: list[list[tuple[str, list[list[str]]]]] = [[] for _ in queries]
+        ended = False
+        for line in answer.splitlines():
+            for result in _results(line):
+                if "error" in result:
+                    raise StoreFailed(f"InfluxDB answered an error ({result['error']}). Its log says more.")
+                found[result["statement_id"]] += [(one["name"], one["values"]) for one in result.get("series", [])]
+                ended = ended or result["statement_id"] == len(queries) - 1
+        if not ended:
+            raise not_an_answer("/query", "it answers no results")
+        return found
+
+    def _influxql(self, bucket: str, query: str) -> bytes:
+        parameters = {**influxql.database(bucket), "epoch": "ns", "org": self._transport.org}
+        headers = {"Accept": "application/json", "Content-Type": "application/vnd.influxql"}
+        return self._transport.open("POST", "/query", parameters, query.encode(), headers, bucket=bucket).read()
+
+
+def _results(line: bytes) -> list[dict[str, Any]]:
+    if not line.strip():
+        return []
+    try:
+        return list(json.loads(line)["results"])
+    except (ValueError, KeyError, TypeError):
+        raise not_an_answer("/query", "it answers something that is not JSON") from None
+
+
+def _listed(body: bytes) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(body)["buckets"])
+    except (ValueError, KeyError, TypeError):
+        raise not_an_answer("/api/v2/buckets", "it answers no list of buckets") from None
+
+
+def _bucket(found: dict[str, Any]) -> Bucket:
+    rule: dict[str, Any] = next(iter(found.get("retentionRules") or []), {})
+    retention_s = int(rule.get("everySeconds") or 0)
+    shard_s = int(rule.get("shardGroupDurationSeconds") or _default_shard_s(retention_s))
+    return Bucket(str(found["name"]), str(found.get("description") or ""), retention_s * SECOND_NS, shard_s * SECOND_NS)
+
+
+def _default_shard_s(retention_s: int) -> int:
+    """InfluxDB's own choice (facts, 1.9): under two days an hour, under six months a day, else a week."""
+    if 0 < retention_s < 2 * _DAY_S:
+        return _HOUR_S
+    return _DAY_S if 0 < retention_s < 180 * _DAY_S else 7 * _DAY_S
+
+

@@ -1,0 +1,74 @@
+"""What an InfluxDB answer that is no success means, as an error that says who acts.
+
+InfluxDB says busy and out-of-memory as 400 (OSS maps most Flux codes to it), proxies in front of
+Cloud answer HTML, and limits that never reset come as 429 without Retry-After: the text decides
+along with the status (influxdb v2.9.1 query/control/controller.go, http/errors.go).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+from service.errors import FluxgateError, StoreBroken, StoreBusy, StoreDenied, StoreFailed, StoreTimeout, StoreUnavailable, UnknownBucket
+
+_BUSY_S = 2.0
+_LONGEST_REASON = 500
+
+
+def failure(status: int, headers: Mapping[str, str], body: bytes, bucket: str | None = None) -> FluxgateError:
+    """The error for an answer with `status` that is no success. `bucket`: the one asked about, for a 404."""
+    reason = reason_of(body)
+    if status in (401, 403):
+        return StoreDenied(
+            f"InfluxDB refuses the token ({status}: {reason}). Check INFLUXDB_TOKEN, and that it may read and write the buckets served."
+        )
+    if status == 404 and bucket is not None and "bucket" in reason:
+        return UnknownBucket(bucket)
+    if status == 429:
+        return _throttled(headers, reason)
+    if status in (408, 504):
+        return StoreTimeout(f"InfluxDB gave up ({status}: {reason}). Read a shorter range, or ask later.")
+    if status in (502, 503):
+        return StoreUnavailable(f"InfluxDB is not ready ({status}: {reason}). Ask again in a moment; if it stays so, look at its log.")
+    return query_failure(reason, status)
+
+
+def query_failure(reason: str, status: int | None = None) -> FluxgateError:
+    """The error for a reason that a query ended with, before or in the middle of its answer."""
+    if "queue length exceeded" in reason or "max concurrency" in reason:
+        return StoreBusy(f"InfluxDB has too many queries waiting ({reason}). Ask again.", _BUSY_S)
+    if "memory allocation limit" in reason:
+        return StoreFailed(f"InfluxDB ran into its memory limit ({reason}). Read a shorter range or fewer series, or raise query-memory-bytes.")
+    if "timeout" in reason or "deadline exceeded" in reason:
+        return StoreTimeout(f"InfluxDB ran out of time ({reason}). Read a shorter range, or ask later.")
+    shown = f"{status}: {reason}" if status else reason
+    return StoreFailed(f"InfluxDB answered an error ({shown}). Its log says more.")
+
+
+def reason_of(body: bytes) -> str:
+    """The message of an error body: of its JSON, or the text without tags, cut to what is readable."""
+    text = body[:8192].decode("utf-8", "replace").strip()
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        text = str(found.get("message") or found.get("error") or text)
+    text = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    return text[:_LONGEST_REASON] or "no reason given"
+
+
+def _throttled(headers: Mapping[str, str], reason: str) -> FluxgateError:
+    wait = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    if wait.strip().isdigit():
+        return StoreBusy(f"InfluxDB asks to wait {wait.strip()} s ({reason}).", float(wait))
+    if "cardinality" in reason:
+        return StoreFailed(f"InfluxDB refuses for a limit that does not reset by itself ({reason}). Raise the plan's limit or delete series.")
+    return StoreBusy(f"InfluxDB asks to slow down ({reason}).", 60.0)
+
+
+def not_an_answer(path: str, found: str) -> StoreBroken:
+    """The error for a 200 that is no answer of InfluxDB."""
+    return StoreBroken(
+        f"What answers {path} is not InfluxDB: {found}. Check INFLUXDB_URL, and what stands between (a proxy, a login page)."
+    )

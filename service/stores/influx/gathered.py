@@ -1,0 +1,112 @@
+"""Windows over raw points, computed here: for text, and for fields that changed their type.
+
+Flux cannot carry a text exactly and stops without a word where a field changes its type (facts,
+section 8), so these fields are read raw, slice by slice, and aggregated as they stream by; only
+the windows' results are kept.
+"""
+
+from collections.abc import Iterator
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from service.domain.schema import FieldType
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan
+from service.domain.windows import Grid
+from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
+from service.frames.labels import combine
+from service.stores.embedded.chunks import Bins
+from service.stores.embedded.queries import columns_of
+from service.stores.embedded.results import values_of, window_times
+
+Tags = tuple[str | None, ...]
+
+
+class GatheredWindows:
+    """Aggregates one field of one measurement over one grid of windows."""
+
+    def __init__(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> None:
+        assert field.fn is not None
+        self._measurement = measurement
+        self._field = field
+        self._fn = field.fn
+        self._grid = grid
+        self._series: dict[Tags, int] = {}
+
+    def frames(self, raw: Iterator[Block]) -> Block:
+        """The windows' rows, a frame for each type that comes out, series in order of first appearance."""
+        keeps_type = self._fn in (Fn.FIRST, Fn.LAST)
+        value = pa.struct([(kind.value, VALUE_TYPES[kind]) for kind in FieldType]) if keeps_type else pa.float64()
+        schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
+        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block)
+        points = pa.RecordBatchReader.from_batches(schema, batches)
+        with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as engine:
+            engine.register("points", points)
+            found = engine.execute(self._query(), self._bound()).to_arrow_table().combine_chunks()
+        if keeps_type:
+            return tuple(frame for kind in self._field.output if (frame := self._typed(found, kind)).num_rows)
+        output = self._field.output[0]
+        values = values_of(found, self._fn, FieldType.FLOAT, output)
+        return (self._frame(output, found, values),) if found.num_rows else ()
+
+    def _query(self) -> str:
+        place = "0::BIGINT" if self._grid.count == 1 else "(time - $start_ns + $lead_ns) // $width_ns"
+        return (
+            f"SELECT series, {place} AS place, {columns_of(self._fn, FieldType.FLOAT)} FROM points"  # noqa: S608  (no caller's text)
+            " GROUP BY ALL ORDER BY series, place"
+        )
+
+    def _bound(self) -> dict[str, int]:
+        if self._grid.count == 1:
+            return {}
+        bins = Bins(self._grid, 1)
+        return {"start_ns": self._grid.span.start_ns, "lead_ns": bins.lead_ns, "width_ns": bins.width_ns}
+
+    def _batch(self, frame: pa.RecordBatch, schema: pa.Schema, keeps_type: bool) -> pa.RecordBatch:
+        times, values = frame.column(0).cast(pa.int64()), frame.column(1)
+        if keeps_type:
+            columns = [values if one.type == values.type else pa.nulls(len(values), one.type) for one in schema.field("value").type]
+            values = pa.StructArray.from_arrays(columns, fields=list(schema.field("value").type))
+        elif self._fn is Fn.COUNT:
+            values = pa.repeat(pa.scalar(0.0), len(values))
+        else:
+            values = values.cast(pa.float64(), safe=False)
+        return pa.RecordBatch.from_arrays([self._numbers(frame), times, values], schema=schema)
+
+    def _numbers(self, frame: pa.RecordBatch) -> pa.Array:
+        """The number of each row's series."""
+        labels = frame.columns[4:]
+        if not labels:
+            return pa.repeat(pa.scalar(self._series.setdefault((), 0), pa.int32()), frame.num_rows)
+        found = combine(labels)
+        size = max(map(len, found.codes))
+        columns: list[list[str | None]] = []
+        for column, codes in zip(labels, found.codes, strict=True):
+            texts = column.dictionary.to_pylist()
+            picked = [None if code < 0 else texts[code] for code in codes.tolist()]
+            columns.append(picked * size if len(picked) == 1 else picked)
+        numbers = np.array([self._series.setdefault(tags, len(self._series)) for tags in zip(*columns, strict=True)], np.int32)
+        of_row = np.zeros(frame.num_rows, np.int32) if found.of_row is None else found.of_row.to_numpy()
+        return pa.array(numbers[of_row])
+
+    def _typed(self, found: pa.Table, kind: FieldType) -> pa.RecordBatch:
+        """Rows whose first or last value is a `kind`."""
+        column = found.column("value").chunk(0) if found.num_rows else pa.nulls(0, found.schema.field("value").type)
+        values = column.field(kind.value)
+        valid = values.is_valid()
+        return self._frame(kind, found.filter(valid), values.filter(valid))
+
+    def _frame(self, kind: FieldType, found: pa.Table, values: pa.Array) -> pa.RecordBatch:
+        found = found.combine_chunks()
+        series = found.column("series").chunk(0) if found.num_rows else pa.array([], pa.int32())
+        places = found.column("place").chunk(0) if found.num_rows else pa.array([], pa.int64())
+        keys = self._measurement.tags
+        tags = [
+            pa.DictionaryArray.from_arrays(series, pa.array([texts[place] for texts in self._series], pa.string()))
+            for place in range(len(keys))
+        ]
+        rows = len(values)
+        fixed = [window_times(places, self._grid).view(TIME), values, constant_codes(self._field.name, rows)]
+        columns = [*fixed, constant_codes(self._measurement.name, rows), *tags]
+        return pa.RecordBatch.from_arrays(columns, schema=long_schema(kind, keys))

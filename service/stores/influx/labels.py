@@ -1,0 +1,57 @@
+"""Rows of InfluxDB's answers as long frames, their labels as dictionary columns."""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from service.domain.schema import FieldType
+from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
+from service.stores.influx.annotated import Rows, table_of
+
+
+def absent(rows: int) -> pa.DictionaryArray:
+    """A tag that no row has."""
+    return pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), pa.array([], pa.string()))
+
+
+def long_frame(
+    kind: FieldType, measurement: str, field: str, keys: tuple[str, ...], times: pa.Array, values: pa.Array, tags: Sequence[pa.Array]
+) -> pa.RecordBatch:
+    """Rows of one field. `times` int64 ns; rows whose value is null are left out; `tags` stand in the order of `keys`."""
+    if values.null_count:
+        valid = values.is_valid()
+        times, values, tags = times.filter(valid), values.filter(valid), [tag.filter(valid) for tag in tags]
+    rows = len(values)
+    columns = [times.view(TIME), values.cast(VALUE_TYPES[kind]), constant_codes(field, rows), constant_codes(measurement, rows), *tags]
+    return pa.RecordBatch.from_arrays(columns, schema=long_schema(kind, keys))
+
+
+def frames_of(rows: Rows, keys: tuple[str, ...] | None = None) -> Block:
+    """Rows of Flux as frames, one for each run of a measurement and field. `keys`: the tags, else those that the rows have."""
+    present = set(rows.columns.tags)
+    if keys is None:
+        keys = tuple(sorted(present))
+    labels = ["_measurement", "_field", *(key for key in keys if key in present)]
+    table = table_of(rows, labels).combine_chunks()
+    times, values, measurements, fields, *columns = (column.chunk(0) for column in table.columns)
+    found = dict(zip(labels[2:], columns, strict=True))
+    frames = []
+    for start, length in _stretches(measurements, fields):
+        tags = [found[key].slice(start, length) if key in found else absent(length) for key in keys]
+        frames.append(
+            long_frame(
+                rows.columns.value_type, measurements[start].as_py(), fields[start].as_py(), keys,
+                times.slice(start, length).view(pa.int64()), values.slice(start, length), tags,
+            )  # fmt: skip
+        )
+    return tuple(frames)
+
+
+def _stretches(*columns: pa.DictionaryArray) -> Iterator[tuple[int, int]]:
+    """Start and length of each run of rows that are equal in all `columns`."""
+    ends = sorted({end for column in columns for end in pc.run_end_encode(column.indices).run_ends.to_pylist()})
+    start = 0
+    for end in ends:
+        yield start, end - start
+        start = end

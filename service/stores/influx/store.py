@@ -1,0 +1,102 @@
+"""InfluxDB as a store: the port's methods, each in its own file behind this one."""
+
+from collections.abc import Generator, Iterator
+
+from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.selection import ReadPlan, Selection, plan_read
+from service.domain.timerange import TimeRange
+from service.frames.frame import Block, Reading
+from service.frames.points import Points
+from service.stores.influx import flux
+from service.stores.influx.aggregates import WindowReader
+from service.stores.influx.annotated import rows_of
+from service.stores.influx.catalog import Catalog
+from service.stores.influx.labels import frames_of
+from service.stores.influx.pipeline import ReadAhead
+from service.stores.influx.raw import RawReader, ask_flux
+from service.stores.influx.transport import Call, Transport
+from service.stores.influx.writing import write_points
+from service.stores.protocol import Latest, WriteOutcome
+
+
+class InfluxStore:
+    """A `Store` on InfluxDB 2.x or Cloud. `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes."""
+
+    name = "influx"
+
+    def __init__(
+        self, url: str, token: str, org: str, *, connect_timeout_s: float = 5.0, silence_timeout_s: float = 60.0, read_timeout_s: float = 600.0
+    ) -> None:
+        self._transport = Transport(url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s)
+        self._catalog = Catalog(self._transport)
+        self._read_timeout_s = read_timeout_s
+
+    def buckets(self) -> list[Bucket]:
+        return self._catalog.buckets()
+
+    def bucket(self, name: str) -> Bucket:
+        return self._catalog.bucket(name)
+
+    def create_bucket(self, spec: BucketSpec) -> bool:
+        return self._catalog.create(spec)
+
+    def last_point(self, bucket: str) -> int | None:
+        self._catalog.bucket(bucket)
+        return self._catalog.last_point(bucket)
+
+    def schema(self, bucket: str) -> list[MeasurementSchema]:
+        self._catalog.bucket(bucket)
+        return self._catalog.schema(bucket)
+
+    def read(self, selection: Selection) -> Reading:
+        bucket = self._catalog.bucket(selection.bucket)
+        plan = plan_read(selection, self._catalog.schema(selection.bucket))
+        call = Call(self._read_timeout_s)
+        ahead = ReadAhead(self._blocks(bucket, selection, plan, call), call.abort)
+        return Reading(plan, iter(ahead), ahead.cancel)
+
+    def _blocks(self, bucket: Bucket, selection: Selection, plan: ReadPlan, call: Call) -> Generator[Block, None, None]:
+        reader: RawReader | WindowReader
+        if selection.windows is None:
+            reader = RawReader(self._transport, bucket, selection, call)
+        else:
+            reader = WindowReader(self._transport, bucket, selection, call)
+        for measurement in plan.measurements:
+            yield from reader.blocks(measurement)
+
+    def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
+        schema = [
+            one for one in self.schema(bucket) if word in one.name and (measurement is None or one.name == measurement)
+        ]
+        if not schema:
+            return Latest((), {})
+        frames = [frame for rows in self._newest(bucket, span, schema) for frame in rows]
+        present = {frame.column(3)[0].as_py() for frame in frames}
+        fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
+        return Latest(tuple(frames), {name: fields[name] for name in sorted(present)})
+
+    def _newest(self, bucket: str, span: TimeRange, schema: list[MeasurementSchema]) -> Iterator[Block]:
+        """One query over all measurements. Text is left out: Flux cannot carry it exactly, and telemetry only names it."""
+        query = flux.pipeline(
+            flux.source(bucket, span),
+            flux.any_of("_measurement", [one.name for one in schema]),
+            *(
+                flux.none_of(one.name, name)
+                for one in schema
+                for name, types in one.fields.items()
+                if types == (FieldType.STRING,)
+            ),
+            "  |> last()",
+        )
+        reply = ask_flux(self._transport, query, Call(self._read_timeout_s), bucket)
+        for rows in rows_of(reply.chunks()):
+            yield frames_of(rows)
+
+    def write(self, bucket: str, points: Points) -> WriteOutcome:
+        return write_points(self._transport, self._catalog.bucket(bucket), points)
+
+    def ping(self) -> None:
+        self._catalog.ping()
+
+    def close(self) -> None:
+        self._transport.close()

@@ -1,0 +1,242 @@
+"""The wire to InfluxDB: influxdb-client's pooled HTTP, raw bytes, no retries, every failure translated once.
+
+A call can be aborted from another thread at any moment, also while InfluxDB has not answered yet:
+its socket is shut down, and InfluxDB ends the query when it sees that.
+"""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from influxdb_client import InfluxDBClient
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from service.errors import FluxgateError, StoreBroken, StoreError, StoreTimeout, StoreUnavailable
+from service.stores.influx.failures import failure, not_an_answer, reason_of
+
+Parameters = Mapping[str, str]
+CHUNK_BYTES = 1024 * 1024
+_current = threading.local()
+
+
+class Cancelled(StoreError):
+    """The call was aborted by this side."""
+
+    code = "cancelled"
+
+
+class Call:
+    """One request that may be aborted: shared by the thread that makes it and those that may end it."""
+
+    def __init__(self, deadline_s: float | None = None) -> None:
+        self.aborted = False
+        self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
+        self._connection: HTTPConnection | None = None
+
+    def abort(self) -> None:
+        """End the call. Thread-safe; may be repeated."""
+        self.aborted = True
+        connection = self._connection
+        sock = connection.sock if connection is not None else None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def check(self) -> None:
+        """Raise when the call was aborted or its time is over."""
+        if self.aborted:
+            raise Cancelled("The read was cancelled.")
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self.abort()
+            raise StoreTimeout("The read took longer than READ_TIMEOUT_S. Read a shorter range, or raise it.")
+
+    def attach(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+
+
+class _WatchedHTTP(HTTPConnection):
+    """Tells the call of this thread which connection carries it."""
+
+    def request(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  (urllib3's own signature is passed on)
+        _attach(self)
+        super().request(*arguments, **named)
+        _check()
+
+
+class _WatchedHTTPS(HTTPSConnection):
+    def request(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        _attach(self)
+        super().request(*arguments, **named)
+        _check()
+
+
+def _attach(connection: HTTPConnection) -> None:
+    call = getattr(_current, "call", None)
+    if call is not None:
+        call.attach(connection)
+
+
+def _check() -> None:
+    call = getattr(_current, "call", None)
+    if call is not None:
+        call.check()
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _WatchedHTTP
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _WatchedHTTPS
+
+
+class Reply:
+    """An answer whose status is known and whose body comes in pieces. Read it to its end, or close it."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, call: Call, path: str) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._call = call
+        self._path = path
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, as it comes.
+
+        Raises:
+            StoreBroken: it was cut. StoreTimeout: silence. Cancelled: aborted by this side.
+        """
+        try:
+            while True:
+                self._call.check()
+                piece = self._response.read1(CHUNK_BYTES)
+                if not piece:
+                    break
+                yield piece
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as broken:
+            self._call.check()
+            raise _translated(broken, self._path) from broken
+        finally:
+            self.close()
+
+    def read(self, most_bytes: int = 256 * CHUNK_BYTES) -> bytes:
+        """The whole body; StoreBroken above `most_bytes`."""
+        pieces, size = [], 0
+        for piece in self.chunks():
+            size += len(piece)
+            if size > most_bytes:
+                raise not_an_answer(self._path, f"an answer of more than {most_bytes} bytes where a short one is due")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def message(self) -> str:
+        """The reason that an error answer gives."""
+        return reason_of(self.read())
+
+    def close(self) -> None:
+        self._response.close()
+        self._response.release_conn()
+
+
+class Transport:
+    """Sends requests with one token to one InfluxDB. `silence_timeout_s` bounds each wait for bytes."""
+
+    def __init__(
+        self, url: str, token: str, org: str, *, connect_timeout_s: float = 5.0, silence_timeout_s: float = 60.0, connections: int = 32
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.org = org
+        self._client = InfluxDBClient(url=self.url, token=token, org=org, connection_pool_maxsize=connections)
+        self._pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
+        self._pool.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._timeout = urllib3.Timeout(connect=connect_timeout_s, read=silence_timeout_s)
+        self._headers = {"Authorization": f"Token {token}", "Accept-Encoding": "identity"}
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        body: bytes | None = None,
+        headers: Parameters | None = None,
+        call: Call | None = None,
+    ) -> Reply:
+        """One request; the reply may have any status. Redirects are not followed.
+
+        Raises:
+            StoreUnavailable: no connection. StoreTimeout: no answer in time. Cancelled: aborted.
+        """
+        call = call or Call()
+        url = f"{self.url}{path}" + (f"?{urlencode(parameters)}" if parameters else "")
+        _current.call = call
+        try:
+            call.check()
+            response = self._pool.urlopen(
+                method, url, body=body, headers={**self._headers, **(headers or {})},
+                timeout=self._timeout, retries=False, redirect=False, preload_content=False, decode_content=False,
+            )  # fmt: skip
+        except (urllib3.exceptions.HTTPError, OSError, AttributeError) as broken:
+            call.check()
+            raise _translated(broken, path) from broken
+        finally:
+            _current.call = None
+        return Reply(response, call, path)
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        body: bytes | None = None,
+        headers: Parameters | None = None,
+        call: Call | None = None,
+        bucket: str | None = None,
+    ) -> Reply:
+        """Like `send`, but the status is 2xx; any other raises what `failures.failure` makes of it."""
+        reply = self.send(method, path, parameters, body, headers, call)
+        if not 200 <= reply.status < 300:
+            raise failure(reply.status, reply.headers, reply.read(), bucket)
+        kind = reply.headers.get("Content-Type", "")
+        if kind.startswith("text/html"):
+            reply.close()
+            raise not_an_answer(path, "it answers a web page")
+        return reply
+
+    def json(self, method: str, path: str, parameters: Parameters | None = None, payload: object = None) -> Any:  # noqa: ANN401
+        """A small JSON question and its JSON answer."""
+        body = None if payload is None else json.dumps(payload).encode()
+        answer = self.open(method, path, parameters, body, {"Content-Type": "application/json"}).read()
+        try:
+            return json.loads(answer)
+        except ValueError:
+            raise not_an_answer(path, "it answers something that is not JSON") from None
+
+    def close(self) -> None:
+        self._client.close()
+        self._pool.clear()
+
+
+def _translated(broken: Exception, path: str) -> FluxgateError:
+    reason = _plain(broken)
+    if isinstance(broken, urllib3.exceptions.ConnectTimeoutError):
+        return StoreUnavailable(f"InfluxDB did not take a connection in time ({reason}). Is it running at INFLUXDB_URL?")
+    if isinstance(broken, urllib3.exceptions.TimeoutError | TimeoutError):
+        return StoreTimeout("InfluxDB was silent for longer than INFLUXDB_SILENCE_TIMEOUT_S. Read a shorter range, or raise it.")
+    if isinstance(broken, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError | ConnectionRefusedError):
+        return StoreUnavailable(f"No connection to InfluxDB ({reason}). Is it running at INFLUXDB_URL?")
+    if isinstance(broken, urllib3.exceptions.SSLError):
+        return StoreUnavailable(f"No trusted connection to InfluxDB ({reason}). Check its certificate and INFLUXDB_URL.")
+    return StoreBroken(f"InfluxDB's answer to {path} was cut off ({reason}). Ask again; if it stays so, look at its log and the link.")
+
+
+def _plain(broken: Exception) -> str:
+    """The cause in a few words, without object addresses or the request's parameters."""
+    cause = broken.args[-1] if broken.args and isinstance(broken.args[-1], Exception) else broken
+    text = str(cause).split("with url")[0]
+    return " ".join(text.split(": ", 1)[-1].split())[:200] if text else type(cause).__name__

@@ -1,0 +1,148 @@
+"""Writes points to InfluxDB, and finds exactly the lines that it refuses.
+
+Each batch lies inside one shard group, since InfluxDB checks types there and counts there. After a
+refusal the rest of the batch is sent again until nothing is refused: a point written twice is one
+point, so what is called stored is proven to be.
+"""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from service.domain.schema import Bucket
+from service.domain.timerange import shard_start
+from service.errors import FluxgateError, RetryLater, StoreBusy, StoreError, StoreFailed
+from service.frames.points import Points
+from service.stores.influx.failures import failure
+from service.stores.influx.refusals import OUTSIDE_RETENTION, REFUSED, Lines, reason_of
+from service.stores.influx.transport import Transport
+from service.stores.protocol import Refusal, WriteOutcome
+
+BATCH_LINES = 10_000
+BATCH_BYTES = 5_000_000
+MOST_REQUESTS = 2_000
+"""Requests that one write may spend on singling out refused lines."""
+_BUSY_S = 2.0
+_BUSY_SIGNS = ("timeout", "cache-max-memory", "cache maximum memory")
+
+
+def write_points(transport: Transport, bucket: Bucket, points: Points) -> WriteOutcome:
+    """Store `points`, in their order within each shard group.
+
+    Raises:
+        UnknownBucket, StoreError, RetryLater: the write broke off; the message says how many lines
+            were stored until then. Sending everything again is safe.
+    """
+    write = _Write(transport, bucket.name, points)
+    try:
+        for batch in batches(points, bucket.shard_ns):
+            write.batch(batch)
+    except (StoreError, RetryLater) as broken:
+        raise _with_count(broken, write.stored, len(points)) from broken
+    return WriteOutcome(write.stored, tuple(sorted(write.refused, key=lambda refusal: refusal.line)))
+
+
+def _with_count(broken: FluxgateError, stored: int, total: int) -> FluxgateError:
+    broken.message = f"{broken.message} {stored} of {total} lines are known to be stored; sending all of them again is safe."
+    broken.args = (broken.message,)
+    broken.extra = {**broken.extra, "stored": stored}
+    return broken
+
+
+def batches(points: Points, shard_ns: int) -> Iterator[Lines]:
+    """Lines to be sent together: of one shard group, at most about BATCH_LINES and BATCH_BYTES, in order."""
+    times = points.times_ns
+    origin_ns = shard_start(0, shard_ns) % shard_ns
+    groups = times // shard_ns - (times % shard_ns < origin_ns)
+    order: Lines = np.argsort(groups, kind="stable")
+    sizes = np.diff(points.offsets)[order]
+    for span in np.split(np.arange(len(order)), np.flatnonzero(np.diff(groups[order])) + 1):
+        start = 0
+        ends = np.cumsum(sizes[span])
+        while start < len(span):
+            before = int(ends[start - 1]) if start else 0
+            full = int(np.searchsorted(ends, before + BATCH_BYTES, "right"))
+            stop = min(max(full, start + 1), start + BATCH_LINES)
+            yield order[span[start:stop]]
+            start = stop
+
+
+class _Write:
+    """One write under way: what is known to be stored, and what was refused."""
+
+    def __init__(self, transport: Transport, bucket: str, points: Points) -> None:
+        self._transport = transport
+        self._bucket = bucket
+        self._points = points
+        self._singling = 0
+        self.stored = 0
+        self.refused: list[Refusal] = []
+
+    def batch(self, lines: Lines) -> None:
+        """Send `lines`; whatever of them is refused is taken out and the rest sent again, in the same order."""
+        while len(lines):
+            status, message = self._send(lines)
+            if status < 300:
+                self.stored += len(lines)
+                return
+            self._count()
+            reason = reason_of(message, self._points, lines) if status in (400, 422) else None
+            if reason is None or not len(reason.lines) or reason.counted < len(reason.lines):
+                self._by_halves(lines, message)
+                return
+            self._refuse(reason.lines, reason.code, reason.text)
+            rest = lines[~np.isin(lines, reason.lines)]
+            if reason.code == OUTSIDE_RETENTION and reason.counted == len(reason.lines):
+                self.stored += len(rest)
+                return
+            lines = rest
+
+    def _by_halves(self, lines: Lines, message: str) -> None:
+        if len(lines) == 1:
+            self._refuse(lines, REFUSED, f"InfluxDB refused it: {message[:500]}")
+            return
+        middle = len(lines) // 2
+        self.batch(lines[:middle])
+        self.batch(lines[middle:])
+
+    def _refuse(self, lines: Lines, code: str, reason: str) -> None:
+        self.refused += [Refusal(int(number), code, reason) for number in self._points.numbers[lines]]
+
+    def _count(self) -> None:
+        self._singling += 1
+        if self._singling > MOST_REQUESTS:
+            raise StoreFailed(
+                f"InfluxDB refused so many lines for so many reasons that {MOST_REQUESTS} requests did not single them out. Send fewer at a time."
+            )
+
+    def _send(self, lines: Lines) -> tuple[int, str]:
+        """Status and message: success, or a refusal (400, 413, 422). Any other answer raises."""
+        parameters = {"org": self._transport.org, "bucket": self._bucket, "precision": "ns"}
+        reply = self._transport.send(
+            "POST", "/api/v2/write", parameters, self._text(lines), {"Content-Type": "text/plain; charset=utf-8"}
+        )
+        body = reply.read()
+        if 200 <= reply.status < 300:
+            return reply.status, ""
+        message = _message(body)
+        if reply.status in (400, 413, 422) and "queue length exceeded" not in message:
+            return reply.status, message or f"status {reply.status}"
+        if reply.status == 500 and any(sign in message for sign in _BUSY_SIGNS):
+            raise StoreBusy(f"InfluxDB cannot take the write at this moment ({message[:300]}).", _BUSY_S)
+        raise failure(reply.status, reply.headers, body, self._bucket)
+
+    def _text(self, lines: Lines) -> bytes:
+        runs = np.split(lines, np.flatnonzero(np.diff(lines) != 1) + 1)
+        offsets, text = self._points.offsets, self._points.text
+        return b"".join([text[offsets[run[0]] : offsets[run[-1] + 1]] for run in runs])
+
+
+def _message(body: bytes) -> str:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and isinstance(found.get("message"), str):
+        return str(found["message"])
+    return body[:500].decode(errors="replace").strip()
