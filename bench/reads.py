@@ -22,7 +22,7 @@ import psutil
 from bench import measure
 from bench.data import BUCKET, LONG_BUCKET, SPAN_MINUTES, START, STOP, fill
 from bench.serving import Gateway, gateway
-from tests.support.servers import Influx, running_influx
+from tests.support.servers import InfluxServer, running_influx
 
 ROWS = 1_000_000
 COPY_PARAMETERS = f"start={START}&stop={STOP}"
@@ -35,7 +35,7 @@ def flux(tail: str = "") -> str:
     )
 
 
-def ask_influx(influx: Influx, query: str) -> tuple[str, ...]:
+def ask_influx(influx: InfluxServer, query: str) -> tuple[str, ...]:
     """What curl sends to InfluxDB itself."""
     body = json.dumps({"query": query, "dialect": {"annotations": ["datatype", "group", "default"]}})
     return (
@@ -44,7 +44,7 @@ def ask_influx(influx: Influx, query: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def compare_with_influx(server: Gateway, influx: Influx, runs: int) -> None:
+def compare_with_influx(server: Gateway, influx: InfluxServer, runs: int) -> None:
     key = ("-H", f"X-API-Key: {server.key}", "-H", "Cache-Control: no-cache")
     raw = f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw"
     direct_url, *direct = ask_influx(influx, flux())
@@ -73,7 +73,7 @@ def ratio(what: str, ours_s: float, theirs_s: float, most: float) -> None:
     measure.row(what, f"{ours_s / theirs_s:.2f} times ({ours_s:.2f} s / {theirs_s:.2f} s)", f"at most {most} times", ours_s <= theirs_s * most)
 
 
-def compare_with_the_usual_script(server: Gateway, influx: Influx) -> None:
+def compare_with_the_usual_script(server: Gateway, influx: InfluxServer) -> None:
     script = subprocess.Popen([sys.executable, "-m", "bench.usual_script", influx.url, influx.token, influx.org, flux()])
     with measure.PeakMemory(script.pid) as memory:
         theirs_s = measure.seconds(lambda: script.wait(600))

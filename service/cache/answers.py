@@ -21,6 +21,8 @@ _LOCK_S = 15.0
 _POLL_S, _LONGEST_POLL_S = 0.02, 0.25
 _CHUNK_BYTES = 1024 * 1024
 _TOO_BIG = b"too big"
+EVERY_BUCKET = "\0every"
+"""As a bucket of an answer: it is about all of them, and a write to any drops it."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,14 @@ class AnswerCache:
         return self._told(Served(headers, flight.chunks(consumer), outcome, 0.0, lambda: flight.leave(consumer), reason))
 
     def touch(self, bucket: str) -> None:
-        """Drop what is known of a bucket."""
-        if not self._cache.put(_generation_key(bucket), secrets.token_hex(8).encode(), _GENERATION_S):
-            with self._lock:
-                self._untold.add(bucket)
+        """Drop what is known of a bucket, and what is about all. While the cache is away, this process asks the store instead."""
+        for name in (bucket, EVERY_BUCKET):
+            if not self._new_generation(name):
+                with self._lock:
+                    self._untold.add(name)
+
+    def _new_generation(self, bucket: str) -> bool:
+        return self._cache.put(_generation_key(bucket), secrets.token_hex(8).encode(), _GENERATION_S)
 
     def _told(self, served: Served) -> Served:
         self.on_outcome(served.outcome)
@@ -91,7 +97,7 @@ class AnswerCache:
         with self._lock:
             untold = [bucket for bucket in buckets if bucket in self._untold]
         for bucket in untold:
-            if not self._cache.put(_generation_key(bucket), secrets.token_hex(8).encode(), _GENERATION_S):
+            if not self._new_generation(bucket):
                 return "cache away"
             with self._lock:
                 self._untold.discard(bucket)
@@ -126,7 +132,8 @@ class AnswerCache:
             consumer = flight.join() if flight is not None else None
             if flight is not None and consumer is not None:
                 return flight, consumer, "shared"
-            begun = Flight(self._max_answer_bytes, _Leader(self._cache, kept_as, ttl_s, self._clock, produce, lambda: self._land(name, begun)))
+            leader = _Leader(self._cache, kept_as, ttl_s, self._clock, produce, lambda: self._land(name, begun))
+            begun = Flight(self._max_answer_bytes, leader)
             first = begun.join()
             assert first is not None
             self._flights[name] = begun

@@ -41,9 +41,14 @@ def frames_of(rows: Rows, keys: tuple[str, ...] | None = None) -> Block:
         tags = [found[key].slice(start, length) if key in found else absent(length) for key in keys]
         frames.append(
             long_frame(
-                rows.columns.value_type, measurements[start].as_py(), fields[start].as_py(), keys,
-                times.slice(start, length).view(pa.int64()), values.slice(start, length), tags,
-            )  # fmt: skip
+                rows.columns.value_type,
+                measurements[start].as_py(),
+                fields[start].as_py(),
+                keys,
+                times.slice(start, length).view(pa.int64()),
+                values.slice(start, length),
+                tags,
+            )
         )
     return tuple(frames)
 

@@ -113,7 +113,7 @@ class _Write:
         self._singling += 1
         if self._singling > MOST_REQUESTS:
             raise StoreFailed(
-                f"InfluxDB refused so many lines for so many reasons that {MOST_REQUESTS} requests did not single them out. Send fewer at a time."
+                f"InfluxDB refused lines for so many reasons that {MOST_REQUESTS} requests did not single them out. Send fewer at a time."
             )
 
     def _send(self, lines: Lines) -> tuple[int, str]:

@@ -1,0 +1,167 @@
+"""Buckets: which there are, what they hold, making them, and reading one."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, TypeVar
+
+import anyio.to_thread
+from fastapi import APIRouter, Body, Query, Request
+from starlette.responses import Response
+
+from service.api import reads
+from service.api.auth import allow_bucket, requires
+from service.api.deps import Parts, parts_of
+from service.api.names import decode_segment
+from service.api.reading import Question, understand
+from service.api.schemas import PROBLEM, BucketInfo, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
+from service.api.streaming import AnswerResponse, threads, wants_gzip
+from service.cache.answers import Served
+from service.domain.access import Principal, Scope
+from service.domain.durations import format_duration, parse_duration
+from service.domain.schema import Bucket, BucketSpec
+from service.domain.timerange import format_time
+from service.errors import UnknownBucket
+from service.frames.encoders import Format
+
+router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
+Result = TypeVar("Result")
+_EXAMPLE_ROW = {"_time": "2026-01-31T12:00:00Z", "_value": 412.5, "_field": "power", "_measurement": "site", "meter": "m1"}
+_EXAMPLES = {
+    Format.CSV: "_time,_value,_field,_measurement,meter\n2026-01-31T12:00:00Z,412.5,power,site,m1\n",
+    Format.JSON: {"bucket": "Power", "start": "2026-01-31T00:00:00Z", "stop": "2026-02-01T00:00:00Z", "every": "1h", "rows": [_EXAMPLE_ROW]},
+    Format.NDJSON: '{"_time":"2026-01-31T12:00:00Z","_value":412.5,"_field":"power","_measurement":"site","meter":"m1"}\n',
+}
+_ROWS = {
+    "description": "The rows, streamed. An answer that breaks off is not complete: the connection ends without the end of the body.",
+    "content": {
+        form.media_type.split(";")[0]: (
+            {"schema": {"type": "object" if form is Format.JSON else "string"}, "example": _EXAMPLES[form]}
+            if form in _EXAMPLES
+            else {"schema": {"type": "string", "format": "binary"}}
+        )
+        for form in Format
+    },
+}
+
+
+@router.get("/buckets", summary="List buckets")
+async def list_buckets(request: Request, principal: Principal = requires(Scope.READ)) -> BucketList:
+    """The buckets that the key may see, with their retention and the time of their newest point."""
+    parts = parts_of(request)
+
+    def look() -> BucketList:
+        return BucketList(buckets=[_info(parts, one) for one in parts.store.buckets() if principal.may_see(one.name)])
+
+    return await anyio.to_thread.run_sync(look)
+
+
+@router.post("/buckets", summary="Create buckets", status_code=200)
+async def create_buckets(
+    request: Request,
+    wanted: Annotated[NewBucket | list[NewBucket], Body(examples=[[{"name": "Lab 1", "description": "Bench tests", "retention": "30d"}]])],
+    principal: Principal = requires(Scope.ADMIN),
+) -> CreatedBuckets:
+    """Make one bucket or many. One that is there already is left alone and named under `existing`."""
+    parts = parts_of(request)
+    specs = [_spec(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
+    for spec in specs:
+        allow_bucket(principal, spec.name)
+
+    def create() -> CreatedBuckets:
+        made = {spec.name: parts.store.create_bucket(spec) for spec in specs}
+        for name in made:
+            parts.answers.touch(name)
+        return CreatedBuckets(created=[name for name, new in made.items() if new], existing=[name for name, new in made.items() if not new])
+
+    return await anyio.to_thread.run_sync(create)
+
+
+@router.get("/buckets/{name}/schema", summary="What a bucket holds")
+async def bucket_schema(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> BucketSchema:
+    """Measurements with their tag keys, and their fields with types."""
+    parts, bucket = parts_of(request), decode_segment(name)
+    allow_bucket(principal, bucket)
+    found = await seen(principal, partial(parts.store.schema, bucket))
+    return BucketSchema(
+        bucket=bucket,
+        measurements=[
+            MeasurementInfo(
+                name=one.name,
+                tags=list(one.tags),
+                fields=[FieldInfo(name=field, types=[kind.value for kind in types]) for field, types in one.fields.items()],
+            )
+            for one in found
+        ],
+    )
+
+
+@router.get("/buckets/{name}", summary="Read a bucket", response_class=Response, responses={200: _ROWS})
+async def read_bucket(
+    request: Request,
+    name: str,
+    window: Annotated[str | None, Query(description="How far back from now, like 30d; 24h when no range is given.", examples=["30d"])] = None,
+    start: Annotated[str | None, Query(description="Begin of the range, RFC 3339 with an offset.", examples=["2026-01-01T00:00:00Z"])] = None,
+    stop: Annotated[str | None, Query(description="End of the range, not part of it; now when left out.", examples=["2026-02-01T00:00:00Z"])] = None,
+    every: Annotated[str | None, Query(description="Length of a window, like 1h, or raw; 30m by default.", examples=["1h"])] = None,
+    fn: Annotated[
+        str | None, Query(description="mean (default), min, max, sum, count, first, last, median or spread.", examples=["mean"])
+    ] = None,
+    measurement: Annotated[list[str] | None, Query(description="Only these; repeatable.")] = None,
+    field: Annotated[list[str] | None, Query(description="Only these; repeatable.")] = None,
+    shape: Annotated[str | None, Query(description="long (default): a row a value; wide: a column a field.", examples=["long"])] = None,
+    tz: Annotated[str | None, Query(description="IANA zone for windows and printed times.", examples=["Europe/Berlin"])] = None,
+    format: Annotated[str | None, Query(description="csv, json, ndjson, parquet or arrow; else by Accept.", examples=["csv"])] = None,
+    limit: Annotated[str | None, Query(description="At most so many rows.", examples=["1000"])] = None,
+    principal: Principal = requires(Scope.READ),
+) -> Response:
+    """One range of one bucket, in windows or raw, streamed. Filter by tags with `tag.KEY=VALUE` (repeatable).
+
+    Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Row-Order, -Skipped-Fields, -Store, -Cache.
+    """
+    parts, bucket = parts_of(request), decode_segment(name)
+    allow_bucket(principal, bucket)
+    limits = parts.limits
+    question = understand(
+        bucket, request.query_params.multi_items(), request.headers.get("Accept"), parts.clock_ns(), limits.default_every, limits.max_windows
+    )
+    fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
+    served = await seen(principal, partial(_serve, parts, question, fresh))
+    gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
+    headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
+    return AnswerResponse(served, headers, gzip, lambda _size: None)
+
+
+def _serve(parts: Parts, question: Question, fresh: bool) -> Served:
+    bucket = question.selection.bucket
+    return parts.answers.serve(
+        reads.with_identity(parts, question), [bucket], reads.ttl_s(parts, question), lambda: reads.produce(parts, question), fresh
+    )
+
+
+def cache_header(served: Served) -> str:
+    if served.outcome == "hit":
+        return f"hit; age={int(served.age_s)}"
+    return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
+
+
+async def seen(principal: Principal, act: Callable[[], Result]) -> Result:
+    """Run `act` in a thread; near names of an unknown bucket are only those that the key may see."""
+    try:
+        return await anyio.to_thread.run_sync(act, limiter=threads())
+    except UnknownBucket as unknown:
+        near = [name for name in unknown.extra["near"] if principal.may_see(name)]  # type: ignore[attr-defined]
+        raise UnknownBucket(unknown.bucket, near) from None
+
+
+def _info(parts: Parts, bucket: Bucket) -> BucketInfo:
+    newest = parts.store.last_point(bucket.name)
+    return BucketInfo(
+        name=bucket.name,
+        description=bucket.description,
+        retention=format_duration(bucket.retention_ns) if bucket.retention_ns else None,
+        last_point=None if newest is None else format_time(newest),
+    )
+
+
+def _spec(wanted: NewBucket) -> BucketSpec:
+    return BucketSpec(wanted.name, wanted.description, 0 if wanted.retention is None else parse_duration(wanted.retention, "retention"))

@@ -1,0 +1,51 @@
+"""Runtime configuration: sections that change without a restart, each with a version."""
+
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Body, Header, Request, Response
+
+from service.api.auth import requires
+from service.api.deps import parts_of
+from service.api.schemas import PROBLEM, Section
+from service.domain.access import Principal, Scope
+from service.errors import InvalidParameter
+from service.state.config import Versioned
+
+router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
+
+
+@router.get("/config/{section}", summary="Read a section")
+async def read_section(request: Request, response: Response, section: str, _: Principal = requires(Scope.ADMIN)) -> Section:
+    """The section's value and version; the version is also the ETag."""
+    found = await anyio.to_thread.run_sync(parts_of(request).config.get, section)
+    return _answer(response, section, found)
+
+
+@router.put("/config/{section}", summary="Replace a section")
+async def replace_section(
+    request: Request,
+    response: Response,
+    section: str,
+    value: Annotated[dict[str, Any], Body(examples=[{"latitude": 52.52, "longitude": 13.405}])],
+    if_match: Annotated[str | None, Header(description="The version that was read; another one there now is a 409.")] = None,
+    _: Principal = requires(Scope.ADMIN),
+) -> Section:
+    """Replace the whole section. With `If-Match`, only when nobody changed it since."""
+    expected = _version(if_match)
+    stored = await anyio.to_thread.run_sync(parts_of(request).config.put, section, value, expected)
+    return _answer(response, section, stored)
+
+
+def _version(if_match: str | None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    text = if_match.strip().removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InvalidParameter("If-Match", f"If-Match: {if_match[:50]!r} is no version. Send the ETag that reading the section gave.")
+    return int(text)
+
+
+def _answer(response: Response, section: str, found: Versioned) -> Section:
+    response.headers["ETag"] = f'"{found.version}"'
+    return Section(section=section, version=found.version, value=found.value)

@@ -1,0 +1,88 @@
+"""Making the latest telemetry: one question to the store for each bucket, folded and printed once for all who ask."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import orjson
+import pyarrow as pa
+
+from service.api.deps import Parts
+from service.cache.flight import Produced
+from service.domain.telemetry import Newest, flat, fold, thingsboard
+from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
+
+_LONGEST_HEADER = 4000
+
+
+@dataclass(frozen=True)
+class LatestQuestion:
+    """`buckets`: to look in; `measurement`: only these, when any are given."""
+
+    buckets: tuple[str, ...]
+    measurements: tuple[str, ...]
+    lookback_ns: int
+    form: str
+
+
+def produce_latest(parts: Parts, question: LatestQuestion) -> Produced:
+    now_ns = parts.clock_ns()
+    span = TimeRange(max(now_ns - question.lookback_ns, EARLIEST_NS), now_ns)
+    rows: list[Newest] = []
+    known: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
+    for bucket in question.buckets:
+        for measurement in question.measurements or (None,):
+            latest = parts.store.latest(bucket, span, "" if measurement else parts.limits.telemetry_word, measurement)
+            rows += [row for frame in latest.frames for row in _newest(bucket, frame)]
+            known |= {(bucket, name): fields for name, fields in latest.fields.items()}
+    parts.metrics.upstream_rows.inc(len(rows))
+    body, text = _printed(parts, question, rows, known, now_ns)
+    headers = {"Content-Type": "application/json", "X-Fluxgate-Store": parts.store.name}
+    if text:
+        headers["X-Fluxgate-Text-Fields"] = text
+    return Produced(headers, iter([body]), lambda: None)
+
+
+def _printed(
+    parts: Parts, question: LatestQuestion, rows: list[Newest], known: dict[tuple[str, str], dict[str, tuple[str, ...]]], now_ns: int
+) -> tuple[bytes, str]:
+    telemetry = fold(rows, known)
+    text = ",".join(f"{quote(measurement, safe='')}.{quote(field, safe='')}" for measurement, field in telemetry.text)[:_LONGEST_HEADER]
+    latitude, longitude = _coordinates(parts)
+    document: dict[str, object]
+    if question.form == "rows":
+        document = {"ts": now_ns // 1_000_000, "latitude": latitude, "longitude": longitude, "rows": [_row(one) for one in rows]}
+    else:
+        shape = flat if question.form == "flat" else thingsboard
+        document = shape(telemetry, now_ns // 1_000_000, latitude, longitude)
+    return orjson.dumps(document), text
+
+
+def _coordinates(parts: Parts) -> tuple[float | None, float | None]:
+    """From the runtime configuration; what is not set there, from the settings."""
+    section = parts.config.get("coordinates").value
+    latitude, longitude = section.get("latitude"), section.get("longitude")
+    return (
+        parts.limits.latitude if latitude is None else latitude,
+        parts.limits.longitude if longitude is None else longitude,
+    )
+
+
+def _row(newest: Newest) -> dict[str, object]:
+    return {
+        "bucket": newest.bucket,
+        "measurement": newest.measurement,
+        "tags": dict(newest.tags),
+        "field": newest.field,
+        "time": format_time(newest.time_ns),
+        "value": newest.value,
+    }
+
+
+def _newest(bucket: str, frame: pa.RecordBatch) -> Iterator[Newest]:
+    times = frame.column(0).cast(pa.int64()).to_pylist()
+    values, fields, measurements, *tags = (column.to_pylist() for column in frame.columns[1:])
+    keys: Sequence[str] = frame.schema.names[4:]
+    for place, time_ns in enumerate(times):
+        present = tuple((key, column[place]) for key, column in zip(keys, tags, strict=True) if column[place] is not None)
+        yield Newest(bucket, measurements[place], fields[place], present, time_ns, values[place])

@@ -1,0 +1,23 @@
+"""The bounds and defaults of the routes, out of the settings."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Lengths in ns or seconds as named, sizes in bytes."""
+
+    default_every: str
+    max_windows: int
+    read_timeout_s: float
+    max_body_bytes: int
+    max_unpacked_bytes: int
+    cache_closed_s: float
+    cache_open_s: float
+    cache_telemetry_s: float
+    telemetry_word: str
+    telemetry_lookback: str
+    latitude: float | None
+    longitude: float | None
+    store_identity: str
+    """Says which database answers are from, so that gateways of two may share one Redis."""

@@ -1,0 +1,33 @@
+"""What the gateway counts of itself, in Prometheus' form. Labels are routes, never buckets or paths."""
+
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """One registry a process, so that several apps in one process do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("fluxgate_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
+        self.seconds = Histogram(
+            "fluxgate_request_seconds", "Time to the end of an answer.", ("method", "route"), registry=self.registry, buckets=_SECONDS
+        )
+        self.cache = Counter("fluxgate_cache_outcomes", "Answers by where they came from.", ("outcome",), registry=self.registry)
+        self.upstream_seconds = Histogram(
+            "fluxgate_upstream_read_seconds", "Time of whole reads from the store.", registry=self.registry, buckets=_SECONDS
+        )
+        self.upstream_rows = Counter("fluxgate_upstream_rows", "Rows read from the store.", registry=self.registry)
+        self.upstream_failures = Counter("fluxgate_upstream_failures", "Reads that failed, by code.", ("code",), registry=self.registry)
+        self.bytes_out = Counter("fluxgate_bytes_out", "Bytes of answers sent.", registry=self.registry)
+        self.bytes_in = Counter("fluxgate_bytes_in", "Bytes of requests taken.", registry=self.registry)
+        self.points_in = Counter("fluxgate_points_stored", "Points stored through the gateway.", registry=self.registry)
+        self.reads = Gauge("fluxgate_reads_running", "Reads under way.", registry=self.registry)
+        self._memory = Gauge("fluxgate_memory_bytes", "Resident memory of the process.", registry=self.registry)
+        self._process = psutil.Process()
+
+    def page(self) -> bytes:
+        self._memory.set(self._process.memory_info().rss)
+        return generate_latest(self.registry)

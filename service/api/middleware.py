@@ -1,0 +1,62 @@
+"""Around every request: an id, a line in the log, and the counts. Plain ASGI, so that streams stay streams."""
+
+import re
+import secrets
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.metrics import Metrics
+
+_SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
+_log = structlog.get_logger(__name__)
+
+
+class Observed:
+    """Gives a request its id (the caller's when it is sane), answers it with it, logs and counts it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope["request_id"] = request_id
+        begun, status, size, complete = time.perf_counter(), 0, 0, False
+
+        async def observe(message: Message) -> None:
+            nonlocal status, size, complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, observe)
+            finally:
+                seconds = time.perf_counter() - begun
+                self._count(scope, status, size, seconds)
+                _log.info(
+                    "request", method=scope["method"], path=scope["path"][:500], status=status or 500,
+                    bytes=size, ms=round(seconds * 1000, 1), complete=complete,
+                )  # fmt: skip
+
+    def _count(self, scope: Scope, status: int, size: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH") else "other"
+        self._metrics.requests.labels(method, route, str(status or 500)).inc()
+        self._metrics.seconds.labels(method, route).observe(seconds)
+        self._metrics.bytes_out.inc(size)
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    return given if _SANE.fullmatch(given) else secrets.token_hex(8)

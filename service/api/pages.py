@@ -1,0 +1,46 @@
+"""Swagger UI and ReDoc, from files that came with the installation: nothing is loaded from outside."""
+
+from pathlib import Path
+
+import fastapi_offline
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from service.api.auth import OPEN
+
+_STATIC = Path(fastapi_offline.__file__).parent / "static"
+_STATIC_URL = "/static"
+
+
+def install(app: FastAPI) -> None:
+    """Add /docs, /redoc, their files, and a way there from /."""
+    app.mount(_STATIC_URL, StaticFiles(directory=_STATIC), name="static")
+
+    @app.get("/docs", include_in_schema=False, openapi_extra=OPEN)
+    def swagger(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        return get_swagger_ui_html(
+            openapi_url=f"{root}/openapi.json",
+            title="Fluxgate",
+            swagger_js_url=f"{root}{_STATIC_URL}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_STATIC_URL}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
+            swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True, "tryItOutEnabled": True},
+        )
+
+    @app.get("/redoc", include_in_schema=False, openapi_extra=OPEN)
+    def redoc(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        return get_redoc_html(
+            openapi_url=f"{root}/openapi.json",
+            title="Fluxgate",
+            redoc_js_url=f"{root}{_STATIC_URL}/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
+            with_google_fonts=False,
+        )
+
+    @app.get("/", include_in_schema=False, openapi_extra=OPEN)
+    def start(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")

@@ -1,0 +1,110 @@
+"""Errors as RFC 9457 problem documents: one shape for everything that goes wrong.
+
+Each class of `service.errors` has a status here; a test holds that none is missing. What is nobody's
+intention is a 500 without internals, and the log has the rest under the request's id.
+"""
+
+import http
+import math
+from collections.abc import Mapping
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from service import errors
+from service.cache.flight import Stalled
+
+MEDIA_TYPE = "application/problem+json"
+STATUSES: Mapping[type[errors.FluxgateError], int] = {
+    errors.FluxgateError: 500,
+    errors.CallerError: 400,
+    errors.InvalidParameter: 422,
+    errors.InvalidBody: 400,
+    errors.UnknownBucket: 404,
+    errors.UnknownThing: 404,
+    errors.NotAcceptable: 406,
+    errors.BodyTooLarge: 413,
+    errors.TooManyWindows: 422,
+    errors.PointsRefused: 422,
+    errors.VersionConflict: 409,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.TooManyFailedTries: 429,
+    errors.RetryLater: 503,
+    errors.TooManyReads: 429,
+    errors.StoreBusy: 503,
+    errors.NotReady: 503,
+    errors.StoreError: 502,
+    errors.StoreUnavailable: 503,
+    errors.StoreTimeout: 504,
+    errors.StoreDenied: 502,
+    errors.StoreFailed: 502,
+    errors.StoreBroken: 502,
+    errors.ConfigurationError: 500,
+    Stalled: 503,
+}
+_UNAVAILABLE_RETRY_S = 5.0
+_log = structlog.get_logger(__name__)
+
+
+def status_of(error: errors.FluxgateError) -> int:
+    """The status of the nearest class that has one."""
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def problem(request: Request, status: int, code: str, detail: str, extra: Mapping[str, object] | None = None) -> Response:
+    """A problem document. `extra` members stand beside the fixed ones."""
+    document = {
+        **(extra or {}),
+        "type": f"urn:fluxgate:problem:{code}",
+        "title": http.HTTPStatus(status).phrase if status in http.HTTPStatus.__members__.values() else "Error",
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request.scope.get("request_id", ""),
+    }
+    return Response(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS), status, media_type=MEDIA_TYPE)
+
+
+def of_error(request: Request, error: errors.FluxgateError) -> Response:
+    status = status_of(error)
+    answer = problem(request, status, error.code, error.message, error.extra)
+    retry_after_s = getattr(error, "retry_after_s", _UNAVAILABLE_RETRY_S if isinstance(error, errors.StoreUnavailable) else None)
+    if retry_after_s is not None:
+        answer.headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="fluxgate"'
+    if status >= 500:
+        _log.warning("request failed", code=error.code, detail=error.message, status=status)
+    return answer
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` in this shape."""
+
+    @app.exception_handler(errors.FluxgateError)
+    def known(request: Request, error: errors.FluxgateError) -> Response:
+        return of_error(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        found = [{"where": ".".join(map(str, one["loc"])), "problem": one["msg"]} for one in error.errors()]
+        detail = "; ".join(f"{one['where']}: {one['problem']}" for one in found[:5])
+        return problem(request, 422, "invalid_parameter", f"The request does not fit: {detail}.", {"errors": found[:20]})
+
+    @app.exception_handler(HTTPException)
+    def plain(request: Request, error: HTTPException) -> Response:
+        codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+        details = {404: f"There is nothing at {request.url.path}. See /docs.", 405: f"{request.method} is not for {request.url.path}. See /docs."}
+        answer = problem(request, error.status_code, codes.get(error.status_code, "error"), details.get(error.status_code, str(error.detail)))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> Response:
+        _log.error("unexpected error", exc_info=error)
+        return problem(request, 500, "internal", "Something unexpected went wrong. The log says more under this request's id.")

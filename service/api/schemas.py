@@ -1,0 +1,129 @@
+"""The shapes of JSON bodies, with an example for each, as the OpenAPI document shows them."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class NewBucket(BaseModel):
+    """A bucket to be made. `retention`: a duration such as 30d; null keeps everything."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"name": "Lab 1", "description": "Bench tests", "retention": "30d"}})
+
+    name: str = Field(min_length=1, max_length=1000)
+    description: str = Field("", max_length=10_000)
+    retention: str | None = None
+
+
+class CreatedBuckets(BaseModel):
+    """Which were made, and which were there already and left alone."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"created": ["Lab 1"], "existing": ["Weather"]}})
+
+    created: list[str]
+    existing: list[str]
+
+
+class BucketInfo(BaseModel):
+    """A bucket. `retention` null: everything is kept. `last_point` null: empty."""
+
+    name: str
+    description: str
+    retention: str | None
+    last_point: str | None
+
+
+class BucketList(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "buckets": [{"name": "Weather", "description": "", "retention": "30d", "last_point": "2026-01-31T12:00:00Z"}],
+            }
+        }
+    )
+
+    buckets: list[BucketInfo]
+
+
+class FieldInfo(BaseModel):
+    """A field and its types: several when it changed between shard groups."""
+
+    name: str
+    types: list[str]
+
+
+class MeasurementInfo(BaseModel):
+    name: str
+    tags: list[str]
+    fields: list[FieldInfo]
+
+
+class BucketSchema(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "bucket": "Weather",
+                "measurements": [{"name": "real_weather", "tags": ["station"], "fields": [{"name": "celsius", "types": ["float"]}]}],
+            }
+        }
+    )
+
+    bucket: str
+    measurements: list[MeasurementInfo]
+
+
+class LineProblem(BaseModel):
+    """A line that was not stored: its number in the body from 1, a code, and why."""
+
+    line: int
+    code: str
+    reason: str
+
+
+class Stored(BaseModel):
+    """How many points were stored. `bad`: lines that do not parse; `refused`: points that the store did not take."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"stored": 2, "bad": [], "refused": []}})
+
+    stored: int
+    bad: list[LineProblem]
+    refused: list[LineProblem]
+
+
+class Section(BaseModel):
+    """A section of the configuration and its version. 0: never set."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"section": "coordinates", "version": 1, "value": {"latitude": 52.5, "longitude": 13.4}}})
+
+    section: str
+    version: int
+    value: dict[str, object]
+
+
+PROBLEM = {
+    "description": "What went wrong, with a stable `code` and what to do (RFC 9457).",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "code"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "code": {"type": "string"},
+                    "request_id": {"type": "string"},
+                },
+            },
+            "example": {
+                "type": "urn:fluxgate:problem:unknown_bucket",
+                "title": "Not Found",
+                "status": 404,
+                "detail": "There is no bucket 'Wether'. Did you mean 'Weather'?",
+                "code": "unknown_bucket",
+                "near": ["Weather"],
+                "request_id": "9f86d081884c7d65",
+            },
+        }
+    },
+}
+"""The answer for every error, in OpenAPI."""

@@ -1,0 +1,104 @@
+"""Answers that flow: chunk by chunk out of a thread, ended at once when the client goes away.
+
+The first chunk is there before the status is sent, so whatever fails before it has a status of its
+own. What fails later is raised: the server then drops the connection without the end of the body, and
+no client can take the answer for a whole one.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.cache.answers import Served
+from service.errors import FluxgateError
+
+_log = structlog.get_logger(__name__)
+_threads: dict[int, anyio.CapacityLimiter] = {}
+_MOST_THREADS = 128
+Chunk = bytes | memoryview
+
+
+def threads() -> anyio.CapacityLimiter:
+    """Threads for reads, apart from those of the other routes, one set for each event loop."""
+    loop = id(anyio.lowlevel.current_token())
+    return _threads.setdefault(loop, anyio.CapacityLimiter(_MOST_THREADS))
+
+
+def gzipped(chunks: Iterable[Chunk]) -> Iterator[bytes]:
+    """One gzip member, flushed after each chunk so that the client sees rows as they come."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    for chunk in chunks:
+        yield packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH)
+    yield packer.flush()
+
+
+def wants_gzip(accept_encoding: str | None) -> bool:
+    for part in (accept_encoding or "").split(","):
+        coding, _, quality = part.strip().lower().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+class AnswerResponse(Response):
+    """Sends a served answer. `sent` hears the bytes of each chunk."""
+
+    def __init__(self, served: Served, headers: Mapping[str, str], gzip: bool, sent: Callable[[int], None]) -> None:
+        self._served = served
+        self._at_hand = served.outcome == "hit" and not gzip
+        self._chunks: Iterator[Chunk] = gzipped(served.chunks) if gzip else served.chunks
+        self._sent = sent
+        self.status_code = 200
+        self.background = None
+        self.body = b""
+        extra = {"Content-Encoding": "gzip"} if gzip else {}
+        self.init_headers({**served.headers, **headers, **extra})
+        self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = anyio.Event()
+        failure: BaseException | None = None
+        async with anyio.create_task_group() as group:
+
+            async def watch() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                gone.set()
+                await anyio.to_thread.run_sync(self._served.close)
+
+            group.start_soon(watch)
+            try:
+                await self._send_all(send, gone)
+            except Exception as error:  # noqa: BLE001  (raised again below, once the watcher has ended)
+                failure = error
+            finally:
+                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(self._served.close)
+        if failure is not None and not gone.is_set():
+            if isinstance(failure, FluxgateError):
+                _log.error("answer broken off", code=failure.code, detail=failure.message)
+            raise BrokenOff from failure
+
+    async def _send_all(self, send: Send, gone: anyio.Event) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        while (chunk := await self._next()) is not None and not gone.is_set():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            self._sent(len(chunk))
+        if not gone.is_set():
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _next(self) -> Chunk | None:
+        if self._at_hand:
+            return next(self._chunks, None)
+        return await anyio.to_thread.run_sync(next, self._chunks, None, limiter=threads())
+
+
+class BrokenOff(Exception):
+    """An answer that failed after its first byte: raised so that the server drops the connection."""

@@ -1,0 +1,79 @@
+"""The application: routes, errors, pages and middleware around the parts that wiring made."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from fastapi import FastAPI
+
+from service import __version__, demo, logs
+from service.api import buckets, config, health, pages, points, problems, telemetry
+from service.api.middleware import Observed
+from service.api.names import PathSegments
+from service.settings import Settings, load_settings, secret_values
+from service.wiring import Parts, assemble
+
+_DESCRIPTION = """Gets data out of InfluxDB, exactly.
+
+Send a key as `X-API-Key` or `Authorization: Bearer`. Errors are problem documents (RFC 9457) with a stable `code` that say what to do."""
+_SIMULATED_EVERY_S = 5.0
+
+
+def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
+    """The application over `parts`, which it closes at its end. `simulate`: a sensor of the demo keeps writing."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with _simulator(parts) if simulate else _nothing():
+            yield
+        parts.close()
+
+    app = FastAPI(
+        title="Fluxgate",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if parts.settings.docs_enabled else None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.state.readiness = health.Readiness()
+    for part in (buckets, points, telemetry, config, health):
+        app.include_router(part.router)
+    if parts.settings.docs_enabled:
+        pages.install(app)
+    problems.install(app)
+    app.add_middleware(PathSegments)
+    app.add_middleware(Observed, metrics=parts.metrics)
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """The application that a server process runs. FLUXGATE_DEMO=1: with demo data and a simulated sensor."""
+    settings = load_settings()
+    configure_logs(settings)
+    parts = assemble(settings)
+    simulated = os.environ.get("FLUXGATE_DEMO") == "1" and parts.store.name == "embedded"
+    if simulated:
+        demo.fill_if_empty(parts.store, time.time_ns())
+    return create_app(parts, simulated)
+
+
+def configure_logs(settings: Settings) -> None:
+    logs.configure(settings.log_level, settings.log_json, secret_values(settings))
+
+
+@contextmanager
+def _simulator(parts: Parts) -> Iterator[None]:
+    simulator = demo.Simulator(parts.store, _SIMULATED_EVERY_S)
+    simulator.start()
+    yield
+    simulator.stop()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

@@ -1,0 +1,41 @@
+"""The command `fluxgate`: serving, keys, buckets and reads from the shell.
+
+Exit codes: 0 done; 1 it could not be done, with the reason on standard error; 2 the call was wrong.
+"""
+
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from fluxgate import GatewayError
+from service.commands import buckets, keys, read, serve, settings
+from service.errors import FluxgateError
+
+cli = typer.Typer(
+    name="fluxgate", help="Gets data out of InfluxDB, exactly.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+)
+cli.add_typer(keys.cli, name="keys")
+cli.add_typer(buckets.cli, name="buckets")
+cli.command("serve")(serve.serve)
+cli.command("read")(read.read)
+cli.command("settings")(settings.settings)
+cli.command("version")(settings.version)
+
+
+def main() -> None:
+    """Run, and turn what goes wrong into one sentence."""
+    try:
+        cli()
+    except (FluxgateError, GatewayError) as error:
+        _fail(getattr(error, "message", None) or str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'This'}: {error.strerror or error}.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(sentence: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style="red", markup=False)
+    sys.exit(1)

@@ -1,0 +1,1 @@
+"""The subcommands of `fluxgate`, a file each."""

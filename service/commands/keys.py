@@ -1,0 +1,75 @@
+"""`fluxgate keys`: make, list and revoke API keys, in the state database itself."""
+
+import datetime as dt
+import json
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.domain.access import Scope
+from service.domain.durations import SECOND_NS, parse_duration
+from service.domain.timerange import parse_time
+from service.errors import InvalidParameter
+from service.settings import load_settings
+from service.state.keys import KeyRecord
+from service.wiring import open_keys
+
+cli = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+@cli.command()
+def create(
+    name: Annotated[str, typer.Option(help="Whose key it is, or what for.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; repeatable.")],
+    bucket: Annotated[list[str] | None, typer.Option(help="Only this bucket; repeatable. Left out: every bucket.")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it ends: a duration like 30d, or an RFC 3339 time.")] = None,
+) -> None:
+    """Make a key. It is shown once, on standard output, and kept as a hash."""
+    expires_at = None if expires is None else expiry(expires, time.time())
+    key, record = open_keys(load_settings()).create(name, scope, bucket or (), expires_at)
+    Console(stderr=True, soft_wrap=True).print(f"Key {record.id} for {name!r}. Keep it now: it is not shown again.", markup=False, highlight=False)
+    typer.echo(key)
+
+
+@cli.command("list")
+def list_keys(as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+    """List all keys, without their secrets."""
+    records = open_keys(load_settings()).list()
+    if as_json:
+        typer.echo(json.dumps([asdict(record) for record in records], indent=2))
+        return
+    table = Table("id", "name", "scopes", "buckets", "created", "expires", "used", "state")
+    for record in records:
+        buckets = "all" if record.buckets is None else ", ".join(record.buckets)
+        times = [_day(moment) for moment in (record.created_at, record.expires_at, record.used_at)]
+        table.add_row(record.id, record.name, ", ".join(record.scopes), buckets, *times, _state(record))
+    Console().print(table)
+
+
+@cli.command()
+def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `fluxgate keys list` shows it.")]) -> None:
+    """End a key, now."""
+    record = open_keys(load_settings()).revoke(key_id)
+    typer.echo(f"Key {record.id} ({record.name}) is revoked.")
+
+
+def expiry(text: str, now: float) -> float:
+    """Seconds since 1970 for a duration from `now` or a time; it must lie ahead."""
+    at = parse_time(text, "expires") / SECOND_NS if "T" in text or " " in text else now + parse_duration(text, "expires") / SECOND_NS
+    if at <= now:
+        raise InvalidParameter("expires", f"expires={text!r} is over already.")
+    return at
+
+
+def _day(moment: float | None) -> str:
+    return "" if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _state(record: KeyRecord) -> str:
+    if record.revoked_at is not None:
+        return "revoked"
+    return "valid" if record.valid_at(time.time()) else "expired"

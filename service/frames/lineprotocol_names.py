@@ -1,0 +1,210 @@
+"""Names in line protocol: how InfluxDB 2.9.1 reads them, and how they are written so that it reads them back.
+
+Every name that goes into line protocol is quoted here. A name that the grammar cannot hold is refused
+with the reason; nothing is replaced or cut. Rules: influxdb models/points.go and pkg/escape.
+"""
+
+import itertools
+import re
+from dataclasses import dataclass
+
+MAX_KEY_BYTES = 65_535
+"""Longest measurement and tags, escaped, plus 4 and the field name (models.MaxKeyLength, seriesKeySize)."""
+RESERVED_TAGS = ("time", "_field", "_measurement")
+_LOOK_AGAIN = re.compile(rb"[\\\n\r\0]")
+_NOT_PLAIN = frozenset(("", *RESERVED_TAGS))
+_UNNAMEABLE = re.compile("[\0\r]")
+_NOT_NAMED = "holds a NUL or CR, which InfluxQL cannot name: it could not be read again"
+
+_MEASUREMENT_ESCAPE = re.compile(rb'\\([, ="])')
+_TAG_ESCAPE = re.compile(rb"\\([, =])")
+_UNESCAPED_COMMA = re.compile(rb"(?<!\\),")
+_UNESCAPED_EQUALS = re.compile(rb"(?<!\\)=")
+_EARLY_SPACE = re.compile(rb"(?<!\\)(?:\\\\)+ ")
+FIELD_NAME = re.compile(rb"(?:[^\\=, ]|\\.)+", re.DOTALL)
+_TAG_SPECIAL = re.compile(r"([, =])")
+_MEASUREMENT_SPECIAL = re.compile(r"([, ])")
+_FIELD_SPECIAL = re.compile(r'([, =]|(?<=\\)")')
+
+
+class Unwritable(ValueError):
+    """A name or value that line protocol cannot hold; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Measurement and tags (sorted by key), and the bytes that name them to InfluxDB."""
+
+    measurement: str
+    tags: tuple[tuple[str, str], ...]
+    key: bytes
+
+
+def read_series(raw: bytes) -> Series:
+    """What `raw` (`measurement,tag=value,...`, valid UTF-8) names.
+
+    `key` equals `raw` unless the measurement holds `\\=` or `\\"`: InfluxDB drops those backslashes from
+    the name but not from the key it stores by, and would not find the series again (models.MakeKey).
+
+    Raises:
+        Unwritable: not the grammar, or read by InfluxDB in two ways.
+    """
+    plain = _read_plain(raw)
+    if plain is not None:
+        return plain
+    if b"\n" in raw:
+        raise Unwritable("a backslash at the end of the line joins it with the next one; a name or tag cannot hold a line feed")
+    pieces = _UNESCAPED_COMMA.split(raw) if b"\\" in raw else raw.split(b",")
+    if not pieces[0]:
+        raise Unwritable("the measurement is missing")
+    if len(raw) > MAX_KEY_BYTES:
+        raise Unwritable(f"measurement and tags take {len(raw)} bytes; InfluxDB holds at most {MAX_KEY_BYTES}")
+    name, written = _measurement(pieces[0])
+    if _UNNAMEABLE.search(name):
+        raise Unwritable(f"the measurement {name!r} {_NOT_NAMED}")
+    tags = [_tag(piece) for piece in pieces[1:]]
+    if len(tags) > 1:
+        tags.sort()
+        _check_duplicates(tags)
+    return Series(name, tuple(tags), written + raw[len(pieces[0]) :])
+
+
+def _read_plain(raw: bytes) -> Series | None:
+    """The quick way for a key that needs no second look; None for any other."""
+    if _LOOK_AGAIN.search(raw) or len(raw) > MAX_KEY_BYTES:
+        return None
+    name, *pieces = raw.decode().split(",")
+    tags = [tuple(piece.split("=")) for piece in pieces]
+    keys = {tag[0] for tag in tags}
+    if not name or len(keys) != len(tags) or not keys.isdisjoint(_NOT_PLAIN) or any(len(tag) != 2 or not tag[1] for tag in tags):
+        return None
+    return Series(name, tuple(sorted(tags)), raw)  # type: ignore[arg-type]
+
+
+def _measurement(raw: bytes) -> tuple[str, bytes]:
+    if b"\\" not in raw:
+        return raw.decode(), raw
+    name = _MEASUREMENT_ESCAPE.sub(rb"\1", raw)
+    if _MEASUREMENT_ESCAPE.search(name):
+        raise Unwritable(f"the measurement {_shown(raw)} has a backslash before a comma, space, = or \", which InfluxDB cannot find again")
+    return name.decode(), re.sub(rb"([, ])", rb"\\\1", name)
+
+
+def _tag(piece: bytes) -> tuple[str, str]:
+    key, value = _cut_tag(piece)
+    if not key:
+        raise Unwritable("a tag key is missing" if not value else f"the tag value {_shown(value)} has no key")
+    if not value:
+        raise Unwritable(f"the tag {_shown(key)} has no value; leave the tag out instead")
+    if b"\\" in piece:
+        if _EARLY_SPACE.search(key):
+            raise Unwritable(f"the tag key {_shown(key)} has a backslash before a space, which InfluxDB reads in two ways")
+        key, value = _TAG_ESCAPE.sub(rb"\1", key), _TAG_ESCAPE.sub(rb"\1", value)
+    name = key.decode()
+    if _UNNAMEABLE.search(name):
+        raise Unwritable(f"the tag key {name!r} {_NOT_NAMED}")
+    if name in RESERVED_TAGS:
+        raise Unwritable(f"{name!r} cannot be a tag key: InfluxDB keeps that name for itself")
+    return name, value.decode()
+
+
+def _cut_tag(piece: bytes) -> tuple[bytes, bytes]:
+    if b"\\" not in piece:
+        key, _, value = piece.partition(b"=")
+        extra = b"=" in value
+    else:
+        parts = _UNESCAPED_EQUALS.split(piece, maxsplit=1)
+        key, value = parts[0], parts[1] if len(parts) == 2 else b""
+        extra = _UNESCAPED_EQUALS.search(value) is not None
+    if extra:
+        raise Unwritable(f"the value of the tag {_shown(key)} has an = without a backslash before it")
+    return key, value
+
+
+def _check_duplicates(tags: list[tuple[str, str]]) -> None:
+    for (one, _), (other, _) in itertools.pairwise(tags):
+        if one == other:
+            raise Unwritable(f"the tag {one!r} stands twice")
+
+
+def read_field_name(raw: bytes) -> str:
+    """The field that `raw` (matched by FIELD_NAME) names.
+
+    Raises:
+        Unwritable: a name that InfluxDB drops, or reads in two ways.
+    """
+    if raw.endswith(b"\\"):
+        raise Unwritable(f"the field name {_shown(raw)} ends in a backslash, which InfluxDB reads in two ways")
+    if b"\0" in raw or b"\r" in raw:
+        raise Unwritable(f"the field name {_shown(raw)} {_NOT_NAMED}")
+    if raw.startswith(b"\t"):
+        raise Unwritable("a field name cannot begin with a tab: InfluxDB drops it")
+    if b"\n" in raw:
+        raise Unwritable("a field name cannot hold a line feed")
+    name = (_MEASUREMENT_ESCAPE.sub(rb"\1", raw) if b"\\" in raw else raw).decode()
+    if name == "time":
+        raise Unwritable("a field cannot be named time: InfluxDB drops it. The time stands last in the line")
+    return name
+
+
+def quote_measurement(name: str) -> bytes:
+    """`name` as it stands first in a line. Raises Unwritable."""
+    _check_name(name, "a measurement")
+    if name[0] in "#\t":
+        raise Unwritable(f"the measurement {name!r} cannot begin with {name[0]!r}: the line would be a comment, or lose it")
+    raw = _MEASUREMENT_SPECIAL.sub(r"\\\1", name).encode()
+    if raw.endswith(b"\\") or _read_back(raw) != (name, ()):
+        raise Unwritable(f"the measurement {name!r} has a backslash where line protocol cannot hold one")
+    return raw
+
+
+def quote_tag(key: str, value: str) -> bytes:
+    """`key=value` as it stands in a line. Raises Unwritable."""
+    _check_name(key, "a tag key")
+    _check_text(value, f"the value of the tag {key!r}")
+    if key in RESERVED_TAGS:
+        raise Unwritable(f"{key!r} cannot be a tag key: InfluxDB keeps that name for itself")
+    raw = (_TAG_SPECIAL.sub(r"\\\1", key) + "=" + _TAG_SPECIAL.sub(r"\\\1", value)).encode()
+    if raw.endswith(b"\\") or _read_back(b"m," + raw) != ("m", ((key, value),)):
+        raise Unwritable(f"the tag {key!r}={value!r} has a backslash where line protocol cannot hold one")
+    return raw
+
+
+def quote_field(name: str) -> bytes:
+    """A field name as it stands before its `=`. Raises Unwritable."""
+    _check_name(name, "a field name")
+    raw = _FIELD_SPECIAL.sub(r"\\\1", name).encode()
+    if FIELD_NAME.fullmatch(raw) is None or read_field_name(raw) != name:
+        raise Unwritable(f"the field name {name!r} has a backslash where line protocol cannot hold one")
+    return raw
+
+
+def _read_back(raw: bytes) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+    try:
+        series = read_series(raw)
+    except Unwritable:
+        return None
+    return (series.measurement, series.tags) if series.key == raw else None
+
+
+def _check_name(name: str, what: str) -> None:
+    _check_text(name, what)
+    if _UNNAMEABLE.search(name):
+        raise Unwritable(f"{what} that {_NOT_NAMED}: {name!r}")
+
+
+def _check_text(text: str, what: str) -> None:
+    if not text:
+        raise Unwritable(f"{what} cannot be empty")
+    if "\n" in text:
+        raise Unwritable(f"{what} cannot hold a line feed: {text!r}")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Unwritable(f"{what} holds half a surrogate pair, which is no text: {text!r}") from None
+
+
+def _shown(raw: bytes) -> str:
+    text = raw.decode(errors="replace")
+    return repr(text if len(text) <= 60 else text[:60] + "...")

@@ -1,0 +1,152 @@
+"""Every setting, its default and its sentence. The table in the docs and `.env.example` come from here.
+
+Read from the environment, then `.env`, then files named like the setting in the directory that
+FLUXGATE_SECRETS_DIR names (container secrets). Nothing is read at import.
+"""
+
+import difflib
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.domain.durations import parse_duration
+from service.errors import ConfigurationError, InvalidParameter
+
+SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
+OTHER_NAMES = (SECRETS_DIRECTORY, "FLUXGATE_DEMO", "FLUXGATE_URL", "FLUXGATE_CACHE", "FLUXGATE_REQUIRE_SERVERS")
+"""Names in the environment that are no settings of the service."""
+
+
+class Settings(BaseSettings):
+    """Names are the environment's, in lower case here."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True, case_sensitive=False
+    )
+
+    api_key: SecretStr | None = Field(
+        None,
+        description="One key with every scope, the simple way; at least 16 characters. More keys: `fluxgate keys create`.",
+    )
+    influxdb_url: str | None = Field(
+        None,
+        description="Address of InfluxDB 2.x or Cloud, such as http://127.0.0.1:8086. Absent: the embedded store in DATA_DIR.",
+    )
+    influxdb_token: SecretStr | None = Field(None, description="Token with read and write access to the buckets that are served.")
+    influxdb_org: str | None = Field(None, description="Name or ID of the organization.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis for the cache, such as redis://127.0.0.1:6379/0. Absent: a cache in the process.",
+    )
+    state_database_url: SecretStr | None = Field(
+        None,
+        description="Database for keys and runtime configuration, such as postgresql+psycopg://user:password@host/name. Absent: SQLite in DATA_DIR.",
+    )
+    data_dir: Path = Field(Path("data"), description="Directory of the embedded store and of the SQLite state.")
+    latitude: float | None = Field(None, ge=-90, le=90, description="Latitude attached to telemetry, degrees north.")
+    longitude: float | None = Field(None, ge=-180, le=180, description="Longitude attached to telemetry, degrees east.")
+
+    telemetry_word: str = Field("real", min_length=1, description="Measurements whose name contains this word are telemetry.")
+    telemetry_lookback: str = Field("30s", description="How far back the latest telemetry is looked for.")
+    default_every: str = Field("30m", description="Window length of a read that names none.")
+    max_windows: int = Field(1_000_000, gt=0, description="Most windows a series of one read may have.")
+    max_reads: int = Field(8, gt=0, description="Reads at one time, in each worker; one more is answered 429.")
+    read_timeout_s: float = Field(600, gt=0, description="Longest time a read may take, in seconds.")
+    influxdb_connect_timeout_s: float = Field(5, gt=0, description="Longest wait for a connection to InfluxDB, in seconds.")
+    influxdb_silence_timeout_s: float = Field(60, gt=0, description="Longest wait for the next bytes of InfluxDB, in seconds.")
+    max_body_mb: int = Field(25, gt=0, description="Largest body of a write as sent, in MB.")
+    max_unpacked_mb: int = Field(250, gt=0, description="Largest body of a write once unpacked, in MB.")
+
+    cache_closed_s: float = Field(600, ge=0, description="How long an answer about a closed range is kept, in seconds.")
+    cache_open_s: float = Field(
+        10, ge=0,
+        description="How long an answer about a window that ends now is kept, in seconds; never longer than `every`.",
+    )
+    cache_telemetry_s: float = Field(1, ge=0, description="How long the latest telemetry is kept, in seconds.")
+    cache_memory_mb: int = Field(128, ge=0, description="Size of the cache in the process, in MB. 0 turns caching off.")
+    cache_answer_mb: int = Field(8, gt=0, description="Largest answer that is cached or shared, in MB.")
+
+    embedded_memory_mb: int = Field(512, ge=64, description="Memory that the embedded store may use, in MB.")
+    embedded_threads: int = Field(2, gt=0, description="Threads of the embedded store.")
+    embedded_shard: str = Field("1w", description="Shard-group length of buckets in the embedded store.")
+
+    max_failed_tries: int = Field(20, gt=0, description="Wrong keys from one address in a minute before it is told to wait.")
+    docs_enabled: bool = Field(True, description="Serve /docs, /redoc and /openapi.json.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
+    )
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$",
+        description="Least severe level that is logged: debug, info, warning, error.",
+    )
+    log_json: bool = Field(False, description="Log one JSON object a line; off: readable lines.")
+
+    @field_validator("telemetry_lookback", "embedded_shard", "default_every")
+    @classmethod
+    def _is_duration(cls, text: str) -> str:
+        if text != "raw":
+            try:
+                parse_duration(text, "it")
+            except InvalidParameter as refused:
+                raise ValueError(refused.message) from None
+        return text
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _separated(cls, text: object) -> object:
+        return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+    @field_validator("api_key", "influxdb_url", "influxdb_token", "influxdb_org", "redis_url", "state_database_url", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process; warns of FLUXGATE_ names that are none.
+
+    Raises:
+        ConfigurationError: names each setting that is wrong and why, never its value when it is a secret.
+    """
+    for name in unknown_names(environment):
+        near = difflib.get_close_matches(name.removeprefix("FLUXGATE_"), [one.upper() for one in Settings.model_fields], 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        warnings.warn(f"{name} is no setting of Fluxgate and has no effect.{hint}", stacklevel=2)
+    directory = environment.get(SECRETS_DIRECTORY)
+    if directory and not Path(directory).is_dir():
+        raise ConfigurationError(f"{SECRETS_DIRECTORY}={directory} is no directory. Name the one that holds the secret files, or leave it out.")
+    try:
+        return Settings(_secrets_dir=directory)  # type: ignore[call-arg]
+    except ValidationError as broken:
+        found = "; ".join(f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in broken.errors(include_input=False))
+        raise ConfigurationError(f"Some settings are wrong. {found}. See .env.example for all of them.") from None
+
+
+def unknown_names(environment: Mapping[str, str]) -> Iterator[str]:
+    """Names that look like settings of Fluxgate but are none."""
+    return (name for name in sorted(environment) if name.startswith("FLUXGATE_") and name not in OTHER_NAMES)
+
+
+def secret_values(settings: Settings) -> list[str]:
+    """What must never stand in a log."""
+    values = (getattr(settings, name) for name in Settings.model_fields)
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+
+
+def documented() -> Iterator[tuple[str, str, str]]:
+    """Name, default as text (empty: none) and sentence of each setting, in order."""
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if default is None or default == ():
+            text = ""
+        elif isinstance(default, bool):
+            text = str(default).lower()
+        else:
+            text = f"{default:g}" if isinstance(default, float) else str(default)
+        yield name.upper(), text, str(field.description)

@@ -1,0 +1,100 @@
+"""What the file holds, kept in memory: buckets, series, the type of each field in each shard group.
+
+Loaded once when the file is opened and changed only after a commit, so it never says more than what
+is stored. Guarded by the store's lock; nothing here touches the file.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from service.domain.schema import Bucket, FieldType, MeasurementSchema
+from service.domain.timerange import shard_start
+from service.frames.points import FieldKey
+
+FieldName = tuple[str, str]
+"""Measurement and field."""
+NEVER = -(2**63)
+"""The newest time of a series without points."""
+
+
+def shard_number(time_ns: int, shard_ns: int) -> int:
+    """A number for the shard group that holds `time_ns`; the next group has the next number. Fits 64 bits, where its start may not."""
+    return shard_start(time_ns, shard_ns) // shard_ns
+
+
+def shard_numbers(times_ns: npt.NDArray[np.int64], shard_ns: int) -> npt.NDArray[np.int64]:
+    """`shard_number` of many times, without ever leaving 64 bits."""
+    origin_ns = shard_start(0, shard_ns) % shard_ns
+    whole, rest = np.divmod(times_ns, shard_ns)
+    numbers: npt.NDArray[np.int64] = whole - (rest < origin_ns)
+    return numbers
+
+
+def shard_start_of(number: int, shard_ns: int) -> int:
+    """Where the group with this number starts; at the ends of time this may lie outside 64 bits."""
+    return number * shard_ns + shard_start(0, shard_ns) % shard_ns
+
+
+@dataclass
+class BucketContents:
+    """A bucket and what is in it."""
+
+    id: int
+    bucket: Bucket
+    ids: dict[FieldKey, int] = field(default_factory=dict)
+    members: dict[str, list[FieldKey]] = field(default_factory=dict)
+    """Series by measurement."""
+    tag_keys: dict[str, set[str]] = field(default_factory=dict)
+    types: dict[FieldName, dict[int, FieldType]] = field(default_factory=dict)
+    """The type of each field in each shard group that has it."""
+
+    def add_series(self, key: FieldKey, number: int) -> None:
+        self.ids[key] = number
+        self.members.setdefault(key.measurement, []).append(key)
+        self.tag_keys.setdefault(key.measurement, set()).update(name for name, _ in key.tags)
+
+    def add_type(self, name: FieldName, shard: int, kind: FieldType) -> None:
+        self.types.setdefault(name, {})[shard] = kind
+
+    def drop_shards_before(self, first: int) -> None:
+        for name, shards in list(self.types.items()):
+            self.types[name] = {shard: kind for shard, kind in shards.items() if shard >= first}
+            if not self.types[name]:
+                del self.types[name]
+
+    def has_shards_before(self, first: int) -> bool:
+        return any(shard < first for shards in self.types.values() for shard in shards)
+
+    def schema(self, first_shard: int | None) -> list[MeasurementSchema]:
+        """Measurements by name, of the shard groups from `first_shard` on (None: all)."""
+        fields: dict[str, dict[str, tuple[FieldType, ...]]] = {}
+        for (measurement, name), shards in sorted(self.types.items()):
+            kinds = {kind for shard, kind in shards.items() if first_shard is None or shard >= first_shard}
+            if kinds:
+                fields.setdefault(measurement, {})[name] = tuple(kind for kind in FieldType if kind in kinds)
+        return [MeasurementSchema(name, tuple(sorted(self.tag_keys[name])), found) for name, found in fields.items()]
+
+
+class Catalog:
+    """All buckets by name, and for each series number the newest time it has."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, BucketContents] = {}
+        self.newest_ns: npt.NDArray[np.int64] = np.full(1024, NEVER, np.int64)
+        self.series_count = 0
+
+    def add_bucket(self, number: int, bucket: Bucket) -> None:
+        self.buckets[bucket.name] = BucketContents(number, bucket)
+
+    def add_series(self, contents: BucketContents, keys: Iterable[FieldKey]) -> None:
+        """Number new series from `series_count` on, in this order."""
+        for key in keys:
+            contents.add_series(key, self.series_count)
+            self.series_count += 1
+        if self.series_count > len(self.newest_ns):
+            grown = np.full(2 * self.series_count, NEVER, np.int64)
+            grown[: len(self.newest_ns)] = self.newest_ns
+            self.newest_ns = grown

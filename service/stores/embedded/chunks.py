@@ -1,0 +1,119 @@
+"""A range cut into chunks of bounded size, along the edges of windows.
+
+A read takes one chunk after the other, so its memory does not grow with its length. Where the rows
+are is asked of a histogram, finer and finer where they crowd; a stretch without rows costs nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from service.domain.timerange import TimeRange, floor_to
+from service.domain.windows import Grid
+
+_BINS = 512
+_WIDE_NS = 2**62
+"""Differences of times up to here, plus a window of half of it, fit 64 bits."""
+LONGEST_COUNTED_NS = 2**61
+
+Histogram = Callable[["Bins"], list[tuple[int, int]]]
+"""The bins that hold rows, ascending, each with its number of rows (or what they weigh)."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A stretch of a grid in bins of `windows` windows each, counted from the window that holds its start."""
+
+    grid: Grid
+    windows: int
+
+    @property
+    def first_ns(self) -> int:
+        return floor_to(self.grid.span.start_ns, self.grid.every_ns, self.grid.offset_ns)
+
+    @property
+    def lead_ns(self) -> int:
+        return self.grid.span.start_ns - self.first_ns
+
+    @property
+    def width_ns(self) -> int:
+        return self.windows * self.grid.every_ns
+
+    def span(self, first_bin: int, last_bin: int) -> TimeRange:
+        """From the start of one bin to the end of another, both kept inside the stretch."""
+        whole = self.grid.span
+        start_ns = max(self.first_ns + first_bin * self.width_ns, whole.start_ns)
+        return TimeRange(start_ns, min(self.first_ns + (last_bin + 1) * self.width_ns, whole.stop_ns))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a chunk may weigh. `window_most` bounds the rows that come out of one window, when anything does."""
+
+    enough: int
+    window_most: int | None
+
+    def weight(self, rows: int, windows: int) -> int:
+        return rows if self.window_most is None else min(rows, windows * self.window_most)
+
+
+def chunks(grid: Grid, histogram: Histogram, budget: Budget) -> Iterator[Grid]:
+    """Ascending pieces of `grid` that hold all of its rows, each within the budget unless it is one window."""
+    if grid.count == 1 or (budget.window_most is not None and grid.count * budget.window_most <= budget.enough):
+        yield from _countable(grid)
+        return
+    for stretch in _countable(grid):
+        yield from _by_weight(stretch, histogram, budget)
+
+
+def within(grid: Grid, extent: TimeRange) -> Grid | None:
+    """The windows of `grid` that touch `extent`. Their time stamps stay what they were."""
+    common = grid.span.intersect(extent)
+    if common is None:
+        return None
+    start_ns = floor_to(common.start_ns, grid.every_ns, grid.offset_ns)
+    stop_ns = -floor_to(-common.stop_ns, grid.every_ns, -grid.offset_ns)
+    return _cut(grid, max(start_ns, grid.span.start_ns), min(stop_ns, grid.span.stop_ns))
+
+
+def _cut(grid: Grid, start_ns: int, stop_ns: int) -> Grid:
+    return Grid(TimeRange(start_ns, stop_ns), grid.every_ns, grid.offset_ns)
+
+
+def _countable(grid: Grid) -> Iterator[Grid]:
+    """Pieces in which the number of a time's window can be computed in 64 bits."""
+    if grid.count == 1 or (grid.span.length_ns <= _WIDE_NS and grid.every_ns <= LONGEST_COUNTED_NS):
+        yield grid
+        return
+    middle_ns = floor_to((grid.span.start_ns + grid.span.stop_ns) // 2, grid.every_ns, grid.offset_ns)
+    if middle_ns <= grid.span.start_ns:
+        middle_ns += grid.every_ns
+    yield from _countable(_cut(grid, grid.span.start_ns, middle_ns))
+    yield from _countable(_cut(grid, middle_ns, grid.span.stop_ns))
+
+
+def _by_weight(grid: Grid, histogram: Histogram, budget: Budget) -> Iterator[Grid]:
+    if grid.count == 1:
+        yield grid
+        return
+    bins = Bins(grid, -(-grid.count // _BINS))
+    open_from: int | None = None
+    last = gathered = 0
+    for place, rows in histogram(bins):
+        weight = budget.weight(rows, bins.windows)
+        too_heavy = weight > budget.enough and bins.windows > 1
+        if open_from is not None and (too_heavy or gathered + weight > budget.enough):
+            yield _piece(bins, open_from, last)
+            open_from = None
+        if too_heavy:
+            yield from _by_weight(_piece(bins, place, place), histogram, budget)
+            continue
+        if open_from is None:
+            open_from, gathered = place, 0
+        last, gathered = place, gathered + weight
+    if open_from is not None:
+        yield _piece(bins, open_from, last)
+
+
+def _piece(bins: Bins, first_bin: int, last_bin: int) -> Grid:
+    span = bins.span(first_bin, last_bin)
+    return _cut(bins.grid, span.start_ns, span.stop_ns)

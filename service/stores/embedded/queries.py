@@ -1,0 +1,132 @@
+"""The text of every read query, and the values bound to it. Nothing that a caller wrote enters the text.
+
+`members` is the name of a registered table (series, rank) that says which series are read and in which
+order they come out. Results are sorted by rank, then window or time.
+"""
+
+# ruff: noqa: S608 - only names that this package defines are put into the text
+
+from dataclasses import dataclass
+
+from service.domain.schema import FieldType
+from service.domain.selection import Fn
+from service.domain.windows import Grid
+from service.stores.embedded.chunks import Bins
+from service.stores.embedded.tables import VALUES
+
+_64_BITS = "18446744073709551615::HUGEINT"
+_JUST_ABOVE_HALF = 0.500_000_000_001
+_TEXT_UNIT_BYTES = 64
+"""A text of so many bytes weighs as much as one more row."""
+
+
+@dataclass(frozen=True)
+class Query:
+    text: str
+    bound: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The stored points to read: of these types, of these series, not before `oldest_ns`."""
+
+    types: tuple[FieldType, ...]
+    members: str
+    oldest_ns: int
+
+    def points(self, *columns: str, cast: str = "") -> str:
+        return " UNION ALL ".join(self._of(kind, columns, cast) for kind in self.types)
+
+    def _of(self, kind: FieldType, columns: tuple[str, ...], cast: str) -> str:
+        named = {
+            "value": f"v.value{cast} AS value",
+            "kind": f"'{kind}' AS kind",
+            "weight": (f"1 + strlen(v.value) // {_TEXT_UNIT_BYTES}" if kind is FieldType.STRING else "1") + " AS weight",
+        }
+        chosen = ", ".join(["m.rank", "v.time", *(named[column] for column in columns)])
+        return (
+            f"SELECT {chosen} FROM {VALUES[kind]} v JOIN {self.members} m ON m.series = v.series"
+            " WHERE v.time >= $from_ns AND v.time < $stop_ns"
+        )
+
+    def bound(self, grid: Grid) -> dict[str, int]:
+        return {"from_ns": max(grid.span.start_ns, self.oldest_ns), "stop_ns": grid.span.stop_ns}
+
+
+def histogram(source: Source, bins: Bins) -> Query:
+    """How much stands in each bin: columns bin, weight."""
+    text = (
+        "SELECT (time - $start_ns + $lead_ns) // $width_ns AS bin, sum(weight)::BIGINT AS weight"
+        f" FROM ({source.points('weight')}) GROUP BY bin ORDER BY bin"
+    )
+    return Query(text, source.bound(bins.grid) | _counting(bins))
+
+
+def raw(source: Source, grid: Grid) -> Query:
+    """The points themselves: columns rank, time, value."""
+    return Query(f"{source.points('value')} ORDER BY rank, time", source.bound(grid))
+
+
+def aggregate(source: Source, fn: Fn, grid: Grid) -> Query:
+    """One row a series and window: columns rank, place (of the window), and those of `columns_of`."""
+    cast = "::DOUBLE" if fn is Fn.MEDIAN or len(source.types) > 1 else ""
+    taken = source.types[0] if len(source.types) == 1 else FieldType.FLOAT
+    place, bound = _place(source, grid)
+    points = source.points(cast=cast) if fn is Fn.COUNT else source.points("value", cast=cast)
+    text = (
+        f"SELECT rank, place, {columns_of(fn, taken)} FROM (SELECT *, {place} AS place FROM ({points}))"
+        " GROUP BY rank, place ORDER BY rank, place"
+    )
+    return Query(text, bound)
+
+
+def edge(source: Source, kind: FieldType, fn: Fn, grid: Grid) -> Query:
+    """First or last of fields that changed their type, where that value is a `kind`: rank, place, value, at_ns (its time)."""
+    place, bound = _place(source, grid)
+    pick, at = ("arg_min", "min") if fn is Fn.FIRST else ("arg_max", "max")
+    own = Source((kind,), source.members, source.oldest_ns)
+    text = (
+        f"SELECT rank, place, value, at_ns FROM"
+        f" (SELECT rank, place, {pick}(value, time) AS value, {at}(time) AS at_ns"
+        f" FROM (SELECT *, {place} AS place FROM ({own.points('value')})) GROUP BY rank, place)"
+        f" JOIN (SELECT rank, place, {pick}(kind, time) AS kind"
+        f" FROM (SELECT *, {place} AS place FROM ({source.points('kind')})) GROUP BY rank, place)"
+        f" USING (rank, place) WHERE kind = '{kind}' ORDER BY rank, place"
+    )
+    return Query(text, bound)
+
+
+def columns_of(fn: Fn, taken: FieldType) -> str:
+    """Result columns, of which `results.values_of` makes the value. Integers wrap at 64 bits, as in Flux."""
+    whole = taken in (FieldType.INTEGER, FieldType.UNSIGNED)
+    match fn:
+        case Fn.MEAN:
+            return f"{_wrapped('sum(value)')} AS total, count(*) AS count" if whole else "avg(value) AS value"
+        case Fn.SUM:
+            return f"{_wrapped('sum(value)')} AS total" if whole else "sum(value) AS value"
+        case Fn.SPREAD:
+            return f"{_wrapped('max(value)::HUGEINT - min(value)::HUGEINT')} AS total" if whole else "max(value) - min(value) AS value"
+        case Fn.MEDIAN:
+            return f"quantile_disc(value, [0.5, {_JUST_ABOVE_HALF}]) AS middle"
+        case Fn.COUNT:
+            return "count(*) AS value"
+        case Fn.FIRST:
+            return "arg_min(value, time) AS value, min(time) AS at_ns"
+        case Fn.LAST:
+            return "arg_max(value, time) AS value, max(time) AS at_ns"
+        case Fn.MIN | Fn.MAX:
+            return f"{fn}(value) AS value"
+
+
+def _wrapped(number: str) -> str:
+    return f"(({number}) & {_64_BITS})::UBIGINT"
+
+
+def _place(source: Source, grid: Grid) -> tuple[str, dict[str, int]]:
+    if grid.count == 1:
+        return "0::BIGINT", source.bound(grid)
+    return "(time - $start_ns + $lead_ns) // $width_ns", source.bound(grid) | _counting(Bins(grid, 1))
+
+
+def _counting(bins: Bins) -> dict[str, int]:
+    return {"start_ns": bins.grid.span.start_ns, "lead_ns": bins.lead_ns, "width_ns": bins.width_ns}

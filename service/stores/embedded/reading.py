@@ -1,0 +1,206 @@
+"""A read under way: its own cursor on one snapshot of the file, chunk after chunk, block after block.
+
+Writes that come meanwhile change nothing of it. A block is a chunk of time of up to some 100,000 rows
+of one measurement, series by series; within a series times ascend from block to block.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from service.domain.schema import FieldType
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan, ReadPlan
+from service.domain.timerange import TimeRange
+from service.domain.windows import Grid
+from service.errors import StoreFailed
+from service.frames.frame import Block
+from service.frames.points import FieldKey
+from service.stores.embedded import queries
+from service.stores.embedded.chunks import Bins, Budget, chunks, within
+from service.stores.embedded.file import translated
+from service.stores.embedded.queries import Query, Source
+from service.stores.embedded.results import Labels, Tags, column, values_of, window_times
+
+ENOUGH_ROWS = 98_304
+"""What a block is aimed at: large enough for full speed, small enough for a few MB."""
+
+Member = tuple[FieldKey, int]
+"""A series and its number."""
+
+
+class SnapshotCursor:
+    """A cursor that sees the file as it was when this was made. Queries may be cancelled from any thread."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, act: str, released: Callable[["SnapshotCursor"], None]) -> None:
+        self._cursor = cursor
+        self._act = act
+        self._released = released
+        self._one_query = threading.Lock()
+        self._cancelled = False
+        self._closed = False
+        with translated(act):
+            cursor.begin()
+            cursor.execute("FROM format").fetchall()
+
+    def fetch(self, query: Query) -> pa.Table:
+        with self._one_query, translated(self._act):
+            if self._cancelled or self._closed:
+                raise StoreFailed(f"Could not {self._act}: it was cancelled.")
+            return self._cursor.sql(query.text, params=query.bound).to_arrow_table()
+
+    def register(self, name: str, table: pa.Table) -> None:
+        with self._one_query, translated(self._act):
+            if self._cancelled or self._closed:
+                raise StoreFailed(f"Could not {self._act}: it was cancelled.")
+            self._cursor.register(name, table)
+
+    def cancel(self) -> None:
+        """End the running query, if any, and give the snapshot back."""
+        self._cancelled = True
+        while not self._one_query.acquire(timeout=0.02):
+            self._cursor.interrupt()
+        try:
+            self._close()
+        finally:
+            self._one_query.release()
+
+    def close(self) -> None:
+        with self._one_query:
+            self._close()
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._cursor.close()
+            self._released(self)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Fields of one measurement that one query reads: the same function over the same stored types."""
+
+    fn: Fn | None
+    types: tuple[FieldType, ...]
+    output: tuple[FieldType, ...]
+
+    @classmethod
+    def of(cls, field: FieldPlan, stored: FieldType) -> "Part":
+        """Raw values of a field need not stay together with those of its other types."""
+        return cls(None, (stored,), (stored,)) if field.fn is None else cls(field.fn, field.types, field.output)
+
+
+class Group:
+    """Some series of one measurement, all fields of a tag set together, ranked by tags and field."""
+
+    def __init__(self, plan: MeasurementPlan, members: list[Member]) -> None:
+        fields = {field.name: field for field in plan.fields}
+        ranks: dict[tuple[Tags, str], int] = {}
+        self.parts: dict[Part, list[tuple[int, int]]] = {}
+        for key, number in sorted(members, key=_series_order):
+            rank = ranks.setdefault((key.tags, key.field), len(ranks))
+            self.parts.setdefault(Part.of(fields[key.field], key.type), []).append((number, rank))
+        self.labels = Labels(plan.name, plan.tags, list(ranks))
+        self.series = len(ranks)
+        self.types = tuple(kind for kind in FieldType if any(key.type is kind for key, _ in members))
+
+    @property
+    def whole(self) -> list[tuple[int, int]]:
+        return [pair for pairs in self.parts.values() for pair in pairs]
+
+
+def _series_order(member: Member) -> tuple[Tags, str]:
+    return member[0].tags, member[0].field
+
+
+def groups(plan: MeasurementPlan, members: list[Member]) -> Iterator[Group]:
+    """The series in groups of at most `ENOUGH_ROWS`, cut between tag sets, so that one instant of a group is a block at most."""
+    ordered = sorted(members, key=_series_order)
+    start = 0
+    for place in range(1, len(ordered) + 1):
+        at_end = place == len(ordered)
+        if at_end or (place - start >= ENOUGH_ROWS and ordered[place][0].tags != ordered[place - 1][0].tags):
+            yield Group(plan, ordered[start:place])
+            start = place
+
+
+class BlockReader:
+    """Makes the blocks of a read. `extent` holds all points there can be; those before `oldest_ns` have expired."""
+
+    def __init__(self, cursor: SnapshotCursor, grids: list[Grid], extent: TimeRange | None, oldest_ns: int) -> None:
+        self._cursor = cursor
+        self._grids = [] if extent is None else [piece for piece in (within(grid, extent) for grid in grids) if piece is not None]
+        self._oldest_ns = oldest_ns
+
+    def blocks(self, plan: ReadPlan, members: dict[str, list[Member]]) -> Iterator[Block]:
+        try:
+            for measurement in plan.measurements:
+                for group in groups(measurement, members[measurement.name]) if self._grids else ():
+                    yield from self._group_blocks(group)
+        finally:
+            self._cursor.close()
+
+    def latest(self, plan: ReadPlan, members: dict[str, list[Member]]) -> Iterator[pa.RecordBatch]:
+        """As `blocks` of `last` over one window, but each row with the time of its point."""
+        try:
+            for measurement in plan.measurements:
+                for group in groups(measurement, members[measurement.name]) if self._grids else ():
+                    self._register(group)
+                    for number, part in enumerate(group.parts):
+                        yield from self._part_frames(group, part, f"part_{number}", self._grids[0], stamped=True)
+        finally:
+            self._cursor.close()
+
+    def _group_blocks(self, group: Group) -> Iterator[Block]:
+        self._register(group)
+        everything = Source(group.types, "whole", self._oldest_ns)
+        fns = {part.fn for part in group.parts}
+        bounded = FieldType.STRING not in group.types and Fn.MEDIAN not in fns
+        budget = Budget(ENOUGH_ROWS, group.series if bounded else None)
+        for grid in self._grids:
+            for chunk in chunks(grid, lambda bins: self._histogram(everything, bins), budget):
+                frames = [
+                    frame
+                    for number, part in enumerate(group.parts)
+                    for frame in self._part_frames(group, part, f"part_{number}", chunk, stamped=False)
+                ]
+                if frames:
+                    yield tuple(frames)
+
+    def _register(self, group: Group) -> None:
+        self._cursor.register("whole", _ranked(group.whole))
+        for number, pairs in enumerate(group.parts.values()):
+            self._cursor.register(f"part_{number}", _ranked(pairs))
+
+    def _histogram(self, source: Source, bins: Bins) -> list[tuple[int, int]]:
+        found = self._cursor.fetch(queries.histogram(source, bins))
+        return list(zip(column(found, "bin").to_pylist(), column(found, "weight").to_pylist(), strict=True))
+
+    def _part_frames(self, group: Group, part: Part, members: str, grid: Grid, stamped: bool) -> Iterator[pa.RecordBatch]:
+        source = Source(part.types, members, self._oldest_ns)
+        for output, query in _queries(part, source, grid):
+            table = self._cursor.fetch(query)
+            if table.num_rows:
+                if part.fn is None:
+                    times = column(table, "time")
+                else:
+                    times = column(table, "at_ns") if stamped else window_times(column(table, "place"), grid)
+                taken = part.types[0] if len(part.types) == 1 else FieldType.FLOAT
+                yield group.labels.frame(output, column(table, "rank"), times, values_of(table, part.fn, taken, output))
+
+
+def _queries(part: Part, source: Source, grid: Grid) -> Iterator[tuple[FieldType, Query]]:
+    if part.fn is None:
+        yield part.output[0], queries.raw(source, grid)
+    elif part.fn in (Fn.FIRST, Fn.LAST) and len(part.types) > 1:
+        for kind in part.output:
+            yield kind, queries.edge(source, kind, part.fn, grid)
+    else:
+        yield part.output[0], queries.aggregate(source, part.fn, grid)
+
+
+def _ranked(pairs: list[tuple[int, int]]) -> pa.Table:
+    numbers, ranks = zip(*pairs, strict=True)
+    return pa.table({"series": pa.array(numbers, pa.int32()), "rank": pa.array(ranks, pa.int32())})

@@ -1,0 +1,235 @@
+"""The store port on one DuckDB file, with InfluxDB's rules for types, retention, windows and functions.
+
+One process has the file. One thread writes at a time; readers each see the file as it was when they
+began. Times and values are exact over the whole domain. Integer sums wrap at 64 bits as Flux's do,
+means of integers rest on them; `median` is exact for windows of every size, where Flux's t-digest is
+exact up to some thousand points and approximate beyond.
+"""
+
+import difflib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from service.domain.durations import SECOND_NS
+from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.selection import Fn, Selection, Windows, plan_read
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.windows import Grid, grids
+from service.errors import InvalidParameter, UnknownBucket
+from service.frames.frame import Reading
+from service.frames.points import Points
+from service.stores.embedded import ledger, tables
+from service.stores.embedded.catalog import NEVER, BucketContents, Catalog, shard_number, shard_start_of
+from service.stores.embedded.file import open_file, translated
+from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor
+from service.stores.embedded.writing import judge
+from service.stores.protocol import Latest, WriteOutcome
+
+_HOUR_NS = 3_600 * SECOND_NS
+_DAY_NS = 24 * _HOUR_NS
+_NEAR_NAMES = 3
+
+
+class EmbeddedStore:
+    """`Store` on the file `path`. `shard_ns` is the longest shard group of new buckets; `clock` tells ns since 1970.
+
+    Raises:
+        ConfigurationError: another process has the file, or it cannot be opened.
+    """
+
+    name = "embedded"
+
+    def __init__(self, path: Path, *, memory_mb: int, threads: int, shard_ns: int, clock: Callable[[], int]) -> None:
+        self._path = path
+        self._limits = (memory_mb, threads)
+        self._shard_ns = shard_ns
+        self._clock = clock
+        self._writer = threading.Lock()
+        self._guard = threading.RLock()
+        self._cursors: set[SnapshotCursor] = set()
+        self._broken = False
+        self._connection = open_file(path, memory_mb, threads)
+        with self._fatal_noted(f"load {path}"):
+            self._catalog: Catalog = ledger.load(self._connection)
+
+    def buckets(self) -> list[Bucket]:
+        with self._guard:
+            return [self._catalog.buckets[name].bucket for name in sorted(self._catalog.buckets)]
+
+    def bucket(self, name: str) -> Bucket:
+        with self._guard:
+            return self._contents(name).bucket
+
+    def create_bucket(self, spec: BucketSpec) -> bool:
+        _check(spec)
+        bucket = Bucket(spec.name, spec.description, spec.retention_ns, _shard_ns(self._shard_ns, spec.retention_ns))
+        with self._writer, self._fatal_noted(f"create the bucket {spec.name!r}"):
+            if spec.name in self._catalog.buckets:
+                return False
+            number = len(self._catalog.buckets)
+            with self._guard:
+                row = [number, bucket.name, bucket.description, bucket.retention_ns, bucket.shard_ns]
+                self._connection.execute(tables.ADD_BUCKET, row)
+                self._catalog.add_bucket(number, bucket)
+        return True
+
+    def last_point(self, bucket: str) -> int | None:
+        with self._guard:
+            contents = self._contents(bucket)
+            numbers = list(contents.ids.values())
+            newest_ns = int(self._catalog.newest_ns[numbers].max()) if numbers else NEVER
+        return newest_ns if newest_ns != NEVER and newest_ns >= self._oldest_ns(contents) else None
+
+    def schema(self, bucket: str) -> list[MeasurementSchema]:
+        with self._guard:
+            contents = self._contents(bucket)
+            return contents.schema(self._first_shard(contents))
+
+    def read(self, selection: Selection) -> Reading:
+        windows = selection.windows
+        pieces = [Grid(selection.span, 1, 0)] if windows is None else grids(selection.span, windows.every_ns, windows.zone)
+        with self._guard:
+            contents = self._contents(selection.bucket)
+            plan = plan_read(selection, self.schema(selection.bucket))
+            members = {
+                one.name: _members(contents, one.name, {field.name: field.types for field in one.fields}, selection.tags)
+                for one in plan.measurements
+            }
+            extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
+            cursor = self._snapshot(f"read {selection.bucket!r}")
+        blocks = BlockReader(cursor, pieces, extent, oldest_ns).blocks(plan, members)
+        return Reading(plan, blocks, cursor.cancel)
+
+    def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
+        with self._guard:
+            contents = self._contents(bucket)
+            schema = [one for one in self.schema(bucket) if word in one.name and measurement in (None, one.name)]
+            plan = plan_read(Selection(bucket, span, Windows(span.length_ns, Fn.LAST)), schema)
+            members = {one.name: _members(contents, one.name, one.fields, ()) for one in schema}
+            extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
+            cursor = self._snapshot(f"read the latest of {bucket!r}")
+        whole = Grid(span, span.length_ns, span.start_ns % span.length_ns)
+        frames = list(BlockReader(cursor, [whole], extent, oldest_ns).latest(plan, members))
+        found = {frame.column(3)[0].as_py() for frame in frames}
+        return Latest(frames, {one.name: {**one.fields} for one in schema if one.name in found})
+
+    def write(self, bucket: str, points: Points) -> WriteOutcome:
+        with self._writer, self._fatal_noted(f"write to {bucket!r}"):
+            contents = self._contents(bucket)
+            self._drop_expired(contents)
+            oldest_ns = self._oldest_ns(contents) if contents.bucket.retention_ns else None
+            judgement = judge(points, contents.bucket, contents.types, oldest_ns)
+            if judgement.accepted.any():
+                ledger.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard)
+            return WriteOutcome(int(judgement.accepted.sum()), judgement.refusals)
+
+    def ping(self) -> None:
+        cursor = self._snapshot(f"use the embedded store {self._path}")
+        cursor.close()
+
+    def close(self) -> None:
+        """End all reads and give the file free."""
+        with self._writer:
+            for cursor in list(self._cursors):
+                cursor.cancel()
+            self._connection.close()
+
+    def _contents(self, name: str) -> BucketContents:
+        found = self._catalog.buckets.get(name)
+        if found is None:
+            raise UnknownBucket(name, difflib.get_close_matches(name, self._catalog.buckets, _NEAR_NAMES))
+        return found
+
+    def _snapshot(self, act: str) -> SnapshotCursor:
+        with self._guard, self._fatal_noted(act):
+            cursor = SnapshotCursor(self._connection.cursor(), act, self._cursors.discard)
+            self._cursors.add(cursor)
+            return cursor
+
+    def _oldest_ns(self, contents: BucketContents) -> int:
+        """The oldest time that has not expired."""
+        retention_ns = contents.bucket.retention_ns
+        return max(self._clock() - retention_ns, EARLIEST_NS) if retention_ns else EARLIEST_NS
+
+    def _first_shard(self, contents: BucketContents) -> int | None:
+        """The first shard group that has not expired as a whole; None without a retention."""
+        return shard_number(self._oldest_ns(contents), contents.bucket.shard_ns) if contents.bucket.retention_ns else None
+
+    def _extent(self, contents: BucketContents) -> TimeRange | None:
+        """The shard groups that hold something, from the first to the last, less what has expired."""
+        shards = {shard for by_shard in contents.types.values() for shard in by_shard}
+        if not shards:
+            return None
+        shard_ns = contents.bucket.shard_ns
+        start_ns = max(shard_start_of(min(shards), shard_ns), self._oldest_ns(contents))
+        stop_ns = min(shard_start_of(max(shards) + 1, shard_ns), LATEST_NS + 1)
+        return TimeRange(start_ns, stop_ns) if start_ns < stop_ns else None
+
+    def _drop_expired(self, contents: BucketContents) -> None:
+        """Shard group by shard group, as InfluxDB does: seldom, and all at once."""
+        first = self._first_shard(contents)
+        if first is not None and contents.has_shards_before(first):
+            ledger.drop_expired(self._connection, contents, self._oldest_ns(contents), first, lambda: self._guard)
+
+    @contextmanager
+    def _fatal_noted(self, act: str) -> Iterator[None]:
+        """Translates errors. After one that made DuckDB give the file up, the file is opened anew at the next use."""
+        with translated(act):
+            if self._broken:
+                self._reopen()
+            try:
+                yield
+            except (duckdb.FatalException, duckdb.InternalException, duckdb.IOException):
+                self._broken = True
+                raise
+
+    def _reopen(self) -> None:
+        with self._guard:
+            for cursor in list(self._cursors):
+                cursor.cancel()
+            self._connection.close()
+            self._connection = open_file(self._path, *self._limits)
+            self._catalog = ledger.load(self._connection)
+            self._broken = False
+
+
+def _members(
+    contents: BucketContents, measurement: str, fields: dict[str, tuple[FieldType, ...]], tags: tuple[tuple[str, tuple[str, ...]], ...]
+) -> list[Member]:
+    """The series of a measurement that hold one of these types of one of these fields and match all tag filters."""
+    found = []
+    for key in contents.members[measurement]:
+        if key.type in fields.get(key.field, ()):
+            own = dict(key.tags) if tags else {}
+            if all(own.get(name) in accepted for name, accepted in tags):
+                found.append((key, contents.ids[key]))
+    return found
+
+
+def _check(spec: BucketSpec) -> None:
+    """InfluxDB's rules (facts 1.7)."""
+    if not spec.name:
+        raise InvalidParameter("name", "A bucket needs a name.")
+    if spec.name.startswith("_") or '"' in spec.name:
+        raise InvalidParameter(
+            "name", f"A bucket cannot be named {spec.name!r}: names do not begin with an underscore and hold no double quote."
+        )
+    try:
+        (spec.name + spec.description).encode()
+    except UnicodeEncodeError as broken:
+        raise InvalidParameter("name", f"Name and description of {spec.name!r} must be Unicode text: {broken.reason}.") from None
+    if spec.retention_ns and not _HOUR_NS <= spec.retention_ns <= LATEST_NS:
+        raise InvalidParameter(
+            "retention", f"The retention of {spec.name!r} must be at least 1h and at most 292 years, or absent to keep everything."
+        )
+
+
+def _shard_ns(longest_ns: int, retention_ns: int) -> int:
+    """InfluxDB's default for a retention (facts 1.9), when that is shorter than `longest_ns`."""
+    if not retention_ns or retention_ns > 183 * _DAY_NS:
+        return longest_ns
+    return min(longest_ns, _HOUR_NS if retention_ns < 2 * _DAY_NS else _DAY_NS)

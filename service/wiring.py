@@ -1,0 +1,130 @@
+"""The one place that names concrete parts: which store, which cache, which state, out of the settings."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.api.auth import FailedTries
+from service.api.limits import Limits
+from service.api.metrics import Metrics
+from service.api.slots import Slots
+from service.cache.answers import AnswerCache
+from service.cache.memory import MemoryCache
+from service.cache.protocol import Cache
+from service.cache.redis import RedisCache
+from service.domain.durations import parse_duration
+from service.errors import ConfigurationError
+from service.settings import Settings
+from service.state.config import ConfigStore
+from service.state.database import StateDatabase
+from service.state.keys import KeyRing
+from service.stores.embedded.store import EmbeddedStore
+from service.stores.influx.store import InfluxStore
+from service.stores.protocol import Store
+
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a running gateway is made of."""
+
+    settings: Settings
+    store: Store
+    cache: Cache
+    answers: AnswerCache
+    state: StateDatabase
+    keys: KeyRing
+    config: ConfigStore
+    limits: Limits
+    metrics: Metrics
+    slots: Slots
+    failed_tries: FailedTries
+    clock_ns: Callable[[], int]
+
+    def close(self) -> None:
+        for part in (self.store, self.cache, self.state):
+            part.close()
+
+
+def assemble(settings: Settings) -> Parts:
+    """Make all parts. Raises ConfigurationError with what to change."""
+    state = open_state(settings)
+    keys = KeyRing(state, settings.api_key.get_secret_value() if settings.api_key else None, time.time)
+    metrics = Metrics()
+    cache = _cache(settings)
+    return Parts(
+        settings=settings,
+        store=_store(settings),
+        cache=cache,
+        answers=AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc()),
+        state=state,
+        keys=keys,
+        config=ConfigStore(state, time.time),
+        limits=_limits(settings),
+        metrics=metrics,
+        slots=Slots(settings.max_reads),
+        failed_tries=FailedTries(settings.max_failed_tries),
+        clock_ns=time.time_ns,
+    )
+
+
+def open_state(settings: Settings) -> StateDatabase:
+    """The state database, brought to this version."""
+    url = settings.state_database_url
+    state = StateDatabase(url.get_secret_value()) if url else StateDatabase.in_directory(settings.data_dir)
+    state.migrate()
+    return state
+
+
+def open_keys(settings: Settings) -> KeyRing:
+    """The keys alone, for the command line."""
+    return KeyRing(open_state(settings), settings.api_key.get_secret_value() if settings.api_key else None, time.time)
+
+
+def _store(settings: Settings) -> Store:
+    if settings.influxdb_url is None:
+        return EmbeddedStore(
+            settings.data_dir / "store.duckdb",
+            memory_mb=settings.embedded_memory_mb,
+            threads=settings.embedded_threads,
+            shard_ns=parse_duration(settings.embedded_shard, "EMBEDDED_SHARD"),
+            clock=time.time_ns,
+        )
+    if settings.influxdb_token is None or settings.influxdb_org is None:
+        raise ConfigurationError("INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too.")
+    return InfluxStore(
+        settings.influxdb_url,
+        settings.influxdb_token.get_secret_value(),
+        settings.influxdb_org,
+        connect_timeout_s=settings.influxdb_connect_timeout_s,
+        silence_timeout_s=settings.influxdb_silence_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+    )
+
+
+def _cache(settings: Settings) -> Cache:
+    if settings.redis_url is not None and settings.cache_memory_mb:
+        return RedisCache(settings.redis_url.get_secret_value(), time.monotonic)
+    return MemoryCache(settings.cache_memory_mb * _MB, time.monotonic)
+
+
+def _limits(settings: Settings) -> Limits:
+    off = not settings.cache_memory_mb
+    identity = f"{settings.influxdb_url}|{settings.influxdb_org}|{settings.data_dir.resolve() if settings.influxdb_url is None else ''}"
+    return Limits(
+        default_every=settings.default_every,
+        max_windows=settings.max_windows,
+        read_timeout_s=settings.read_timeout_s,
+        max_body_bytes=settings.max_body_mb * _MB,
+        max_unpacked_bytes=settings.max_unpacked_mb * _MB,
+        cache_closed_s=0 if off else settings.cache_closed_s,
+        cache_open_s=0 if off else settings.cache_open_s,
+        cache_telemetry_s=0 if off else settings.cache_telemetry_s,
+        telemetry_word=settings.telemetry_word,
+        telemetry_lookback=settings.telemetry_lookback,
+        latitude=settings.latitude,
+        longitude=settings.longitude,
+        store_identity=hashlib.blake2b(identity.encode(), digest_size=8).hexdigest(),
+    )
