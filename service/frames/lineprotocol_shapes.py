@@ -52,7 +52,7 @@ class Window:
         self.origin, self.bytes, self.at = origin, bytes_, at
         self.starts, self.firsts, self.counts, self.numbers = starts, firsts, counts, numbers
         self.unit_ns, self.now_ns, self.keys = unit_ns, now_ns, keys
-        self.backslashes = b"\\" in memoryview(body)[origin : origin + len(bytes_)].tobytes()
+        self.backslashes = body.find(b"\\", origin, origin + len(bytes_)) >= 0
         self.data = pa.py_buffer(body).slice(origin, len(bytes_))
         not_numeric = ~_NUMERIC[bytes_]
         self.not_numeric = np.concatenate(([0], np.cumsum(not_numeric, dtype=np.int32)))
@@ -176,7 +176,7 @@ def _parse(
             return None, _NONE, rows
         half = len(rows) // 2
         return _parse(window, shape, kinds, rows[:half], starts[:half], stops[:half])
-    return group, rows[good], rows[~good]
+    return group if good.any() else None, rows[good], rows[~good]
 
 
 def _group(

@@ -9,40 +9,15 @@ from dataclasses import dataclass
 
 from service.domain.timerange import TimeRange, floor_to
 from service.domain.windows import Grid
+from service.stores.windowed import Bins
 
 _BINS = 512
 _WIDE_NS = 2**62
 """Differences of times up to here, plus a window of half of it, fit 64 bits."""
 LONGEST_COUNTED_NS = 2**61
 
-Histogram = Callable[["Bins"], list[tuple[int, int]]]
+Histogram = Callable[[Bins], list[tuple[int, int]]]
 """The bins that hold rows, ascending, each with its number of rows (or what they weigh)."""
-
-
-@dataclass(frozen=True)
-class Bins:
-    """A stretch of a grid in bins of `windows` windows each, counted from the window that holds its start."""
-
-    grid: Grid
-    windows: int
-
-    @property
-    def first_ns(self) -> int:
-        return floor_to(self.grid.span.start_ns, self.grid.every_ns, self.grid.offset_ns)
-
-    @property
-    def lead_ns(self) -> int:
-        return self.grid.span.start_ns - self.first_ns
-
-    @property
-    def width_ns(self) -> int:
-        return self.windows * self.grid.every_ns
-
-    def span(self, first_bin: int, last_bin: int) -> TimeRange:
-        """From the start of one bin to the end of another, both kept inside the stretch."""
-        whole = self.grid.span
-        start_ns = max(self.first_ns + first_bin * self.width_ns, whole.start_ns)
-        return TimeRange(start_ns, min(self.first_ns + (last_bin + 1) * self.width_ns, whole.stop_ns))
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.windows import Grid
-from service.stores.embedded.chunks import Bins
 from service.stores.embedded.tables import VALUES
+from service.stores.windowed import Bins, columns_of
 
-_64_BITS = "18446744073709551615::HUGEINT"
-_JUST_ABOVE_HALF = 0.500_000_000_001
 _TEXT_UNIT_BYTES = 64
 """A text of so many bytes weighs as much as one more row."""
 
@@ -94,32 +92,6 @@ def edge(source: Source, kind: FieldType, fn: Fn, grid: Grid) -> Query:
         f" USING (rank, place) WHERE kind = '{kind}' ORDER BY rank, place"
     )
     return Query(text, bound)
-
-
-def columns_of(fn: Fn, taken: FieldType) -> str:
-    """Result columns, of which `results.values_of` makes the value. Integers wrap at 64 bits, as in Flux."""
-    whole = taken in (FieldType.INTEGER, FieldType.UNSIGNED)
-    match fn:
-        case Fn.MEAN:
-            return f"{_wrapped('sum(value)')} AS total, count(*) AS count" if whole else "avg(value) AS value"
-        case Fn.SUM:
-            return f"{_wrapped('sum(value)')} AS total" if whole else "sum(value) AS value"
-        case Fn.SPREAD:
-            return f"{_wrapped('max(value)::HUGEINT - min(value)::HUGEINT')} AS total" if whole else "max(value) - min(value) AS value"
-        case Fn.MEDIAN:
-            return f"quantile_disc(value, [0.5, {_JUST_ABOVE_HALF}]) AS middle"
-        case Fn.COUNT:
-            return "count(*) AS value"
-        case Fn.FIRST:
-            return "arg_min(value, time) AS value, min(time) AS at_ns"
-        case Fn.LAST:
-            return "arg_max(value, time) AS value, max(time) AS at_ns"
-        case Fn.MIN | Fn.MAX:
-            return f"{fn}(value) AS value"
-
-
-def _wrapped(number: str) -> str:
-    return f"(({number}) & {_64_BITS})::UBIGINT"
 
 
 def _place(source: Source, grid: Grid) -> tuple[str, dict[str, int]]:

@@ -4,11 +4,11 @@ Flux gives its tables field by field, so the fields of one row lie far apart. Wh
 asked for, the range is read in runs of windows, each small enough to be held.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from service.domain.schema import Bucket, FieldType
-from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection, SkippedField
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid, grids
 from service.frames.frame import Block
@@ -27,8 +27,12 @@ _RUN_ROWS = 200_000
 class WindowReader:
     """Reads the windows of one bucket for one selection, within one call that can be aborted."""
 
-    def __init__(self, transport: Transport, bucket: Bucket, selection: Selection, call: Call) -> None:
+    def __init__(self, transport: Transport, bucket: Bucket, selection: Selection, skipped: Iterable[SkippedField], call: Call) -> None:
         assert selection.windows is not None
+        self._left_out: dict[tuple[str, str], tuple[FieldType, ...]] = {}
+        for one in skipped:
+            name = (one.measurement, one.field)
+            self._left_out[name] = (*self._left_out.get(name, ()), one.type)
         self._transport = transport
         self._bucket = bucket
         self._selection = selection
@@ -56,11 +60,11 @@ class WindowReader:
 
     def _grid(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         for fn in Fn:
-            plain = [field for field in measurement.fields if field.fn is fn and not _needs_gathering(field)]
+            plain = [field for field in measurement.fields if field.fn is fn and not self._needs_gathering(measurement, field)]
             if plain:
                 yield from self._by_flux(measurement, plain, fn, grid)
         for field in measurement.fields:
-            if _needs_gathering(field):
+            if self._needs_gathering(measurement, field):
                 yield from self._by_hand(measurement, field, grid)
 
     def _by_flux(self, measurement: MeasurementPlan, fields: list[FieldPlan], fn: Fn, grid: Grid) -> Iterator[Block]:
@@ -76,15 +80,18 @@ class WindowReader:
             yield frames_of(rows, measurement.tags)
 
     def _by_hand(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> Iterator[Block]:
-        alone = replace(measurement, fields=(replace(field, fn=None, output=field.types),))
+        """Raw points of every type, of which those that the function takes are aggregated."""
+        stored = field.types + self._left_out.get((measurement.name, field.name), ())
+        alone = replace(measurement, fields=(replace(field, types=stored, fn=None, output=stored),))
         raw = RawReader(self._transport, self._bucket, replace(self._selection, span=grid.span, windows=None), self._call)
         block = GatheredWindows(measurement, field, grid).frames(raw.blocks(alone))
         if block:
             yield block
 
-
-def _needs_gathering(field: FieldPlan) -> bool:
-    return len(field.types) > 1 or (field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT)
+    def _needs_gathering(self, measurement: MeasurementPlan, field: FieldPlan) -> bool:
+        """Flux can do one type that is no text; a field of several, also when some are left out, would stop it."""
+        several = len(field.types) > 1 or (measurement.name, field.name) in self._left_out
+        return several or (field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT)
 
 
 def run_of(grid: Grid, start_ns: int, windows: int) -> Grid:

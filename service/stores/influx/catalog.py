@@ -4,21 +4,35 @@ import difflib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from service.domain.durations import SECOND_NS
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx import influxql
-from service.stores.influx.failures import failure, not_an_answer
-from service.stores.influx.raw import edge_time
+from service.stores.influx.failures import failure, not_an_answer, query_failure
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
 """InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
 _HOUR_S, _DAY_S = 3_600, 86_400
 _MAPPING_KEPT_S = 60.0
+Shown = list[tuple[str, list[list[Any]]]]
+"""Series of an InfluxQL answer: name and rows."""
+
+
+@dataclass(frozen=True)
+class NewestText:
+    """The newest value of one text series. `tags` without absent ones."""
+
+    measurement: str
+    field: str
+    tags: dict[str, str]
+    time_ns: int
+    value: str
 
 
 class Catalog:
@@ -43,9 +57,11 @@ class Catalog:
         return _bucket(found)
 
     def create(self, spec: BucketSpec) -> bool:
+        if not spec.name:
+            raise InvalidParameter("name", "A bucket needs a name.")
         seconds, rest = divmod(spec.retention_ns, SECOND_NS)
-        if rest:
-            raise InvalidParameter("retention", "InfluxDB keeps retention in whole seconds.")
+        if rest or spec.retention_ns < 0 or 0 < seconds < _HOUR_S:
+            raise InvalidParameter("retention", "InfluxDB keeps data for 1h or longer, in whole seconds; 0 keeps everything.")
         rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
         payload = {"orgID": self._org(), "name": spec.name, "description": spec.description, "retentionRules": rules}
         body, headers = json.dumps(payload).encode(), {"Content-Type": "application/json"}
@@ -62,7 +78,7 @@ class Catalog:
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         """Measurements by name, of all the bucket's time: types as `SHOW FIELD KEYS` has them, one a shard's type."""
-        fields, tags = self._show(bucket, influxql.show_fields(), influxql.show_tags())
+        fields, tags = self._fields_and_tags(bucket)
         types: dict[str, dict[str, set[FieldType]]] = {}
         for measurement, rows in fields:
             for field, kind in rows:
@@ -80,17 +96,44 @@ class Catalog:
         ]
 
     def last_point(self, bucket: str) -> int | None:
-        newest = None
-        for measurement in self.schema(bucket):
-            answer = self._influxql(bucket, influxql.edge_point(measurement.name, newest=True))
-            found = edge_time(answer)
-            if found is not None and (newest is None or found > newest):
-                newest = found
-        return newest
+        """Time of the newest point of all measurements, one statement each in one request."""
+        queries = [
+            influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest=True) for one in self.schema(bucket)
+        ]
+        found = self._show(bucket, *queries) if queries else []
+        times = [int(rows[0][0]) for series in found for _, rows in series]
+        return max(times, default=None)
+
+    def newest_text(self, bucket: str, span: TimeRange, fields: Sequence[tuple[str, str]]) -> list[NewestText]:
+        """The newest value of text fields (pairs of measurement and field) in each series, in one request."""
+        queries = [influxql.newest_value(influxql.source(bucket, measurement), name, span) for measurement, name in fields]
+        found = []
+        for result in self._results(bucket, *queries):
+            measurement, name = fields[result["statement_id"]]
+            for series in result.get("series", []):
+                tags = {key: text for key, text in (series.get("tags") or {}).items() if text}
+                found += [NewestText(measurement, name, tags, int(row[0]), row[1]) for row in series["values"] if row[1] is not None]
+        return found
 
     def ping(self) -> None:
         """Prove that the token is taken: the list of buckets needs one, `/health` and `/ping` do not."""
         self._transport.json("GET", "/api/v2/buckets", {"limit": "1", "org": self._transport.org})
+
+    def _fields_and_tags(self, bucket: str) -> tuple[Shown, Shown]:
+        """Field types and tag keys by measurement."""
+        show_fields = influxql.show_fields(influxql.source(bucket))
+        if "/" not in bucket:
+            fields, tags = self._show(bucket, show_fields, influxql.show_tags())
+            return fields, tags
+        (fields,) = self._show(bucket, show_fields)
+        first = {measurement: str(rows[0][0]) for measurement, rows in fields if rows}
+        queries = [influxql.one_point(influxql.source(bucket, measurement), field) for measurement, field in first.items()]
+        keys = [
+            (series["name"], [[key] for key in series.get("tags") or {}])
+            for result in (self._results(bucket, *queries) if queries else [])
+            for series in result.get("series", [])
+        ]
+        return fields, keys
 
     def _found(self, name: str) -> dict[str, Any] | None:
         parameters = {"name": name, "org": self._transport.org, "limit": "2"}
@@ -145,18 +188,20 @@ class Catalog:
         with self._lock:
             self._mapped[bucket] = now
 
-    def _show(self, bucket: str, *queries: str) -> list[list[tuple[str, list[list[str]]]]]:
+    def _show(self, bucket: str, *queries: str) -> list[Shown]:
         """For each query its series: name and rows."""
-        answer = self._influxql(bucket, "; ".join(queries))
-        found: list[list[tuple[str, list[list[str]]]]] = [[] for _ in queries]
-        ended = False
-        for line in answer.splitlines():
-            for result in _results(line):
-                if "error" in result:
-                    raise StoreFailed(f"InfluxDB answered an error ({result['error']}). Its log says more.")
-                found[result["statement_id"]] += [(one["name"], one["values"]) for one in result.get("series", [])]
-                ended = ended or result["statement_id"] == len(queries) - 1
-        if not ended:
+        found: list[Shown] = [[] for _ in queries]
+        for result in self._results(bucket, *queries):
+            found[result["statement_id"]] += [(one["name"], one["values"]) for one in result.get("series", [])]
+        return found
+
+    def _results(self, bucket: str, *queries: str) -> list[dict[str, Any]]:
+        """The results of some small statements in one request; all of them must be there."""
+        found = [result for line in self._influxql(bucket, "; ".join(queries)).splitlines() for result in _results(line)]
+        for result in found:
+            if "error" in result:
+                raise query_failure(str(result["error"]))
+        if not found or found[-1].get("statement_id") != len(queries) - 1:
             raise not_an_answer("/query", "it answers no results")
         return found
 

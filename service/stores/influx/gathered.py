@@ -16,9 +16,7 @@ from service.domain.selection import FieldPlan, Fn, MeasurementPlan
 from service.domain.windows import Grid
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
 from service.frames.labels import combine
-from service.stores.embedded.chunks import Bins
-from service.stores.embedded.queries import columns_of
-from service.stores.embedded.results import values_of, window_times
+from service.stores.windowed import Bins, columns_of, values_of, window_times
 
 Tags = tuple[str | None, ...]
 
@@ -39,7 +37,8 @@ class GatheredWindows:
         keeps_type = self._fn in (Fn.FIRST, Fn.LAST)
         value = pa.struct([(kind.value, VALUE_TYPES[kind]) for kind in FieldType]) if keeps_type else pa.float64()
         schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
-        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block)
+        taken = [VALUE_TYPES[kind] for kind in self._field.types]
+        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if frame.column(1).type in taken)
         points = pa.RecordBatchReader.from_batches(schema, batches)
         with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as engine:
             engine.register("points", points)

@@ -6,10 +6,13 @@ line feed (influxql v1.3.0 scanner.go): a name that holds one cannot be said, an
 
 from collections.abc import Iterable, Sequence
 
+from service.domain.schema import FieldType
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.errors import InvalidParameter
 
 Tags = Sequence[tuple[str, tuple[str, ...]]]
+Fields = Iterable[tuple[str, tuple[FieldType, ...]]]
+EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n"})
 
 
@@ -46,23 +49,39 @@ def where(span: TimeRange, tags: Tags = ()) -> str:
     return " AND ".join(conditions)
 
 
-def select_points(measurement: str, fields: Iterable[str], keys: Iterable[str], span: TimeRange, tags: Tags) -> str:
+def source(bucket: str, measurement: str | None = None) -> str:
+    """A measurement with its database and policy, which some statements need in full; None: all measurements."""
+    found = database(bucket)
+    return f"{identifier(found['db'])}.{identifier(found['rp'])}." + ("/.*/" if measurement is None else identifier(measurement))
+
+
+def select_points(origin: str, fields: Iterable[str], keys: Iterable[str], span: TimeRange, tags: Tags) -> str:
     """All points of `fields`, series by series, each row with its tags as columns after the fields.
 
     The tags stand as columns because the `tags` cell of a CSV answer is not escaped (seen on 2.9.1).
     """
     columns = [f"{identifier(field)}::field" for field in fields] + [f"{identifier(key)}::tag" for key in keys]
-    return f"SELECT {', '.join(columns)} FROM {identifier(measurement)} WHERE {where(span, tags)} GROUP BY *"  # noqa: S608  (InfluxQL, every name quoted above)
+    return f"SELECT {', '.join(columns)} FROM {origin} WHERE {where(span, tags)} GROUP BY *"  # noqa: S608  (InfluxQL, every name quoted above)
 
 
-def edge_point(measurement: str, newest: bool, span: TimeRange | None = None) -> str:
-    """The first or the last point of a measurement."""
-    condition = f" WHERE {where(span)}" if span else f" WHERE {where(TimeRange(EARLIEST_NS, LATEST_NS + 1))}"
-    return f"SELECT * FROM {identifier(measurement)}{condition} ORDER BY time {'DESC' if newest else 'ASC'} LIMIT 1"  # noqa: S608
+def edge_point(origin: str, fields: Fields, newest: bool, span: TimeRange = EVER) -> str:
+    """The first or the last point that has one of `fields`. Each type of a field is asked for: a query over shards hides the others."""
+    columns = ", ".join(f"{identifier(name)}::{kind}" for name, types in fields for kind in types)
+    return f"SELECT {columns} FROM {origin} WHERE {where(span)} ORDER BY time {'DESC' if newest else 'ASC'} LIMIT 1"  # noqa: S608
 
 
-def show_fields(measurement: str | None = None) -> str:
-    return "SHOW FIELD KEYS" + (f" FROM {identifier(measurement)}" if measurement is not None else "")
+def newest_value(origin: str, field: str, span: TimeRange) -> str:
+    """The newest value of a field in each series, with its own time."""
+    return f"SELECT LAST({identifier(field)}::field) FROM {origin} WHERE {where(span)} GROUP BY *"  # noqa: S608
+
+
+def one_point(origin: str, field: str) -> str:
+    """Any point of a measurement: its answer lists every tag key."""
+    return f"SELECT {identifier(field)}::field FROM {origin} WHERE {where(EVER)} GROUP BY * LIMIT 1 SLIMIT 1"  # noqa: S608
+
+
+def show_fields(origin: str) -> str:
+    return f"SHOW FIELD KEYS FROM {origin}"
 
 
 def show_tags() -> str:

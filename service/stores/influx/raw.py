@@ -35,7 +35,7 @@ class RawReader:
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
         """Blocks of complete rows, slice by slice, in ascending order of the slices."""
-        span = self._filled(measurement.name, self._selection.span)
+        span = self._filled(measurement, self._selection.span)
         if span is None:
             return
         exact = any(len(field.types) > 1 or field.types == (FieldType.STRING,) for field in measurement.fields)
@@ -59,10 +59,9 @@ class RawReader:
         yield from points.blocks(series_of(reply.chunks()))
 
     def _ask(self, measurement: MeasurementPlan, keys: tuple[str, ...], span: TimeRange, accept: str) -> Reply:
-        query = influxql.select_points(
-            measurement.name, [field.name for field in measurement.fields], keys, span, self._selection.tags
-        )
-        return self._query(f"{query}; {influxql.show_fields(measurement.name)}", accept)
+        origin = influxql.source(self._bucket.name, measurement.name)
+        query = influxql.select_points(origin, [field.name for field in measurement.fields], keys, span, self._selection.tags)
+        return self._query(f"{query}; {influxql.show_fields(origin)}", accept)
 
     def _query(self, query: str, accept: str) -> Reply:
         parameters = {**influxql.database(self._bucket.name), "epoch": "ns", "chunked": "true", "chunk_size": _CHUNK_ROWS}
@@ -71,7 +70,7 @@ class RawReader:
             "POST", "/query", {**parameters, "org": self._transport.org}, query.encode(), headers, self._call, self._bucket.name
         )
 
-    def _filled(self, measurement: str, span: TimeRange) -> TimeRange | None:
+    def _filled(self, measurement: MeasurementPlan, span: TimeRange) -> TimeRange | None:
         """The part of `span` from the first to the last point, when looking for it saves slices."""
         if span.length_ns <= _FEW_SLICES * self._bucket.shard_ns:
             return span
@@ -79,9 +78,10 @@ class RawReader:
         last = self._edge(measurement, span, newest=True)
         return None if first is None or last is None else TimeRange(first, last + 1)
 
-    def _edge(self, measurement: str, span: TimeRange, newest: bool) -> int | None:
-        body = self._query(influxql.edge_point(measurement, newest, span), "application/json").read()
-        return edge_time(body)
+    def _edge(self, measurement: MeasurementPlan, span: TimeRange, newest: bool) -> int | None:
+        origin = influxql.source(self._bucket.name, measurement.name)
+        fields = [(field.name, field.types) for field in measurement.fields]
+        return edge_time(self._query(influxql.edge_point(origin, fields, newest, span), "application/json").read())
 
     def _type_in(self, measurement: str, field: str, span: TimeRange) -> FieldType:
         """The type of a field inside one shard group, which only Flux says."""

@@ -1,22 +1,23 @@
 """InfluxDB as a store: the port's methods, each in its own file behind this one."""
 
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Generator
 
-from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.timerange import TimeRange
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
-from service.stores.influx import flux
 from service.stores.influx.aggregates import WindowReader
-from service.stores.influx.annotated import rows_of
 from service.stores.influx.catalog import Catalog
-from service.stores.influx.labels import frames_of
+from service.stores.influx.latest import newest_frames
 from service.stores.influx.pipeline import ReadAhead
-from service.stores.influx.raw import RawReader, ask_flux
+from service.stores.influx.raw import RawReader
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
 from service.stores.protocol import Latest, WriteOutcome
+
+_SCHEMA_KEPT_S = 10.0
 
 
 class InfluxStore:
@@ -30,6 +31,7 @@ class InfluxStore:
         self._transport = Transport(url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s)
         self._catalog = Catalog(self._transport)
         self._read_timeout_s = read_timeout_s
+        self._schemas: dict[str, tuple[float, list[MeasurementSchema]]] = {}
 
     def buckets(self) -> list[Bucket]:
         return self._catalog.buckets()
@@ -60,40 +62,33 @@ class InfluxStore:
         if selection.windows is None:
             reader = RawReader(self._transport, bucket, selection, call)
         else:
-            reader = WindowReader(self._transport, bucket, selection, call)
+            reader = WindowReader(self._transport, bucket, selection, plan.skipped, call)
         for measurement in plan.measurements:
             yield from reader.blocks(measurement)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
-        schema = [
-            one for one in self.schema(bucket) if word in one.name and (measurement is None or one.name == measurement)
-        ]
+        schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurement is None or one.name == measurement)]
         if not schema:
             return Latest((), {})
-        frames = [frame for rows in self._newest(bucket, span, schema) for frame in rows]
+        frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
         present = {frame.column(3)[0].as_py() for frame in frames}
         fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
         return Latest(tuple(frames), {name: fields[name] for name in sorted(present)})
 
-    def _newest(self, bucket: str, span: TimeRange, schema: list[MeasurementSchema]) -> Iterator[Block]:
-        """One query over all measurements. Text is left out: Flux cannot carry it exactly, and telemetry only names it."""
-        query = flux.pipeline(
-            flux.source(bucket, span),
-            flux.any_of("_measurement", [one.name for one in schema]),
-            *(
-                flux.none_of(one.name, name)
-                for one in schema
-                for name, types in one.fields.items()
-                if types == (FieldType.STRING,)
-            ),
-            "  |> last()",
-        )
-        reply = ask_flux(self._transport, query, Call(self._read_timeout_s), bucket)
-        for rows in rows_of(reply.chunks()):
-            yield frames_of(rows)
+    def _remembered_schema(self, bucket: str) -> list[MeasurementSchema]:
+        """The schema, kept for a few seconds: who asks for the latest asks often."""
+        now = time.monotonic()
+        kept = self._schemas.get(bucket)
+        if kept is None or now - kept[0] > _SCHEMA_KEPT_S:
+            kept = (now, self.schema(bucket))
+            self._schemas[bucket] = kept
+        return kept[1]
 
     def write(self, bucket: str, points: Points) -> WriteOutcome:
-        return write_points(self._transport, self._catalog.bucket(bucket), points)
+        try:
+            return write_points(self._transport, self._catalog.bucket(bucket), points)
+        finally:
+            self._schemas.pop(bucket, None)
 
     def ping(self) -> None:
         self._catalog.ping()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 import urllib3
 from influxdb_client import InfluxDBClient
@@ -23,6 +24,9 @@ from service.stores.influx.failures import failure, not_an_answer, reason_of
 Parameters = Mapping[str, str]
 CHUNK_BYTES = 1024 * 1024
 _current = threading.local()
+_carrying = threading.Lock()
+_carried: "WeakKeyDictionary[HTTPConnection, Call]" = WeakKeyDictionary()
+"""The call that a pooled connection carries: only that one may shut it down."""
 
 
 class Cancelled(StoreError):
@@ -38,15 +42,17 @@ class Call:
         self.aborted = False
         self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
         self._connection: HTTPConnection | None = None
+        self._reused = False
 
     def abort(self) -> None:
-        """End the call. Thread-safe; may be repeated."""
+        """End the call. Thread-safe; may be repeated, also after the call, when its connection carries another one."""
         self.aborted = True
-        connection = self._connection
-        sock = connection.sock if connection is not None else None
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        with _carrying:
+            connection = self._connection
+            sock = connection.sock if connection is not None and _carried.get(connection) is self else None
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raise when the call was aborted or its time is over."""
@@ -57,7 +63,21 @@ class Call:
             raise StoreTimeout("The read took longer than READ_TIMEOUT_S. Read a shorter range, or raise it.")
 
     def attach(self, connection: HTTPConnection) -> None:
-        self._connection = connection
+        with _carrying:
+            self._connection = connection
+            self._reused = connection in _carried and connection.sock is not None
+            _carried[connection] = self
+
+    def was_stale(self, broken: Exception) -> bool:
+        """A kept connection that InfluxDB had closed meanwhile: asking on another is no second try (RFC 9112, 9.3.1)."""
+        stale = self._reused and isinstance(broken, urllib3.exceptions.ProtocolError | ConnectionError)
+        self._reused = False
+        return stale
+
+    def detach(self) -> None:
+        """The answer is over: from now on its connection belongs to whoever takes it from the pool."""
+        with _carrying:
+            self._connection = None
 
 
 class _WatchedHTTP(HTTPConnection):
@@ -140,6 +160,7 @@ class Reply:
         return reason_of(self.read())
 
     def close(self) -> None:
+        self._call.detach()
         self._response.close()
         self._response.release_conn()
 
@@ -174,19 +195,22 @@ class Transport:
         """
         call = call or Call()
         url = f"{self.url}{path}" + (f"?{urlencode(parameters)}" if parameters else "")
-        _current.call = call
-        try:
-            call.check()
-            response = self._pool.urlopen(
-                method, url, body=body, headers={**self._headers, **(headers or {})},
-                timeout=self._timeout, retries=False, redirect=False, preload_content=False, decode_content=False,
-            )  # fmt: skip
-        except (urllib3.exceptions.HTTPError, OSError, AttributeError) as broken:
-            call.check()
-            raise _translated(broken, path) from broken
-        finally:
-            _current.call = None
-        return Reply(response, call, path)
+        while True:
+            _current.call = call
+            try:
+                call.check()
+                response = self._pool.urlopen(
+                    method, url, body=body, headers={**self._headers, **(headers or {})},
+                    timeout=self._timeout, retries=False, redirect=False, preload_content=False, decode_content=False,
+                )  # fmt: skip
+            except (urllib3.exceptions.HTTPError, OSError, AttributeError) as broken:
+                call.check()
+                if call.was_stale(broken):
+                    continue
+                raise _translated(broken, path) from broken
+            finally:
+                _current.call = None
+            return Reply(response, call, path)
 
     def open(
         self,

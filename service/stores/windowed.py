@@ -1,0 +1,115 @@
+"""Windows computed by DuckDB: the arithmetic of their places and times, and the SQL of Flux's functions.
+
+The embedded store aggregates its file with it, the InfluxDB store what Flux cannot carry exactly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from service.domain.schema import FieldType
+from service.domain.selection import Fn
+from service.domain.timerange import TimeRange, floor_to
+from service.domain.windows import Grid
+from service.frames.frame import VALUE_TYPES
+
+_64_BITS = "18446744073709551615::HUGEINT"
+_JUST_ABOVE_HALF = 0.500_000_000_001
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A stretch of a grid in bins of `windows` windows each, counted from the window that holds its start."""
+
+    grid: Grid
+    windows: int
+
+    @property
+    def first_ns(self) -> int:
+        return floor_to(self.grid.span.start_ns, self.grid.every_ns, self.grid.offset_ns)
+
+    @property
+    def lead_ns(self) -> int:
+        return self.grid.span.start_ns - self.first_ns
+
+    @property
+    def width_ns(self) -> int:
+        return self.windows * self.grid.every_ns
+
+    def span(self, first_bin: int, last_bin: int) -> TimeRange:
+        """From the start of one bin to the end of another, both kept inside the stretch."""
+        whole = self.grid.span
+        start_ns = max(self.first_ns + first_bin * self.width_ns, whole.start_ns)
+        return TimeRange(start_ns, min(self.first_ns + (last_bin + 1) * self.width_ns, whole.stop_ns))
+
+
+def columns_of(fn: Fn, taken: FieldType) -> str:
+    """Result columns, of which `values_of` makes the value. Integers wrap at 64 bits, as in Flux."""
+    whole = taken in (FieldType.INTEGER, FieldType.UNSIGNED)
+    match fn:
+        case Fn.MEAN:
+            return f"{_wrapped('sum(value)')} AS total, count(*) AS count" if whole else "avg(value) AS value"
+        case Fn.SUM:
+            return f"{_wrapped('sum(value)')} AS total" if whole else "sum(value) AS value"
+        case Fn.SPREAD:
+            return f"{_wrapped('max(value)::HUGEINT - min(value)::HUGEINT')} AS total" if whole else "max(value) - min(value) AS value"
+        case Fn.MEDIAN:
+            return f"quantile_disc(value, [0.5, {_JUST_ABOVE_HALF}]) AS middle"
+        case Fn.COUNT:
+            return "count(*) AS value"
+        case Fn.FIRST:
+            return "arg_min(value, time) AS value, min(time) AS at_ns"
+        case Fn.LAST:
+            return "arg_max(value, time) AS value, max(time) AS at_ns"
+        case Fn.MIN | Fn.MAX:
+            return f"{fn}(value) AS value"
+
+
+def _wrapped(number: str) -> str:
+    return f"(({number}) & {_64_BITS})::UBIGINT"
+
+
+def column(table: pa.Table, name: str) -> pa.Array:
+    """A whole column as one array."""
+    chunked = table.column(name)
+    if chunked.num_chunks == 1:
+        return chunked.chunk(0)
+    return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
+
+
+def values_of(table: pa.Table, fn: Fn | None, taken: FieldType, output: FieldType) -> pa.Array:
+    """The value column of an answer with `columns_of`, of the type that comes out.
+
+    The mean of whole numbers follows Flux: their sum in 64 bits, as a float, by their count.
+    """
+    if fn is Fn.MEDIAN:
+        return pa.array(_middle(column(table, "middle").flatten().to_numpy()))
+    if "total" not in table.column_names:
+        found = column(table, "value")
+        return found if found.type == VALUE_TYPES[output] else found.cast(VALUE_TYPES[output])
+    total = column(table, "total").view(VALUE_TYPES[taken])
+    if fn is not Fn.MEAN:
+        return total
+    return pa.array(total.to_numpy().astype(np.float64) / column(table, "count").to_numpy())
+
+
+def _middle(pairs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The mean of the two middle values; of one middle value, itself, and nothing overflows."""
+    low, high = pairs[0::2], pairs[1::2]
+    with np.errstate(over="ignore"):
+        plain = (low + high) / 2
+    return np.where(np.isinf(plain) & np.isfinite(low), low / 2 + high / 2, plain)
+
+
+def window_times(places: pa.Array, grid: Grid) -> pa.Array:
+    """The stop of each window; of one that `grid` cuts, where it is cut."""
+    bins = Bins(grid, 1)
+    stop_ns = grid.span.stop_ns
+    first_stop_ns = min(bins.first_ns + grid.every_ns, stop_ns)
+    if grid.count == 1:
+        return pa.repeat(pa.scalar(first_stop_ns, pa.int64()), len(places))
+    whole = (stop_ns - bins.first_ns) // grid.every_ns
+    numbers = places.to_numpy()
+    return pa.array(np.where(numbers < whole, first_stop_ns + numbers * grid.every_ns, stop_ns))
