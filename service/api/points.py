@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated
 
 import anyio.to_thread
-import orjson
 from fastapi import APIRouter, Query, Request
 
 from service.api.auth import allow_bucket, requires
@@ -15,8 +14,8 @@ from service.api.names import decode_segment
 from service.api.reading import unknown_parameter
 from service.api.schemas import PROBLEM, LineProblem, Stored
 from service.domain.access import Principal, Scope
-from service.errors import InvalidBody, InvalidParameter, PointsRefused
-from service.frames.jsonpoints import points_to_lines
+from service.errors import InvalidParameter, PointsRefused
+from service.frames.jsonpoints import points_to_lines, read_points
 from service.frames.lineprotocol import parse_lines
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
@@ -63,15 +62,7 @@ async def write_points(
 
 
 def _lines_of_json(body: bytes, precision: str) -> bytes:
-    try:
-        points = orjson.loads(body)
-    except orjson.JSONDecodeError as broken:
-        raise InvalidBody(f"The body is no JSON ({broken}). Send a list of points, or line protocol as text/plain.") from None
-    if isinstance(points, dict):
-        points = [points]
-    if not isinstance(points, list):
-        raise InvalidBody("The body is no list of points. Send [{\"measurement\": …, \"fields\": {…}}, …].")
-    return points_to_lines(points, precision)
+    return points_to_lines(read_points(body), precision)
 
 
 def _store(parts: Parts, bucket: str, body: bytes, precision: str, partial_allowed: bool) -> Stored:

@@ -4,21 +4,44 @@ What line protocol cannot hold is refused with the index of the point and the re
 altered. Numbers keep the type they are written in: `7` is an integer, `7.0` a float.
 """
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from service.domain.schema import FieldType
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, parse_time
-from service.errors import InvalidParameter, PointsRefused
+from service.errors import InvalidBody, InvalidParameter, PointsRefused
 from service.frames.lineprotocol import UNITS_NS
 from service.frames.lineprotocol_exact import MAX_STRING_BYTES
 from service.frames.lineprotocol_names import Unwritable, quote_field, quote_measurement, quote_tag
 
-__all__ = ["format_value", "points_to_lines", "quote_field", "quote_measurement", "quote_tag"]
+__all__ = ["format_value", "points_to_lines", "quote_field", "quote_measurement", "quote_tag", "read_points"]
 
 _MEMBERS = {"measurement", "tags", "fields", "time"}
 _MOST_REPORTED = 100
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+"""Whole numbers beyond 64 bits have at least 19 digits; orjson turns them into floats without a word."""
+
+
+def read_points(body: bytes) -> list[Any]:
+    """The points of a JSON body: a list of them, or one. Whole numbers are kept whole, whatever their size.
+
+    Raises:
+        InvalidBody: no JSON, or neither a list nor an object.
+    """
+    try:
+        points = json.loads(body) if _LONG_NUMBER.search(body) else orjson.loads(body)
+    except (ValueError, RecursionError) as broken:
+        raise InvalidBody(f"The body is no JSON ({broken}). Send a list of points, or line protocol as text/plain.") from None
+    if isinstance(points, dict):
+        return [points]
+    if not isinstance(points, list):
+        raise InvalidBody('The body is no list of points. Send [{"measurement": ..., "fields": {...}}, ...].')
+    return points
 
 
 def points_to_lines(points: Sequence[Any], precision: str = "ns") -> bytes:

@@ -95,9 +95,9 @@ def read_line(line: bytes, unit_ns: int, known: dict[bytes, Series]) -> Line:
     try:
         series = known.get(raw_key) or read_series(raw_key)
     except Unwritable as reason:
-        raise BadSyntax(f"{reason}.") from None
+        raise BadSyntax(str(reason)) from None
     if cut is None:
-        raise BadSyntax("there are no fields after the measurement and tags.")
+        raise BadSyntax("there are no fields after the measurement and tags")
     known[raw_key] = series
     start = skip_blanks(line, cut.end())
     fields, stop = _read_fields(line, start, len(raw_key))
@@ -111,12 +111,12 @@ def _check_utf8(line: bytes) -> None:
     try:
         line.decode()
     except UnicodeDecodeError as broken:
-        raise BadSyntax(f"byte 0x{line[broken.start]:02x} at column {broken.start + 1} is not UTF-8.") from None
+        raise BadSyntax(f"byte 0x{line[broken.start]:02x} at column {broken.start + 1} is not UTF-8") from None
 
 
 def _read_fields(line: bytes, start: int, key_bytes: int) -> tuple[tuple[tuple[str, FieldType, Value], ...], int]:
     if start >= len(line):
-        raise BadSyntax("there are no fields after the measurement and tags.")
+        raise BadSyntax("there are no fields after the measurement and tags")
     fields, position = [], start
     while True:
         name, position = _read_name(line, position, key_bytes)
@@ -130,16 +130,16 @@ def _read_fields(line: bytes, start: int, key_bytes: int) -> tuple[tuple[tuple[s
 def _read_name(line: bytes, start: int, key_bytes: int) -> tuple[str, int]:
     found = FIELD_NAME.match(line, start)
     if found is None:
-        raise BadSyntax(f"a field name is missing at column {start + 1}.")
+        raise BadSyntax(f"a field name is missing at column {start + 1}")
     stop = found.end()
     if line[stop : stop + 1] != b"=":
-        raise BadSyntax(f"the field {_shown(found[0])} at column {start + 1} has no value (name=value).")
+        raise BadSyntax(f"the field {_shown(found[0])} at column {start + 1} has no value (name=value)")
     if key_bytes + 4 + len(found[0]) > MAX_KEY_BYTES:
-        raise BadSyntax(f"measurement, tags and field name take more than the {MAX_KEY_BYTES} bytes that InfluxDB holds.")
+        raise BadSyntax(f"measurement, tags and field name take more than the {MAX_KEY_BYTES} bytes that InfluxDB holds")
     try:
         return read_field_name(found[0]), stop + 1
     except Unwritable as reason:
-        raise BadSyntax(f"{reason} (column {start + 1}).") from None
+        raise BadSyntax(f"{reason} (column {start + 1})") from None
 
 
 def _read_value(line: bytes, start: int, name: str) -> tuple[FieldType, Value, int]:
@@ -150,19 +150,19 @@ def _read_value(line: bytes, start: int, name: str) -> tuple[FieldType, Value, i
     try:
         kind, value = read_plain(found[0])
     except Unwritable as reason:
-        raise BadSyntax(f"the field {name!r} at column {start + 1} {reason}.") from None
+        raise BadSyntax(f"the field {name!r} at column {start + 1} {reason}") from None
     return kind, value, found.end()
 
 
 def _read_string(line: bytes, start: int, name: str) -> tuple[FieldType, str, int]:
     found = _STRING.match(line, start)
     if found is None:
-        raise BadSyntax(f"the string of the field {name!r} at column {start + 1} has no closing quote.")
+        raise BadSyntax(f"the string of the field {name!r} at column {start + 1} has no closing quote")
     if line[found.end() : found.end() + 1] not in (b"", b",", b" "):
-        raise BadSyntax(f"there is text after the closing quote of the field {name!r} at column {found.end() + 1}.")
+        raise BadSyntax(f"there is text after the closing quote of the field {name!r} at column {found.end() + 1}")
     content = _STRING_ESCAPE.sub(rb"\1", found[1]) if b"\\" in found[1] else found[1]
     if len(content) > MAX_STRING_BYTES:
-        raise BadSyntax(f"the string of the field {name!r} has {len(content)} bytes; InfluxDB holds at most {MAX_STRING_BYTES}.")
+        raise BadSyntax(f"the string of the field {name!r} has {len(content)} bytes; InfluxDB holds at most {MAX_STRING_BYTES}")
     return FieldType.STRING, content.decode(), found.end()
 
 
@@ -198,7 +198,7 @@ def _read_time(line: bytes, start: int, unit_ns: int) -> int | None:
         return None
     found = _TIME.fullmatch(line, start)
     if found is None:
-        raise BadSyntax(f"the time {_shown(line[start:])} at column {start + 1} is no whole number.")
+        raise BadSyntax(f"the time {_shown(line[start:])} at column {start + 1} is no whole number")
     time_ns = int(found[1]) * unit_ns
     if not EARLIEST_NS <= time_ns <= LATEST_NS:
         raise BadSyntax(

@@ -26,7 +26,8 @@ _FIELD_TYPES = {
     "boolean": FieldType.BOOLEAN,
 }
 _HEADER_LINES = 4
-_BLOCK_BYTES = 2 * 1024 * 1024
+FIRST_BLOCK_BYTES, BLOCK_BYTES = 32 * 1024, 2 * 1024 * 1024
+"""Blocks begin small, so that the first rows leave at once also over a poor link, and grow."""
 _CUT = "InfluxDB's answer ended without its last line: rows are missing. Ask again; if it stays so, look at its log and the link."
 
 
@@ -59,11 +60,12 @@ def rows_of(chunks: Iterator[bytes]) -> Iterator[Rows]:
     Raises:
         FluxgateError: the error that InfluxDB wrote into its answer. StoreBroken: the answer was cut.
     """
-    state = _Sections()
+    state, enough = _Sections(), FIRST_BLOCK_BYTES
     for chunk in chunks:
         state.pending += chunk
-        if len(state.pending) >= _BLOCK_BYTES:
+        if len(state.pending) >= enough:
             yield from state.take()
+            enough = min(enough * 2, BLOCK_BYTES)
     yield from state.take()
     if state.pending or not state.blank:
         raise StoreBroken(_CUT)

@@ -14,9 +14,9 @@ import pyarrow.csv as pacsv
 from service.domain.schema import FieldType
 from service.errors import StoreBroken
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, Block
+from service.stores.influx.annotated import BLOCK_BYTES, FIRST_BLOCK_BYTES
 from service.stores.influx.labels import long_frame
 
-_BLOCK_BYTES = 2 * 1024 * 1024
 _END_HEADER = b"name,tags,fieldKey,fieldType\n"
 
 
@@ -28,13 +28,14 @@ def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
     Raises:
         StoreBroken: the section of the second statement did not arrive.
     """
-    pending, begun, ended = bytearray(), False, False
+    pending, begun, ended, enough = bytearray(), False, False, FIRST_BLOCK_BYTES
     for chunk in chunks:
         pending += chunk
-        if ended or (len(pending) < _BLOCK_BYTES and begun):
+        if ended or (len(pending) < enough and begun):
             continue
         rows, begun, ended = _take(pending, begun, final=False)
         if rows:
+            enough = min(enough * 2, BLOCK_BYTES)
             yield rows
     while not ended:
         before = len(pending)

@@ -19,7 +19,7 @@ from service.frames.frame import VALUE_TYPES, Block
 from service.stores.influx.failures import query_failure
 from service.stores.influx.labels import long_frame
 
-_BLOCK_ROWS = 20_000
+_FIRST_BLOCK_ROWS, _BLOCK_ROWS = 1_000, 20_000
 _LONGEST_MESSAGE = 512 * 1024 * 1024
 WholeType = Callable[[str], FieldType]
 
@@ -84,14 +84,16 @@ class PointSeries:
     whole_type: WholeType
     _gathered: list[Series] = field(default_factory=list)
     _rows: int = 0
+    _enough: int = _FIRST_BLOCK_ROWS
 
     def blocks(self, found: Iterator[Series]) -> Iterator[Block]:
         for series in found:
             if series.columns:
                 self._gathered.append(series)
                 self._rows += len(series.columns[0])
-            if self._rows >= _BLOCK_ROWS:
+            if self._rows >= self._enough:
                 yield self._take()
+                self._enough = min(self._enough * 2, _BLOCK_ROWS)
         if self._gathered:
             yield self._take()
 

@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_blocks import Row, hostile_rows, plan_of
 
 from service.domain.schema import FieldType
 from service.frames.columns import Format, Shape, columns
+from tests.unit.frames.sample_blocks import Row, hostile_rows, plan_of
 
 
 def names(rows: list[Row], shape: Shape, form: Format = Format.CSV) -> list[str]:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
-from sample_blocks import Row, block_of, hostile_rows, layout, plan_of
 
 from service.domain.schema import FieldType
 from service.domain.selection import ReadPlan
@@ -18,6 +17,7 @@ from service.domain.timerange import format_time
 from service.errors import StoreBroken
 from service.frames.encoders import Column, Format, Role, Shape, columns, encode
 from service.frames.frame import Block
+from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows, layout, plan_of
 
 Cells = dict[str, object]
 

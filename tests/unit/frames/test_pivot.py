@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import pyarrow as pa
 from hypothesis import given
-from sample_blocks import Row, block_of, hostile_rows, plan_of
 
 from service.domain.schema import FieldType
 from service.frames.columns import Format, Shape, columns
 from service.frames.frame import TEXT_CODES, TIME, Block, constant_codes, long_schema
 from service.frames.pivot import wide_rows
+from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows, plan_of
 
 Wide = list[tuple[object, ...]]
 

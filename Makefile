@@ -1,0 +1,61 @@
+# Everything a user or maintainer does, on a machine with Python 3.11, its venv module and make.
+#   make run      the service on 127.0.0.1:8000, with demo data in an embedded store
+#   make test     the tests, with the real servers that are here
+#   make servers  find or build the real servers for the tests (once; needs Go, a C compiler and Rust)
+#   make check    style, types, layers, and the committed API document
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+HOST ?= 127.0.0.1
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test servers check format openapi lock bench clean
+
+run: $(VENV)/runtime.done
+	$(BIN)/fluxgate serve --host $(HOST) --port $(PORT) --demo
+
+test: $(VENV)/dev.done
+	$(BIN)/python -m pytest $(ARGS)
+
+servers:
+	tests/servers/build
+
+check: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict service fluxgate
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet tests/test_repository.py
+
+format: $(VENV)/dev.done
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.done
+	$(BIN)/python -m bench.reads $(ARGS)
+
+# Exact versions with hashes, and without the address of any index.
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+lock: $(VENV)/runtime.done
+	$(PIP) uv
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# A stamp says which lock stands in the environment, so that a second run starts at once. The dev lock
+# holds the runtime lock with the same versions: the two may be installed in either order.
+$(VENV)/runtime.done: requirements/runtime.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: apt-get install python3 python3-venv"; exit 1; }
+	@test -x $(BIN)/python || { echo "Making $(VENV) (once, a minute or so) ..."; \
+	  $(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }; }
+	$(PIP) --require-hashes -r requirements/runtime.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.done: requirements/dev.txt $(VENV)/runtime.done
+	$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@

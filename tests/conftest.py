@@ -1,0 +1,96 @@
+"""Fixtures that any test may ask for: real servers, one of each a run.
+
+A server that is not on this machine skips the tests that ask for it, and the end of the run says which
+those were; with FLUXGATE_REQUIRE_SERVERS=1 they fail instead.
+"""
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import hypothesis
+import psycopg
+import pytest
+
+from tests.support import servers
+
+hypothesis.settings.register_profile("fluxgate", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("fluxgate")
+
+T = TypeVar("T")
+_MISSING = "server missing: "
+
+
+def _or_skip(start: Callable[[], T]) -> T:
+    try:
+        return start()
+    except servers.ServerMissing as missing:
+        if os.environ.get("FLUXGATE_REQUIRE_SERVERS") == "1":
+            pytest.fail(f"FLUXGATE_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
+        pytest.skip(f"{_MISSING}{missing}")
+
+
+@pytest.fixture(scope="session")
+def influx() -> Iterator[servers.InfluxServer]:
+    """A real InfluxDB for the whole run: `.url`, `.token`, `.org`, `.new_bucket()`, `.write()`, `.flux()`."""
+    running = _or_skip(servers.start_influx)
+    yield running
+    running.server.stop()
+
+
+@pytest.fixture
+def influx_bucket(influx: servers.InfluxServer) -> str:
+    """A fresh, empty bucket of it that keeps everything."""
+    return influx.new_bucket()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[servers.Server]:
+    """A real Redis for the whole run, which may be frozen and thawed but not stopped."""
+    running = _or_skip(servers.start_redis)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: servers.Server) -> str:
+    return f"redis://127.0.0.1:{redis_server.port}/0"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The database `postgres` of a real PostgreSQL for the whole run, as SQLAlchemy writes it."""
+    running = _or_skip(servers.start_postgres)
+    yield f"postgresql+psycopg://postgres@127.0.0.1:{running.port}/postgres"
+    running.stop()
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_url: str) -> str:
+    """A new, empty database of it."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True, connect_timeout=10) as link:
+        link.execute(f'CREATE DATABASE "{name}"')
+    return postgres_url.rsplit("/", 1)[0] + f"/{name}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> tuple[str, str]:
+    """Paths of a browser and its driver."""
+    browser = _or_skip(lambda: servers.installed("chromium", package="chromium"))
+    return str(browser), str(_or_skip(lambda: servers.installed("chromedriver", package="chromium-driver")))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly which server tests did not run, and why."""
+    left_out = Counter(
+        (report.nodeid.partition("::")[0], report.longrepr[2].partition(_MISSING)[2])
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and _MISSING in report.longrepr[2]
+    )
+    if left_out:
+        terminalreporter.section("server tests that did not run")
+        for (file, reason), count in sorted(left_out.items()):
+            terminalreporter.line(f"{file}: {count} ({reason})")

@@ -1,0 +1,111 @@
+"""Any points, any range, any window: the store, the slow model and InfluxDB's own Flux agree on every row.
+
+Values are small multiples of a quarter, so that sums are exact in any order of adding.
+"""
+
+import secrets
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.domain.schema import BucketSpec, FieldType
+from service.domain.selection import Fn, Windows
+from service.domain.timerange import TimeRange
+from service.stores.protocol import Store
+from tests.support.fluxrows import aggregate_window
+from tests.support.model import Point, raw_rows, window_rows
+from tests.support.rows import at, read, span, write
+from tests.support.servers import InfluxServer
+
+SECOND_NS = 1_000_000_000
+BASE = at("2024-01-07T23:59:00Z")
+"""A minute before the edge of a shard group, so that ranges of a few minutes lie on both sides."""
+NUMBERS = 'r._field == "f" or r._field == "i" or r._field == "u"'
+
+_offsets = st.integers(0, 240 * SECOND_NS) | st.integers(0, 24).map(lambda tens: tens * 10 * SECOND_NS)
+_series = st.sampled_from([(), (("host", "a"),), (("host", "b"),), (("host", "a"), ("room", "x y"))])
+_values = st.one_of(
+    st.integers(-400, 400).map(lambda quarters: ("f", FieldType.FLOAT, quarters / 4)),
+    st.integers(-400, 400).map(lambda value: ("i", FieldType.INTEGER, value)),
+    st.integers(0, 400).map(lambda value: ("u", FieldType.UNSIGNED, value)),
+    st.text("ab \n", max_size=3).map(lambda value: ("s", FieldType.STRING, value)),
+    st.booleans().map(lambda value: ("t", FieldType.BOOLEAN, value)),
+)
+
+
+@st.composite
+def points(draw: st.DrawFn) -> list[Point]:
+    many = draw(st.lists(st.tuples(_series, _offsets, _values), min_size=1, max_size=40))
+    return [("m", tags, field, BASE + offset, kind, value) for tags, offset, (field, kind, value) in many]
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> TimeRange:
+    start, stop = sorted(draw(st.lists(_offsets, min_size=2, max_size=2, unique=True)))
+    return TimeRange(BASE + start, BASE + stop)
+
+
+def line(point: Point) -> str:
+    measurement, tags, field, time_ns, kind, value = point
+    shown = {FieldType.INTEGER: f"{value}i", FieldType.UNSIGNED: f"{value}u", FieldType.STRING: f'"{value}"'}.get(kind, str(value))
+    held = "".join(f",{key}={text}".replace(" ", "\\ ") for key, text in tags)
+    return f"{measurement}{held} {field}={shown} {time_ns}\n"
+
+
+def filled(store: Store, many: list[Point]) -> str:
+    """A fresh bucket with these points, each written by itself in this order."""
+    name = f"Property {secrets.token_hex(8)}"
+    store.create_bucket(BucketSpec(name))
+    assert write(store, name, "".join(map(line, many))).stored == len(many)
+    return name
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(many=points(), span=ranges(), complete_rows=st.booleans())
+def test_raw_rows_are_the_stored_points(store: Store, many: list[Point], span: TimeRange, complete_rows: bool) -> None:
+    assert read(store, filled(store, many), span, complete_rows=complete_rows) == raw_rows(many, span)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(many=points(), span=ranges(), every_s=st.sampled_from([1, 7, 10, 60, 61, 3600]), complete_rows=st.booleans())
+def test_windowed_rows_are_those_of_the_model_and_of_flux(
+    store: Store, influx: InfluxServer, many: list[Point], span: TimeRange, every_s: int, complete_rows: bool
+) -> None:
+    bucket = filled(store, many)
+    reference = influx.new_bucket()
+    influx.write(reference, "".join(map(line, many)))
+    for fn in Fn:
+        windows = Windows(every_s * SECOND_NS, fn)
+        found = read(store, bucket, span, windows, complete_rows=complete_rows)
+        assert found == window_rows(many, span, windows.every_ns, fn)
+        where = NUMBERS if fn.numeric_only else 'r._field != "s"'
+        assert [one for one in found if one.field != "s"] == aggregate_window(influx, reference, span, windows, where)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    hours=st.lists(st.integers(0, 4 * 96), min_size=1, max_size=40, unique=True),
+    every_h=st.sampled_from([1, 6, 24]),
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata"]),
+    year_day=st.sampled_from(["2024-03-29T23:00:00Z", "2024-10-25T22:00:00Z", "2024-03-09T05:00:00Z", "2024-11-02T04:00:00Z"]),
+)
+def test_windows_on_a_local_clock_are_those_of_flux(
+    store: Store, influx: InfluxServer, hours: list[int], every_h: int, zone: str, year_day: str
+) -> None:
+    start = at(year_day)
+    many: list[Point] = [("m", (), "f", start + quarter * 900 * SECOND_NS, FieldType.FLOAT, 1.0) for quarter in hours]
+    bucket = filled(store, many)
+    reference = influx.new_bucket()
+    influx.write(reference, "".join(map(line, many)))
+    window = TimeRange(start, start + 97 * 3600 * SECOND_NS)
+    windows = Windows(every_h * 3600 * SECOND_NS, Fn.COUNT, zone)
+    assert read(store, bucket, window, windows) == aggregate_window(influx, reference, window, windows)
+
+
+def test_the_literal_rows_of_this_suite_are_those_of_flux(influx: InfluxServer, influx_bucket: str) -> None:
+    """The medians of test_windows: of an even number of values, the mean of the middle two."""
+    store_span = span("2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z")
+    base = store_span.start_ns
+    influx.write(influx_bucket, "".join(f"m f={value} {base + number}\n" for number, value in enumerate(["4", "1", "1", "8"])))
+    rows = aggregate_window(influx, influx_bucket, store_span, Windows(3600 * SECOND_NS, Fn.MEDIAN))
+    assert [one.shown for one in rows] == ["2.5"]

@@ -1,0 +1,67 @@
+"""Filters: "or" within one of them, "and" between them, and exact names only."""
+
+import pytest
+
+from service.domain.durations import parse_duration
+from service.domain.selection import Fn, Windows
+from service.stores.protocol import Store
+from tests.support.rows import at, read, row, span, store_all
+
+DAY = span("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
+NOON = at("2024-01-01T12:00:00Z")
+LINES = f"""cpu,host=a,room=x load=1,temp=10 {NOON}
+cpu,host=b,room=x load=2,temp=20 {NOON}
+cpu,host=c,room=y load=3,temp=30 {NOON}
+cpu load=4 {NOON}
+disk,host=a used=5 {NOON}
+disk,rack=r used=6 {NOON}
+"""
+WHOLE_DAY = Windows(parse_duration("1d", "every"), Fn.SUM)
+
+
+@pytest.mark.parametrize("windows", [None, WHOLE_DAY], ids=["raw", "sum"])
+@pytest.mark.parametrize(
+    ("filters", "values"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 10, 20, 30]),
+        ({"measurements": ("disk",)}, [5, 6]),
+        ({"measurements": ("disk", "cpu")}, [1, 2, 3, 4, 5, 6, 10, 20, 30]),
+        ({"measurements": ("nothing",)}, []),
+        ({"fields": ("load",)}, [1, 2, 3, 4]),
+        ({"fields": ("load", "used")}, [1, 2, 3, 4, 5, 6]),
+        ({"tags": (("host", ("a",)),)}, [1, 5, 10]),
+        ({"tags": (("host", ("a", "b")),)}, [1, 2, 5, 10, 20]),
+        ({"tags": (("host", ("a", "b")), ("room", ("x",)))}, [1, 2, 10, 20]),
+        ({"tags": (("host", ("c",)), ("room", ("x",)))}, []),
+        ({"tags": (("nothing", ("a",)),)}, []),
+        ({"tags": (("host", ("A",)),)}, []),
+        ({"measurements": ("cpu",), "fields": ("load",), "tags": (("room", ("x", "y")),)}, [1, 2, 3]),
+        ({"measurements": ("disk",), "fields": ("load",)}, []),
+    ],
+)
+def test_filters_select(store: Store, bucket: str, windows: Windows | None, filters: dict[str, tuple[object, ...]], values: list[int]) -> None:
+    store_all(store, bucket, LINES)
+    found = read(store, bucket, DAY, windows, **filters)
+    assert sorted(float(one.shown) for one in found) == [float(value) for value in values]
+
+
+@pytest.mark.parametrize("windows", [None, WHOLE_DAY], ids=["raw", "sum"])
+@pytest.mark.parametrize(
+    "value", ["a b", 'q"q', "it's", "${x}", "a\\b", "a,b=c", "/.*/", ".*", "%", "a' or 'a'='a", 'a" or true //', "\\x41", "naïve 🌡"]
+)
+def test_a_hostile_tag_value_selects_itself_alone(store: Store, bucket: str, windows: Windows | None, value: str) -> None:
+    escaped = value
+    for letter in ",= ":
+        escaped = escaped.replace(letter, f"\\{letter}")
+    store_all(store, bucket, f"m,host={escaped} f=1 {NOON}\nm,host=A f=2 {NOON}\nm f=3 {NOON}\n")
+    stamp = NOON if windows is None else DAY.stop_ns
+    assert read(store, bucket, DAY, windows, tags=(("host", (value,)),)) == [row("m", {"host": value}, "f", stamp, 1.0)]
+
+
+@pytest.mark.parametrize("name", [".*", "f.", "%", "f' or 'x'='x", 'f") or true //', "${r._field}"])
+def test_a_hostile_field_or_measurement_filter_matches_nothing_else(store: Store, bucket: str, name: str) -> None:
+    store_all(store, bucket, f"m f=1,ff=2 {NOON}\n")
+    for windows in (None, WHOLE_DAY):
+        assert read(store, bucket, DAY, windows, fields=(name,)) == []
+        assert read(store, bucket, DAY, windows, measurements=(name,)) == []
+        assert read(store, bucket, DAY, windows, tags=((name, ("x",)),)) == []

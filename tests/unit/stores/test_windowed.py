@@ -1,0 +1,52 @@
+"""Where a window's number leads: its stop, or where the grid is cut; and values of the type that comes out."""
+
+import pyarrow as pa
+import pytest
+
+from service.domain.schema import FieldType
+from service.domain.selection import Fn
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.windows import Grid
+from service.stores.windowed import Bins, values_of, window_times
+
+
+def times(grid: Grid, *places: int) -> list[int]:
+    return window_times(pa.array(places, pa.int64()), grid).to_pylist()  # type: ignore[no-any-return]
+
+
+def test_a_window_is_stamped_with_its_stop_and_a_cut_one_with_the_cut() -> None:
+    assert times(Grid(TimeRange(5, 35), 10, 0), 0, 1, 2, 3) == [10, 20, 30, 35]
+    assert times(Grid(TimeRange(5, 40), 10, 0), 0, 3) == [10, 40]
+    assert times(Grid(TimeRange(-25, -5), 10, 0), 0, 1, 2) == [-20, -10, -5]
+    assert times(Grid(TimeRange(5, 35), 10, 7), 0, 1, 3) == [7, 17, 35]
+
+
+def test_one_window_is_stamped_within_64_bits_at_both_ends_of_time() -> None:
+    every_ns = 2**63 - 1
+    assert times(Grid(TimeRange(EARLIEST_NS, EARLIEST_NS + 5), every_ns, 0), 0) == [EARLIEST_NS + 5]
+    assert times(Grid(TimeRange(LATEST_NS, LATEST_NS + 1), 10, 0), 0) == [LATEST_NS + 1]
+    assert times(Grid(TimeRange(EARLIEST_NS, LATEST_NS + 1), 2**64, 0), 0) == [LATEST_NS + 1]
+
+
+def test_bins_count_from_the_window_that_holds_the_start() -> None:
+    bins = Bins(Grid(TimeRange(25, 95), 10, 0), 3)
+    assert (bins.first_ns, bins.lead_ns, bins.width_ns) == (20, 5, 30)
+    assert [bins.span(0, 0), bins.span(1, 2)] == [TimeRange(25, 50), TimeRange(50, 95)]
+
+
+@pytest.mark.parametrize(
+    ("fn", "table", "taken", "output", "expected"),
+    [
+        (Fn.COUNT, {"value": pa.array([3], pa.int64())}, FieldType.STRING, FieldType.INTEGER, [3]),
+        (Fn.SUM, {"total": pa.array([2**64 - 1], pa.uint64())}, FieldType.INTEGER, FieldType.INTEGER, [-1]),
+        (Fn.SUM, {"total": pa.array([2**64 - 1], pa.uint64())}, FieldType.UNSIGNED, FieldType.UNSIGNED, [2**64 - 1]),
+        (Fn.MEAN, {"total": pa.array([2**64 - 3], pa.uint64()), "count": pa.array([2])}, FieldType.INTEGER, FieldType.FLOAT, [-1.5]),
+        (Fn.MEDIAN, {"middle": pa.array([[1.0, 2.0], [5.0, 5.0]])}, FieldType.FLOAT, FieldType.FLOAT, [1.5, 5.0]),
+        (Fn.MEDIAN, {"middle": pa.array([[1e308, 1.5e308]])}, FieldType.FLOAT, FieldType.FLOAT, [1.25e308]),
+        (None, {"value": pa.array(["", "\x00é"])}, FieldType.STRING, FieldType.STRING, ["", "\x00é"]),
+    ],
+)
+def test_values_have_the_type_that_comes_out(
+    fn: Fn | None, table: dict[str, pa.Array], taken: FieldType, output: FieldType, expected: list[object]
+) -> None:
+    assert values_of(pa.table(table), fn, taken, output).to_pylist() == expected
