@@ -1,5 +1,6 @@
 """Measuring whole processes and requests: medians of a few alternating runs, peak memory, percentiles."""
 
+import socket
 import statistics
 import subprocess
 import threading
@@ -84,16 +85,34 @@ class PeakMemory:
 
 
 def latencies(url: str, headers: dict[str, str], count: int, pause_s: float = 0.0) -> list[float]:
-    """Seconds of `count` requests, one after the other, on one connection."""
+    """Seconds of `count` requests, one after the other, on one bare connection: what the server takes, not what a client library adds."""
+    address = httpx.URL(url)
+    lines = [f"GET {address.raw_path.decode()} HTTP/1.1", f"Host: {address.host}", *(f"{name}: {value}" for name, value in headers.items())]
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     taken = []
-    with httpx.Client(timeout=60, headers=headers) as client:
-        client.get(url)
-        for _ in range(count):
+    with socket.create_connection((address.host, address.port or 80), 60) as link:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for turn in range(count + 1):
             begun = time.perf_counter()
-            client.get(url).raise_for_status()
-            taken.append(time.perf_counter() - begun)
+            link.sendall(request)
+            _whole_answer(link)
+            if turn:
+                taken.append(time.perf_counter() - begun)
             time.sleep(pause_s)
     return taken
+
+
+def _whole_answer(link: socket.socket) -> None:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += link.recv(65536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(head.decode())
+    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    left = length - len(body)
+    while left > 0:
+        left -= len(link.recv(1 << 20))
 
 
 def percentile(taken: list[float], share: float) -> float:

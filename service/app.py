@@ -1,6 +1,7 @@
 """The application: routes, errors, pages and middleware around the parts that wiring made."""
 
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +19,8 @@ _DESCRIPTION = """Gets data out of InfluxDB, exactly.
 
 Send a key as `X-API-Key` or `Authorization: Bearer`. Errors are problem documents (RFC 9457) with a stable `code` that say what to do."""
 _SIMULATED_EVERY_S = 5.0
+_SWITCH_S = 0.0005
+"""Threads that decode and encode give way to the one that answers small requests ten times as often as Python's default."""
 
 
 def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
@@ -55,6 +58,7 @@ def app_from_environment() -> FastAPI:
     """The application that a server process runs. FLUXGATE_DEMO=1: with demo data and a simulated sensor."""
     settings = load_settings()
     configure_logs(settings)
+    sys.setswitchinterval(_SWITCH_S)
     parts = assemble(settings)
     simulated = os.environ.get("FLUXGATE_DEMO") == "1" and parts.store.name == "embedded"
     if simulated:

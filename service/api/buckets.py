@@ -5,13 +5,14 @@ from functools import partial
 from typing import Annotated, TypeVar
 
 import anyio.to_thread
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
 from service.api import reads
 from service.api.auth import allow_bucket, requires
 from service.api.deps import Parts, parts_of
 from service.api.names import decode_segment
+from service.api.parameters import PARAMETERS
 from service.api.reading import Question, understand
 from service.api.schemas import PROBLEM, BucketInfo, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.streaming import AnswerResponse, threads, wants_gzip
@@ -95,25 +96,8 @@ async def bucket_schema(request: Request, name: str, principal: Principal = requ
     )
 
 
-@router.get("/buckets/{name}", summary="Read a bucket", response_class=Response, responses={200: _ROWS})
-async def read_bucket(
-    request: Request,
-    name: str,
-    window: Annotated[str | None, Query(description="How far back from now, like 30d; 24h when no range is given.", examples=["30d"])] = None,
-    start: Annotated[str | None, Query(description="Begin of the range, RFC 3339 with an offset.", examples=["2026-01-01T00:00:00Z"])] = None,
-    stop: Annotated[str | None, Query(description="End of the range, not part of it; now when left out.", examples=["2026-02-01T00:00:00Z"])] = None,
-    every: Annotated[str | None, Query(description="Length of a window, like 1h, or raw; 30m by default.", examples=["1h"])] = None,
-    fn: Annotated[
-        str | None, Query(description="mean (default), min, max, sum, count, first, last, median or spread.", examples=["mean"])
-    ] = None,
-    measurement: Annotated[list[str] | None, Query(description="Only these; repeatable.")] = None,
-    field: Annotated[list[str] | None, Query(description="Only these; repeatable.")] = None,
-    shape: Annotated[str | None, Query(description="long (default): a row a value; wide: a column a field.", examples=["long"])] = None,
-    tz: Annotated[str | None, Query(description="IANA zone for windows and printed times.", examples=["Europe/Berlin"])] = None,
-    format: Annotated[str | None, Query(description="csv, json, ndjson, parquet or arrow; else by Accept.", examples=["csv"])] = None,
-    limit: Annotated[str | None, Query(description="At most so many rows.", examples=["1000"])] = None,
-    principal: Principal = requires(Scope.READ),
-) -> Response:
+@router.get("/buckets/{name}", summary="Read a bucket", response_class=Response, responses={200: _ROWS}, openapi_extra={"parameters": PARAMETERS})
+async def read_bucket(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> Response:
     """One range of one bucket, in windows or raw, streamed. Filter by tags with `tag.KEY=VALUE` (repeatable).
 
     Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Row-Order, -Skipped-Fields, -Store, -Cache.
@@ -125,10 +109,12 @@ async def read_bucket(
         bucket, request.query_params.multi_items(), request.headers.get("Accept"), parts.clock_ns(), limits.default_every, limits.max_windows
     )
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    served = await seen(principal, partial(_serve, parts, question, fresh))
+    served = _at_hand(parts, question, fresh)
+    if served is None:
+        served = await seen(principal, partial(_serve, parts, question, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
-    return AnswerResponse(served, headers, gzip, lambda _size: None)
+    return AnswerResponse(served, headers, gzip)
 
 
 def _serve(parts: Parts, question: Question, fresh: bool) -> Served:
@@ -136,6 +122,10 @@ def _serve(parts: Parts, question: Question, fresh: bool) -> Served:
     return parts.answers.serve(
         reads.with_identity(parts, question), [bucket], reads.ttl_s(parts, question), lambda: reads.produce(parts, question), fresh
     )
+
+
+def _at_hand(parts: Parts, question: Question, fresh: bool) -> Served | None:
+    return parts.answers.at_hand(reads.with_identity(parts, question), [question.selection.bucket], reads.ttl_s(parts, question), fresh)
 
 
 def cache_header(served: Served) -> str:

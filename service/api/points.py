@@ -24,7 +24,7 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "text/plain": {"schema": {"type": "string"}, "example": "probe,place=oven celsius=181.5,door=\"shut\" 1767225600000000000"},
+            "text/plain": {"schema": {"type": "string"}, "example": 'probe,place=oven celsius=181.5,door="shut" 1767225600000000000'},
             "application/json": {
                 "schema": {"type": "array", "items": {"type": "object"}},
                 "example": [{"measurement": "probe", "tags": {"place": "oven"}, "fields": {"celsius": 181.5}, "time": "2026-01-01T00:00:00Z"}],

@@ -95,5 +95,3 @@ def _disposition(bucket: str, form: Format) -> str:
 def with_identity(parts: Parts, question: Question) -> str:
     """The cache key: the question, and which database answers it."""
     return f"{parts.limits.store_identity}\0read\0{question.key}"
-
-

@@ -6,7 +6,7 @@ no client can take the answer for a whole one.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import anyio
 import anyio.lowlevel
@@ -47,22 +47,26 @@ def wants_gzip(accept_encoding: str | None) -> bool:
 
 
 class AnswerResponse(Response):
-    """Sends a served answer. `sent` hears the bytes of each chunk."""
+    """Sends a served answer, packed when the client wants it so."""
 
-    def __init__(self, served: Served, headers: Mapping[str, str], gzip: bool, sent: Callable[[int], None]) -> None:
+    def __init__(self, served: Served, headers: Mapping[str, str], gzip: bool) -> None:
         self._served = served
-        self._at_hand = served.outcome == "hit" and not gzip
+        self._at_hand = served.size_bytes is not None and not gzip
         self._chunks: Iterator[Chunk] = gzipped(served.chunks) if gzip else served.chunks
-        self._sent = sent
         self.status_code = 200
         self.background = None
         self.body = b""
         extra = {"Content-Encoding": "gzip"} if gzip else {}
         self.init_headers({**served.headers, **headers, **extra})
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+        if self._at_hand:
+            self.raw_headers.append((b"content-length", str(served.size_bytes).encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = anyio.Event()
+        if self._at_hand:
+            await self._send_at_once(send)
+            return
         failure: BaseException | None = None
         async with anyio.create_task_group() as group:
 
@@ -86,17 +90,23 @@ class AnswerResponse(Response):
                 _log.error("answer broken off", code=failure.code, detail=failure.message)
             raise BrokenOff from failure
 
+    async def _send_at_once(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        left = self._served.size_bytes or 0
+        for chunk in self._chunks:
+            left -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+        if not self._served.size_bytes:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
     async def _send_all(self, send: Send, gone: anyio.Event) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         while (chunk := await self._next()) is not None and not gone.is_set():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            self._sent(len(chunk))
         if not gone.is_set():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _next(self) -> Chunk | None:
-        if self._at_hand:
-            return next(self._chunks, None)
         return await anyio.to_thread.run_sync(next, self._chunks, None, limiter=threads())
 
 

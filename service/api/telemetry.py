@@ -46,12 +46,10 @@ async def latest_telemetry(
     served = await seen(
         principal, partial(_serve, parts, principal, tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))), lookback_ns, format)
     )
-    return AnswerResponse(served, {"X-Fluxgate-Cache": cache_header(served), "Cache-Control": "private"}, False, lambda _size: None)
+    return AnswerResponse(served, {"X-Fluxgate-Cache": cache_header(served), "Cache-Control": "private"}, gzip=False)
 
 
-def _serve(
-    parts: Parts, principal: Principal, buckets: tuple[str, ...], measurements: tuple[str, ...], lookback_ns: int, form: str
-) -> Served:
+def _serve(parts: Parts, principal: Principal, buckets: tuple[str, ...], measurements: tuple[str, ...], lookback_ns: int, form: str) -> Served:
     for bucket in buckets:
         allow_bucket(principal, bucket)
     version = parts.config.get("coordinates").version

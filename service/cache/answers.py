@@ -29,7 +29,7 @@ EVERY_BUCKET = "\0every"
 class Served:
     """An answer on its way out. `outcome`: `hit`, `miss`, `shared` or `bypass` (then `reason` says why).
 
-    `chunks` may be taken once; `close` leaves it at any moment, from any thread.
+    `chunks` may be taken once; `close` leaves it at any moment, from any thread. `size_bytes` is known of a hit.
     """
 
     headers: dict[str, str]
@@ -38,6 +38,7 @@ class Served:
     age_s: float
     close: Callable[[], None]
     reason: str = ""
+    size_bytes: int | None = None
 
 
 class AnswerCache:
@@ -74,6 +75,13 @@ class AnswerCache:
         if outcome == "miss" and reason:
             outcome = "bypass"
         return self._told(Served(headers, flight.chunks(consumer), outcome, 0.0, lambda: flight.leave(consumer), reason))
+
+    def at_hand(self, key: str, buckets: Sequence[str], ttl_s: float, fresh: bool = False) -> Served | None:
+        """The cached answer, when the cache is in this process, so that looking costs no wait; else None."""
+        if self._cache.name != "memory" or fresh or ttl_s <= 0:
+            return None
+        hit = self._hit(self._name(key, buckets))
+        return None if hit is None else self._told(hit)
 
     def touch(self, bucket: str) -> None:
         """Drop what is known of a bucket, and what is about all. While the cache is away, this process asks the store instead."""
@@ -123,7 +131,7 @@ class AnswerCache:
             return None
         body = stored.body
         pieces = (body[start : start + _CHUNK_BYTES] for start in range(0, len(body), _CHUNK_BYTES))
-        return Served(stored.headers, pieces, "hit", max(self._clock() - stored.made_at, 0.0), lambda: None)
+        return Served(stored.headers, pieces, "hit", max(self._clock() - stored.made_at, 0.0), lambda: None, "", len(body))
 
     def _board(self, name: str, kept_as: str, ttl_s: float, produce: Callable[[], Produced]) -> tuple[Flight, Consumer, str]:
         """Join the flight of this name, or begin one."""

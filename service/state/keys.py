@@ -83,14 +83,21 @@ class KeyRing:
         Raises:
             Unauthorized: the same for no key, an unknown, wrong, revoked or expired one.
         """
+        principal = self.at_hand(presented)
+        if principal is not None:
+            return principal
+        record = self._looked_up(presented or "", _hashed(presented or ""))
+        if record is None or not record.valid_at(self._clock()):
+            raise Unauthorized(_REFUSED)
+        return _principal(record)
+
+    def at_hand(self, presented: str | None) -> Principal | None:
+        """Whose key this is, when that is known without the database: the static key, or one that was found good just now."""
         hashed = _hashed(presented or "")
         if self._static is not None and hmac.compare_digest(hashed, self._static):
             return Principal("static", "API_KEY", frozenset(Scope))
-        record = self._remembered(hashed) or self._looked_up(presented or "", hashed)
-        if record is None or not record.valid_at(self._clock()):
-            raise Unauthorized(_REFUSED)
-        buckets = None if record.buckets is None else frozenset(record.buckets)
-        return Principal(record.id, record.name, frozenset(record.scopes), buckets)
+        record = self._remembered(hashed)
+        return _principal(record) if record is not None and record.valid_at(self._clock()) else None
 
     def list(self) -> list[KeyRecord]:
         """All keys, the oldest first."""
@@ -139,6 +146,11 @@ class KeyRing:
         if record.used_at is None or now - record.used_at > _USE_NOTED_EVERY_S:
             with self._database.write() as connection:
                 connection.execute(sa.update(api_keys).where(api_keys.c.id == record.id).values(used_at=now))
+
+
+def _principal(record: KeyRecord) -> Principal:
+    buckets = None if record.buckets is None else frozenset(record.buckets)
+    return Principal(record.id, record.name, frozenset(record.scopes), buckets)
 
 
 def _hashed(key: str) -> bytes:

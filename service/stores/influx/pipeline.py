@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 
 from service.frames.frame import Block
+from service.stores.influx.transport import Cancelled
 
 _MOST_BYTES = 8 * 1024 * 1024
 
@@ -58,7 +59,7 @@ class ReadAhead:
                 with self._changed:
                     self._changed.wait_for(lambda: self._cancelled or self._waiting_bytes < _MOST_BYTES)
                     if self._cancelled:
-                        break
+                        raise Cancelled("The read was cancelled.")
                     self._waiting.append(block)
                     self._waiting_bytes += block_bytes(block)
                     self._changed.notify_all()

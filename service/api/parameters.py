@@ -1,0 +1,42 @@
+"""The parameters of a read as the OpenAPI document shows them. `service.api.reading` understands them; a test holds the two together."""
+
+from service.domain.selection import Fn
+from service.frames.encoders import Format, Shape
+
+
+def _parameter(name: str, description: str, example: object, schema: dict[str, object] | None = None) -> dict[str, object]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema or {"type": "string"}, "example": example}
+
+
+def _choice(*allowed: str) -> dict[str, object]:
+    return {"type": "string", "enum": list(allowed)}
+
+
+_DURATION: dict[str, object] = {"type": "string", "pattern": "^[0-9]{1,9}[smhdw]$"}
+_EVERY: dict[str, object] = {"type": "string", "pattern": "^([0-9]{1,9}[smhdw]|raw)$"}
+_TIME: dict[str, object] = {"type": "string", "format": "date-time"}
+_NAMES: dict[str, object] = {"type": "array", "items": {"type": "string"}}
+
+PARAMETERS = [
+    _parameter("window", "How far back from now; 24h when no range is given.", "30d", _DURATION),
+    _parameter("start", "Begin of the range, RFC 3339 with an offset; instead of window.", "2026-01-01T00:00:00Z", _TIME),
+    _parameter("stop", "End of the range, not part of it; now when left out.", "2026-02-01T00:00:00Z", _TIME),
+    _parameter("every", "Length of a window, or raw for the points themselves; 30m by default.", "1h", _EVERY),
+    _parameter("fn", "What is made of a window; mean by default.", "mean", _choice(*(one.value for one in Fn))),
+    _parameter("measurement", "Only these; may be repeated.", ["power"], _NAMES),
+    _parameter("field", "Only these; may be repeated. Text fields named here are answered with last.", ["voltage"], _NAMES),
+    _parameter("shape", "long: a row a value; wide: a row a series and time, a column a field.", "long", _choice(*(one.value for one in Shape))),
+    _parameter("tz", "IANA time zone of the windows' clock and of printed times; UTC by default.", "Europe/Berlin"),
+    _parameter("format", "Else by Accept, else csv.", "csv", _choice(*(one.value for one in Format))),
+    _parameter("limit", "At most so many rows.", 1000, {"type": "integer", "minimum": 1}),
+    {
+        "name": "tags",
+        "in": "query",
+        "required": False,
+        "description": "Filters as tag.KEY=VALUE, such as tag.site=Assembly; the same key again means or.",
+        "style": "form",
+        "explode": True,
+        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        "example": {"tag.site": "Assembly"},
+    },
+]
