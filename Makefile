@@ -53,7 +53,7 @@ $(VENV)/runtime.done: requirements/runtime.txt pyproject.toml
 	@test -x $(BIN)/python || { echo "Making $(VENV) (once, a minute or so) ..."; \
 	  $(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }; }
 	$(PIP) --require-hashes -r requirements/runtime.txt
-	$(PIP) --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/runtime.done

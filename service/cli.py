@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from fluxgate import GatewayError
-from service.commands import buckets, keys, read, serve, settings
+from service.commands import buckets, keys, openapi, read, serve, settings
 from service.errors import FluxgateError
 
 cli = typer.Typer(
@@ -21,6 +21,7 @@ cli.add_typer(buckets.cli, name="buckets")
 cli.command("serve")(serve.serve)
 cli.command("read")(read.read)
 cli.command("settings")(settings.settings)
+cli.command("openapi")(openapi.openapi)
 cli.command("version")(settings.version)
 
 

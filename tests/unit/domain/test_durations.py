@@ -1,3 +1,5 @@
+"""Durations: one form, exact, and refused with the form spelled out."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

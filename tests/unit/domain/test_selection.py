@@ -1,3 +1,5 @@
+"""The plan of a read: what is read with which function, and what is skipped by name."""
+
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.selection import FieldPlan, Fn, ReadPlan, Selection, SkippedField, Windows, plan_read
 from service.domain.timerange import TimeRange

@@ -1,3 +1,5 @@
+"""Ranges and times: nanoseconds kept, naive times refused, slices that never cross a shard group."""
+
 import datetime as dt
 from itertools import pairwise
 

@@ -1,3 +1,5 @@
+"""Digests: equal for equal data in any order, different for any difference of a bit."""
+
 import numpy as np
 import pyarrow as pa
 import pytest

@@ -1,0 +1,102 @@
+"""Keys at the door: every route has a scope or says that it is open; a key sees its buckets alone."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from service.app import create_app
+from service.domain.access import Scope
+from service.domain.schema import BucketSpec
+from tests.api.conftest import KEY, Served, write
+
+ROUTES = {
+    ("GET", "/buckets"): Scope.READ,
+    ("POST", "/buckets"): Scope.ADMIN,
+    ("GET", "/buckets/{name}"): Scope.READ,
+    ("GET", "/buckets/{name}/schema"): Scope.READ,
+    ("POST", "/buckets/{name}/points"): Scope.WRITE,
+    ("GET", "/telemetry/latest"): Scope.READ,
+    ("GET", "/config/{section}"): Scope.ADMIN,
+    ("PUT", "/config/{section}"): Scope.ADMIN,
+    ("GET", "/metrics"): Scope.READ,
+    ("GET", "/health/live"): None,
+    ("GET", "/health/ready"): None,
+}
+"""Every route and the scope it needs; None: open."""
+
+
+def test_every_route_needs_its_scope_and_no_other(serve: Callable[..., Served]) -> None:
+    client, parts = serve()
+    document = create_app(parts).openapi()
+    found = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+    assert found == set(ROUTES), "a route without a line in ROUTES"
+    keys = {scope: parts.keys.create(scope.value, [scope])[0] for scope in Scope}
+    for (method, path), needed in ROUTES.items():
+        address = path.replace("{name}", "nothing").replace("{section}", "coordinates")
+        assert (client.request(method, address, headers={"X-API-Key": "wrong"}).status_code == 401) == (needed is not None), path
+        for scope, key in keys.items():
+            status = client.request(method, address, headers={"X-API-Key": key}).status_code
+            assert (status == 403) == (needed is not None and scope is not needed), (method, path, scope)
+
+
+def test_open_routes_say_so(serve: Callable[..., Served]) -> None:
+    _, parts = serve()
+    app = create_app(parts)
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    unmarked = [route.path for route in routes if route.path not in {path for _, path in ROUTES} and not (route.openapi_extra or {}).get("x-open")]
+    assert unmarked == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"X-API-Key": ""}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic d3Jvbmc="}, {"X-API-Key": "fg_x_y_z"}],
+)
+def test_no_key_and_a_wrong_one_get_the_same_401(http: httpx.Client, headers: dict[str, str]) -> None:
+    answer = httpx.get(f"{http.base_url}/buckets", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer.json()["detail"].startswith("This needs a valid API key")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_bearer_token_is_as_good_as_the_header(http: httpx.Client) -> None:
+    assert httpx.get(f"{http.base_url}/buckets", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+
+
+def test_a_revoked_and_an_expired_key_are_401(serve: Callable[..., Served]) -> None:
+    client, parts = serve()
+    revoked, record = parts.keys.create("r", [Scope.READ])
+    expired, _ = parts.keys.create("e", [Scope.READ], expires_at=1.0)
+    assert client.get("/buckets", headers={"X-API-Key": revoked}).status_code == 200
+    parts.keys.revoke(record.id)
+    assert [client.get("/buckets", headers={"X-API-Key": key}).status_code for key in (revoked, expired)] == [401, 401]
+
+
+def test_a_key_with_a_list_sees_its_buckets_alone(serve: Callable[..., Served]) -> None:
+    client, parts = serve()
+    for name in ("mine", "mint"):
+        parts.store.create_bucket(BucketSpec(name))
+        write(client, name, "real_x f=1 1767268795", precision="s")
+    key, _ = parts.keys.create("one", [Scope.READ, Scope.WRITE], ["mine"])
+    headers = {"X-API-Key": key}
+    assert [one["name"] for one in client.get("/buckets", headers=headers).json()["buckets"]] == ["mine"]
+    assert client.get("/buckets/mine", headers=headers).status_code == 200
+    for answer in (
+        client.get("/buckets/mint", headers=headers),
+        client.get("/buckets/mint/schema", headers=headers),
+        client.post("/buckets/mint/points", content="m f=1", headers={**headers, "Content-Type": "text/plain"}),
+        client.get("/telemetry/latest?bucket=mint", headers=headers),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_bucket")
+    assert client.get("/buckets/min", headers=headers).json()["near"] in ([], ["mine"])
+    assert client.get("/telemetry/latest", headers=headers).json()["values"] == {"real_x": {"f": 1.0}}
+    assert set(client.get("/telemetry/latest").json()["values"]) == {"mine/real_x", "mint/real_x"}
+
+
+def test_too_many_wrong_keys_from_one_address_have_to_wait(serve: Callable[..., Served]) -> None:
+    client, _ = serve(max_failed_tries=3)
+    statuses = [client.get("/buckets", headers={"X-API-Key": f"wrong-{number}"}).status_code for number in range(5)]
+    assert statuses == [401, 401, 401, 429, 429]
+    answer = client.get("/buckets", headers={"X-API-Key": "again"})
+    assert (answer.json()["code"], answer.headers["Retry-After"]) == ("too_many_failed_tries", "60")

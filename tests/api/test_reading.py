@@ -1,0 +1,210 @@
+"""GET /buckets/{name}, as an analyst meets it."""
+
+import csv
+import gzip
+import io
+import json
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+BUCKET = "/buckets/Power%20Consumption"
+
+
+def rows(answer: httpx.Response) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_hourly_means_as_csv(http: httpx.Client) -> None:
+    answer = http.get(BUCKET, params={"window": "2h", "every": "1h", "field": "volts"})
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.text == (
+        "_time,_value,_field,_measurement,meter\n"
+        "2026-01-01T11:00:00Z,231,volts,power,a\n"
+        "2026-01-01T12:00:00Z,231,volts,power,a\n"
+        "2026-01-01T11:00:00Z,231,volts,power,b\n"
+        "2026-01-01T12:00:00Z,231,volts,power,b\n"
+    )
+
+
+def test_headers_say_what_was_done(http: httpx.Client) -> None:
+    headers = http.get(BUCKET, params={"window": "2h", "every": "1h", "fn": "max"}).headers
+    assert headers["X-Fluxgate-Start"] == "2026-01-01T10:00:00Z"
+    assert headers["X-Fluxgate-Stop"] == "2026-01-01T12:00:00Z"
+    assert headers["X-Fluxgate-Every"] == "1h"
+    assert headers["X-Fluxgate-Fn"] == "max"
+    assert headers["X-Fluxgate-Row-Order"] == "time ascending within a series"
+    assert headers["X-Fluxgate-Skipped-Fields"] == "power.mode"
+    assert headers["X-Fluxgate-Store"] == "embedded"
+    assert headers["X-Fluxgate-Cache"] == "miss"
+    assert len(headers["X-Request-Id"]) == 16
+    assert headers["Content-Disposition"].startswith('inline; filename="Power Consumption.csv"')
+
+
+def test_the_default_is_half_hours_of_the_last_day(http: httpx.Client) -> None:
+    answer = http.get(BUCKET)
+    assert answer.headers["X-Fluxgate-Start"] == "2025-12-31T12:00:00Z"
+    assert answer.headers["X-Fluxgate-Every"] == "30m"
+    assert len(rows(answer)) == 2 * 2 * 4
+
+
+def test_json_is_one_document(http: httpx.Client) -> None:
+    document = http.get(BUCKET, params={"window": "1h", "every": "1h", "field": "count", "fn": "last", "format": "json", "limit": "1"}).json()
+    assert document == {
+        "bucket": "Power Consumption",
+        "start": "2026-01-01T11:00:00Z",
+        "stop": "2026-01-01T12:00:00Z",
+        "every": "1h",
+        "rows": [{"_time": "2026-01-01T12:00:00Z", "_value": 119, "_field": "count", "_measurement": "power", "meter": "a"}],
+        "truncated": True,
+    }
+
+
+def test_wide_rows_have_a_column_a_field(http: httpx.Client) -> None:
+    answer = http.get(BUCKET, params={"start": "2026-01-01T10:00:00Z", "stop": "2026-01-01T10:01:00Z", "every": "raw", "shape": "wide"})
+    assert answer.text == (
+        "_time,_measurement,meter,count,mode,volts\n2026-01-01T10:00:00Z,power,a,0,day,230\n2026-01-01T10:00:00Z,power,b,0,day,230\n"
+    )
+
+
+def test_every_format_holds_the_same_rows(http: httpx.Client) -> None:
+    query = {"window": "2h", "every": "raw", "field": "count", "shape": "wide"}
+    counts = {
+        "csv": len(rows(http.get(BUCKET, params={**query, "format": "csv"}))),
+        "json": len(http.get(BUCKET, params={**query, "format": "json"}).json()["rows"]),
+        "ndjson": len([json.loads(line) for line in http.get(BUCKET, params={**query, "format": "ndjson"}).text.splitlines()]),
+        "parquet": pq.read_table(io.BytesIO(http.get(BUCKET, params={**query, "format": "parquet"}).content)).num_rows,
+        "arrow": pa.ipc.open_stream(http.get(BUCKET, params={**query, "format": "arrow"}).content).read_all().num_rows,
+    }
+    assert counts == dict.fromkeys(counts, 240)
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        ("*/*", "text/csv; charset=utf-8"),
+        ("application/json", "application/json"),
+        ("text/*;q=0.5, application/json;q=0.4", "text/csv; charset=utf-8"),
+        ("text/csv;q=0.1, application/vnd.apache.parquet", "application/vnd.apache.parquet"),
+        ("application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.stream"),
+    ],
+)
+def test_accept_chooses_the_format(http: httpx.Client, accept: str, media: str) -> None:
+    assert http.get(BUCKET, headers={"Accept": accept}).headers["Content-Type"] == media
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/*", "text/csv;q=0"])
+def test_an_accept_that_fits_nothing_is_406(http: httpx.Client, accept: str) -> None:
+    answer = http.get(BUCKET, headers={"Accept": accept})
+    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+    assert "text/csv" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "says"),
+    [
+        ("window=0h", "window", "shortest duration is 1s"),
+        ("window=-1d", "window", "whole number and one unit"),
+        ("window=1.5h", "window", "whole number and one unit"),
+        ("window=30x", "window", "s, m, h, d or w"),
+        ("every=nonsense", "every", "every=raw"),
+        ("start=2026-01-02T00:00:00Z&stop=2026-01-01T00:00:00Z", "start", "not before the stop"),
+        ("start=2026-01-01T00:00:00", "start", "offset"),
+        ("start=2026-01-01T00:00:00Z&window=1h", "window", "not both"),
+        ("stop=2026-01-01T00:00:00Z", "start", "stop needs a start"),
+        ("fn=avg", "fn", "mean, min, max"),
+        ("format=xml", "format", "csv, json, ndjson, parquet, arrow"),
+        ("shape=tall", "shape", "long, wide"),
+        ("tz=Mars/Base", "tz", "IANA"),
+        ("tz=../../etc/passwd", "tz", "IANA"),
+        ("limit=0", "limit", "from 1 on"),
+        ("limit=ten", "limit", "from 1 on"),
+        ("windw=1h", "windw", "Did you mean 'window'?"),
+        ("window=1h&window=2h", "window", "given twice"),
+        ("every=raw&fn=max", "fn", "no meaning"),
+        ("tag.=x", "tag.", "There is no parameter"),
+    ],
+)
+def test_a_wrong_parameter_is_422_and_says_what_is_allowed(http: httpx.Client, query: str, parameter: str, says: str) -> None:
+    answer = http.get(f"{BUCKET}?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["parameter"] == parameter
+    assert says in answer.json()["detail"]
+
+
+def test_too_many_windows_are_refused_with_their_number(http: httpx.Client) -> None:
+    answer = http.get(BUCKET, params={"window": "52w", "every": "1s"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_windows")
+    assert "31449600 windows" in answer.json()["detail"]
+
+
+def test_a_window_longer_than_the_range_is_answered(http: httpx.Client) -> None:
+    found = rows(http.get(BUCKET, params={"window": "1h", "every": "30d", "field": "count", "fn": "count"}))
+    assert [(row["_time"], row["_value"], row["meter"]) for row in found] == [("2026-01-01T12:00:00Z", "60", "a"), ("2026-01-01T12:00:00Z", "60", "b")]
+
+
+def test_filters_by_tag_mean_or_within_and_and_between(http: httpx.Client) -> None:
+    both = http.get(f"{BUCKET}?window=1h&every=1h&field=volts&tag.meter=a&tag.meter=b")
+    one = http.get(f"{BUCKET}?window=1h&every=1h&field=volts&tag.meter=a")
+    none = http.get(f"{BUCKET}?window=1h&every=1h&field=volts&tag.meter=a&tag.site=x")
+    assert [len(rows(answer)) for answer in (both, one, none)] == [2, 1, 0]
+
+
+def test_a_text_field_asked_for_by_name_is_answered_with_last(http: httpx.Client) -> None:
+    answer = http.get(BUCKET, params={"window": "1h", "every": "1h", "field": "mode"})
+    assert [row["_value"] for row in rows(answer)] == ["day", "day"]
+    assert "X-Fluxgate-Skipped-Fields" not in answer.headers
+
+
+def test_times_are_printed_in_the_zone(http: httpx.Client) -> None:
+    found = rows(http.get(BUCKET, params={"window": "1h", "every": "1h", "field": "volts", "tz": "Asia/Kolkata"}))
+    assert [row["_time"] for row in found[:2]] == ["2026-01-01T17:00:00+05:30", "2026-01-01T17:30:00+05:30"]
+
+
+def test_gzip_when_asked(http: httpx.Client) -> None:
+    plain = http.get(BUCKET, params={"every": "raw"})
+    with http.stream("GET", BUCKET, params={"every": "raw"}, headers={"Accept-Encoding": "gzip"}) as answer:
+        packed = b"".join(answer.iter_raw())
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed) == plain.content
+    assert len(packed) < len(plain.content) / 3
+
+
+def test_an_unknown_bucket_is_404_with_near_names(http: httpx.Client) -> None:
+    answer = http.get("/buckets/Power%20Consumtion")
+    assert (answer.status_code, answer.json()["code"], answer.json()["near"]) == (404, "unknown_bucket", ["Power Consumption"])
+
+
+@pytest.mark.parametrize("name", ["a/b", "ein Name", "${x}", "back\\slash", "100%", "%2F", "🌡 emoji", "q'uote", "?x=1", "#h", "a//b", "..", "line\nfeed"])
+def test_any_bucket_name_can_be_made_written_and_read(http: httpx.Client, name: str) -> None:
+    from urllib.parse import quote
+
+    path = quote(name, safe="").replace("..", "%2E%2E")
+    assert http.post("/buckets", json={"name": name}).json()["created"] == [name]
+    written = http.post(f"/buckets/{path}/points", content=b"m f=1 1767265200000000000", headers={"Content-Type": "text/plain"})
+    assert written.json()["stored"] == 1
+    assert len(rows(http.get(f"/buckets/{path}", params={"every": "raw"}))) == 1
+    assert http.get(f"/buckets/{path}/schema").json()["bucket"] == name
+
+
+def test_an_empty_bucket_gives_a_header_and_no_rows(http: httpx.Client) -> None:
+    http.post("/buckets", json={"name": "empty"})
+    assert http.get("/buckets/empty").text == "_time,_value,_field,_measurement\n"
+    assert http.get("/buckets/empty?format=json").json()["rows"] == []
+
+
+def test_an_identical_question_is_answered_from_the_cache_until_points_are_written(http: httpx.Client) -> None:
+    closed = {"start": "2026-01-01T10:00:00Z", "stop": "2026-01-01T11:00:00Z", "every": "1h", "field": "count", "fn": "count"}
+    asked = [http.get(BUCKET, params=closed) for _ in range(2)]
+    assert [answer.headers["X-Fluxgate-Cache"] for answer in asked] == ["miss", "hit; age=0"]
+    assert asked[0].text == asked[1].text
+    fresh = http.get(BUCKET, params=closed, headers={"Cache-Control": "no-cache"})
+    assert fresh.headers["X-Fluxgate-Cache"] == "bypass; reason=asked"
+    http.post(f"{BUCKET}/points?precision=s", content=b"power,meter=a count=7i 1767261601", headers={"Content-Type": "text/plain"})
+    after = http.get(BUCKET, params=closed)
+    assert after.headers["X-Fluxgate-Cache"] == "miss"
+    assert [row["_value"] for row in rows(after)] == ["61", "60"]
