@@ -1,0 +1,40 @@
+"""What is written for people is held against the code: settings, the command line, the files made from them."""
+
+from pathlib import Path
+
+import typer.main
+
+from service.cli import cli
+from service.commands.settings import as_env, as_markdown
+from service.domain.access import Scope
+from service.settings import documented
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == as_markdown(), "fluxgate settings --format markdown > docs/settings.md"
+
+
+def test_the_example_environment_is_that_of_the_code() -> None:
+    assert (ROOT / ".env.example").read_text() == as_env(), "fluxgate settings --format env > .env.example"
+
+
+def test_every_setting_has_a_sentence() -> None:
+    assert [name for name, _, sentence in documented() if not sentence.endswith((".", "`."))] == []
+
+
+def test_every_command_and_option_is_in_its_page() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    commands = typer.main.get_command(cli)
+    missing = []
+    for name, command in commands.commands.items():  # type: ignore[attr-defined]
+        for one in [command, *getattr(command, "commands", {}).values()]:
+            words = [one.name, *(option for parameter in one.params for option in parameter.opts if option.startswith("--"))]
+            missing += [(name, word) for word in words if word not in ("--help",) and str(word) not in page]
+    assert missing == []
+
+
+def test_every_scope_is_in_its_page() -> None:
+    page = (ROOT / "docs" / "keys.md").read_text()
+    assert [scope.value for scope in Scope if f"`{scope.value}`" not in page] == []
