@@ -12,6 +12,11 @@ from service.api.auth import OPEN
 
 _STATIC = Path(fastapi_offline.__file__).parent / "static"
 _STATIC_URL = "/static"
+_ONLY_HERE = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
+    " font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Tells the browser to load nothing from anywhere else, whatever a page's script would like (ReDoc: a logo)."""
 
 
 def install(app: FastAPI) -> None:
@@ -21,26 +26,35 @@ def install(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False, openapi_extra=OPEN)
     def swagger(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "")
-        return get_swagger_ui_html(
-            openapi_url=f"{root}/openapi.json",
-            title="Fluxgate",
-            swagger_js_url=f"{root}{_STATIC_URL}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{_STATIC_URL}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
-            swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True, "tryItOutEnabled": True},
+        return _closed(
+            get_swagger_ui_html(
+                openapi_url=f"{root}/openapi.json",
+                title="Fluxgate",
+                swagger_js_url=f"{root}{_STATIC_URL}/swagger-ui-bundle.js",
+                swagger_css_url=f"{root}{_STATIC_URL}/swagger-ui.css",
+                swagger_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
+                swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True, "tryItOutEnabled": True},
+            )
         )
 
     @app.get("/redoc", include_in_schema=False, openapi_extra=OPEN)
     def redoc(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "")
-        return get_redoc_html(
-            openapi_url=f"{root}/openapi.json",
-            title="Fluxgate",
-            redoc_js_url=f"{root}{_STATIC_URL}/redoc.standalone.js",
-            redoc_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
-            with_google_fonts=False,
+        return _closed(
+            get_redoc_html(
+                openapi_url=f"{root}/openapi.json",
+                title="Fluxgate",
+                redoc_js_url=f"{root}{_STATIC_URL}/redoc.standalone.js",
+                redoc_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
+                with_google_fonts=False,
+            )
         )
 
     @app.get("/", include_in_schema=False, openapi_extra=OPEN)
     def start(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")
+
+
+def _closed(page: HTMLResponse) -> HTMLResponse:
+    page.headers["Content-Security-Policy"] = _ONLY_HERE
+    return page
