@@ -85,8 +85,9 @@ def compare_with_the_usual_script(server: Gateway, influx: InfluxServer) -> None
     with measure.PeakMemory(script.pid) as memory:
         theirs_s = measure.seconds(lambda: script.wait(600))
     key = asking(server)
+    headers = [part for name, value in key.items() for part in ("-H", f"{name}: {value}")]
     with measure.PeakMemory(server.pid) as ours:
-        ours_s = measure.first_byte(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv", key)[1]
+        ours_s = measure.seconds(measure.curl(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv", *headers))
     measure.row(
         "raw CSV against the usual script, time", f"{theirs_s / ours_s:.0f} times faster ({theirs_s:.1f} s / {ours_s:.2f} s)",
         "at least 20 times", theirs_s >= 20 * ours_s,
@@ -95,12 +96,12 @@ def compare_with_the_usual_script(server: Gateway, influx: InfluxServer) -> None
     measure.row("raw CSV against the usual script, memory", share, "at most 1/20", ours.growth_mb * 20 <= memory.peak_mb)
 
 
-def memory_and_first_byte(server: Gateway) -> None:
-    key = asking(server)
+def memory_and_first_byte(server: Gateway, runs: int) -> None:
     for bucket, millions in ((BUCKET, 1), (LONG_BUCKET, 10)):
         url = f"{server.url}/buckets/{bucket}?start={START}&stop=2026-12-31T00:00:00Z&every=raw&format=csv"
         with measure.PeakMemory(server.pid) as memory:
-            first_s, all_s, size = measure.first_byte(url, key)
+            taken = [measure.first_byte(url, asking(server)) for _ in range(runs)]
+        first_s, all_s, size = sorted(taken, key=lambda one: one[0] / one[1])[len(taken) // 2]
         rows = f"{millions} million rows"
         measure.row(f"memory growth of one read of {rows}", f"{memory.growth_mb:.0f} MB", "at most 40 MB", memory.growth_mb <= 40)
         began = f"{first_s / all_s:.1%} of {all_s:.1f} s ({size / 1e6:.0f} MB)"
@@ -172,7 +173,7 @@ def main() -> None:
             fill(BUCKET, 1, server.write)
             fill(LONG_BUCKET, 10, server.write)
             measure.first_byte(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&limit=1000", asking(server))
-            memory_and_first_byte(server)
+            memory_and_first_byte(server, runs)
             compare_with_influx(server, influx, runs)
             compare_with_the_usual_script(server, influx)
             trivial_endpoint_under_load(server)

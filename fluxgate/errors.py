@@ -1,9 +1,9 @@
 """What can go wrong between this program and a gateway.
 
-    GatewayError
-    |-- GatewayUnreachable   no connection, or silence for too long
-    |-- GatewayRefused       the gateway answered a problem: status, code, detail
-    `-- AnswerBroken         the answer stopped before its end: nothing of it is given out
+GatewayError
+|-- GatewayUnreachable   no connection, or silence for too long
+|-- GatewayRefused       the gateway answered a problem: status, code, detail
+`-- AnswerBroken         the answer stopped before its end: nothing of it is given out
 """
 
 from collections.abc import Mapping

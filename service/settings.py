@@ -64,7 +64,8 @@ class Settings(BaseSettings):
 
     cache_closed_s: float = Field(600, ge=0, description="How long an answer about a closed range is kept, in seconds.")
     cache_open_s: float = Field(
-        10, ge=0,
+        10,
+        ge=0,
         description="How long an answer about a window that ends now is kept, in seconds; never longer than `every`.",
     )
     cache_telemetry_s: float = Field(1, ge=0, description="How long the latest telemetry is kept, in seconds.")
@@ -82,7 +83,8 @@ class Settings(BaseSettings):
         description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
     )
     log_level: str = Field(
-        "info", pattern="^(debug|info|warning|error)$",
+        "info",
+        pattern="^(debug|info|warning|error)$",
         description="Least severe level that is logged: debug, info, warning, error.",
     )
     log_json: bool = Field(False, description="Log one JSON object a line; off: readable lines.")

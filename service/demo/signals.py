@@ -38,8 +38,7 @@ SITES = tuple(
     )
 )
 STATIONS = tuple(
-    Place((("station", station),), size, 50 + number)
-    for number, (station, size) in enumerate([("Harbour", 1.0), ("Hill", 0.8), ("Roof", 1.1)])
+    Place((("station", station),), size, 50 + number) for number, (station, size) in enumerate([("Harbour", 1.0), ("Hill", 0.8), ("Roof", 1.1)])
 )
 
 

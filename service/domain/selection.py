@@ -149,9 +149,7 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
     return ReadPlan(tuple(measurements), tuple(skipped))
 
 
-def _plan_field(
-    name: str, types: tuple[FieldType, ...], selection: Selection
-) -> tuple[FieldPlan | None, tuple[FieldType, ...]]:
+def _plan_field(name: str, types: tuple[FieldType, ...], selection: Selection) -> tuple[FieldPlan | None, tuple[FieldType, ...]]:
     if selection.windows is None:
         return FieldPlan(name, types, None, types), ()
     fn = selection.windows.fn

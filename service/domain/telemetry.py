@@ -101,9 +101,7 @@ def _coordinate(key: str, text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def thingsboard(
-    telemetry: Telemetry, ts_ms: int, latitude: float | None, longitude: float | None
-) -> dict[str, object]:
+def thingsboard(telemetry: Telemetry, ts_ms: int, latitude: float | None, longitude: float | None) -> dict[str, object]:
     """`{"ts": ms, "values": {measurement: {field: number}, "latitude": .., "longitude": ..}}`; unknown coordinates are left out."""
     values: dict[str, object] = dict(telemetry.values)
     return {"ts": ts_ms, "values": values | _known(latitude, longitude)}
@@ -111,9 +109,7 @@ def thingsboard(
 
 def flat(telemetry: Telemetry, ts_ms: int, latitude: float | None, longitude: float | None) -> dict[str, object]:
     """The same in one level: `{"ts": ms, "values": {"measurement.field": number, "latitude": ..}}`."""
-    values: dict[str, object] = {
-        f"{measurement}.{name}": value for measurement, fields in telemetry.values.items() for name, value in fields.items()
-    }
+    values: dict[str, object] = {f"{measurement}.{name}": value for measurement, fields in telemetry.values.items() for name, value in fields.items()}
     return {"ts": ts_ms, "values": values | _known(latitude, longitude)}
 
 

@@ -81,7 +81,7 @@ class JsonDocument:
         self._empty = True
 
     def begin(self) -> Iterable[Piece]:
-        yield f"{json_text(self._head)[:-1]},\"rows\":[".encode()
+        yield f'{json_text(self._head)[:-1]},"rows":['.encode()
 
     def write(self, rows: Rows) -> Iterable[Piece]:
         for piece in self._rows.write(rows):

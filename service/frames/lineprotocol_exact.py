@@ -184,7 +184,7 @@ def read_plain(token: bytes) -> tuple[FieldType, Value]:
         raise Unwritable("has no value (name=value)")
     if token.lower() in _NOT_FINITE:
         raise Unwritable(f"is {_shown(token)}; NaN and infinity cannot be stored, leave the field out")
-    raise Unwritable(f"is {_shown(token)}: no float (1.5), integer (7i), unsigned (7u), boolean (true) or string (\"text\")")
+    raise Unwritable(f'is {_shown(token)}: no float (1.5), integer (7i), unsigned (7u), boolean (true) or string ("text")')
 
 
 def _in_range(number: int, lowest: int, highest: int, token: bytes, what: str) -> int:
@@ -202,8 +202,7 @@ def _read_time(line: bytes, start: int, unit_ns: int) -> int | None:
     time_ns = int(found[1]) * unit_ns
     if not EARLIEST_NS <= time_ns <= LATEST_NS:
         raise BadSyntax(
-            f"the time {_shown(found[1])} at column {start + 1} is outside 1677-09-21 to 2262-04-11, what InfluxDB can store;"
-            " is the precision right?"
+            f"the time {_shown(found[1])} at column {start + 1} is outside 1677-09-21 to 2262-04-11, what InfluxDB can store; is the precision right?"
         )
     return time_ns
 

@@ -86,7 +86,7 @@ def _measurement(raw: bytes) -> tuple[str, bytes]:
         return raw.decode(), raw
     name = _MEASUREMENT_ESCAPE.sub(rb"\1", raw)
     if _MEASUREMENT_ESCAPE.search(name):
-        raise Unwritable(f"the measurement {_shown(raw)} has a backslash before a comma, space, = or \", which InfluxDB cannot find again")
+        raise Unwritable(f'the measurement {_shown(raw)} has a backslash before a comma, space, = or ", which InfluxDB cannot find again')
     return name.decode(), re.sub(rb"([, ])", rb"\\\1", name)
 
 

@@ -163,9 +163,7 @@ def _kind(
     return FieldType.FLOAT, (signed | (initial == 0x2E)) & (strange == 0)
 
 
-def _parse(
-    window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs
-) -> tuple[Group | None, Longs, Longs]:
+def _parse(window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs) -> tuple[Group | None, Longs, Longs]:
     """Parse what fits the shape; on a value that the column parsers refuse, look for it by halves."""
     try:
         group, good = _group(window, shape, kinds, rows, starts, stops)
@@ -179,9 +177,7 @@ def _parse(
     return group if good.any() else None, rows[good], rows[~good]
 
 
-def _group(
-    window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs
-) -> tuple[Group, npt.NDArray[np.bool_]]:
+def _group(window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs) -> tuple[Group, npt.NDArray[np.bool_]]:
     """The lines as a group, without those that `good` says are not. Raises ArrowInvalid or Unwritable."""
     head = shape.values[-1]
     series, good = _series(window, starts[:, 0], stops[:, 2 * shape.tags])

@@ -56,9 +56,7 @@ class KeyRing:
         self._lock = threading.Lock()
         self._known: dict[bytes, tuple[float, KeyRecord]] = {}
 
-    def create(
-        self, name: str, scopes: Iterable[Scope], buckets: Iterable[str] = (), expires_at: float | None = None
-    ) -> tuple[str, KeyRecord]:
+    def create(self, name: str, scopes: Iterable[Scope], buckets: Iterable[str] = (), expires_at: float | None = None) -> tuple[str, KeyRecord]:
         """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket."""
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
         body = f"fg_{key_id}_{secret}"

@@ -51,7 +51,14 @@ def test_open_routes_say_so(serve: Callable[..., Served]) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"X-API-Key": ""}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic d3Jvbmc="}, {"X-API-Key": "fg_x_y_z"}],
+    [
+        {},
+        {"X-API-Key": ""},
+        {"X-API-Key": "wrong"},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Basic d3Jvbmc="},
+        {"X-API-Key": "fg_x_y_z"},
+    ],
 )
 def test_no_key_and_a_wrong_one_get_the_same_401(http: httpx.Client, headers: dict[str, str]) -> None:
     answer = httpx.get(f"{http.base_url}/buckets", headers=headers)

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import httpx
 
@@ -67,9 +68,8 @@ def test_broken_gzip_and_unknown_codings_are_400(http: httpx.Client) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_body"), coding
 
 
-def test_a_body_over_the_limit_and_a_gzip_bomb_are_413(serve) -> None:  # type: ignore[no-untyped-def]
-    served: Served = serve(max_body_mb=1, max_unpacked_mb=2)
-    client, _ = served
+def test_a_body_over_the_limit_and_a_gzip_bomb_are_413(serve: Callable[..., Served]) -> None:
+    client, _ = serve(max_body_mb=1, max_unpacked_mb=2)
     client.post("/buckets", json={"name": "b"})
     large = client.post("/buckets/b/points", content=b"#" * 1_100_000, headers=TEXT)
     bomb = client.post("/buckets/b/points", content=gzip.compress(b"\n" * 300_000_000), headers={**TEXT, "Content-Encoding": "gzip"})
@@ -99,7 +99,15 @@ def test_buckets_are_made_and_those_that_are_there_left_alone(http: httpx.Client
 
 
 def test_a_bucket_that_cannot_be_made_is_422(http: httpx.Client) -> None:
-    for wanted in ({"name": ""}, {"name": "_x"}, {"name": 'a"b'}, {"name": "a", "retention": "1s"}, {"name": "a", "retention": "x"}, {"nam": "a"}, []):
+    for wanted in (
+        {"name": ""},
+        {"name": "_x"},
+        {"name": 'a"b'},
+        {"name": "a", "retention": "1s"},
+        {"name": "a", "retention": "x"},
+        {"nam": "a"},
+        [],
+    ):
         answer = http.post("/buckets", json=wanted)
         assert answer.status_code == (200 if wanted == [] else 422), wanted
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from urllib.parse import quote
 
 import httpx
 import pyarrow as pa
@@ -144,7 +145,10 @@ def test_too_many_windows_are_refused_with_their_number(http: httpx.Client) -> N
 
 def test_a_window_longer_than_the_range_is_answered(http: httpx.Client) -> None:
     found = rows(http.get(BUCKET, params={"window": "1h", "every": "30d", "field": "count", "fn": "count"}))
-    assert [(row["_time"], row["_value"], row["meter"]) for row in found] == [("2026-01-01T12:00:00Z", "60", "a"), ("2026-01-01T12:00:00Z", "60", "b")]
+    assert [(row["_time"], row["_value"], row["meter"]) for row in found] == [
+        ("2026-01-01T12:00:00Z", "60", "a"),
+        ("2026-01-01T12:00:00Z", "60", "b"),
+    ]
 
 
 def test_filters_by_tag_mean_or_within_and_and_between(http: httpx.Client) -> None:
@@ -179,10 +183,10 @@ def test_an_unknown_bucket_is_404_with_near_names(http: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["code"], answer.json()["near"]) == (404, "unknown_bucket", ["Power Consumption"])
 
 
-@pytest.mark.parametrize("name", ["a/b", "ein Name", "${x}", "back\\slash", "100%", "%2F", "🌡 emoji", "q'uote", "?x=1", "#h", "a//b", "..", "line\nfeed"])
+@pytest.mark.parametrize(
+    "name", ["a/b", "ein Name", "${x}", "back\\slash", "100%", "%2F", "🌡 emoji", "q'uote", "?x=1", "#h", "a//b", "..", "line\nfeed"]
+)
 def test_any_bucket_name_can_be_made_written_and_read(http: httpx.Client, name: str) -> None:
-    from urllib.parse import quote
-
     path = quote(name, safe="").replace("..", "%2E%2E")
     assert http.post("/buckets", json={"name": name}).json()["created"] == [name]
     written = http.post(f"/buckets/{path}/points", content=b"m f=1 1767265200000000000", headers={"Content-Type": "text/plain"})

@@ -27,9 +27,7 @@ VALUES = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=25).map(str),
     st.integers(-(2**63), 2**63 - 1).map(lambda number: f"{number}i"),
     st.integers(0, 2**64 - 1).map(lambda number: f"{number}u"),
-    st.sampled_from(
-        ["t", "T", "True", "f", "FALSE", "1.", ".5", "-.5", "1e-400", "-0", "007", "00i", "-0i", "5e-324", "2.4703282292062328e-324"]
-    ),
+    st.sampled_from(["t", "T", "True", "f", "FALSE", "1.", ".5", "-.5", "1e-400", "-0", "007", "00i", "-0i", "5e-324", "2.4703282292062328e-324"]),
     st.lists(PARTS, max_size=5).map(lambda parts: '"' + "".join(parts) + '"'),
 )
 
@@ -80,9 +78,7 @@ def _names_a_field_twice(line: str) -> bool:
 
 
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=8)), min_size=5, max_size=15)
-)
+@given(st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=8)), min_size=5, max_size=15))
 @example([("a b", "k=", "v,", 'f"', "x\ny"), ("C:\\dir", "p\\q", "a\\ b", "g\\h", "\\"), ("a\\,b", "x\\,y", "x\\=y", "z", '\\"')])
 def test_quoted_names_come_back_from_the_server(influx: InfluxServer, names: list[tuple[str, str, str, str, str]]) -> None:
     points = []

@@ -82,9 +82,7 @@ def test_a_conflict_in_a_hostile_name_is_found(influx: InfluxServer, influx_buck
 
 
 def test_types_are_held_against_each_shard_group_by_itself(influx: InfluxServer, influx_bucket: str, transport: Transport) -> None:
-    outcome = write(
-        transport, influx_bucket, f"m f=1 {T0_NS}", f"m f=2i {T0_NS + WEEK_NS}", f"m f=3i {T0_NS + 1}", f"m f=4 {T0_NS + WEEK_NS + 1}"
-    )
+    outcome = write(transport, influx_bucket, f"m f=1 {T0_NS}", f"m f=2i {T0_NS + WEEK_NS}", f"m f=3i {T0_NS + 1}", f"m f=4 {T0_NS + WEEK_NS + 1}")
     assert (outcome.stored, refused(outcome)) == (2, [(3, "type_conflict"), (4, "type_conflict")])
 
 
@@ -106,9 +104,7 @@ def test_lines_are_named_also_when_the_shard_groups_are_not_where_we_think(influ
 
 def test_lines_outside_the_retention_are_named(influx: InfluxServer, transport: Transport) -> None:
     bucket, now_ns = influx.new_bucket(retention_s=7200), time.time_ns()
-    outcome = write(
-        transport, bucket, f"m f=1 {now_ns}", f"m f=1 {now_ns - 5 * HOUR_NS}", f"m f=2 {now_ns - 1}", "m f=3 0", shard_ns=HOUR_NS
-    )
+    outcome = write(transport, bucket, f"m f=1 {now_ns}", f"m f=1 {now_ns - 5 * HOUR_NS}", f"m f=2 {now_ns - 1}", "m f=3 0", shard_ns=HOUR_NS)
     assert (outcome.stored, refused(outcome)) == (2, [(2, "outside_retention"), (4, "outside_retention")])
     assert "the bucket keeps 2h0m0s" in outcome.refused[0].reason
     assert count(influx, bucket) == 2

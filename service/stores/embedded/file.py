@@ -69,10 +69,7 @@ def _why_not_opened(path: Path, broken: Exception) -> str:
             f"The embedded store {path} is in use by another process; one process at a time may have it."
             " Stop the other one, give this one a DATA_DIR of its own, or set INFLUXDB_URL to share a server."
         )
-    return (
-        f"The embedded store {path} cannot be opened: {_first_line(broken)}."
-        " Check that DATA_DIR can be written and that the file is one of ours."
-    )
+    return f"The embedded store {path} cannot be opened: {_first_line(broken)}. Check that DATA_DIR can be written and that the file is one of ours."
 
 
 @contextmanager
@@ -88,9 +85,7 @@ def translated(act: str) -> Iterator[None]:
             " Ask for fewer fields, a shorter range or shorter windows, or raise EMBEDDED_MEMORY_MB."
         ) from full
     except duckdb.Error as broken:
-        raise StoreFailed(
-            f"Could not {act}: {_first_line(broken)}. Check the free space and the health of the disk that holds DATA_DIR."
-        ) from broken
+        raise StoreFailed(f"Could not {act}: {_first_line(broken)}. Check the free space and the health of the disk that holds DATA_DIR.") from broken
 
 
 def _first_line(broken: Exception) -> str:

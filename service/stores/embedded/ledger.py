@@ -39,9 +39,7 @@ def load(cursor: duckdb.DuckDBPyConnection) -> Catalog:
     return catalog
 
 
-def store(
-    cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: BucketContents, points: Points, judgement: Judgement, guard: Guard
-) -> None:
+def store(cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: BucketContents, points: Points, judgement: Judgement, guard: Guard) -> None:
     """Store the accepted lines, durably; then let the catalog say so."""
     used = writing.used_keys(points, judgement.accepted)
     new_keys = [points.keys[place] for place in used if points.keys[place] not in contents.ids]

@@ -42,10 +42,7 @@ class Source:
             "weight": (f"1 + strlen(v.value) // {_TEXT_UNIT_BYTES}" if kind is FieldType.STRING else "1") + " AS weight",
         }
         chosen = ", ".join(["m.rank", "v.time", *(named[column] for column in columns)])
-        return (
-            f"SELECT {chosen} FROM {VALUES[kind]} v JOIN {self.members} m ON m.series = v.series"
-            " WHERE v.time >= $from_ns AND v.time < $stop_ns"
-        )
+        return f"SELECT {chosen} FROM {VALUES[kind]} v JOIN {self.members} m ON m.series = v.series WHERE v.time >= $from_ns AND v.time < $stop_ns"
 
     def bound(self, grid: Grid) -> dict[str, int]:
         return {"from_ns": max(grid.span.start_ns, self.oldest_ns), "stop_ns": grid.span.stop_ns}
@@ -71,10 +68,7 @@ def aggregate(source: Source, fn: Fn, grid: Grid) -> Query:
     taken = source.types[0] if len(source.types) == 1 else FieldType.FLOAT
     place, bound = _place(source, grid)
     points = source.points(cast=cast) if fn is Fn.COUNT else source.points("value", cast=cast)
-    text = (
-        f"SELECT rank, place, {columns_of(fn, taken)} FROM (SELECT *, {place} AS place FROM ({points}))"
-        " GROUP BY rank, place ORDER BY rank, place"
-    )
+    text = f"SELECT rank, place, {columns_of(fn, taken)} FROM (SELECT *, {place} AS place FROM ({points})) GROUP BY rank, place ORDER BY rank, place"
     return Query(text, bound)
 
 

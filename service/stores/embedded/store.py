@@ -96,8 +96,7 @@ class EmbeddedStore:
             contents = self._contents(selection.bucket)
             plan = plan_read(selection, self.schema(selection.bucket))
             members = {
-                one.name: _members(contents, one.name, {field.name: field.types for field in one.fields}, selection.tags)
-                for one in plan.measurements
+                one.name: _members(contents, one.name, {field.name: field.types for field in one.fields}, selection.tags) for one in plan.measurements
             }
             extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
             cursor = self._snapshot(f"read {selection.bucket!r}")
@@ -215,9 +214,7 @@ def _check(spec: BucketSpec) -> None:
     if not spec.name:
         raise InvalidParameter("name", "A bucket needs a name.")
     if spec.name.startswith("_") or '"' in spec.name:
-        raise InvalidParameter(
-            "name", f"A bucket cannot be named {spec.name!r}: names do not begin with an underscore and hold no double quote."
-        )
+        raise InvalidParameter("name", f"A bucket cannot be named {spec.name!r}: names do not begin with an underscore and hold no double quote.")
     try:
         (spec.name + spec.description).encode()
     except UnicodeEncodeError as broken:

@@ -56,7 +56,5 @@ DROP_REWRITTEN = {
     f" AND {table}.time BETWEEN ? AND ?"
     for kind, table in VALUES.items()
 }
-DROP_EXPIRED = tuple(
-    f"DELETE FROM {table} WHERE time < ? AND series IN (SELECT id FROM series WHERE bucket = ?)" for table in VALUES.values()
-)
+DROP_EXPIRED = tuple(f"DELETE FROM {table} WHERE time < ? AND series IN (SELECT id FROM series WHERE bucket = ?)" for table in VALUES.values())
 DROP_EXPIRED_TYPES = "DELETE FROM types WHERE shard < ? AND bucket = ?"

@@ -54,12 +54,7 @@ def judge(points: Points, bucket: Bucket, known: Types, oldest_ns: int | None) -
             accepted[line] = False
             refusals.append(Refusal(int(points.numbers[line]), "type_conflict", reason))
     refusals.sort(key=lambda one: one.line)
-    new = tuple(
-        (name, shard, kind)
-        for (name, shard), kinds in claims.made(accepted).items()
-        if shard not in known.get(name, {})
-        for kind in kinds
-    )
+    new = tuple((name, shard, kind) for (name, shard), kinds in claims.made(accepted).items() if shard not in known.get(name, {}) for kind in kinds)
     return Judgement(accepted, tuple(refusals), new)
 
 
@@ -88,9 +83,7 @@ class _Claims:
 
     def disputed(self, known: Types, accepted: Mask) -> set[tuple[FieldName, int]]:
         """Field and shard group with more than one type, what is stored included."""
-        return {
-            (name, shard) for (name, shard), kinds in self.made(accepted).items() if len(kinds | _stored(known, name, shard)) > 1
-        }
+        return {(name, shard) for (name, shard), kinds in self.made(accepted).items() if len(kinds | _stored(known, name, shard)) > 1}
 
     def settle(self, disputed: set[tuple[FieldName, int]], known: Types, accepted: Mask) -> dict[int, str]:
         """Walk the lines that use a disputed field, in their order. The lines that lose, each with the reason."""
@@ -104,9 +97,7 @@ class _Claims:
                 losers[line] = self._reason(*conflict)
         return losers
 
-    def _uses(
-        self, disputed: set[tuple[FieldName, int]], accepted: Mask
-    ) -> list[tuple[int, list[tuple[tuple[FieldName, int], FieldType]]]]:
+    def _uses(self, disputed: set[tuple[FieldName, int]], accepted: Mask) -> list[tuple[int, list[tuple[tuple[FieldName, int], FieldType]]]]:
         by_line: dict[int, list[tuple[tuple[FieldName, int], FieldType]]] = {}
         for column in self._points.columns:
             codes = self._codes(column)
@@ -126,10 +117,7 @@ class _Claims:
     def _reason(self, claim: tuple[FieldName, int], kind: FieldType, holds: FieldType) -> str:
         (measurement, field), shard = claim
         since = format_time(max(shard_start_of(shard, self._shard_ns), EARLIEST_NS))
-        return (
-            f"Field {field!r} of {measurement!r} is {kind} here and {holds} in the shard group that begins at {since};"
-            f" send it as {holds}."
-        )
+        return f"Field {field!r} of {measurement!r} is {kind} here and {holds} in the shard group that begins at {since}; send it as {holds}."
 
 
 def _conflict(

@@ -139,9 +139,7 @@ def table_of(rows: Rows, labels: Sequence[str]) -> pa.Table:
             column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False,
             true_values=["true"], false_values=["false"], timestamp_parsers=[pacsv.ISO8601],
         )  # fmt: skip
-        read = pacsv.ReadOptions(
-            column_names=[f"c{place}" for place in range(len(columns.names))], use_threads=False, block_size=len(rows.text) + 1
-        )
+        read = pacsv.ReadOptions(column_names=[f"c{place}" for place in range(len(columns.names))], use_threads=False, block_size=len(rows.text) + 1)
         try:
             table = pacsv.read_csv(io.BytesIO(rows.text), read, pacsv.ParseOptions(newlines_in_values=False), convert)
         except pa.ArrowInvalid as broken:

@@ -97,9 +97,7 @@ class Catalog:
 
     def last_point(self, bucket: str) -> int | None:
         """Time of the newest point of all measurements, one statement each in one request."""
-        queries = [
-            influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest=True) for one in self.schema(bucket)
-        ]
+        queries = [influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest=True) for one in self.schema(bucket)]
         found = self._show(bucket, *queries) if queries else []
         times = [int(rows[0][0]) for series in found for _, rows in series]
         return max(times, default=None)
@@ -239,5 +237,3 @@ def _default_shard_s(retention_s: int) -> int:
     if 0 < retention_s < 2 * _DAY_S:
         return _HOUR_S
     return _DAY_S if 0 < retention_s < 180 * _DAY_S else 7 * _DAY_S
-
-

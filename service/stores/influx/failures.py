@@ -69,6 +69,4 @@ def _throttled(headers: Mapping[str, str], reason: str) -> FluxgateError:
 
 def not_an_answer(path: str, found: str) -> StoreBroken:
     """The error for a 200 that is no answer of InfluxDB."""
-    return StoreBroken(
-        f"What answers {path} is not InfluxDB: {found}. Check INFLUXDB_URL, and what stands between (a proxy, a login page)."
-    )
+    return StoreBroken(f"What answers {path} is not InfluxDB: {found}. Check INFLUXDB_URL, and what stands between (a proxy, a login page).")

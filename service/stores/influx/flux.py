@@ -54,4 +54,3 @@ _DROP = '  |> drop(columns: ["_start", "_stop"])'
 
 def pipeline(*steps: str) -> str:
     return "\n".join([*steps, _DROP])
-

@@ -103,8 +103,7 @@ class PointSeries:
         runs = np.repeat(np.arange(len(gathered), dtype=np.int32), [len(series.columns[0]) for series in gathered])
         codes = pa.array(runs)
         tags = [
-            pa.DictionaryArray.from_arrays(codes, pa.array([series.tags.get(key) or None for series in gathered], pa.string()))
-            for key in self.keys
+            pa.DictionaryArray.from_arrays(codes, pa.array([series.tags.get(key) or None for series in gathered], pa.string())) for key in self.keys
         ]
         frames = []
         for place, (name, types) in enumerate(self.fields):

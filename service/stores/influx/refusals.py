@@ -22,9 +22,7 @@ REFUSED = "refused"
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _END = r" dropped=(\d+)(?: for database: \S+)?(?: for retention policy: \S+)?\s*$"
-_CONFLICT = re.compile(
-    rf"input field ({_QUOTED}) on measurement ({_QUOTED}) is type (\w+), already exists as type (\w+){_END}", re.DOTALL
-)
+_CONFLICT = re.compile(rf"input field ({_QUOTED}) on measurement ({_QUOTED}) is type (\w+), already exists as type (\w+){_END}", re.DOTALL)
 _RETENTION = re.compile(r"dropped (\d+) points outside retention policy of duration (\S+) - oldest ")
 _BOUND = re.compile(rf"violates a Retention Policy Lower Bound at (\S+){_END}")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
@@ -75,11 +73,7 @@ def _retention(bound: str, counted: int, duration: str, points: Points, sent: Li
 
 def _lines_with(points: Points, measurement: str, field: str, kind: str) -> Lines:
     """Lines that hold `field` of `measurement` with type `kind`, ascending."""
-    wanted = [
-        number
-        for number, key in enumerate(points.keys)
-        if key.field == field and key.measurement == measurement and key.type.value == kind
-    ]
+    wanted = [number for number, key in enumerate(points.keys) if key.field == field and key.measurement == measurement and key.type.value == kind]
     found = [column.lines[np.isin(column.keys, wanted)] for column in points.columns if column.type.value == kind]
     return np.unique(np.concatenate([*found, np.zeros(0, np.int32)])).astype(np.int64)
 

@@ -23,6 +23,8 @@ from service.stores.influx.failures import failure, not_an_answer, reason_of
 
 Parameters = Mapping[str, str]
 CHUNK_BYTES = 1024 * 1024
+FIRST_BYTES, READ_BYTES = 64 * 1024, 64 * 1024
+"""The first bytes are taken as they come, later ones many at a time: InfluxDB sends pieces of 3 kB, each of which costs."""
 _current = threading.local()
 _carrying = threading.Lock()
 _carried: "WeakKeyDictionary[HTTPConnection, Call]" = WeakKeyDictionary()
@@ -132,12 +134,14 @@ class Reply:
         Raises:
             StoreBroken: it was cut. StoreTimeout: silence. Cancelled: aborted by this side.
         """
+        size = 0
         try:
             while True:
                 self._call.check()
-                piece = self._response.read1(CHUNK_BYTES)
+                piece = self._response.read1(CHUNK_BYTES) if size < FIRST_BYTES else self._response.read(READ_BYTES)
                 if not piece:
                     break
+                size += len(piece)
                 yield piece
         except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as broken:
             self._call.check()

@@ -119,9 +119,7 @@ class _Write:
     def _send(self, lines: Lines) -> tuple[int, str]:
         """Status and message: success, or a refusal (400, 413, 422). Any other answer raises."""
         parameters = {"org": self._transport.org, "bucket": self._bucket, "precision": "ns"}
-        reply = self._transport.send(
-            "POST", "/api/v2/write", parameters, self._text(lines), {"Content-Type": "text/plain; charset=utf-8"}
-        )
+        reply = self._transport.send("POST", "/api/v2/write", parameters, self._text(lines), {"Content-Type": "text/plain; charset=utf-8"})
         body = reply.read()
         if 200 <= reply.status < 300:
             return reply.status, ""

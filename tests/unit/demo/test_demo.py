@@ -38,14 +38,18 @@ def count(store: EmbeddedStore, bucket: str, measurement: str, span: TimeRange) 
 def test_an_empty_store_gets_a_month_of_every_type(filled: EmbeddedStore) -> None:
     assert [bucket.name for bucket in filled.buckets()] == ["Power Consumption", "Weather"]
     fields = {one.name: one.fields for one in filled.schema("Power Consumption")}
-    assert fields["power"] == fields["real_power"] == {
-        "current": (FieldType.FLOAT,),
-        "energy_wh": (FieldType.INTEGER,),
-        "power": (FieldType.FLOAT,),
-        "relay_closed": (FieldType.BOOLEAN,),
-        "status": (FieldType.STRING,),
-        "voltage": (FieldType.FLOAT,),
-    }
+    assert (
+        fields["power"]
+        == fields["real_power"]
+        == {
+            "current": (FieldType.FLOAT,),
+            "energy_wh": (FieldType.INTEGER,),
+            "power": (FieldType.FLOAT,),
+            "relay_closed": (FieldType.BOOLEAN,),
+            "status": (FieldType.STRING,),
+            "voltage": (FieldType.FLOAT,),
+        }
+    )
     thirty_days = TimeRange(NOON - 30 * 24 * HOUR_NS, NOON)
     assert set(count(filled, "Power Consumption", "power", thirty_days).values()) == {6 * 30 * 24 * 60}
     assert set(count(filled, "Weather", "weather", thirty_days).values()) == {3 * 30 * 24 * 12}

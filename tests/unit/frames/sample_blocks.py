@@ -75,7 +75,7 @@ def layout(form: Format, shape: Shape = Shape.LONG, zone: str = "UTC") -> Layout
 
 names = st.one_of(
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=6),
-    st.sampled_from(['a,b', 'say "hi"', "new\nline", "cr\r", " lead", "\\", "é😀"]),
+    st.sampled_from(["a,b", 'say "hi"', "new\nline", "cr\r", " lead", "\\", "é😀"]),
     st.sampled_from(["_value", "_time", "_field", "_measurement", "tag._value", "f", "m", "f.float"]),
 )
 texts = st.one_of(

@@ -67,8 +67,7 @@ def expected(rows: list[Row], shape: Shape, form: Format) -> list[dict[str, obje
 
 def text_cells(cells: dict[str, object], write: Callable[[Row], object]) -> Cells:
     return {
-        name: format_time(value) if isinstance(value, int) else write(value) if isinstance(value, Row) else value
-        for name, value in cells.items()
+        name: format_time(value) if isinstance(value, int) else write(value) if isinstance(value, Row) else value for name, value in cells.items()
     }
 
 
@@ -129,9 +128,7 @@ def test_columns_read_back_as_the_same_values(form: Format, shape: Shape, per_fi
     assert table.column_names == names
     table = table.set_column(0, "_time", table.column(0).cast(pa.int64()))
     found = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
-    wanted = [
-        {name: value.value if isinstance(value, Row) else value for name, value in cells.items()} for cells in expected(rows, shape, form)
-    ]
+    wanted = [{name: value.value if isinstance(value, Row) else value for name, value in cells.items()} for cells in expected(rows, shape, form)]
     assert same(found, wanted)
 
 

@@ -13,9 +13,7 @@ from service.frames.jsonpoints import format_value, points_to_lines, quote_field
 from service.frames.lineprotocol import parse_lines
 from service.frames.lineprotocol_names import Unwritable
 
-HOSTILE = st.one_of(
-    st.lists(st.sampled_from(list('a é,="\\#\t\0\r\n🌡')), min_size=1, max_size=6).map("".join), st.text(min_size=1, max_size=8)
-)
+HOSTILE = st.one_of(st.lists(st.sampled_from(list('a é,="\\#\t\0\r\n🌡')), min_size=1, max_size=6).map("".join), st.text(min_size=1, max_size=8))
 
 
 def point(**changes: Any) -> dict[str, Any]:

@@ -19,9 +19,7 @@ TOKENS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False).map(str),
     st.integers(-(2**64), 2**64).map(lambda number: f"{number}i"),
     st.integers(-2, 2**65).map(lambda number: f"{number}u"),
-    st.sampled_from(
-        ["t", "False", "TRUE", "tru", "-", ".", "1.", ".5", "1e400", "1e", "--1", "1i5", "0x1i", "NaN", "", "1\\,2", "-5e-324"]
-    ),
+    st.sampled_from(["t", "False", "TRUE", "tru", "-", ".", "1.", ".5", "1e400", "1e", "--1", "1i5", "0x1i", "NaN", "", "1\\,2", "-5e-324"]),
     st.text(alphabet='ab \\,="\n\r#é', max_size=6).map(lambda text: f'"{text}"'),
     st.text(max_size=4).map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'),
 )

@@ -1,0 +1,164 @@
+"""The cache on a real Redis: shared, and never more than a matter of speed."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+
+from service.cache.answers import AnswerCache
+from service.cache.flight import Produced
+from service.cache.redis import RedisCache
+from tests.support.servers import Server, free_port
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def raw(redis_url: str) -> redis.Redis:
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    return client
+
+
+@pytest.fixture
+def cache(redis_url: str, raw: redis.Redis) -> Iterator[RedisCache]:
+    made = RedisCache(redis_url, time.monotonic)
+    yield made
+    made.close()
+
+
+def making(text: bytes, made: list[bytes], before: Callable[[], object] = lambda: None) -> Callable[[], Produced]:
+    def produce() -> Produced:
+        made.append(text)
+        before()
+        return Produced({"X": "y"}, iter([text]), lambda: None)
+
+    return produce
+
+
+def ask(answers: AnswerCache, produce: Callable[[], Produced], key: str = "k") -> tuple[str, bytes]:
+    served = answers.serve(key, ["b"], 60, produce)
+    try:
+        return served.outcome, b"".join(served.chunks)
+    finally:
+        served.close()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("value", [b"", b"x", bytes(range(256)) * 10_000])
+def test_values_come_back_as_they_were(cache: RedisCache, value: bytes) -> None:
+    assert cache.put("k", value, 60) is True
+    assert cache.get("k") == value
+    cache.delete("k")
+    assert cache.get("k") is None
+
+
+def test_large_values_are_packed(cache: RedisCache, raw: redis.Redis) -> None:
+    cache.put("k", b"x" * 3_000_000, 60)
+    assert len(raw.get("fluxgate:1:k") or b"") < 100_000
+
+
+@pytest.mark.parametrize("foreign", [b"", b"?", b"0", b"1short", b"1" + b"\xff" * 50, b"1" + (2**62).to_bytes(8, "big") + b"x"])
+def test_foreign_values_are_a_miss_and_never_an_error(cache: RedisCache, raw: redis.Redis, foreign: bytes) -> None:
+    raw.set("fluxgate:1:k", foreign)
+    assert cache.get("k") in (None, b"")
+    made: list[bytes] = []
+    assert ask(AnswerCache(cache, 1000, time.time), making(b"own", made)) == ("miss", b"own")
+
+
+def test_a_lock_is_held_by_one_process_and_given_back_by_its_token(cache: RedisCache, redis_url: str) -> None:
+    other = RedisCache(redis_url, time.monotonic)
+    token = cache.lock("k", 30)
+    assert token is not None and other.lock("k", 30) is None and other.locked("k")
+    other.unlock("k", "wrong")
+    assert other.locked("k")
+    cache.unlock("k", token)
+    assert other.lock("k", 30) is not None
+
+
+def test_two_workers_share_one_making(redis_url: str, raw: redis.Redis) -> None:
+    workers = [AnswerCache(RedisCache(redis_url, time.monotonic), 1000, time.time) for _ in range(2)]
+    ask(workers[0], making(b"warm", []), "warm")
+    made: list[bytes] = []
+    going = threading.Event()
+    results: list[tuple[str, bytes]] = []
+
+    def work(worker: AnswerCache) -> None:
+        results.append(ask(worker, making(b"once", made, lambda: going.wait(10))))
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    until(lambda: made)
+    time.sleep(0.2)
+    going.set()
+    for thread in threads:
+        thread.join(20)
+    assert [text for _, text in results] == [b"once", b"once"]
+    assert made == [b"once"]
+
+
+def test_a_write_through_one_worker_is_seen_by_the_other(redis_url: str, raw: redis.Redis) -> None:
+    one, other = (AnswerCache(RedisCache(redis_url, time.monotonic), 1000, time.time) for _ in range(2))
+    ask(one, making(b"old", []))
+    until(lambda: ask(other, making(b"old", [])) == ("hit", b"old"))
+    one.touch("b")
+    assert ask(other, making(b"new", [])) == ("miss", b"new")
+
+
+def test_an_emptied_redis_means_misses_and_no_stale_answer(redis_url: str, raw: redis.Redis) -> None:
+    answers = AnswerCache(RedisCache(redis_url, time.monotonic), 1000, time.time)
+    ask(answers, making(b"old", []))
+    raw.flushall()
+    assert ask(answers, making(b"new", [])) == ("miss", b"new")
+
+
+def test_a_hung_redis_costs_one_short_wait_and_then_nothing(redis_server: Server, redis_url: str, raw: redis.Redis) -> None:
+    answers = AnswerCache(RedisCache(redis_url, time.monotonic), 1000, time.time)
+    redis_server.freeze()
+    try:
+        began = time.monotonic()
+        assert ask(answers, making(b"x", []))[1] == b"x"
+        assert time.monotonic() - began < 3
+        began = time.monotonic()
+        for _ in range(20):
+            assert ask(answers, making(b"x", []))[1] == b"x"
+        assert time.monotonic() - began < 1
+    finally:
+        redis_server.thaw()
+
+
+def test_redis_away_at_a_write_makes_that_worker_ask_the_store(redis_server: Server, redis_url: str, raw: redis.Redis) -> None:
+    clock = Clock()
+    answers = AnswerCache(RedisCache(redis_url, clock), 1000, time.time)
+    ask(answers, making(b"old", []))
+    redis_server.freeze()
+    try:
+        answers.touch("b")
+        served = answers.serve("k", ["b"], 60, making(b"new", []))
+        assert (served.outcome, served.reason, b"".join(served.chunks)) == ("bypass", "cache away", b"new")
+        served.close()
+    finally:
+        redis_server.thaw()
+    clock.now += 60
+    assert ask(answers, making(b"newer", [])) == ("miss", b"newer")
+
+
+def test_no_redis_at_all_gives_the_same_answers_and_ping_says_so() -> None:
+    away = RedisCache(f"redis://127.0.0.1:{free_port()}/0", time.monotonic)
+    assert ask(AnswerCache(away, 1000, time.time), making(b"x", []))[1] == b"x"
+    with pytest.raises(redis.RedisError):
+        away.ping()

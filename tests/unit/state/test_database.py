@@ -1,0 +1,117 @@
+"""The state database: migrated once however many start, and clear about what is wrong with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from service.errors import ConfigurationError, InvalidParameter, UnknownThing, VersionConflict
+from service.state.config import ConfigStore, Versioned
+from service.state.database import StateDatabase
+from service.state.tables import metadata
+
+MIGRATE = "import sys; from service.state.database import StateDatabase; d = StateDatabase(sys.argv[1]); d.migrate(); d.ping(); d.close()"
+
+
+def migrated_by_many(url: str, processes: int = 5) -> list[tuple[int, bytes]]:
+    started = [subprocess.Popen([sys.executable, "-c", MIGRATE, url], stderr=subprocess.PIPE) for _ in range(processes)]
+    printed = [process.communicate(timeout=60)[1] for process in started]
+    return [(process.returncode, text) for process, text in zip(started, printed, strict=True)]
+
+
+def test_many_processes_may_migrate_at_once(tmp_path: Path) -> None:
+    results = migrated_by_many(f"sqlite:///{tmp_path / 'state.db'}")
+    assert [code for code, _ in results] == [0] * 5, results
+
+
+def test_the_tables_are_those_that_the_code_knows(tmp_path: Path) -> None:
+    database = StateDatabase.in_directory(tmp_path)
+    database.migrate()
+    database.migrate()
+    found = sa.inspect(database.engine)
+    assert {name: {column["name"] for column in found.get_columns(name)} for name in metadata.tables} == {
+        name: set(table.columns.keys()) for name, table in metadata.tables.items()
+    }
+
+
+def test_the_file_is_its_owners(tmp_path: Path) -> None:
+    StateDatabase.in_directory(tmp_path / "new" / "folder").migrate()
+    assert (tmp_path / "new" / "folder" / "state.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="DATA_DIR"):
+        StateDatabase.in_directory(tmp_path / "file")
+
+
+def test_a_database_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    database = StateDatabase.in_directory(tmp_path)
+    database.migrate()
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match=r"later version of Fluxgate \(9999\)"):
+        database.migrate()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"this is no database " * 100)
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        StateDatabase.in_directory(tmp_path).migrate()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuch://host/name", "", "postgresql+nosuch://x/y"])
+def test_an_address_that_is_none_says_how_to_write_one(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"postgresql\+psycopg"):
+        StateDatabase(url)
+
+
+def test_a_database_that_is_away_is_named_without_its_password() -> None:
+    away = StateDatabase("postgresql+psycopg://user:hunter2secret@127.0.0.1:1/name?connect_timeout=2")
+    with pytest.raises(ConfigurationError, match="STATE_DATABASE_URL") as refused:
+        away.migrate()
+    assert "hunter2secret" not in refused.value.message
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    database = StateDatabase.in_directory(tmp_path)
+    database.migrate()
+    with pytest.raises(RuntimeError), database.write() as connection:
+        connection.execute(sa.text("INSERT INTO configuration VALUES ('x', 1, '{}', 0)"))
+        raise RuntimeError
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM configuration")).scalar() == 0
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ConfigStore:
+    database = StateDatabase.in_directory(tmp_path)
+    database.migrate()
+    return ConfigStore(database, lambda: 1.0)
+
+
+def test_a_section_never_set_is_version_0_with_its_defaults(config: ConfigStore) -> None:
+    assert config.get("coordinates") == Versioned(0, {"latitude": None, "longitude": None})
+
+
+def test_each_change_is_a_version_and_a_stale_one_conflicts(config: ConfigStore) -> None:
+    assert config.put("coordinates", {"latitude": 1}, expected_version=0) == Versioned(1, {"latitude": 1.0, "longitude": None})
+    assert config.put("coordinates", {"longitude": 2}).version == 2
+    with pytest.raises(VersionConflict, match="at version 2, not 1"):
+        config.put("coordinates", {}, expected_version=1)
+    assert config.get("coordinates") == Versioned(2, {"latitude": None, "longitude": 2.0})
+
+
+@pytest.mark.parametrize("value", [{"latitude": 90.1}, {"latitude": "north"}, {"longitude": -181}, {"altitude": 1}, {"latitude": float("nan")}])
+def test_a_value_that_does_not_fit_is_named(config: ConfigStore, value: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        config.put("coordinates", value)
+    assert refused.value.parameter in value
+
+
+def test_unknown_sections_are_named_with_those_that_are(config: ConfigStore) -> None:
+    for act in (lambda: config.get("nothing"), lambda: config.put("nothing", {})):
+        with pytest.raises(UnknownThing, match="coordinates"):
+            act()

@@ -1,0 +1,154 @@
+"""API keys: shown once, kept as hashes, refused alike, ended at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.domain.access import Principal, Scope
+from service.errors import ConfigurationError, Unauthorized, UnknownThing
+from service.state.database import StateDatabase
+from service.state.keys import KeyRing
+
+STATIC = "a-static-key-0123456789"
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[StateDatabase]:
+    made = StateDatabase.in_directory(tmp_path)
+    made.migrate()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys(database: StateDatabase, clock: Clock) -> KeyRing:
+    return KeyRing(database, None, clock)
+
+
+def test_a_new_key_stands_for_its_principal(keys: KeyRing) -> None:
+    key, record = keys.create("analyst", [Scope.READ, Scope.READ], ["b", "a"])
+    assert keys.check(key) == Principal(record.id, "analyst", frozenset({Scope.READ}), frozenset({"a", "b"}))
+    assert (record.scopes, record.buckets, record.created_at) == ((Scope.READ,), ("a", "b"), 1_000.0)
+
+
+def test_a_key_has_a_prefix_an_id_256_random_bits_and_a_check(keys: KeyRing) -> None:
+    key, record = keys.create("a", [Scope.READ])
+    prefix, key_id, secret, check = key.split("_")
+    assert (prefix, key_id, len(secret), len(check)) == ("fg", record.id, 64, 8)
+    assert keys.create("a", [Scope.READ])[0] != key
+
+
+def test_the_secret_is_not_in_the_database(keys: KeyRing, tmp_path: Path) -> None:
+    key, record = keys.create("a", [Scope.READ])
+    keys.check(key)
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert record.id.encode() in kept
+    assert key.split("_")[2].encode() not in kept
+
+
+def wrong(key: str) -> list[str | None]:
+    prefix, key_id, secret, check = key.split("_")
+    return [None, "", " ", "wrong", "fg_", key[:-1], key + "0", key.upper(), f"{prefix}_{key_id}_{'0' * 64}_{check}", f"fg_ffffffff_{secret}_{check}",
+            "é" * 30, "\udcff", "a" * 100_000]  # fmt: skip
+
+
+def test_every_wrong_key_is_refused_with_the_same_words(keys: KeyRing, clock: Clock) -> None:
+    key, _ = keys.create("a", [Scope.READ])
+    revoked, record = keys.create("r", [Scope.READ])
+    keys.revoke(record.id)
+    expired, _ = keys.create("e", [Scope.READ], expires_at=clock.now)
+    said = set()
+    for presented in [*wrong(key), revoked, expired]:
+        with pytest.raises(Unauthorized) as refused:
+            keys.check(presented)
+        said.add(refused.value.message)
+    assert len(said) == 1
+
+
+def test_a_key_ends_when_it_expires_also_when_it_was_just_used(keys: KeyRing, clock: Clock) -> None:
+    key, _ = keys.create("a", [Scope.READ], expires_at=1_002.0)
+    keys.check(key)
+    clock.now = 1_001.9
+    keys.check(key)
+    clock.now = 1_002.0
+    with pytest.raises(Unauthorized):
+        keys.check(key)
+
+
+def test_a_revocation_counts_at_once_here_and_within_five_seconds_elsewhere(keys: KeyRing, database: StateDatabase, clock: Clock) -> None:
+    elsewhere = KeyRing(database, None, clock)
+    key, record = keys.create("a", [Scope.READ])
+    elsewhere.check(key)
+    keys.check(key)
+    keys.revoke(record.id)
+    with pytest.raises(Unauthorized):
+        keys.check(key)
+    clock.now += 5.0
+    with pytest.raises(Unauthorized):
+        elsewhere.check(key)
+
+
+def test_revoking_what_is_not_there_says_where_to_look(keys: KeyRing) -> None:
+    with pytest.raises(UnknownThing, match="keys list"):
+        keys.revoke("nothing")
+
+
+def test_revoking_twice_keeps_the_first_time(keys: KeyRing, clock: Clock) -> None:
+    _, record = keys.create("a", [Scope.READ])
+    keys.revoke(record.id)
+    clock.now = 2_000.0
+    assert keys.revoke(record.id).revoked_at == 1_000.0
+
+
+def test_the_use_of_a_key_is_noted_coarsely(keys: KeyRing, clock: Clock) -> None:
+    key, _ = keys.create("a", [Scope.READ])
+    keys.check(key)
+    clock.now = 1_030.0
+    keys.check(key)
+    assert [record.used_at for record in keys.list()] == [1_000.0]
+    clock.now = 1_061.0
+    keys.check(key)
+    assert [record.used_at for record in keys.list()] == [1_061.0]
+
+
+def test_the_static_key_may_do_everything(database: StateDatabase, clock: Clock) -> None:
+    keys = KeyRing(database, STATIC, clock)
+    assert keys.check(STATIC) == Principal("static", "API_KEY", frozenset(Scope), None)
+    assert not keys.is_empty()
+
+
+def test_a_short_static_key_is_refused_at_the_start(database: StateDatabase, clock: Clock) -> None:
+    with pytest.raises(ConfigurationError, match="at least 16"):
+        KeyRing(database, "short", clock)
+
+
+def test_a_ring_without_a_valid_key_is_empty(keys: KeyRing, clock: Clock) -> None:
+    assert keys.is_empty()
+    _, record = keys.create("a", [Scope.READ], expires_at=1_500.0)
+    assert not keys.is_empty()
+    clock.now = 1_500.0
+    assert keys.is_empty()
+    _, other = keys.create("b", [Scope.READ])
+    keys.revoke(other.id)
+    assert keys.is_empty()
+    assert [one.id for one in keys.list()] == [record.id, other.id]
+
+
+def test_a_principal_may_what_its_scopes_say_and_sees_its_buckets() -> None:
+    limited = Principal("1", "a", frozenset({Scope.READ}), frozenset({"mine"}))
+    assert (limited.may(Scope.READ), limited.may(Scope.WRITE)) == (True, False)
+    assert (limited.may_see("mine"), limited.may_see("other")) == (True, False)
+    assert Principal("1", "a", frozenset()).may_see("other")
