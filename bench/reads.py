@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ from bench.serving import Gateway, gateway
 from tests.support.servers import InfluxServer, running_influx
 
 ROWS = 1_000_000
+_SETTLE_S = 20
+"""For InfluxDB to end what it does after so many writes (compactions)."""
 COPY_PARAMETERS = f"start={START}&stop={STOP}"
 
 
@@ -172,6 +175,7 @@ def main() -> None:
         with gateway(folder / "gateway", settings) as server:
             fill(BUCKET, 1, server.write)
             fill(LONG_BUCKET, 10, server.write)
+            time.sleep(_SETTLE_S)
             measure.first_byte(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&limit=1000", asking(server))
             memory_and_first_byte(server, runs)
             compare_with_influx(server, influx, runs)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from service import __version__, demo, logs
 from service.api import buckets, config, health, pages, points, problems, telemetry
+from service.api.auth import describe
 from service.api.middleware import Observed
 from service.api.names import PathSegments
 from service.settings import Settings, load_settings, secret_values
@@ -42,6 +43,8 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    plain_document = app.openapi
+    app.openapi = lambda: describe(plain_document())  # type: ignore[method-assign]
     app.state.parts = parts
     app.state.readiness = health.Readiness()
     for part in (buckets, points, telemetry, config, health):

@@ -3,12 +3,10 @@
 A route says `requires(Scope.…)` or `OPEN`; a test walks all routes and fails for one that says neither.
 """
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio.to_thread
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -16,11 +14,6 @@ from limits.strategies import MovingWindowRateLimiter
 from service.api.deps import parts_of
 from service.domain.access import Principal, Scope
 from service.errors import Forbidden, TooManyFailedTries, Unauthorized, UnknownBucket
-
-_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key from `fluxgate keys create`, or API_KEY.")
-_bearer = HTTPBearer(auto_error=False, description="The same key as a bearer token.")
-
-Authenticate = Callable[..., Coroutine[Any, Any, Principal]]
 
 
 class FailedTries:
@@ -38,16 +31,12 @@ class FailedTries:
         self._limiter.hit(self._limit, address)
 
 
-async def authenticate(
-    request: Request,
-    key: str | None = Security(_header),
-    bearer: HTTPAuthorizationCredentials | None = Security(_bearer),
-) -> Principal:
+async def authenticate(request: Request) -> Principal:
     """The principal of the request's key. Raises Unauthorized, TooManyFailedTries."""
     parts = parts_of(request)
     address = request.client.host if request.client else "unknown"
     parts.failed_tries.check(address)
-    presented = key or (bearer.credentials if bearer else None)
+    presented = _presented(request)
     known = parts.keys.at_hand(presented)
     if known is not None:
         return known
@@ -59,16 +48,38 @@ async def authenticate(
         raise
 
 
-def requires(scope: Scope) -> Any:  # noqa: ANN401  (FastAPI's Depends has no public type)
-    """A dependency that gives the principal when its key has `scope`."""
+def _presented(request: Request) -> str | None:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return request.headers.get("X-API-Key") or (token.strip() if kind.lower() == "bearer" and token else None)
 
-    async def check(principal: Principal = Depends(authenticate)) -> Principal:
+
+def requires(scope: Scope) -> Any:  # noqa: ANN401  (FastAPI's Depends has no public type)
+    """A dependency that gives the principal when its key has `scope`. One step, because FastAPI pays for each."""
+
+    async def check(request: Request) -> Principal:
+        principal = await authenticate(request)
         if not principal.may(scope):
             raise Forbidden(f"The key {principal.name!r} lacks the scope {scope.value!r}. Make one that has it with `fluxgate keys create`.")
         return principal
 
-    check.scope = scope  # type: ignore[attr-defined]
     return Depends(check)
+
+
+SCHEMES = {
+    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key from `fluxgate keys create`, or API_KEY."},
+    "HTTPBearer": {"type": "http", "scheme": "bearer", "description": "The same key as a bearer token."},
+}
+"""How a key is presented, in OpenAPI."""
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """`document` with the schemes, and with the need for a key on every operation that is not open."""
+    document.setdefault("components", {})["securitySchemes"] = SCHEMES
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if not operation.get("x-open"):
+                operation["security"] = [{name: []} for name in SCHEMES]
+    return document
 
 
 OPEN = {"x-open": True}
