@@ -30,4 +30,6 @@ def unpack(value: bytes) -> Stored | None:
         made_at, headers, size = float(head["at"]), dict(head["headers"]), int(head["size"])
     except (ValueError, KeyError, TypeError):
         return None
-    return Stored(made_at, headers, memoryview(value)[end:]) if len(value) - end == size else None
+    if len(value) - end != size or not all(isinstance(text, str) for pair in headers.items() for text in pair):
+        return None
+    return Stored(made_at, headers, memoryview(value)[end:])

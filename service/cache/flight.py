@@ -3,24 +3,30 @@
 A thread of its own pulls the answer into a buffer that no client owns, so the first client may leave
 without failing the others. While everything so far still fits the buffer, more may join and read from
 the start; after that the answer only passes through: what all have read is dropped, and the producer
-waits for the slowest, up to a limit.
+waits for the slowest. In memory: at most `keep_bytes` (or 4 MB, if that is more) and one chunk.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Protocol
+
+import structlog
 
 from service.errors import FluxgateError, StoreBroken
 
 _AHEAD_BYTES = 4 * 1024 * 1024
 _STALL_S = 30.0
+_LOOK_S = 1.0
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Produced:
-    """An answer about to be made. `chunks` is taken once; `cancel` is thread-safe and is called at the end, whatever happened."""
+    """An answer about to be made. `chunks` is taken once; `cancel` is thread-safe and is called at the end, whatever happened, perhaps twice."""
 
     headers: dict[str, str]
     chunks: Iterator[bytes]
@@ -34,11 +40,11 @@ class Stalled(FluxgateError):
 
 
 class Consumer:
-    """One reader of a flight."""
+    """One reader of a flight. `position`: chunks read; `moved_at`: when it last asked for one."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: float) -> None:
         self.position = 0
-        self.moved_at = time.monotonic()
+        self.moved_at = now_s
         self.left = False
         self.stalled = False
 
@@ -46,7 +52,12 @@ class Consumer:
 class Maker(Protocol):
     """Makes the answer of a flight, and hears what became of it."""
 
-    def produce(self) -> Produced: ...
+    @property
+    def made_elsewhere_at(self) -> float | None:
+        """When another process made it, in seconds since 1970; None: it was made here."""
+
+    def produce(self, wanted: Callable[[], bool]) -> Produced:
+        """`wanted` turns false when the last client has left."""
 
     def outgrown(self) -> None:
         """The answer is too big to be kept."""
@@ -56,11 +67,13 @@ class Maker(Protocol):
 
 
 class Flight:
-    """`keep_bytes`: up to this size the whole answer is held and may be joined."""
+    """`keep_bytes`: up to this size the whole answer is held and may be joined. `clock`: seconds that never go back."""
 
-    def __init__(self, keep_bytes: int, maker: Maker) -> None:
+    def __init__(self, keep_bytes: int, maker: Maker, clock: Callable[[], float] = time.monotonic) -> None:
+        self.begun_at = clock()
         self._keep_bytes = keep_bytes
-        self._maker = maker
+        self.maker = maker
+        self._clock = clock
         self._changed = threading.Condition()
         self._chunks: list[bytes] = []
         self._first = 0
@@ -70,6 +83,7 @@ class Flight:
         self._produced: Produced | None = None
         self._finished = False
         self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self._consumers: list[Consumer] = []
         self._abandoned = False
 
@@ -79,57 +93,79 @@ class Flight:
     def join(self) -> Consumer | None:
         """A reader from the start; None when it is too late for that."""
         with self._changed:
-            if self._first or self._abandoned or (self._finished and self._error is not None):
+            if self._size > self._keep_bytes or self._abandoned or self._error is not None:
                 return None
-            consumer = Consumer()
-            self._consumers.append(consumer)
-            return consumer
+            return self.board()
+
+    def board(self) -> Consumer:
+        """The first reader, before the start."""
+        consumer = Consumer(self._clock())
+        self._consumers.append(consumer)
+        return consumer
 
     def headers(self, consumer: Consumer) -> dict[str, str]:
         """Wait until the first chunk is there (or the end), and give the headers. Raises what producing raised."""
         with self._changed:
             self._changed.wait_for(lambda: self._size or self._finished or consumer.left)
-            if self._error is not None and not self._size:
-                raise self._error
-            if self._headers is None:
+            if not self._size:
+                self._raise_failure()
+            if self._headers is None or not (self._size or self._finished):
                 raise StoreBroken("The answer was given up before it began.")
             return self._headers
 
     def chunks(self, consumer: Consumer) -> Iterator[bytes]:
-        """The answer from its start. Raises what producing raised, where it happened."""
-        while True:
-            with self._changed:
-                consumer.moved_at = time.monotonic()
-                self._changed.wait_for(lambda: self._end > consumer.position or self._finished or consumer.left)
-                if consumer.left:
-                    break
-                if self._end == consumer.position:
-                    if self._error is not None:
-                        raise self._error
-                    return
-                chunk = self._chunks[consumer.position - self._first]
-                consumer.position += 1
-                self._trim()
-            yield chunk
-        if consumer.stalled:
-            raise Stalled("This client read nothing for 30 seconds while others waited for the same answer. Ask again.")
+        """The answer from its start. Raises what producing raised, where it happened; ends early for one that left."""
+        try:
+            while (chunk := self._next(consumer)) is not None:
+                yield chunk
+        finally:
+            self.leave(consumer)
 
     def leave(self, consumer: Consumer) -> None:
         """Stop reading. The last one to leave ends the producing. Thread-safe; may be repeated."""
         with self._changed:
-            consumer.left = True
-            if consumer in self._consumers:
-                self._consumers.remove(consumer)
-            self._abandoned = not self._consumers and not self._finished
-            self._trim()
-            self._changed.notify_all()
+            self._forget([consumer])
             cancel = self._produced.cancel if self._abandoned and self._produced is not None else None
         if cancel is not None:
-            cancel()
+            _quietly(cancel)
+
+    def _next(self, consumer: Consumer) -> bytes | None:
+        with self._changed:
+            consumer.moved_at = self._clock()
+            self._changed.wait_for(lambda: self._end > consumer.position or self._finished or consumer.left)
+            consumer.moved_at = self._clock()
+            if consumer.stalled:
+                raise Stalled("This client read nothing for 30 seconds while others waited for the same answer. Ask again.")
+            if consumer.left:
+                return None
+            if self._end == consumer.position:
+                self._raise_failure()
+                return None
+            chunk = self._chunks[consumer.position - self._first]
+            consumer.position += 1
+            self._trim()
+            return chunk
+
+    def _raise_failure(self) -> None:
+        """What producing raised, with its traceback as it was: many threads raise the one exception, and each would lengthen it."""
+        if self._error is not None:
+            raise self._error.with_traceback(self._traceback)
 
     @property
     def _end(self) -> int:
         return self._first + len(self._chunks)
+
+    def _wanted(self) -> bool:
+        return not self._abandoned
+
+    def _forget(self, leaving: list[Consumer]) -> None:
+        for consumer in leaving:
+            consumer.left = True
+            if consumer in self._consumers:
+                self._consumers.remove(consumer)
+        self._abandoned = self._abandoned or not (self._consumers or self._finished)
+        self._trim()
+        self._changed.notify_all()
 
     def _trim(self) -> None:
         """Drop what everybody has read, once the answer is too big to be kept."""
@@ -144,30 +180,38 @@ class Flight:
 
     def _run(self) -> None:
         try:
-            produced = self._maker.produce()
-            with self._changed:
-                self._produced, self._headers = produced, produced.headers
-            try:
-                for chunk in produced.chunks:
-                    if not self._add(chunk):
-                        break
-            finally:
-                produced.cancel()
+            self._pull(self.maker.produce(self._wanted))
         except BaseException as error:  # noqa: BLE001  (given to everybody who waits)
-            self._error = error
+            with self._changed:
+                self._error, self._traceback = error, error.__traceback__
         with self._changed:
             whole = self._chunks[:] if self._error is None and not self._abandoned and self._size <= self._keep_bytes else None
-        self._maker.done(self._headers or {}, whole)
+        _quietly(lambda: self.maker.done(self._headers or {}, whole))
         with self._changed:
             self._finished = True
             self._changed.notify_all()
 
+    def _pull(self, produced: Produced) -> None:
+        with self._changed:
+            self._produced, self._headers = produced, produced.headers
+            wanted = not self._abandoned
+        try:
+            if wanted:
+                for chunk in produced.chunks:
+                    if not self._add(chunk):
+                        break
+        finally:
+            _quietly(produced.cancel)
+            # An iterator that is left in the middle holds its frames until somebody drops it: close it here and now.
+            _quietly(getattr(produced.chunks, "close", lambda: None))
+
     def _add(self, chunk: bytes) -> bool:
         """Add a chunk once there is room; False when nobody reads any more."""
         with self._changed:
+            full_since = self._clock()
             while not self._abandoned and self._size > self._keep_bytes and self._held >= _AHEAD_BYTES:
-                self._changed.wait(1.0)
-                self._drop_stalled()
+                self._changed.wait(_LOOK_S)
+                self._drop_stalled(full_since)
             if self._abandoned:
                 return False
             outgrown = self._size <= self._keep_bytes < self._size + len(chunk)
@@ -178,17 +222,25 @@ class Flight:
                 self._trim()
                 self._changed.notify_all()
         if outgrown:
-            self._maker.outgrown()
+            self.maker.outgrown()
         return True
 
-    def _drop_stalled(self) -> None:
-        """Where others wait, one that has read nothing for a while is left behind."""
+    def _drop_stalled(self, full_since: float) -> None:
+        """Where others wait, one that has read nothing all the time that the buffer was full is left behind."""
         if len(self._consumers) < 2:
             return
-        limit = time.monotonic() - _STALL_S
+        limit = self._clock() - _STALL_S
         slowest = min(consumer.position for consumer in self._consumers)
-        for consumer in [one for one in self._consumers if one.position == slowest and one.moved_at < limit]:
-            consumer.left = consumer.stalled = True
-            self._consumers.remove(consumer)
-        self._trim()
-        self._changed.notify_all()
+        stalled = [one for one in self._consumers if one.position == slowest and max(one.moved_at, full_since) < limit]
+        for consumer in stalled:
+            consumer.stalled = True
+        if stalled:
+            self._forget(stalled)
+
+
+def _quietly(act: Callable[[], object]) -> None:
+    """Do what belongs to the end of an answer; a failure of that changes no answer, so it goes to the log."""
+    try:
+        act()
+    except Exception:  # noqa: BLE001
+        _log.warning("tidying up after an answer failed", exc_info=sys.exc_info())

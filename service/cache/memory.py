@@ -13,6 +13,8 @@ class MemoryCache:
     """Holds at most `max_bytes`, keys and values together. `clock` gives seconds that never go back."""
 
     name = "memory"
+    shared = False
+    era = ""
 
     def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
@@ -38,16 +40,13 @@ class MemoryCache:
             return found[1]
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
-        size = _size(key, value)
-        if ttl_s <= 0 or size > self._max_bytes:
-            return False
         with self._lock:
-            self._drop(key)
-            while self._bytes + size > self._max_bytes:
-                self._drop(next(iter(self._entries)))
-            self._entries[key] = (self._clock() + ttl_s, value)
-            self._bytes += size
-        return True
+            return self._keep(key, value, ttl_s)
+
+    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        with self._lock:
+            found = self._entries.get(key)
+            return (found is None or found[0] <= self._clock()) and self._keep(key, value, ttl_s)
 
     def delete(self, key: str) -> None:
         with self._lock:
@@ -56,12 +55,20 @@ class MemoryCache:
     def lock(self, key: str, ttl_s: float) -> str | None:
         with self._lock:
             now = self._clock()
-            held = self._locks.get(key)
-            if held is not None and held[0] > now:
+            self._locks = {name: held for name, held in self._locks.items() if held[0] > now}
+            if key in self._locks:
                 return None
             token = secrets.token_hex(8)
             self._locks[key] = (now + ttl_s, token)
             return token
+
+    def extend(self, key: str, token: str, ttl_s: float) -> bool:
+        with self._lock:
+            until, holder = self._locks.get(key, (0.0, ""))
+            if holder != token or until <= self._clock():
+                return False
+            self._locks[key] = (self._clock() + ttl_s, token)
+            return True
 
     def unlock(self, key: str, token: str) -> None:
         with self._lock:
@@ -70,8 +77,7 @@ class MemoryCache:
 
     def locked(self, key: str) -> bool:
         with self._lock:
-            held = self._locks.get(key)
-            return held is not None and held[0] > self._clock()
+            return self._locks.get(key, (0.0, ""))[0] > self._clock()
 
     def ping(self) -> None:
         """Always there."""
@@ -80,6 +86,17 @@ class MemoryCache:
         with self._lock:
             self._entries.clear()
             self._bytes = 0
+
+    def _keep(self, key: str, value: bytes, ttl_s: float) -> bool:
+        size = _size(key, value)
+        self._drop(key)
+        if ttl_s <= 0 or size > self._max_bytes:
+            return False
+        while self._bytes + size > self._max_bytes:
+            self._drop(next(iter(self._entries)))
+        self._entries[key] = (self._clock() + ttl_s, value)
+        self._bytes += size
+        return True
 
     def _drop(self, key: str) -> None:
         found = self._entries.pop(key, None)

@@ -1,59 +1,99 @@
 """The cache in Redis, shared by workers. A Redis that is down, slow or hung costs one short wait, then is left alone for a while."""
 
+import re
 import secrets
-import threading
+import time
+import zlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import redis
 import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from service.cache.breaker import Breaker
+from service.errors import ConfigurationError
 
 _PREFIX = "fluxgate:1:"
-_CONNECT_TIMEOUT_S, _ANSWER_TIMEOUT_S = 0.25, 0.5
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 30.0
+_CONNECT_TIMEOUT_S, _SILENCE_TIMEOUT_S = 0.25, 0.5
+_SLOW_S = 2.0
+"""A server that drips passes every time-out on silence; one command as long as this counts as a failure."""
 _COMPRESS_BYTES = 1024 * 1024
-_PLAIN, _PACKED = b"0", b"1"
+_LARGEST_BYTES = 1024 * 1024 * 1024
+_PLAIN, _LZ4 = b"0", b"4"
+_HEAD_BYTES = 13
 _UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
+_EXTEND = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end"
 
 Result = TypeVar("Result")
 _log = structlog.get_logger(__name__)
 
 
+class Wire(Protocol):
+    """What is used of redis-py's connections, which are not typed."""
+
+    def on_connect(self) -> None: ...
+
+    def send_command(self, *words: str) -> None: ...
+
+    def read_response(self) -> bytes: ...
+
+
 class RedisCache:
-    """Never raises but from `ping`. Values above 1 MB are compressed (LZ4: cheaper than the wire)."""
+    """Never raises but from `ping` and for an address that makes no sense. Values above 1 MB are compressed (LZ4: cheaper than the wire)."""
 
     name = "redis"
+    shared = True
 
     def __init__(self, url: str, clock: Callable[[], float]) -> None:
-        self._redis = redis.Redis.from_url(url, socket_connect_timeout=_CONNECT_TIMEOUT_S, socket_timeout=_ANSWER_TIMEOUT_S)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._away_until = 0.0
-        self._pause_s = _FIRST_PAUSE_S
+        try:
+            # No retries, said aloud: `redis.Redis()` has ten by default, which would make a hung server cost seconds.
+            self._redis = redis.Redis.from_url(
+                url,
+                socket_connect_timeout=_CONNECT_TIMEOUT_S,
+                socket_timeout=_SILENCE_TIMEOUT_S,
+                retry=Retry(NoBackoff(), 0),
+                protocol=2,
+                redis_connect_func=self._greet,
+            )
+        except ValueError as wrong:
+            raise ConfigurationError("REDIS_URL is no address of a Redis. It looks like redis://127.0.0.1:6379/0.") from wrong
+        self._breaker = Breaker(clock)
+        self._era = ""
+        self._refused: set[str] = set()
+
+    @property
+    def era(self) -> str:
+        """The run of the server: one that comes back with an old snapshot may hold a bucket's old generation."""
+        return self._era
 
     def get(self, key: str) -> bytes | None:
-        return _unpacked(self._try(lambda: self._redis.get(_PREFIX + key), None))
+        return _opened(self._try(lambda: self._redis.get(_named(key)), None))
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
-        if ttl_s <= 0:
-            return False
-        packed = _packed(value)
-        return self._try(lambda: bool(self._redis.set(_PREFIX + key, packed, px=max(int(ttl_s * 1000), 1))), False)
+        return self._keep(key, value, ttl_s, only_new=False)
+
+    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        return self._keep(key, value, ttl_s, only_new=True)
 
     def delete(self, key: str) -> None:
-        self._try(lambda: self._redis.delete(_PREFIX + key), 0)
+        self._try(lambda: self._redis.delete(_named(key)), 0)
 
     def lock(self, key: str, ttl_s: float) -> str | None:
         token = secrets.token_hex(8)
-        taken = self._try(lambda: bool(self._redis.set(f"{_PREFIX}lock:{key}", token, nx=True, px=max(int(ttl_s * 1000), 1))), True)
+        taken = self._try(lambda: bool(self._redis.set(_named(f"lock:{key}"), token, nx=True, px=_ms(ttl_s))), True)
         return token if taken else None
 
+    def extend(self, key: str, token: str, ttl_s: float) -> bool:
+        return self._try(lambda: bool(self._redis.eval(_EXTEND, 1, _named(f"lock:{key}"), token, _ms(ttl_s))), False)
+
     def unlock(self, key: str, token: str) -> None:
-        self._try(lambda: self._redis.eval(_UNLOCK, 1, f"{_PREFIX}lock:{key}", token), 0)
+        self._try(lambda: self._redis.eval(_UNLOCK, 1, _named(f"lock:{key}"), token), 0)
 
     def locked(self, key: str) -> bool:
-        return bool(self._try(lambda: self._redis.exists(f"{_PREFIX}lock:{key}"), 0))
+        return bool(self._try(lambda: self._redis.exists(_named(f"lock:{key}")), 0))
 
     def ping(self) -> None:
         self._redis.ping()
@@ -61,48 +101,81 @@ class RedisCache:
     def close(self) -> None:
         self._redis.close()
 
+    def _keep(self, key: str, value: bytes, ttl_s: float, only_new: bool) -> bool:
+        if ttl_s <= 0:
+            return False
+        sealed = _sealed(value)
+        return self._try(lambda: bool(self._redis.set(_named(key), sealed, px=_ms(ttl_s), nx=only_new)), False)
+
+    def _greet(self, connection: Wire) -> None:
+        """For each new connection: the usual introduction, then the run of the server behind it (empty where INFO is not allowed)."""
+        connection.on_connect()
+        connection.send_command("INFO", "server")
+        try:
+            found = re.search(rb"run_id:(\w+)", connection.read_response())
+        except redis.ResponseError:
+            found = None
+        self._era = found[1].decode() if found else ""
+
     def _try(self, act: Callable[[], Result], otherwise: Result) -> Result:
-        now = self._clock()
-        if now < self._away_until:
+        ticket = self._breaker.enter()
+        if ticket is None:
             return otherwise
+        began = time.monotonic()
         try:
             result = act()
-        except (redis.RedisError, OSError) as broken:
-            self._leave_alone(broken)
+        except redis.ResponseError as refused:
+            self._note_refusal(refused)
             return otherwise
-        if self._away_until:
-            self._back()
+        except (redis.RedisError, OSError) as broken:
+            self._fail(ticket, f"{type(broken).__name__}: {broken}")
+            return otherwise
+        if time.monotonic() - began > _SLOW_S:
+            self._fail(ticket, f"one command took more than {_SLOW_S:.0f} s")
+        elif self._breaker.worked(ticket):
+            _log.info("redis is back")
         return result
 
-    def _leave_alone(self, broken: Exception) -> None:
-        with self._lock:
-            first = not self._away_until
-            self._away_until = self._clock() + self._pause_s
-            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        if first:
-            _log.warning("redis is away, answers are not cached", reason=f"{type(broken).__name__}: {broken}"[:200])
+    def _fail(self, ticket: int, reason: str) -> None:
+        if self._breaker.failed(ticket):
+            _log.warning("redis is away, answers are not cached", reason=reason[:200])
 
-    def _back(self) -> None:
-        with self._lock:
-            self._away_until, self._pause_s = 0.0, _FIRST_PAUSE_S
-        _log.info("redis is back")
+    def _note_refusal(self, refused: redis.ResponseError) -> None:
+        """A server that is there and says no (full, read-only, a command not allowed): do without, and say so once for each kind."""
+        kind = str(refused).partition(" ")[0][:40]
+        if kind not in self._refused and len(self._refused) < 20:
+            self._refused.add(kind)
+            _log.warning("redis refuses a command", reason=str(refused)[:200])
 
 
-def _packed(value: bytes) -> bytes:
-    if len(value) <= _COMPRESS_BYTES:
-        return _PLAIN + value
-    return b"".join([_PACKED, len(value).to_bytes(8, "big"), pa.compress(value, codec="lz4", asbytes=True)])
+def _named(key: str) -> bytes:
+    return f"{_PREFIX}{key}".encode("utf-8", "backslashreplace")
 
 
-def _unpacked(stored: object) -> bytes | None:
-    """None for what this version did not write."""
-    if not isinstance(stored, bytes) or not stored:
+def _ms(ttl_s: float) -> int:
+    return max(int(ttl_s * 1000), 1)
+
+
+def _sealed(value: bytes) -> bytes:
+    """How it is packed, the size of the value, a checksum of all the rest, and the value."""
+    kind, packed = (_PLAIN, value) if len(value) <= _COMPRESS_BYTES else (_LZ4, pa.compress(value, codec="lz4", asbytes=True))
+    head = kind + len(value).to_bytes(8, "big")
+    return b"".join([head, zlib.crc32(packed, zlib.crc32(head)).to_bytes(4, "big"), packed])
+
+
+def _opened(stored: object) -> bytes | None:
+    """None for what this version did not write, or not wholly."""
+    if not isinstance(stored, bytes) or len(stored) < _HEAD_BYTES:
+        return None
+    packed = memoryview(stored)[_HEAD_BYTES:]
+    size = int.from_bytes(stored[1:9], "big")
+    if size > _LARGEST_BYTES or zlib.crc32(packed, zlib.crc32(stored[:9])) != int.from_bytes(stored[9:_HEAD_BYTES], "big"):
         return None
     if stored[:1] == _PLAIN:
-        return stored[1:]
-    if stored[:1] == _PACKED:
-        try:
-            return bytes(pa.decompress(stored[9:], int.from_bytes(stored[1:9], "big"), codec="lz4", asbytes=True))
-        except (pa.ArrowException, OSError, ValueError, MemoryError):
-            return None
-    return None
+        return bytes(packed) if len(packed) == size else None
+    if stored[:1] != _LZ4:
+        return None
+    try:
+        return bytes(pa.decompress(packed, size, codec="lz4", asbytes=True))
+    except (pa.ArrowException, OSError, ValueError, MemoryError):
+        return None

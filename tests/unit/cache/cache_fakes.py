@@ -1,0 +1,147 @@
+"""A clock that the test moves, a cache that several workers share and that can go away, and answers that are let go chunk by chunk."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from service.cache.answers import AnswerCache, Served
+from service.cache.flight import Produced
+from service.cache.memory import MemoryCache
+
+WAIT_S = 10.0
+
+
+class Clock:
+    def __init__(self, now: float = 1_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class SharedCache(MemoryCache):
+    """What several workers see as one. `away`: it answers nothing, keeps nothing and grants every lock, as the port says."""
+
+    shared = True
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(10_000_000, clock)
+        self.away = False
+        self.refused = threading.Semaphore(0)
+        """Released at each lock that was asked for in vain."""
+
+    def get(self, key: str) -> bytes | None:
+        return None if self.away else super().get(key)
+
+    def put(self, key: str, value: bytes, ttl_s: float) -> bool:
+        return not self.away and super().put(key, value, ttl_s)
+
+    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        return not self.away and super().add(key, value, ttl_s)
+
+    def lock(self, key: str, ttl_s: float) -> str | None:
+        if self.away:
+            return "granted"
+        token = super().lock(key, ttl_s)
+        if token is None:
+            self.refused.release()
+        return token
+
+    def extend(self, key: str, token: str, ttl_s: float) -> bool:
+        return not self.away and super().extend(key, token, ttl_s)
+
+    def unlock(self, key: str, token: str) -> None:
+        if not self.away:
+            super().unlock(key, token)
+
+
+class Recipe:
+    """Makes one answer: `begun` is set when producing begins, each chunk waits for `let_go`, `cancel` unblocks."""
+
+    def __init__(self, *chunks: bytes | Exception, held: bool = False) -> None:
+        self.chunks = chunks
+        self.begun = threading.Event()
+        self.free = threading.Semaphore(0 if held else len(chunks) + 1)
+        self.made = 0
+        self.cancelled = threading.Event()
+        self.closed = threading.Event()
+
+    def __call__(self) -> Produced:
+        self.made += 1
+        self.begun.set()
+        return Produced({"X": "y"}, self._pieces(), self._cancel)
+
+    def let_go(self, count: int = 100) -> None:
+        self.free.release(count)
+
+    def _cancel(self) -> None:
+        self.cancelled.set()
+        self.free.release()
+
+    def _pieces(self) -> Iterator[bytes]:
+        try:
+            for chunk in self.chunks:
+                assert self.free.acquire(timeout=WAIT_S)
+                if self.cancelled.is_set():
+                    return
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
+        finally:
+            self.closed.set()
+
+
+class Task(threading.Thread):
+    """A call in a thread of its own. `result()` gives or raises what it did."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._act = act
+        self._value: object = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._value = self._act()
+        except BaseException as error:  # noqa: BLE001  (raised by result)
+            self._error = error
+
+    def result(self) -> object:
+        self.join(WAIT_S)
+        assert not self.is_alive(), "still waiting"
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+def body(served: Served) -> bytes:
+    try:
+        return b"".join(served.chunks)
+    finally:
+        served.close()
+
+
+def asking(answers: AnswerCache, recipe: Callable[[], Produced], ttl_s: float = 60) -> Callable[[], tuple[str, bytes]]:
+    def ask() -> tuple[str, bytes]:
+        served = answers.serve("k", ["b"], ttl_s, recipe)
+        return served.outcome, body(served)
+
+    return ask
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
+
+
+def waiting(answers: AnswerCache) -> int:
+    """How many clients the answers under way have."""
+    with answers._lock:
+        return sum(len(flight._consumers) for flight in answers._flights.values())
+
+
+def landed(answers: AnswerCache) -> None:
+    until(lambda: not answers._flights)

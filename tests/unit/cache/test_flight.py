@@ -1,0 +1,217 @@
+"""One answer under way: who may leave, who is waited for, and what each hears when it fails."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from service.cache.flight import Flight, Produced, Stalled
+from service.errors import StoreBroken, TooManyReads
+from tests.unit.cache.cache_fakes import Clock, Recipe, Task, until
+
+MB = 1024 * 1024
+
+
+class Kept:
+    """Makes what the recipe says, and remembers what became of it."""
+
+    made_elsewhere_at = None
+
+    def __init__(self, produce: Callable[[], Produced], done: Callable[[], None] = lambda: None) -> None:
+        self._produce = produce
+        self._done = done
+        self.whole: list[bytes] | None = None
+        self.over = threading.Event()
+        self.times_outgrown = 0
+
+    def produce(self, wanted: Callable[[], bool]) -> Produced:
+        return self._produce()
+
+    def outgrown(self) -> None:
+        self.times_outgrown += 1
+
+    def done(self, headers: dict[str, str], whole: list[bytes] | None) -> None:
+        self.whole = whole
+        self.over.set()
+        self._done()
+
+
+def test_an_error_reaches_everybody_as_it_is_and_its_traceback_does_not_grow() -> None:
+    broken = StoreBroken("cut")
+    flight = Flight(100, Kept(Recipe(b"a", broken)))
+    consumers = [flight.board() for _ in range(5)]
+    flight.start()
+    depths = []
+    for consumer in consumers:
+        chunks = flight.chunks(consumer)
+        assert next(chunks) == b"a"
+        with pytest.raises(StoreBroken) as raised:
+            next(chunks)
+        assert raised.value is broken
+        depths.append(len(raised.traceback))
+    assert depths == [depths[0]] * 5
+
+
+def test_what_producing_refuses_reaches_all_who_wait_before_the_headers() -> None:
+    def refuse() -> Produced:
+        raise TooManyReads("full")
+
+    flight = Flight(100, Kept(refuse))
+    waiting = [Task(partial(flight.headers, flight.board())) for _ in range(3)]
+    flight.start()
+    for one in waiting:
+        with pytest.raises(TooManyReads, match="full"):
+            one.result()
+    assert flight.join() is None
+
+
+def test_an_empty_answer_is_whole() -> None:
+    kept = Kept(Recipe())
+    flight = Flight(100, kept)
+    consumer = flight.board()
+    flight.start()
+    assert (flight.headers(consumer), list(flight.chunks(consumer)), kept.whole) == ({"X": "y"}, [], [])
+
+
+def test_leaving_ends_an_iterator_that_waits_in_another_thread() -> None:
+    recipe = Recipe(b"a", b"b", held=True)
+    flight = Flight(100, Kept(recipe))
+    leaving, staying = flight.board(), flight.board()
+    flight.start()
+    reader = Task(lambda: list(flight.chunks(leaving)))
+    other = Task(lambda: list(flight.chunks(staying)))
+    recipe.let_go(1)
+    until(lambda: leaving.position == 1)
+    for _ in range(3):
+        flight.leave(leaving)
+    assert reader.result() == [b"a"]
+    recipe.let_go()
+    assert other.result() == [b"a", b"b"]
+
+
+def test_the_last_one_leaving_while_the_headers_are_awaited_cancels() -> None:
+    recipe = Recipe(b"a", held=True)
+    kept = Kept(recipe)
+    flight = Flight(100, kept)
+    consumer = flight.board()
+    flight.start()
+    waiting = Task(lambda: flight.headers(consumer))
+    until(lambda: flight._produced)
+    flight.leave(consumer)
+    assert recipe.cancelled.wait(10)
+    with pytest.raises(StoreBroken):
+        waiting.result()
+    assert kept.over.wait(10)
+    assert kept.whole is None
+
+
+def test_a_client_gone_before_the_store_answered_leaves_no_query_behind() -> None:
+    recipe, opening = Recipe(b"a", held=True), threading.Event()
+
+    def slow_to_open() -> Produced:
+        assert opening.wait(10)
+        return recipe()
+
+    kept = Kept(slow_to_open)
+    flight = Flight(100, kept)
+    consumer = flight.board()
+    flight.start()
+    flight.leave(consumer)
+    opening.set()
+    assert recipe.cancelled.wait(10)
+    assert kept.over.wait(10)
+
+
+def test_an_iterator_that_is_thrown_away_counts_as_left() -> None:
+    recipe = Recipe(b"a", b"b", held=True)
+    flight = Flight(100, Kept(recipe))
+    chunks = flight.chunks(flight.board())
+    flight.start()
+    recipe.let_go(1)
+    assert next(chunks) == b"a"
+    del chunks
+    assert recipe.cancelled.wait(10)
+    assert recipe.closed.wait(10)
+
+
+def test_failing_to_keep_the_answer_hangs_nobody() -> None:
+    def full() -> None:
+        raise MemoryError
+
+    flight = Flight(100, Kept(Recipe(b"a"), done=full))
+    consumer = flight.board()
+    flight.start()
+    assert Task(lambda: list(flight.chunks(consumer))).result() == [b"a"]
+
+
+def test_a_failing_cancel_changes_no_answer() -> None:
+    def refuse() -> None:
+        raise OSError("already closed")
+
+    flight = Flight(100, Kept(lambda: Produced({}, iter([b"a"]), refuse)))
+    consumer = flight.board()
+    flight.start()
+    assert Task(lambda: list(flight.chunks(consumer))).result() == [b"a"]
+
+
+def test_memory_is_bounded_by_what_may_be_kept_and_the_slowest_is_waited_for() -> None:
+    recipe = Recipe(*[bytes(MB)] * 40)
+    kept = Kept(recipe)
+    flight = Flight(2 * MB, kept)
+    slow, quick = flight.board(), flight.board()
+    flight.start()
+    chunks = flight.chunks(slow)
+    next(chunks)
+    reader = Task(lambda: sum(map(len, flight.chunks(quick))))
+    until(lambda: quick.position == flight._end and flight._held >= 4 * MB)
+    assert flight._held <= 5 * MB
+    assert flight.join() is None
+    assert len(list(chunks)) == 39
+    assert reader.result() == 40 * MB
+    assert (kept.whole, kept.times_outgrown) == (None, 1)
+
+
+def test_a_client_that_stopped_reading_is_dropped_after_half_a_minute_with_a_clear_error() -> None:
+    clock = Clock()
+    flight = Flight(MB, Kept(Recipe(*[bytes(MB)] * 20)), clock)
+    stuck, reading = flight.board(), flight.board()
+    flight.start()
+    chunks = flight.chunks(stuck)
+    next(chunks)
+    reader = Task(lambda: sum(map(len, flight.chunks(reading))))
+    until(lambda: flight._held >= 4 * MB and reading.position == flight._end)
+    assert not stuck.stalled
+    clock.now += 31
+    assert reader.result() == 20 * MB
+    with pytest.raises(Stalled, match="30 seconds"):
+        next(chunks)
+
+
+def test_waiting_long_for_the_store_is_not_stalling() -> None:
+    clock = Clock()
+    recipe = Recipe(*[bytes(MB)] * 20, held=True)
+    flight = Flight(MB, Kept(recipe), clock)
+    late, reading = flight.board(), flight.board()
+    flight.start()
+    reader = Task(lambda: sum(map(len, flight.chunks(reading))))
+    clock.now += 600
+    recipe.let_go()
+    until(lambda: flight._held >= 4 * MB and reading.position == flight._end)
+    with flight._changed:
+        flight._drop_stalled(clock())
+    assert sum(map(len, flight.chunks(late))) == 20 * MB
+    assert reader.result() == 20 * MB
+
+
+def test_when_all_have_stalled_the_query_ends() -> None:
+    clock = Clock()
+    recipe = Recipe(*[bytes(MB)] * 20)
+    kept = Kept(recipe)
+    flight = Flight(MB, kept, clock)
+    flight.board(), flight.board()
+    flight.start()
+    until(lambda: flight._held >= 4 * MB)
+    clock.now += 31
+    assert recipe.cancelled.wait(10)
+    assert kept.over.wait(10)

@@ -1,0 +1,138 @@
+"""A write puts what was known of a bucket out of reach, with the cache there, away, emptied, or back with an old state."""
+
+import threading
+
+from service.cache.generations import EVERY_BUCKET, Generations
+from service.cache.memory import MemoryCache
+from tests.unit.cache.cache_fakes import Clock, SharedCache, Task, until
+
+
+class Rewound(SharedCache):
+    """A server that can be put back to what it held, as a restart from a snapshot does."""
+
+    era = "first run"
+
+    def rewind(self, entries: dict[str, tuple[float, bytes]]) -> None:
+        self._entries.clear()
+        self._entries.update(entries)
+        self.era = "second run"
+
+
+def test_two_workers_see_the_same_state_until_one_writes() -> None:
+    cache = SharedCache()
+    one, other = Generations(cache), Generations(cache)
+    before = one.of(["a", "b"]).tokens
+    assert other.of(["b", "a", "a"]).tokens == before
+    other.touch("a")
+    after = one.of(["a", "b"]).tokens
+    assert before is not None and after is not None
+    assert [mine == theirs for mine, theirs in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_a_write_touches_what_is_about_all_buckets() -> None:
+    generations = Generations(MemoryCache(10_000, Clock()))
+    before = generations.of([EVERY_BUCKET])
+    generations.touch("a")
+    assert generations.of([EVERY_BUCKET]) != before
+
+
+def test_a_lost_token_is_a_new_one() -> None:
+    cache = SharedCache()
+    generations = Generations(cache)
+    before = generations.of(["a"]).tokens
+    cache.delete("generation:a")
+    assert generations.of(["a"]).tokens != before
+
+
+def test_many_that_find_no_token_at_once_agree_on_one() -> None:
+    """Each had put its own; then a burst on a cold cache was several queries instead of one."""
+
+    class Cold(SharedCache):
+        def get(self, key: str) -> bytes | None:
+            found = super().get(key)
+            if found is None:
+                barrier.wait(10)
+            return found
+
+    barrier, cache = threading.Barrier(8), Cold()
+    tasks = [Task(lambda: Generations(cache).of(["a"]).tokens) for _ in range(8)]
+    assert len({str(task.result()) for task in tasks}) == 1
+
+
+def test_a_server_back_from_an_old_snapshot_is_another_state() -> None:
+    cache = Rewound()
+    generations = Generations(cache)
+    before = generations.of(["a"])
+    snapshot = dict(cache._entries)
+    generations.touch("a")
+    cache.rewind(snapshot)
+    after = generations.of(["a"])
+    assert after.tokens is not None and before.tokens is not None
+    assert after.tokens[1:] == before.tokens[1:], "the old token is back"
+    assert after.tokens != before.tokens
+
+
+def test_while_the_cache_is_away_the_state_is_unknown_and_own_writes_still_count() -> None:
+    cache = SharedCache()
+    cache.away = True
+    generations = Generations(cache)
+    before = generations.of(["a"])
+    generations.touch("a")
+    assert before.tokens is None
+    assert generations.of(["a"]).touches != before.touches
+
+
+def test_a_write_that_the_cache_missed_is_told_to_the_others_without_waiting_for_a_read() -> None:
+    cache = SharedCache()
+    writer, reader = Generations(cache, retry_s=0.01), Generations(cache)
+    before = reader.of(["a"]).tokens
+    cache.away = True
+    writer.touch("a")
+    cache.away = False
+    until(lambda: reader.of(["a"]).tokens != before)
+    until(lambda: writer._teller is None)
+    assert writer.of(["a"]).tokens == reader.of(["a"]).tokens
+
+
+def test_the_first_read_after_such_a_write_tells_it_at_once() -> None:
+    cache = SharedCache()
+    writer, reader = Generations(cache, retry_s=3600), Generations(cache)
+    before = reader.of(["a"]).tokens
+    cache.away = True
+    writer.touch("a")
+    cache.away = False
+    assert writer.of(["a"]).tokens != before
+    assert reader.of(["a"]).tokens == writer.of(["a"]).tokens
+
+
+def test_a_write_during_the_telling_is_not_lost() -> None:
+    class Slow(SharedCache):
+        def put(self, key: str, value: bytes, ttl_s: float) -> bool:
+            kept = super().put(key, value, ttl_s)
+            if kept and arm.is_set():
+                arm.clear()
+                self.away = True
+                generations.touch("a")
+            return kept
+
+    arm, cache = threading.Event(), Slow()
+    generations = Generations(cache, retry_s=3600)
+    cache.away = True
+    generations.touch("a")
+    cache.away = False
+    arm.set()
+    generations.tell()
+    assert "a" in generations._untold
+
+
+def test_a_cache_that_is_off_is_not_waited_for() -> None:
+    generations = Generations(MemoryCache(0, Clock()))
+    generations.touch("a")
+    assert generations._teller is None
+    assert generations.of(["a"]).tokens is None
+
+
+def test_any_bucket_name_will_do() -> None:
+    generations = Generations(MemoryCache(10_000, Clock()))
+    names = ["", "a b", "Ströme/🔥", "\ud800", "a:b", "\0"]
+    assert len(set(generations.of(names).tokens or ())) == len(names) + 1
