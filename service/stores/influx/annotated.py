@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from service.domain.schema import FieldType
-from service.errors import StoreBroken
+from service.domain.timerange import parse_time
+from service.errors import InvalidParameter, StoreBroken
 from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES
 from service.stores.influx.failures import query_failure
 
@@ -133,25 +134,39 @@ def table_of(rows: Rows, labels: Sequence[str]) -> pa.Table:
     columns = rows.columns
     wanted = {"_time": TIME, "_value": VALUE_TYPES[columns.value_type], **dict.fromkeys(labels, TEXT_CODES)}
     places = {name: place for place, name in enumerate(columns.names)}
-    for loose in (False, True):
-        types = {f"c{places[name]}": pa.string() if loose and name == "_value" else kind for name, kind in wanted.items()}
-        convert = pacsv.ConvertOptions(
-            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False,
-            true_values=["true"], false_values=["false"], timestamp_parsers=[pacsv.ISO8601],
-        )  # fmt: skip
-        read = pacsv.ReadOptions(column_names=[f"c{place}" for place in range(len(columns.names))], use_threads=False, block_size=len(rows.text) + 1)
-        try:
-            table = pacsv.read_csv(io.BytesIO(rows.text), read, pacsv.ParseOptions(newlines_in_values=False), convert)
-        except pa.ArrowInvalid as broken:
-            if columns.value_type is FieldType.FLOAT and not loose:
-                continue
-            raise StoreBroken(f"InfluxDB answered rows that make no sense ({broken}). Ask again.") from broken
-        return table.rename_columns(list(wanted)) if not loose else _with_infinities(table.rename_columns(list(wanted)))
-    raise AssertionError("unreachable")
+    try:
+        return _read(rows, {f"c{places[name]}": kind for name, kind in wanted.items()}).rename_columns(list(wanted))
+    except pa.ArrowInvalid:
+        pass  # an infinity, or a time in the first second there is: read these as text
+    as_text = {"_time": pa.string()} | ({"_value": pa.string()} if columns.value_type is FieldType.FLOAT else {})
+    try:
+        table = _read(rows, {f"c{places[name]}": as_text.get(name, kind) for name, kind in wanted.items()}).rename_columns(list(wanted))
+        return _from_text(table, columns.value_type)
+    except (pa.ArrowInvalid, InvalidParameter, ValueError) as broken:
+        raise StoreBroken(f"InfluxDB answered rows that make no sense ({broken}). Ask again.") from broken
 
 
-def _with_infinities(table: pa.Table) -> pa.Table:
-    """Values read as text, because `+Inf` is among them."""
+def _read(rows: Rows, types: dict[str, pa.DataType]) -> pa.Table:
+    names = [f"c{place}" for place in range(len(rows.columns.names))]
+    convert = pacsv.ConvertOptions(
+        column_types=types,
+        include_columns=list(types),
+        null_values=[""],
+        strings_can_be_null=False,
+        true_values=["true"],
+        false_values=["false"],
+        timestamp_parsers=[pacsv.ISO8601],
+    )
+    read = pacsv.ReadOptions(column_names=names, use_threads=False, block_size=len(rows.text) + 1)
+    return pacsv.read_csv(io.BytesIO(rows.text), read, pacsv.ParseOptions(newlines_in_values=False), convert)
+
+
+def _from_text(table: pa.Table, kind: FieldType) -> pa.Table:
+    """Times, and floats with their infinities, out of text: exact and slow."""
+    times = pa.array([parse_time(text, "_time") for text in table.column("_time").to_pylist()], pa.int64()).view(TIME)
+    table = table.set_column(0, "_time", times)
+    if kind is not FieldType.FLOAT:
+        return table
     values = pa.array([float(text) for text in table.column("_value").to_pylist()], pa.float64())
     return table.set_column(1, "_value", values)
 
