@@ -4,8 +4,10 @@ from service.domain.selection import Fn
 from service.frames.encoders import Format, Shape
 
 
-def _parameter(name: str, description: str, example: object, schema: dict[str, object] | None = None) -> dict[str, object]:
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema or {"type": "string"}, "example": example}
+def _parameter(name: str, description: str, schema: dict[str, object] | None = None, example: object = None) -> dict[str, object]:
+    """An example stands in Swagger UI's field from the start, so only those that go together have one."""
+    shown = {} if example is None else {"example": example}
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema or {"type": "string"}, **shown}
 
 
 def _choice(*allowed: str) -> dict[str, object]:
@@ -18,17 +20,17 @@ _TIME: dict[str, object] = {"type": "string", "format": "date-time"}
 _NAMES: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 
 PARAMETERS = [
-    _parameter("window", "How far back from now; 24h when no range is given.", "30d", _DURATION),
-    _parameter("start", "Begin of the range, RFC 3339 with an offset; instead of window.", "2026-01-01T00:00:00Z", _TIME),
-    _parameter("stop", "End of the range, not part of it; now when left out.", "2026-02-01T00:00:00Z", _TIME),
-    _parameter("every", "Length of a window, or raw for the points themselves; 30m by default.", "1h", _EVERY),
-    _parameter("fn", "What is made of a window; mean by default.", "mean", _choice(*(one.value for one in Fn))),
-    _parameter("measurement", "Only these; may be repeated.", ["power"], _NAMES),
-    _parameter("field", "Only these; may be repeated. Text fields named here are answered with last.", ["voltage"], _NAMES),
-    _parameter("shape", "long: a row a value; wide: a row a series and time, a column a field.", "long", _choice(*(one.value for one in Shape))),
-    _parameter("tz", "IANA time zone of the windows' clock and of printed times; UTC by default.", "Europe/Berlin"),
-    _parameter("format", "Else by Accept, else csv.", "csv", _choice(*(one.value for one in Format))),
-    _parameter("limit", "At most so many rows.", 1000, {"type": "integer", "minimum": 1}),
+    _parameter("window", "How far back from now, like 30d; 24h when no range is given.", _DURATION, "30d"),
+    _parameter("start", "Begin of the range instead of window: RFC 3339 with an offset, like 2026-01-01T00:00:00Z.", _TIME),
+    _parameter("stop", "End of the range, not part of it; now when left out.", _TIME),
+    _parameter("every", "Length of a window, like 1h, or raw for the points themselves; 30m by default.", _EVERY, "1h"),
+    _parameter("fn", "What is made of a window; mean by default.", _choice(*(one.value for one in Fn))),
+    _parameter("measurement", "Only these; may be repeated.", _NAMES),
+    _parameter("field", "Only these; may be repeated. Text fields named here are answered with last.", _NAMES),
+    _parameter("shape", "long: a row a value; wide: a row a series and time, a column a field.", _choice(*(one.value for one in Shape))),
+    _parameter("tz", "IANA time zone of the windows' clock and of printed times, like Europe/Berlin; UTC by default."),
+    _parameter("format", "Else by Accept, else csv.", _choice(*(one.value for one in Format)), "csv"),
+    _parameter("limit", "At most so many rows.", {"type": "integer", "minimum": 1}, 1000),
     {
         "name": "tags",
         "in": "query",
@@ -37,6 +39,5 @@ PARAMETERS = [
         "style": "form",
         "explode": True,
         "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-        "example": {"tag.site": "Assembly"},
     },
 ]
