@@ -39,5 +39,6 @@ PARAMETERS = [
         "style": "form",
         "explode": True,
         "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        "example": {},
     },
 ]

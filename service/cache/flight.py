@@ -109,7 +109,7 @@ class Flight:
             self._changed.wait_for(lambda: self._size or self._finished or consumer.left)
             if not self._size:
                 self._raise_failure()
-            if self._headers is None or not (self._size or self._finished):
+            if consumer.left or self._headers is None:
                 raise StoreBroken("The answer was given up before it began.")
             return self._headers
 

@@ -20,10 +20,14 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 
+READ = "#operations-buckets-read_bucket_buckets__name__get"
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("pages"), {}) as running:
+        with running.http() as http:
+            http.post("/buckets", json={"name": "Lab 1"}).raise_for_status()
         yield running
 
 
@@ -68,6 +72,12 @@ def test_swagger_ui_lists_authorizes_and_tries_without_any_other_host(gateway: G
     shown(browser, "#operations-buckets-list_buckets_buckets_get button.execute").click()
     status = shown(browser, "#operations-buckets-list_buckets_buckets_get .live-responses-table tbody .response-col_status")
     assert status.text.startswith("200")
+    shown(browser, f"{READ} .opblock-summary").click()
+    shown(browser, f"{READ} tr[data-param-name=name] input").send_keys("Lab 1")
+    shown(browser, f"{READ} button.execute").click()
+    assert shown(browser, f"{READ} .live-responses-table tbody .response-col_status").text.startswith("200"), (
+        "the form's own values do not go together"
+    )
     assert outside(browser, gateway) == set()
     assert errors(browser) == []
 

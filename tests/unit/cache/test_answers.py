@@ -10,6 +10,7 @@ from service.cache.answers import AnswerCache, Served
 from service.cache.flight import Produced
 from service.cache.memory import MemoryCache
 from service.errors import StoreBroken, TooManyReads
+from tests.unit.cache.cache_fakes import Task, until, waiting
 
 LIMIT = 1_000
 WAIT_S = 10
@@ -101,7 +102,7 @@ def test_identical_requests_under_way_share_one_making() -> None:
         served.append(one)
         return body(one)
 
-    threading.Timer(0.1, maker.let_go).start()
+    Task(lambda: (until(lambda: waiting(cache) == 20), maker.let_go()))
     assert together(*[ask] * 20) == [b"ab"] * 20
     assert maker.made == 1
     assert sorted(one.outcome for one in served) == ["miss"] + ["shared"] * 19
@@ -140,7 +141,7 @@ def test_when_the_last_one_leaves_the_making_is_ended() -> None:
 
 def test_a_failure_before_the_first_chunk_reaches_all_who_wait_and_is_not_kept() -> None:
     cache, maker = answers(), Maker([b"a"], free=False, fails_at=0)
-    threading.Timer(0.1, maker.let_go).start()
+    Task(lambda: (until(lambda: waiting(cache) == 3), maker.let_go()))
     results = together(*[lambda: cache.serve("k", ["b"], 60, maker)] * 3)
     assert [type(result) for result in results] == [StoreBroken] * 3
     await_(lambda: not cache._flights)

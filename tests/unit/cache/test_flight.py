@@ -215,3 +215,17 @@ def test_when_all_have_stalled_the_query_ends() -> None:
     clock.now += 31
     assert recipe.cancelled.wait(10)
     assert kept.over.wait(10)
+    assert recipe.closed.is_set(), "the frames of the iterator are still held"
+
+
+def test_one_that_left_is_never_given_an_empty_answer_for_a_whole_one() -> None:
+    recipe = Recipe(b"a", held=True)
+    kept = Kept(recipe)
+    flight = Flight(100, kept)
+    consumer = flight.board()
+    flight.start()
+    until(lambda: flight._produced)
+    flight.leave(consumer)
+    until(lambda: flight._finished)
+    with pytest.raises(StoreBroken):
+        flight.headers(consumer)
