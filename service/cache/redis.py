@@ -20,7 +20,8 @@ _PREFIX = "fluxgate:1:"
 _CONNECT_TIMEOUT_S, _SILENCE_TIMEOUT_S = 0.25, 0.5
 _SLOW_S = 2.0
 """A server that drips passes every time-out on silence; one command as long as this counts as a failure."""
-_COMPRESS_BYTES = 1024 * 1024
+_COMPRESS_BYTES = 64 * 1024
+"""Measured on 1 MB of CSV, in one run: a hit takes 0.2 to 0.3 times as long packed, since reading from the socket costs most."""
 _LARGEST_BYTES = 1024 * 1024 * 1024
 _PLAIN, _LZ4 = b"0", b"4"
 _HEAD_BYTES = 13
@@ -42,7 +43,7 @@ class Wire(Protocol):
 
 
 class RedisCache:
-    """Never raises but from `ping` and for an address that makes no sense. Values above 1 MB are compressed (LZ4: cheaper than the wire)."""
+    """Never raises but from `ping` and for an address that makes no sense. Values above 64 KB are compressed (LZ4: cheaper than the wire)."""
 
     name = "redis"
     shared = True

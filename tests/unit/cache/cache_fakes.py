@@ -81,7 +81,7 @@ class Recipe:
     def _pieces(self) -> Iterator[bytes]:
         try:
             for chunk in self.chunks:
-                assert self.free.acquire(timeout=WAIT_S)
+                assert self.free.acquire(timeout=3 * WAIT_S)
                 if self.cancelled.is_set():
                     return
                 if isinstance(chunk, Exception):

@@ -64,10 +64,14 @@ def test_nobody_waits_for_an_answer_that_outgrew_the_limit() -> None:
     one, other, third = workers(cache, 3, limit=10)
     first = Task(asking(one, big))
     assert big.begun.wait(10)
-    waiting = [Task(asking(worker, Recipe(*chunks))) for worker in (other, third)]
+    own = [Recipe(*chunks, held=True) for _ in range(2)]
+    tasks = [Task(asking(worker, recipe)) for worker, recipe in zip((other, third), own, strict=True)]
     assert cache.refused.acquire(timeout=10)
     big.let_go(2)
-    assert [task.result() for task in waiting] == [("miss", b"xxxxxxxxyyyyyyyyz")] * 2
+    assert all(recipe.begun.wait(10) for recipe in own), "one waits for the other"
+    for recipe in own:
+        recipe.let_go()
+    assert [task.result() for task in tasks] == [("miss", b"xxxxxxxxyyyyyyyyz")] * 2
     big.let_go()
     assert first.result() == ("miss", b"xxxxxxxxyyyyyyyyz")
 
