@@ -1,8 +1,7 @@
 """Buckets: which there are, what they hold, making them, and reading one."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, Body, Request
@@ -15,17 +14,16 @@ from service.api.names import decode_segment
 from service.api.parameters import PARAMETERS
 from service.api.reading import Question, understand
 from service.api.schemas import PROBLEM, BucketInfo, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
-from service.api.streaming import AnswerResponse, threads, wants_gzip
-from service.cache.answers import Served
+from service.api.streaming import AnswerResponse, wants_gzip
+from service.api.waiting import awaited, seen
+from service.cache.answers import Departure, Served
 from service.domain.access import Principal, Scope
 from service.domain.durations import format_duration, parse_duration
 from service.domain.schema import Bucket, BucketSpec
 from service.domain.timerange import format_time
-from service.errors import UnknownBucket
 from service.frames.encoders import Format
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
-Result = TypeVar("Result")
 _EXAMPLE_ROW = {"_time": "2026-01-31T12:00:00Z", "_value": 412.5, "_field": "power", "_measurement": "site", "meter": "m1"}
 _EXAMPLES = {
     Format.CSV: "_time,_value,_field,_measurement,meter\n2026-01-31T12:00:00Z,412.5,power,site,m1\n",
@@ -111,16 +109,16 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
     served = _at_hand(parts, question, fresh)
     if served is None:
-        served = await seen(principal, partial(_serve, parts, question, fresh))
+        served = await awaited(request, principal, partial(_serve, parts, question, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
     return AnswerResponse(served, headers, gzip)
 
 
-def _serve(parts: Parts, question: Question, fresh: bool) -> Served:
+def _serve(parts: Parts, question: Question, fresh: bool, departure: Departure) -> Served:
     bucket = question.selection.bucket
     return parts.answers.serve(
-        reads.with_identity(parts, question), [bucket], reads.ttl_s(parts, question), lambda: reads.produce(parts, question), fresh
+        reads.with_identity(parts, question), [bucket], reads.ttl_s(parts, question), lambda: reads.produce(parts, question), fresh, departure
     )
 
 
@@ -132,15 +130,6 @@ def cache_header(served: Served) -> str:
     if served.outcome == "hit":
         return f"hit; age={int(served.age_s)}"
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
-
-
-async def seen(principal: Principal, act: Callable[[], Result]) -> Result:
-    """Run `act` in a thread; near names of an unknown bucket are only those that the key may see."""
-    try:
-        return await anyio.to_thread.run_sync(act, limiter=threads())
-    except UnknownBucket as unknown:
-        near = [name for name in unknown.extra["near"] if principal.may_see(name)]  # type: ignore[attr-defined]
-        raise UnknownBucket(unknown.bucket, near) from None
 
 
 def _info(parts: Parts, bucket: Bucket) -> BucketInfo:

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 
 from service.api.auth import allow_bucket, requires
 from service.api.bodies import read_body
-from service.api.buckets import seen
 from service.api.deps import Parts, parts_of
 from service.api.names import decode_segment
 from service.api.reading import unknown_parameter
 from service.api.schemas import PROBLEM, LineProblem, Stored
+from service.api.waiting import seen
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
 from service.frames.jsonpoints import points_to_lines, read_points

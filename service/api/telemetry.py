@@ -7,12 +7,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.auth import allow_bucket, requires
-from service.api.buckets import cache_header, seen
+from service.api.buckets import cache_header
 from service.api.deps import Parts, parts_of
 from service.api.latest import LatestQuestion, produce_latest
 from service.api.reading import unknown_parameter
 from service.api.schemas import PROBLEM
 from service.api.streaming import AnswerResponse
+from service.api.waiting import seen
 from service.cache.answers import EVERY_BUCKET, Served
 from service.cache.flight import Produced
 from service.domain.access import Principal, Scope
@@ -43,9 +44,8 @@ async def latest_telemetry(
         raise InvalidParameter("format", f"format={format[:100]!r} is unknown. Allowed: {', '.join(FORMATS)}.", allowed=list(FORMATS))
     parts = parts_of(request)
     lookback_ns = parse_duration(lookback or parts.limits.telemetry_lookback, "lookback")
-    served = await seen(
-        principal, partial(_serve, parts, principal, tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))), lookback_ns, format)
-    )
+    names = (tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))))
+    served = await seen(principal, partial(_serve, parts, principal, *names, lookback_ns, format))
     return AnswerResponse(served, {"X-Fluxgate-Cache": cache_header(served), "Cache-Control": "private"}, gzip=False)
 
 

@@ -11,14 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from service.cache.codec import Stored
+from service.cache.departure import Departure
 from service.cache.flight import Consumer, Flight, Produced
 from service.cache.generations import EVERY_BUCKET, Generations, Standing
 from service.cache.leader import Leader, stored
 from service.cache.protocol import Cache
 
-__all__ = ["EVERY_BUCKET", "AnswerCache", "Produced", "Served"]
+__all__ = ["EVERY_BUCKET", "AnswerCache", "Departure", "Produced", "Served"]
 
 _CHUNK_BYTES = 1024 * 1024
 _BLIND_JOIN_S = 1.0
@@ -65,20 +67,31 @@ class AnswerCache:
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Flight] = {}
 
-    def serve(self, key: str, buckets: Sequence[str], ttl_s: float, produce: Callable[[], Produced], fresh: bool = False) -> Served:
+    def serve(
+        self,
+        key: str,
+        buckets: Sequence[str],
+        ttl_s: float,
+        produce: Callable[[], Produced],
+        fresh: bool = False,
+        departure: Departure | None = None,
+    ) -> Served:
         """The answer under `key`, which is about `buckets`; kept for `ttl_s` (0: not at all). `fresh` does not look in the cache.
+
+        `departure` ends the waiting for the first chunk when the client leaves.
 
         Raises: what `produce` or its chunks raise before the first chunk.
         """
+        departure = departure or Departure()
         if fresh:
-            return self._made(secrets.token_hex(20), None, "asked", 0.0, produce)
+            return self._made(secrets.token_hex(20), None, "asked", 0.0, produce, departure)
         standing = self._generations.of(buckets)
         name = _name(key, standing) if ttl_s > 0 else None
         reason = "" if name is not None else "cache away" if ttl_s > 0 else "off"
         found = stored(self._cache, name) if name is not None else None
         if found is not None:
             return self._told(self._hit(found))
-        return self._made((key, standing), name, reason, ttl_s, produce)
+        return self._made((key, standing), name, reason, ttl_s, produce, departure)
 
     def at_hand(self, key: str, buckets: Sequence[str], ttl_s: float, fresh: bool = False) -> Served | None:
         """The cached answer, when the cache is in this process, so that looking costs no wait; else None."""
@@ -104,7 +117,7 @@ class AnswerCache:
     def _age_s(self, made_at: float) -> float:
         return max(self._clock() - made_at, 0.0)
 
-    def _made(self, key: Hashable, name: str | None, reason: str, ttl_s: float, produce: Callable[[], Produced]) -> Served:
+    def _made(self, key: Hashable, name: str | None, reason: str, ttl_s: float, produce: Callable[[], Produced], departure: Departure) -> Served:
         """Join the flight of `key`, or begin one; kept under `name`."""
         with self._lock:
             flight = self._flights.get(key)
@@ -112,6 +125,7 @@ class AnswerCache:
             joined = consumer is not None
             if flight is None or consumer is None:
                 flight, consumer = self._begin(key, name, ttl_s, produce)
+        departure.on_leaving(partial(flight.leave, consumer))
         try:
             headers = flight.headers(consumer)
         except BaseException:

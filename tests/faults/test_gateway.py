@@ -129,6 +129,16 @@ def test_a_client_that_goes_away_frees_its_slot_and_its_upstream_query_within_tw
     assert ask(gateway, filled, every="7h").status_code == 200
 
 
+def test_a_client_that_leaves_before_the_first_byte_frees_its_slot_too(gateway: Gateway, link: Proxy, filled: str) -> None:
+    link.become(Toxic(bytes_per_s=8_000))
+    with gateway.http(timeout_s=1.0) as leaving, pytest.raises(httpx.ReadTimeout):
+        leaving.get(f"/buckets/{quote(filled, safe='')}", params=RANGE, headers=NO_CACHE)
+    left = time.monotonic()
+    while ask(gateway, "no such bucket").status_code == 429:
+        assert time.monotonic() - left < 2
+        time.sleep(0.05)
+
+
 def test_a_store_that_is_down_is_said_on_every_road_and_the_process_lives(influx: InfluxServer, tmp_path: Path) -> None:
     settings = {"INFLUXDB_URL": f"http://127.0.0.1:{free_port()}", "INFLUXDB_TOKEN": "none-of-yours", "INFLUXDB_ORG": "o"}
     with running_gateway(tmp_path, settings) as gateway, gateway.http() as http:

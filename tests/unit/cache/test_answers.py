@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.cache.answers import AnswerCache, Served
+from service.cache.answers import AnswerCache, Departure, Served
 from service.cache.flight import Produced
 from service.cache.memory import MemoryCache
 from service.errors import StoreBroken, TooManyReads
@@ -246,3 +246,27 @@ def test_each_outcome_is_told() -> None:
     await_(lambda: not cache._flights)
     body(cache.serve("k", ["b"], 60, Maker([b"x"])))
     assert told == ["miss", "hit"]
+
+
+def test_a_client_that_leaves_before_the_first_chunk_ends_the_making_and_its_wait() -> None:
+    cache, maker, departure = answers(), Maker([b"a"], free=False), Departure()
+
+    def wait() -> None:
+        with pytest.raises(StoreBroken):
+            cache.serve("k", ["b"], 60, maker, departure=departure)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    await_(lambda: maker.made == 1)
+    departure.leave()
+    departure.leave()
+    waiting.join(WAIT_S)
+    assert not waiting.is_alive()
+    assert maker.cancelled.wait(WAIT_S)
+
+
+def test_one_that_left_before_it_asked_is_not_served() -> None:
+    cache, maker, departure = answers(), Maker([b"a"], free=False), Departure()
+    departure.leave()
+    with pytest.raises(StoreBroken):
+        cache.serve("k", ["b"], 60, maker, departure=departure)
