@@ -39,6 +39,11 @@ def query_failure(reason: str, status: int | None = None) -> FluxgateError:
         return StoreBusy(f"InfluxDB has too many queries waiting ({reason}). Ask again.", _BUSY_S)
     if "memory allocation limit" in reason:
         return StoreFailed(f"InfluxDB ran into its memory limit ({reason}). Read a shorter range or fewer series, or raise query-memory-bytes.")
+    if "database not found" in reason or "retention policy not" in reason:
+        return StoreFailed(
+            f"InfluxDB does not find the bucket by InfluxQL ({reason}). InfluxDB Cloud wants a mapping for that:"
+            " `influx v1 dbrp create --db BUCKET --rp autogen --default --bucket-id ID`."
+        )
     if "timeout" in reason or "deadline exceeded" in reason:
         return StoreTimeout(f"InfluxDB ran out of time ({reason}). Read a shorter range, or ask later.")
     shown = f"{status}: {reason}" if status else reason

@@ -131,6 +131,7 @@ def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
         (503, {}, b"", StoreUnavailable, "no reason given"),
         (504, {}, b"<html>gateway</html>", StoreTimeout, "gateway"),
         (500, {}, b'{"message":"panic"}', StoreFailed, "500: panic"),
+        (404, {}, b'{"message":"database not found: x"}', StoreFailed, "influx v1 dbrp create"),
     ],
 )
 def test_an_error_answer_says_who_acts(status: int, headers: dict[str, str], body: bytes, kind: type[Exception], says: str) -> None:
