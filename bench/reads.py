@@ -89,8 +89,10 @@ def compare_with_the_usual_script(server: Gateway, influx: InfluxServer) -> None
         theirs_s = measure.seconds(lambda: script.wait(600))
     key = asking(server)
     headers = [part for name, value in key.items() for part in ("-H", f"{name}: {value}")]
+    read = measure.curl(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv", *headers)
+    ours_s = measure.alternate({"ours": read}, 3)["ours"]
     with measure.PeakMemory(server.pid) as ours:
-        ours_s = measure.seconds(measure.curl(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv", *headers))
+        read()
     measure.row(
         "raw CSV against the usual script, time", f"{theirs_s / ours_s:.0f} times faster ({theirs_s:.1f} s / {ours_s:.2f} s)",
         "at least 20 times", theirs_s >= 20 * ours_s,
