@@ -89,9 +89,10 @@ class WindowReader:
             yield block
 
     def _needs_gathering(self, measurement: MeasurementPlan, field: FieldPlan) -> bool:
-        """Flux can do one type that is no text; a field of several, also when some are left out, would stop it."""
+        """Flux can do one type that is no text; a field of several, also when some are left out, would stop it. So would some names."""
         several = len(field.types) > 1 or (measurement.name, field.name) in self._left_out
-        return several or (field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT)
+        text = field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT
+        return several or text or not flux.can_carry(measurement.name, field.name, measurement.tags)
 
 
 def run_of(grid: Grid, start_ns: int, windows: int) -> Grid:

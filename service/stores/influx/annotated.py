@@ -7,6 +7,7 @@ a table of its own with status 200, and one more blank line at the end of every 
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ import pyarrow.csv as pacsv
 
 from service.domain.schema import FieldType
 from service.domain.timerange import parse_time
-from service.errors import InvalidParameter, StoreBroken
+from service.errors import InvalidParameter, StoreBroken, StoreFailed
 from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES
-from service.stores.influx.failures import query_failure
+from service.stores.influx.failures import query_failure, senseless
 
 _FIELD_TYPES = {
     "double": FieldType.FLOAT,
@@ -29,7 +30,17 @@ _FIELD_TYPES = {
 _HEADER_LINES = 4
 FIRST_BLOCK_BYTES, BLOCK_BYTES = 32 * 1024, 2 * 1024 * 1024
 """Blocks begin small, so that the first rows leave at once also over a poor link, and grow."""
+_LINE_END_LOST = re.compile(rb'\\\r\n|(?:^|,)"(?!\\\.")(?=[^\s",])[^",\n]*"(?=[,\r])', re.MULTILINE)
+"""What a line end in a tag leaves behind: a line feed stands behind a backslash, and a cell is quoted for a carriage return alone,
+which the encoder then drops (Go's encoding/csv with UseCRLF; seen on 2.9.1)."""
 _CUT = "InfluxDB's answer ended without its last line: rows are missing. Ask again; if it stays so, look at its log and the link."
+
+
+class LineEndLost(StoreFailed):
+    """A tag holds a line end, which this dialect does not carry: two series may look like one."""
+
+    def __init__(self) -> None:
+        super().__init__("The value of a tag holds a line break, which Flux does not carry exactly: read this measurement raw (every=raw).")
 
 
 @dataclass(frozen=True)
@@ -56,10 +67,11 @@ class Rows:
 
 
 def rows_of(chunks: Iterator[bytes]) -> Iterator[Rows]:
-    """Rows with their columns, in pieces of whole lines. No cell may hold a line break (names and tags cannot).
+    """Rows with their columns, in pieces of whole lines.
 
     Raises:
         FluxgateError: the error that InfluxDB wrote into its answer. StoreBroken: the answer was cut.
+        LineEndLost: a cell does not hold what is stored.
     """
     state, enough = _Sections(), FIRST_BLOCK_BYTES
     for chunk in chunks:
@@ -84,6 +96,8 @@ class _Sections:
         """Give out all whole lines that are there."""
         whole = self.pending.rfind(b"\n") + 1
         region = bytes(self.pending[:whole])
+        if b'"' in region and _LINE_END_LOST.search(region):
+            raise LineEndLost
         position = 0
         while position < len(region):
             if region.startswith(b"\r\n", position):
@@ -143,7 +157,7 @@ def table_of(rows: Rows, labels: Sequence[str]) -> pa.Table:
         table = _read(rows, {f"c{places[name]}": as_text.get(name, kind) for name, kind in wanted.items()}).rename_columns(list(wanted))
         return _from_text(table, columns.value_type)
     except (pa.ArrowInvalid, InvalidParameter, ValueError) as broken:
-        raise StoreBroken(f"InfluxDB answered rows that make no sense ({broken}). Ask again.") from broken
+        raise senseless(broken) from broken
 
 
 def _read(rows: Rows, types: dict[str, pa.DataType]) -> pa.Table:

@@ -1,5 +1,6 @@
 """What an InfluxDB holds: its buckets, their measurements, fields and tags, and where data begins and ends."""
 
+import contextlib
 import difflib
 import json
 import threading
@@ -18,6 +19,8 @@ from service.stores.influx.transport import Transport
 
 _PAGE = 100
 """InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
+_EMPTY_PAGES = 10
+"""So many pages of buckets that a narrow token may not see are passed over."""
 _HOUR_S, _DAY_S = 3_600, 86_400
 _MAPPING_KEPT_S = 60.0
 Shown = list[tuple[str, list[list[Any]]]]
@@ -25,14 +28,24 @@ Shown = list[tuple[str, list[list[Any]]]]
 
 
 @dataclass(frozen=True)
-class NewestText:
-    """The newest value of one text series. `tags` without absent ones."""
+class Asked:
+    """A field whose newest values are asked for, with the types it has."""
 
     measurement: str
     field: str
+    types: tuple[FieldType, ...]
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest value of one series. `tags` without absent ones."""
+
+    measurement: str
+    field: str
+    type: FieldType
     tags: dict[str, str]
     time_ns: int
-    value: str
+    value: float | int | str | bool
 
 
 class Catalog:
@@ -45,7 +58,8 @@ class Catalog:
         self._mapped: dict[str, float] = {}
 
     def buckets(self) -> list[Bucket]:
-        return sorted((_bucket(one) for one in self._pages()), key=lambda one: one.name)
+        with _making_sense("/api/v2/buckets"):
+            return sorted((_bucket(one) for one in self._pages()), key=lambda one: one.name)
 
     def bucket(self, name: str) -> Bucket:
         """Raises UnknownBucket with near names, also when the token may not see the bucket."""
@@ -54,7 +68,8 @@ class Catalog:
             names = [one.name for one in self.buckets()]
             raise UnknownBucket(name, difflib.get_close_matches(name, names))
         self._check_mapping(name, str(found["id"]))
-        return _bucket(found)
+        with _making_sense("/api/v2/buckets"):
+            return _bucket(found)
 
     def create(self, spec: BucketSpec) -> bool:
         if not spec.name:
@@ -62,6 +77,8 @@ class Catalog:
         seconds, rest = divmod(spec.retention_ns, SECOND_NS)
         if rest or spec.retention_ns < 0 or 0 < seconds < _HOUR_S:
             raise InvalidParameter("retention", "InfluxDB keeps data for 1h or longer, in whole seconds; 0 keeps everything.")
+        if self._found(spec.name) is not None:
+            return False
         rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
         payload = {"orgID": self._org(), "name": spec.name, "description": spec.description, "retentionRules": rules}
         body, headers = json.dumps(payload).encode(), {"Content-Type": "application/json"}
@@ -78,14 +95,15 @@ class Catalog:
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         """Measurements by name, of all the bucket's time: types as `SHOW FIELD KEYS` has them, one a shard's type."""
-        fields, tags = self._fields_and_tags(bucket)
         types: dict[str, dict[str, set[FieldType]]] = {}
-        for measurement, rows in fields:
-            for field, kind in rows:
-                types.setdefault(measurement, {}).setdefault(field, set()).add(FieldType(kind))
         keys: dict[str, set[str]] = {}
-        for measurement, rows in tags:
-            keys.setdefault(measurement, set()).update(row[0] for row in rows)
+        with _making_sense("/query"):
+            fields, tags = self._fields_and_tags(bucket)
+            for measurement, rows in fields:
+                for field, kind in rows:
+                    types.setdefault(measurement, {}).setdefault(field, set()).add(FieldType(kind))
+            for measurement, rows in tags:
+                keys.setdefault(measurement, set()).update(row[0] for row in rows)
         return [
             MeasurementSchema(
                 measurement,
@@ -98,19 +116,23 @@ class Catalog:
     def last_point(self, bucket: str) -> int | None:
         """Time of the newest point of all measurements, one statement each in one request."""
         queries = [influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest=True) for one in self.schema(bucket)]
-        found = self._show(bucket, *queries) if queries else []
-        times = [int(rows[0][0]) for series in found for _, rows in series]
-        return max(times, default=None)
+        with _making_sense("/query"):
+            found = self._show(bucket, *queries) if queries else []
+            return max((int(rows[0][0]) for series in found for _, rows in series), default=None)
 
-    def newest_text(self, bucket: str, span: TimeRange, fields: Sequence[tuple[str, str]]) -> list[NewestText]:
-        """The newest value of text fields (pairs of measurement and field) in each series, in one request."""
-        queries = [influxql.newest_value(influxql.source(bucket, measurement), name, span) for measurement, name in fields]
+    def newest(self, bucket: str, span: TimeRange, fields: Sequence[Asked]) -> list[Newest]:
+        """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
+        queries = [influxql.newest_value(influxql.source(bucket, one.measurement), one.field, span) for one in fields]
         found = []
-        for result in self._results(bucket, *queries):
-            measurement, name = fields[result["statement_id"]]
-            for series in result.get("series", []):
-                tags = {key: text for key, text in (series.get("tags") or {}).items() if text}
-                found += [NewestText(measurement, name, tags, int(row[0]), row[1]) for row in series["values"] if row[1] is not None]
+        with _making_sense("/query"):
+            for result in self._results(bucket, *queries):
+                asked = fields[result["statement_id"]]
+                for series in result.get("series", []):
+                    tags = {key: text for key, text in (series.get("tags") or {}).items() if text}
+                    for time_ns, value in (row for row in series["values"] if row[1] is not None):
+                        kind = _kind(value, asked.types)
+                        fitting = float(value) if kind is FieldType.FLOAT else value
+                        found.append(Newest(asked.measurement, asked.field, kind, tags, int(time_ns), fitting))
         return found
 
     def ping(self) -> None:
@@ -144,24 +166,24 @@ class Catalog:
         return next((one for one in _listed(body) if one.get("name") == name), None)
 
     def _pages(self) -> Iterator[dict[str, Any]]:
-        """All user buckets. Pages are counted by offset: a narrow token's page may be short although more follow."""
-        offset, seen = 0, set[str]()
-        while True:
+        """All user buckets. Pages are counted by offset: InfluxDB leaves out what a narrow token may not see after it has cut the
+        pages, so for one (it sees no system bucket) empty pages are no end."""
+        offset, empty, narrow, seen = 0, 0, True, set[str]()
+        while empty <= (_EMPTY_PAGES if narrow else 0):
             parameters = {"org": self._transport.org, "limit": str(_PAGE), "offset": str(offset)}
             page = _listed(self._transport.open("GET", "/api/v2/buckets", parameters).read())
             fresh = [one for one in page if one["id"] not in seen]
-            if not fresh:
-                return
+            empty = 0 if fresh else empty + 1
             seen.update(one["id"] for one in fresh)
+            narrow = narrow and all(one.get("type") != "system" for one in fresh)
             yield from (one for one in fresh if one.get("type") != "system")
             offset += _PAGE
 
     def _org(self) -> str:
         with self._lock:
             if self._org_id is None:
-                found = self._transport.json("GET", "/api/v2/orgs", {"org": self._transport.org})
-                orgs = found.get("orgs", []) if isinstance(found, dict) else []
-                if not orgs:
+                orgs = _dicts(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
+                if not orgs or "id" not in orgs[0]:
                     raise StoreDenied(f"InfluxDB shows no organization {self._transport.org!r} to this token. Check INFLUXDB_ORG.")
                 self._org_id = str(orgs[0]["id"])
             return self._org_id
@@ -174,14 +196,15 @@ class Catalog:
                 return
         wanted = influxql.database(bucket)
         try:
-            found = self._transport.json("GET", "/api/v2/dbrps", {"org": self._transport.org, "db": wanted["db"]})
+            found = _dicts(self._transport.open("GET", "/api/v2/dbrps", {"org": self._transport.org, "db": wanted["db"]}).read(), "content")
         except (StoreDenied, StoreFailed):
             return  # a token without the right to list mappings may still read; only hand-made mappings matter
-        for mapping in found.get("content", []):
+        for mapping in found:
             if mapping.get("retention_policy") == wanted["rp"] and mapping.get("bucketID") != bucket_id:
+                remedy = "" if mapping.get("virtual") else f"Delete the mapping {mapping.get('id')} with `influx v1 dbrp delete`, or r"
                 raise StoreFailed(
-                    f"A DBRP mapping leads the name {bucket!r} to another bucket ({mapping.get('bucketID')}), so InfluxQL would read"
-                    f" the wrong data. Delete the mapping {mapping.get('id')} with `influx v1 dbrp delete`, or rename the bucket."
+                    f"InfluxDB maps the name {bucket!r} to another bucket ({mapping.get('bucketID')}), so InfluxQL would read"
+                    f" the wrong data. {remedy or 'R'}ename the bucket."
                 )
         with self._lock:
             self._mapped[bucket] = now
@@ -209,20 +232,56 @@ class Catalog:
         return self._transport.open("POST", "/query", parameters, query.encode(), headers, bucket=bucket).read()
 
 
+@contextlib.contextmanager
+def _making_sense(path: str) -> Iterator[None]:
+    """Whatever is missing or of another kind in an answer: it is not InfluxDB's."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as broken:
+        raise not_an_answer(path, "its answer lacks what is due") from broken
+
+
 def _results(line: bytes) -> list[dict[str, Any]]:
     if not line.strip():
         return []
     try:
-        return list(json.loads(line)["results"])
+        found = list(json.loads(line, parse_int=_whole)["results"])
+        if all(isinstance(one, dict) and isinstance(one.get("statement_id"), int) for one in found):
+            return found
     except (ValueError, KeyError, TypeError):
-        raise not_an_answer("/query", "it answers something that is not JSON") from None
+        pass
+    raise not_an_answer("/query", "it answers something that is not JSON") from None
+
+
+def _whole(digits: str) -> int | float:
+    """InfluxDB prints the float -0.0 as -0."""
+    return -0.0 if digits == "-0" else int(digits)
+
+
+def _kind(value: object, types: tuple[FieldType, ...]) -> FieldType:
+    if len(types) == 1:
+        return types[0]
+    if isinstance(value, bool | str):
+        return FieldType.BOOLEAN if isinstance(value, bool) else FieldType.STRING
+    return next((kind for kind in types if kind.numeric), FieldType.FLOAT)
 
 
 def _listed(body: bytes) -> list[dict[str, Any]]:
+    found = _dicts(body, "buckets")
+    if all(isinstance(one.get("id"), str) and isinstance(one.get("name"), str) for one in found):
+        return found
+    raise not_an_answer("/api/v2/buckets", "it answers no list of buckets")
+
+
+def _dicts(body: bytes, member: str) -> list[dict[str, Any]]:
+    """The objects of a list that an answer of InfluxDB's API has as `member`; null is no object."""
     try:
-        return list(json.loads(body)["buckets"])
+        found = json.loads(body)[member] or []
+        if isinstance(found, list) and all(isinstance(one, dict) for one in found):
+            return found
     except (ValueError, KeyError, TypeError):
-        raise not_an_answer("/api/v2/buckets", "it answers no list of buckets") from None
+        pass
+    raise not_an_answer("the API", f"it answers no list of {member}") from None
 
 
 def _bucket(found: dict[str, Any]) -> Bucket:

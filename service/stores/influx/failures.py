@@ -72,6 +72,13 @@ def _throttled(headers: Mapping[str, str], reason: str) -> FluxgateError:
     return StoreBusy(f"InfluxDB asks to slow down ({reason}).", 60.0)
 
 
+def senseless(broken: Exception) -> FluxgateError:
+    """The error for rows that do not fit what was asked for. InfluxDB stores any bytes as text; ours is Unicode."""
+    if isinstance(broken, UnicodeDecodeError) or "UTF8" in str(broken):
+        return StoreFailed(f"A text or tag in InfluxDB is not UTF-8 and cannot be read ({broken}). Leave its field or series out, or rewrite it.")
+    return StoreBroken(f"InfluxDB answered rows that make no sense ({broken}). Ask again.")
+
+
 def not_an_answer(path: str, found: str) -> StoreBroken:
     """The error for a 200 that is no answer of InfluxDB."""
     return StoreBroken(f"What answers {path} is not InfluxDB: {found}. Check INFLUXDB_URL, and what stands between (a proxy, a login page).")

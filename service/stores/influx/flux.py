@@ -4,11 +4,14 @@ Filters stand one call each with the literal on the right, and `drop` stands las
 to the window is computed by the storage engine (influxdb query/stdlib/influxdata/influxdb/rules.go).
 """
 
+import re
 from collections.abc import Iterable
 
 from service.domain.selection import Fn
 from service.domain.timerange import LATEST_NS, TimeRange, format_time
 from service.domain.windows import Grid
+
+_OWN_COLUMNS = frozenset({"_start", "_stop", "_time", "_value"})
 
 
 def string(text: str) -> str:
@@ -28,6 +31,12 @@ def instant(time_ns: int) -> str:
     return format_time(min(time_ns, LATEST_NS))
 
 
+def can_carry(measurement: str, field: str, tags: Iterable[str]) -> bool:
+    """Whether an answer in CSV tells these names: it drops and doubles line ends, and tags named like its own columns stop the query (2.9.1)."""
+    tags = tuple(tags)
+    return not _OWN_COLUMNS.intersection(tags) and not any("\r" in name or "\n" in name for name in (measurement, field, *tags))
+
+
 def source(bucket: str, span: TimeRange) -> str:
     return f"from(bucket: {string(bucket)})\n  |> range(start: {instant(span.start_ns)}, stop: {instant(span.stop_ns)})"
 
@@ -43,14 +52,34 @@ def none_of(measurement: str, field: str) -> str:
     return f"  |> filter(fn: (r) => r._measurement != {string(measurement)} or r._field != {string(field)})"
 
 
+def any_field(fields: Iterable[tuple[str, str]]) -> str:
+    """One filter call: one of some pairs of measurement and field."""
+    tests = " or ".join(f"(r._measurement == {string(measurement)} and r._field == {string(field)})" for measurement, field in fields)
+    return f"  |> filter(fn: (r) => {tests})"
+
+
 def windows(grid: Grid, fn: Fn) -> str:
     """Windows of a grid. Without an offset none is written: only then old servers compute it in storage."""
     offset = f", offset: {grid.offset_ns}ns" if grid.offset_ns else ""
     return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset})"
 
 
+_CODES = {"\\": "\\", "n": "\n", "r": "\r"}
 _DROP = '  |> drop(columns: ["_start", "_stop"])'
 
 
 def pipeline(*steps: str) -> str:
     return "\n".join([*steps, _DROP])
+
+
+def as_text(pipeline: str) -> str:
+    """`pipeline`, whose values are text, as a result of its own whose values CSV carries exactly: `plain_text` reads them."""
+    escaped = "r._value"
+    for letter, code in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r")):
+        escaped = f"strings.replaceAll(v: {escaped}, t: {string(letter)}, u: {string(code)})"
+    return f'{pipeline}\n  |> map(fn: (r) => ({{r with _value: "=" + {escaped}}}))\n  |> yield(name: "text")'
+
+
+def plain_text(carried: str) -> str:
+    """The text that `as_text` wrote as `carried`."""
+    return re.sub(r"\\(.)", lambda found: _CODES[found[1]], carried[1:])

@@ -1,4 +1,4 @@
-"""Windows over raw points, computed here: for text, and for fields that changed their type.
+"""Windows over raw points, computed here: for text, for fields that changed their type, and for names that Flux cannot carry.
 
 Flux cannot carry a text exactly and stops without a word where a field changes its type (facts,
 section 8), so these fields are read raw, slice by slice, and aggregated as they stream by; only
@@ -14,6 +14,7 @@ import pyarrow as pa
 from service.domain.schema import FieldType
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan
 from service.domain.windows import Grid
+from service.errors import StoreFailed
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
 from service.frames.labels import combine
 from service.stores.windowed import Bins, columns_of, values_of, window_times
@@ -30,29 +31,49 @@ class GatheredWindows:
         self._field = field
         self._fn = field.fn
         self._grid = grid
+        self._computed = field.types[0] if len(field.types) == 1 and field.types[0].numeric else FieldType.FLOAT
         self._series: dict[Tags, int] = {}
 
     def frames(self, raw: Iterator[Block]) -> Block:
         """The windows' rows, a frame for each type that comes out, series in order of first appearance."""
         keeps_type = self._fn in (Fn.FIRST, Fn.LAST)
-        value = pa.struct([(kind.value, VALUE_TYPES[kind]) for kind in FieldType]) if keeps_type else pa.float64()
+        value = pa.struct([(kind.value, VALUE_TYPES[kind]) for kind in FieldType]) if keeps_type else VALUE_TYPES[self._computed]
         schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
         taken = [VALUE_TYPES[kind] for kind in self._field.types]
         batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if frame.column(1).type in taken)
-        points = pa.RecordBatchReader.from_batches(schema, batches)
-        with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as engine:
-            engine.register("points", points)
-            found = engine.execute(self._query(), self._bound()).to_arrow_table().combine_chunks()
+        found = self._aggregated(batches, schema)
         if keeps_type:
             return tuple(frame for kind in self._field.output if (frame := self._typed(found, kind)).num_rows)
         output = self._field.output[0]
-        values = values_of(found, self._fn, FieldType.FLOAT, output)
+        values = values_of(found, self._fn, self._computed, output)
         return (self._frame(output, found, values),) if found.num_rows else ()
+
+    def _aggregated(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+        """What DuckDB makes of the points. An error of the read comes out as itself, not as DuckDB's about its source."""
+        broken: list[Exception] = []
+
+        def watched() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from batches
+            except Exception as error:
+                broken.append(error)
+                raise
+
+        points = pa.RecordBatchReader.from_batches(schema, watched())
+        with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as engine:
+            engine.register("points", points)
+            try:
+                return engine.sql(self._query(), params=self._bound()).to_arrow_table().combine_chunks()
+            except duckdb.Error as error:
+                if broken:
+                    raise broken[0] from None
+                why = f"The windows of {self._field.name!r} could not be computed ({error})."
+                raise StoreFailed(f"{why} Read a shorter range or longer windows.") from error
 
     def _query(self) -> str:
         place = "0::BIGINT" if self._grid.count == 1 else "(time - $start_ns + $lead_ns) // $width_ns"
         return (
-            f"SELECT series, {place} AS place, {columns_of(self._fn, FieldType.FLOAT)} FROM points"  # noqa: S608  (no caller's text)
+            f"SELECT series, {place} AS place, {columns_of(self._fn, self._computed)} FROM points"  # noqa: S608  (no caller's text)
             " GROUP BY ALL ORDER BY series, place"
         )
 
@@ -68,9 +89,9 @@ class GatheredWindows:
             columns = [values if one.type == values.type else pa.nulls(len(values), one.type) for one in schema.field("value").type]
             values = pa.StructArray.from_arrays(columns, fields=list(schema.field("value").type))
         elif self._fn is Fn.COUNT:
-            values = pa.repeat(pa.scalar(0.0), len(values))
-        else:
-            values = values.cast(pa.float64(), safe=False)
+            values = pa.repeat(pa.scalar(0, VALUE_TYPES[self._computed]), len(values))
+        elif values.type != VALUE_TYPES[self._computed]:
+            values = values.cast(VALUE_TYPES[self._computed], safe=False)
         return pa.RecordBatch.from_arrays([self._numbers(frame), times, values], schema=schema)
 
     def _numbers(self, frame: pa.RecordBatch) -> pa.Array:

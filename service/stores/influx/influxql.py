@@ -1,7 +1,8 @@
 """InfluxQL text, built from names that may hold anything. Pure; the only place that quotes for InfluxQL.
 
 The scanner knows four escapes (backslash before n, backslash and both quotes) and reads a carriage return as a
-line feed (influxql v1.3.0 scanner.go): a name that holds one cannot be said, and is refused.
+line feed (influxql v1.3.0 scanner.go): a name that holds one is said by a regular expression that matches it alone,
+and refused where InfluxQL takes none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,8 +29,19 @@ def string(text: str) -> str:
 
 def _escaped(text: str) -> str:
     if "\r" in text:
-        raise InvalidParameter("name", f"{text!r} holds a carriage return, which InfluxQL cannot say: such a name cannot be read raw.")
+        raise InvalidParameter("name", f"{text!r} holds a carriage return, which InfluxQL cannot say here. Leave that name out of the question.")
     return text.translate(_ESCAPES)
+
+
+def only(name: str) -> str:
+    """A regular expression that matches `name` alone."""
+    letters = (one if one.isascii() and one.isalnum() else f"\\x{{{ord(one):x}}}" for one in name)
+    return f"/^{''.join(letters)}$/"
+
+
+def field(name: str, kind: str = "field") -> str:
+    """A field in a list of columns; `kind` may name one of its types."""
+    return only(name) if "\r" in name else f"{identifier(name)}::{kind}"
 
 
 def database(bucket: str) -> dict[str, str]:
@@ -44,15 +56,20 @@ def where(span: TimeRange, tags: Tags = ()) -> str:
     """The condition for a half-open range and filtered tags; values of one key mean "or"."""
     conditions = [f"time >= {span.start_ns}", f"time <= {span.stop_ns - 1}"]
     for key, values in tags:
-        alternatives = " OR ".join(f"{identifier(key)}::tag = {string(value)}" for value in values)
+        alternatives = " OR ".join(f"{identifier(key)}::tag {_equals(value)}" for value in values)
         conditions.append(f"({alternatives})")
     return " AND ".join(conditions)
+
+
+def _equals(value: str) -> str:
+    return f"=~ {only(value)}" if "\r" in value else f"= {string(value)}"
 
 
 def source(bucket: str, measurement: str | None = None) -> str:
     """A measurement with its database and policy, which some statements need in full; None: all measurements."""
     found = database(bucket)
-    return f"{identifier(found['db'])}.{identifier(found['rp'])}." + ("/.*/" if measurement is None else identifier(measurement))
+    named = "/.*/" if measurement is None else only(measurement) if "\r" in measurement else identifier(measurement)
+    return f"{identifier(found['db'])}.{identifier(found['rp'])}.{named}"
 
 
 def select_points(origin: str, fields: Iterable[str], keys: Iterable[str], span: TimeRange, tags: Tags) -> str:
@@ -60,24 +77,24 @@ def select_points(origin: str, fields: Iterable[str], keys: Iterable[str], span:
 
     The tags stand as columns because the `tags` cell of a CSV answer is not escaped (seen on 2.9.1).
     """
-    columns = [f"{identifier(field)}::field" for field in fields] + [f"{identifier(key)}::tag" for key in keys]
+    columns = [field(name) for name in fields] + [f"{identifier(key)}::tag" for key in keys]
     return f"SELECT {', '.join(columns)} FROM {origin} WHERE {where(span, tags)} GROUP BY *"  # noqa: S608  (InfluxQL, every name quoted above)
 
 
-def edge_point(origin: str, fields: Fields, newest: bool, span: TimeRange = EVER) -> str:
+def edge_point(origin: str, fields: Fields, newest: bool, span: TimeRange = EVER, tags: Tags = ()) -> str:
     """The first or the last point that has one of `fields`. Each type of a field is asked for: a query over shards hides the others."""
-    columns = ", ".join(f"{identifier(name)}::{kind}" for name, types in fields for kind in types)
-    return f"SELECT {columns} FROM {origin} WHERE {where(span)} ORDER BY time {'DESC' if newest else 'ASC'} LIMIT 1"  # noqa: S608
+    columns = ", ".join(field(name, kind) for name, types in fields for kind in types)
+    return f"SELECT {columns} FROM {origin} WHERE {where(span, tags)} ORDER BY time {'DESC' if newest else 'ASC'} LIMIT 1"  # noqa: S608
 
 
-def newest_value(origin: str, field: str, span: TimeRange) -> str:
+def newest_value(origin: str, name: str, span: TimeRange) -> str:
     """The newest value of a field in each series, with its own time."""
-    return f"SELECT LAST({identifier(field)}::field) FROM {origin} WHERE {where(span)} GROUP BY *"  # noqa: S608
+    return f"SELECT LAST({field(name)}) FROM {origin} WHERE {where(span)} GROUP BY *"  # noqa: S608
 
 
-def one_point(origin: str, field: str) -> str:
+def one_point(origin: str, name: str) -> str:
     """Any point of a measurement: its answer lists every tag key."""
-    return f"SELECT {identifier(field)}::field FROM {origin} WHERE {where(EVER)} GROUP BY * LIMIT 1 SLIMIT 1"  # noqa: S608
+    return f"SELECT {field(name)} FROM {origin} WHERE {where(EVER)} GROUP BY * LIMIT 1 SLIMIT 1"  # noqa: S608
 
 
 def show_fields(origin: str) -> str:

@@ -1,15 +1,16 @@
-"""The newest values: one Flux query for everything but text, and one of InfluxQL for text, which Flux cannot carry exactly."""
+"""The newest values, asked in one Flux query; what its CSV cannot carry exactly is asked in InfluxQL, in one request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import pyarrow as pa
 
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
+from service.frames.frame import VALUE_TYPES
 from service.stores.influx import flux
-from service.stores.influx.annotated import rows_of
-from service.stores.influx.catalog import Catalog, NewestText
+from service.stores.influx.annotated import LineEndLost, rows_of
+from service.stores.influx.catalog import Asked, Catalog, Newest
 from service.stores.influx.labels import frames_of, long_frame
 from service.stores.influx.raw import ask_flux
 from service.stores.influx.transport import Call, Transport
@@ -19,22 +20,50 @@ def newest_frames(
     transport: Transport, catalog: Catalog, bucket: str, span: TimeRange, schema: list[MeasurementSchema], call: Call
 ) -> list[pa.RecordBatch]:
     """Long frames, one row for each field and series of the measurements in `schema`."""
-    text = [(one.name, name) for one in schema for name, types in one.fields.items() if types == (FieldType.STRING,)]
-    query = flux.pipeline(
-        flux.source(bucket, span),
-        flux.any_of("_measurement", [one.name for one in schema]),
-        *(flux.none_of(measurement, name) for measurement, name in text),
-        "  |> last()",
-    )
-    reply = ask_flux(transport, query, call, bucket)
-    frames = [frame for rows in rows_of(reply.chunks()) for frame in frames_of(rows)]
-    return frames + (list(_text_frames(catalog.newest_text(bucket, span, text))) if text else [])
+    fields = [Asked(one.name, name, types) for one in schema for name, types in one.fields.items()]
+    carried = {one.name: flux.can_carry(one.name, "", one.tags) for one in schema}
+    plain = [one for one in fields if carried[one.measurement] and _is_plain(one)]
+    rest = sorted(set(fields) - set(plain), key=lambda one: (one.measurement, one.field))
+    frames: list[pa.RecordBatch] = []
+    try:
+        if plain:
+            frames = list(_by_flux(transport, bucket, span, plain, rest, call))
+    except LineEndLost:
+        frames, rest = [], fields
+    return frames + (list(_frames(catalog.newest(bucket, span, rest))) if rest else [])
 
 
-def _text_frames(found: Iterable[NewestText]) -> Iterable[pa.RecordBatch]:
-    for (measurement, field), group in groupby(found, key=lambda one: (one.measurement, one.field)):
+def _is_plain(one: Asked) -> bool:
+    """Text of another shard could stand between the numbers of a field, and cannot be told from them in Flux."""
+    return flux.can_carry("", one.field, ()) and (one.types == (FieldType.STRING,) or FieldType.STRING not in one.types)
+
+
+def _by_flux(transport: Transport, bucket: str, span: TimeRange, plain: list[Asked], rest: list[Asked], call: Call) -> Iterator[pa.RecordBatch]:
+    """Numbers and booleans as they are, text as a second result of the same query."""
+    text = [(one.measurement, one.field) for one in plain if one.types == (FieldType.STRING,)]
+    others = sorted({one.measurement for one in plain if one.types != (FieldType.STRING,)})
+    left_out = text + [(one.measurement, one.field) for one in rest if one.measurement in others]
+    source, newest, queries = flux.source(bucket, span), "  |> last()", []
+    if others:
+        filters = [flux.any_of("_measurement", others), *(flux.none_of(*one) for one in left_out if one[0] in others)]
+        queries.append(flux.pipeline(source, *filters, newest))
+    if text:
+        queries.append(flux.as_text(flux.pipeline(source, flux.any_field(text), newest)))
+    reply = ask_flux(transport, "\n\n".join(['import "strings"', *queries] if text else queries), call, bucket)
+    for rows in rows_of(reply.chunks()):
+        for frame in frames_of(rows):
+            yield _plain(frame) if rows.columns.value_type is FieldType.STRING else frame
+
+
+def _plain(frame: pa.RecordBatch) -> pa.RecordBatch:
+    values = pa.array([flux.plain_text(carried) for carried in frame.column(1).to_pylist()], pa.string())
+    return pa.RecordBatch.from_arrays([frame.column(0), values, *frame.columns[2:]], schema=frame.schema)
+
+
+def _frames(found: Iterable[Newest]) -> Iterator[pa.RecordBatch]:
+    for (measurement, field, kind), group in groupby(found, key=lambda one: (one.measurement, one.field, one.type)):
         rows = list(group)
         keys = tuple(sorted({key for row in rows for key in row.tags}))
         tags = [pa.array([row.tags.get(key) for row in rows], pa.string()).dictionary_encode() for key in keys]
-        times, values = pa.array([row.time_ns for row in rows], pa.int64()), pa.array([row.value for row in rows], pa.string())
-        yield long_frame(FieldType.STRING, measurement, field, keys, times, values, tags)
+        times, values = pa.array([row.time_ns for row in rows], pa.int64()), pa.array([row.value for row in rows], VALUE_TYPES[kind])
+        yield long_frame(kind, measurement, field, keys, times, values, tags)

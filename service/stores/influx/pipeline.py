@@ -5,12 +5,12 @@ At most a few blocks wait between the two, counted in bytes, so memory does not 
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 
 from service.frames.frame import Block
-from service.stores.influx.transport import Cancelled
+from service.stores.influx.transport import Call, Cancelled
 
-_MOST_BYTES = 8 * 1024 * 1024
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 def block_bytes(block: Block) -> int:
@@ -18,11 +18,11 @@ def block_bytes(block: Block) -> int:
 
 
 class ReadAhead:
-    """Runs `blocks` in a thread of its own and gives them out in order; `cancel` ends both sides."""
+    """Runs `blocks` in a thread of its own and gives them out in order; `cancel`, or the end of the call's time, ends both sides."""
 
-    def __init__(self, blocks: Generator[Block, None, None], abort: Callable[[], None]) -> None:
+    def __init__(self, blocks: Generator[Block, None, None], call: Call) -> None:
         self._blocks = blocks
-        self._abort = abort
+        self._call = call
         self._changed = threading.Condition()
         self._waiting: deque[Block] = deque()
         self._waiting_bytes = 0
@@ -36,7 +36,7 @@ class ReadAhead:
         self._thread.start()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._done)
+                self._wait()
                 if not self._waiting:
                     break
                 block = self._waiting.popleft()
@@ -51,7 +51,14 @@ class ReadAhead:
         with self._changed:
             self._cancelled = True
             self._changed.notify_all()
-        self._abort()
+        self._call.abort()
+
+    def _wait(self) -> None:
+        """Until there is a block or the end. A server that drips never lets the other thread look at the clock: this one does."""
+        left_s = self._call.left_s()
+        if not self._changed.wait_for(lambda: self._waiting or self._done, None if left_s is None else max(left_s, 0.0)):
+            self._call.abort()
+            self._changed.wait_for(lambda: self._waiting or self._done)
 
     def _fetch(self) -> None:
         try:

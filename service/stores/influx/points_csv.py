@@ -15,18 +15,24 @@ from service.domain.schema import FieldType
 from service.errors import StoreBroken
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, Block
 from service.stores.influx.annotated import BLOCK_BYTES, FIRST_BLOCK_BYTES
+from service.stores.influx.failures import senseless
 from service.stores.influx.labels import long_frame
 
 _END_HEADER = b"name,tags,fieldKey,fieldType\n"
 
 
-def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The rows of the first statement in pieces of whole lines, without the header.
+class EndMissing(StoreBroken):
+    """The connection ended in good order, but the end mark did not arrive: InfluxDB may know why."""
 
-    No cell holds a line feed (line protocol cannot store one in a name or tag), so lines are rows.
+
+def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The rows of the first statement in pieces of whole rows, without the header.
+
+    Line protocol stores a line feed in a name or tag only behind a backslash, which stays (seen on 2.9.1), and no name or tag ends
+    with a backslash: so a line feed without one before it ends a row, and two in a row end the section.
 
     Raises:
-        StoreBroken: the section of the second statement did not arrive.
+        EndMissing: the section of the second statement did not arrive.
     """
     pending, begun, ended, enough = bytearray(), False, False, FIRST_BLOCK_BYTES
     for chunk in chunks:
@@ -45,13 +51,13 @@ def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if not ended and len(pending) == before:
             break
     if not ended or not _has_row(pending):
-        raise StoreBroken("InfluxDB's answer ended before its end mark: rows are missing. Ask again; if it stays so, look at its log and the link.")
+        raise EndMissing("InfluxDB's answer ended before its end mark: rows are missing. Ask again; if it stays so, look at its log and the link.")
 
 
 def _take(pending: bytearray, begun: bool, final: bool) -> tuple[bytes, bool, bool]:
     """Take whole rows from the front of `pending`; say whether the header was seen, and whether the end mark was."""
     if not begun:
-        line = pending.find(b"\n")
+        line = _first_row_end(pending)
         if line < 0:
             return b"", False, False
         if pending.startswith(_END_HEADER):
@@ -66,10 +72,24 @@ def _take(pending: bytearray, begun: bool, final: bool) -> tuple[bytes, bool, bo
         if not (len(_END_HEADER) > len(pending) or pending.startswith(_END_HEADER)):
             raise StoreBroken("InfluxDB's answer holds a section that was not asked for.")
         return rows, True, True
-    whole = pending.rfind(b"\n", 0, len(pending) if final else len(pending) - 1) + 1
+    whole = _last_row_end(pending, len(pending) if final else len(pending) - 1) + 1
     rows = bytes(pending[:whole])
     del pending[:whole]
     return rows, True, False
+
+
+def _first_row_end(text: bytearray) -> int:
+    end = text.find(b"\n")
+    while end > 0 and text[end - 1 : end] == b"\\":
+        end = text.find(b"\n", end + 1)
+    return end
+
+
+def _last_row_end(text: bytearray, stop: int) -> int:
+    end = text.rfind(b"\n", 0, stop)
+    while end > 0 and text[end - 1 : end] == b"\\":
+        end = text.rfind(b"\n", 0, end)
+    return end
 
 
 def _has_row(section: bytes | bytearray) -> bool:
@@ -99,7 +119,7 @@ class PointRows:
         try:
             table = pacsv.read_csv(io.BytesIO(rows), read, self._parse, self._convert)
         except pa.ArrowInvalid as broken:
-            raise StoreBroken(f"InfluxDB answered rows that make no sense ({broken}). Ask again.") from broken
+            raise senseless(broken) from broken
         columns = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
         times, values, tags = columns[0], columns[1 : 1 + len(self._fields)], columns[1 + len(self._fields) :]
         frames = (

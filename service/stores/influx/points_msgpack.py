@@ -16,7 +16,7 @@ import pyarrow as pa
 from service.domain.schema import FieldType
 from service.errors import FluxgateError, StoreBroken
 from service.frames.frame import VALUE_TYPES, Block
-from service.stores.influx.failures import query_failure
+from service.stores.influx.failures import query_failure, senseless
 from service.stores.influx.labels import long_frame
 
 _FIRST_BLOCK_ROWS, _BLOCK_ROWS = 1_000, 20_000
@@ -61,6 +61,8 @@ def _messages(unpacker: msgpack.Unpacker) -> Iterator[dict[str, Any]]:
             message = unpacker.unpack()
         except msgpack.OutOfData:
             return
+        except UnicodeDecodeError as broken:
+            raise senseless(broken) from broken
         except (ValueError, msgpack.UnpackException, msgpack.BufferFull) as broken:
             raise StoreBroken(f"InfluxDB answered something that is no MessagePack ({broken}). Check INFLUXDB_URL.") from broken
         if not isinstance(message, dict):

@@ -5,23 +5,25 @@ word (facts, section 8); inside one shard group a field has one type.
 """
 
 import json
+import math
 from collections.abc import Iterator
 
+from service.domain.durations import parse_duration
 from service.domain.schema import Bucket, FieldType
 from service.domain.selection import MeasurementPlan, Selection
 from service.domain.timerange import TimeRange, slices
-from service.errors import StoreFailed
 from service.frames.frame import Block
 from service.stores.influx import flux, influxql
 from service.stores.influx.annotated import first_datatype
-from service.stores.influx.failures import not_an_answer
-from service.stores.influx.points_csv import PointRows, cut_sections
+from service.stores.influx.failures import not_an_answer, query_failure
+from service.stores.influx.points_csv import EndMissing, PointRows, cut_sections
 from service.stores.influx.points_msgpack import PointSeries, series_of
 from service.stores.influx.transport import Call, Reply, Transport
 
 _FEW_SLICES = 4
 """More slices than this are worth two small questions for where the data begins and ends."""
 _CHUNK_ROWS = "10000"
+_DAY_NS = parse_duration("1d", "slice")
 
 
 class RawReader:
@@ -34,19 +36,34 @@ class RawReader:
         self._call = call
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
-        """Blocks of complete rows, slice by slice, in ascending order of the slices."""
-        span = self._filled(measurement, self._selection.span)
-        if span is None:
-            return
-        exact = any(len(field.types) > 1 or field.types == (FieldType.STRING,) for field in measurement.fields)
-        for piece in slices(span, self._bucket.shard_ns):
-            yield from self._by_msgpack(measurement, piece) if exact else self._by_csv(measurement, piece)
+        """Blocks of complete rows, slice by slice, in ascending order of the slices. Stretches without points are jumped over."""
+        mixed = any(len(field.types) > 1 for field in measurement.fields)
+        exact = mixed or _needs_msgpack(measurement)
+        step_ns = _slice_ns(self._bucket, mixed)
+        rest = self._filled(measurement, self._selection.span, step_ns)
+        while rest is not None:
+            piece, found = next(slices(rest, step_ns)), False
+            for block in self._by_msgpack(measurement, piece) if exact else self._by_csv(measurement, piece):
+                found = True
+                yield block
+            rest = TimeRange(piece.stop_ns, rest.stop_ns) if piece.stop_ns < rest.stop_ns else None
+            if rest is not None and not found:
+                rest = self._from_first_point(measurement, rest, step_ns)
 
     def _by_csv(self, measurement: MeasurementPlan, span: TimeRange) -> Iterator[Block]:
         reply = self._ask(measurement, measurement.tags, span, "application/csv")
         rows = PointRows(measurement.name, [(field.name, field.types[0]) for field in measurement.fields], measurement.tags)
-        for lines in cut_sections(reply.chunks()):
-            yield rows.block(lines)
+        try:
+            for lines in cut_sections(reply.chunks()):
+                yield rows.block(lines)
+        except EndMissing:
+            self._raise_reason(measurement, span)
+            raise
+
+    def _raise_reason(self, measurement: MeasurementPlan, span: TimeRange) -> None:
+        """CSV swallows the error of a statement: ask again in MessagePack, which raises it."""
+        for _ in series_of(self._ask(measurement, (), span, "application/x-msgpack").chunks()):
+            pass
 
     def _by_msgpack(self, measurement: MeasurementPlan, span: TimeRange) -> Iterator[Block]:
         reply = self._ask(measurement, (), span, "application/x-msgpack")
@@ -70,18 +87,25 @@ class RawReader:
             "POST", "/query", {**parameters, "org": self._transport.org}, query.encode(), headers, self._call, self._bucket.name
         )
 
-    def _filled(self, measurement: MeasurementPlan, span: TimeRange) -> TimeRange | None:
+    def _filled(self, measurement: MeasurementPlan, span: TimeRange, step_ns: int) -> TimeRange | None:
         """The part of `span` from the first to the last point, when looking for it saves slices."""
-        if span.length_ns <= _FEW_SLICES * self._bucket.shard_ns:
+        if span.length_ns <= _FEW_SLICES * step_ns:
             return span
         first = self._edge(measurement, span, newest=False)
         last = self._edge(measurement, span, newest=True)
         return None if first is None or last is None else TimeRange(first, last + 1)
 
+    def _from_first_point(self, measurement: MeasurementPlan, span: TimeRange, step_ns: int) -> TimeRange | None:
+        """`span` from its first point on, when looking for it saves slices."""
+        if span.length_ns <= _FEW_SLICES * step_ns:
+            return span
+        first = self._edge(measurement, span, newest=False)
+        return None if first is None else TimeRange(first, span.stop_ns)
+
     def _edge(self, measurement: MeasurementPlan, span: TimeRange, newest: bool) -> int | None:
         origin = influxql.source(self._bucket.name, measurement.name)
         fields = [(field.name, field.types) for field in measurement.fields]
-        return edge_time(self._query(influxql.edge_point(origin, fields, newest, span), "application/json").read())
+        return edge_time(self._query(influxql.edge_point(origin, fields, newest, span, self._selection.tags), "application/json").read())
 
     def _type_in(self, measurement: str, field: str, span: TimeRange) -> FieldType:
         """The type of a field inside one shard group, which only Flux says."""
@@ -89,6 +113,18 @@ class RawReader:
             flux.source(self._bucket.name, span), flux.any_of("_measurement", [measurement]), flux.any_of("_field", [field]), "  |> first()"
         )
         return first_datatype(ask_flux(self._transport, query, self._call, self._bucket.name).chunks())
+
+
+def _needs_msgpack(measurement: MeasurementPlan) -> bool:
+    """Text, and names that no column of InfluxQL's can be asked by."""
+    names = (*(field.name for field in measurement.fields), *measurement.tags)
+    return any(FieldType.STRING in field.types for field in measurement.fields) or any("\r" in name for name in names)
+
+
+def _slice_ns(bucket: Bucket, mixed: bool) -> int:
+    """The length of slices. For a field of several types at most a day: groups made before the bucket's setting was
+    changed keep their length, and a slice over several of them would lose types (facts, 1.9)."""
+    return math.gcd(bucket.shard_ns, _DAY_NS) if mixed else bucket.shard_ns
 
 
 def ask_flux(transport: Transport, query: str, call: Call, bucket: str) -> Reply:
@@ -102,12 +138,13 @@ def ask_flux(transport: Transport, query: str, call: Call, bucket: str) -> Reply
 def edge_time(body: bytes) -> int | None:
     """The time of the one point that an InfluxQL answer (JSON, epoch=ns) holds."""
     try:
-        results = [json.loads(line)["results"] for line in body.splitlines() if line.strip()]
-    except (ValueError, KeyError, TypeError):
+        results = [result for line in body.splitlines() if line.strip() for result in json.loads(line)["results"]]
+        errors = [str(result["error"]) for result in results if "error" in result]
+        times = [int(series["values"][0][0]) for result in results for series in result.get("series", [])]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise not_an_answer("/query", "it answers something that is not JSON") from None
-    for result in (one for found in results for one in found):
-        if "error" in result:
-            raise StoreFailed(f"InfluxDB answered an error ({result['error']}). Its log says more.")
-        for series in result.get("series", []):
-            return int(series["values"][0][0])
-    return None
+    if errors:
+        raise query_failure(errors[0])
+    if not results:
+        raise not_an_answer("/query", "it answers no results")
+    return times[0] if times else None

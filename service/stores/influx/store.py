@@ -54,7 +54,7 @@ class InfluxStore:
         bucket = self._catalog.bucket(selection.bucket)
         plan = plan_read(selection, self._catalog.schema(selection.bucket))
         call = Call(self._read_timeout_s)
-        ahead = ReadAhead(self._blocks(bucket, selection, plan, call), call.abort)
+        ahead = ReadAhead(self._blocks(bucket, selection, plan, call), call)
         return Reading(plan, iter(ahead), ahead.cancel)
 
     def _blocks(self, bucket: Bucket, selection: Selection, plan: ReadPlan, call: Call) -> Generator[Block, None, None]:
@@ -71,9 +71,9 @@ class InfluxStore:
         if not schema:
             return Latest((), {})
         frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
-        present = {frame.column(3)[0].as_py() for frame in frames}
+        present = {frame.column(3)[0].as_py() for frame in frames if frame.num_rows}
         fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
-        return Latest(tuple(frames), {name: fields[name] for name in sorted(present)})
+        return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))})
 
     def _remembered_schema(self, bucket: str) -> list[MeasurementSchema]:
         """The schema, kept for a few seconds: who asks for the latest asks often."""

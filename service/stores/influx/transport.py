@@ -44,6 +44,7 @@ class Call:
         self.aborted = False
         self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
         self._connection: HTTPConnection | None = None
+        self._sock: socket.socket | None = None
         self._reused = False
 
     def abort(self) -> None:
@@ -51,24 +52,36 @@ class Call:
         self.aborted = True
         with _carrying:
             connection = self._connection
-            sock = connection.sock if connection is not None and _carried.get(connection) is self else None
+            carried = connection is not None and _carried.get(connection) is self
+            sock = (connection.sock or self._sock) if connection is not None and carried else None
             if sock is not None:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raise when the call was aborted or its time is over."""
-        if self.aborted:
-            raise Cancelled("The read was cancelled.")
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        left_s = self.left_s()
+        if left_s is not None and left_s <= 0:
             self.abort()
             raise StoreTimeout("The read took longer than READ_TIMEOUT_S. Read a shorter range, or raise it.")
+        if self.aborted:
+            raise Cancelled("The read was cancelled.")
+
+    def left_s(self) -> float | None:
+        """Seconds until the call's time is over; None: it has no end."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
 
     def attach(self, connection: HTTPConnection) -> None:
         with _carrying:
             self._connection = connection
             self._reused = connection in _carried and connection.sock is not None
             _carried[connection] = self
+
+    def sent(self, connection: HTTPConnection) -> None:
+        """Keep the socket of the request: a connection forgets it when the server answers `Connection: close`."""
+        with _carrying:
+            self._sock = connection.sock
+        self.check()
 
     def was_stale(self, broken: Exception) -> bool:
         """A kept connection that InfluxDB had closed meanwhile: asking on another is no second try (RFC 9112, 9.3.1)."""
@@ -79,7 +92,7 @@ class Call:
     def detach(self) -> None:
         """The answer is over: from now on its connection belongs to whoever takes it from the pool."""
         with _carrying:
-            self._connection = None
+            self._connection = self._sock = None
 
 
 class _WatchedHTTP(HTTPConnection):
@@ -88,14 +101,14 @@ class _WatchedHTTP(HTTPConnection):
     def request(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  (urllib3's own signature is passed on)
         _attach(self)
         super().request(*arguments, **named)
-        _check()
+        _sent(self)
 
 
 class _WatchedHTTPS(HTTPSConnection):
     def request(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
         _attach(self)
         super().request(*arguments, **named)
-        _check()
+        _sent(self)
 
 
 def _attach(connection: HTTPConnection) -> None:
@@ -104,10 +117,10 @@ def _attach(connection: HTTPConnection) -> None:
         call.attach(connection)
 
 
-def _check() -> None:
+def _sent(connection: HTTPConnection) -> None:
     call = getattr(_current, "call", None)
     if call is not None:
-        call.check()
+        call.sent(connection)
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
@@ -140,6 +153,7 @@ class Reply:
                 self._call.check()
                 piece = self._response.read1(CHUNK_BYTES) if size < FIRST_BYTES else self._response.read(READ_BYTES)
                 if not piece:
+                    self._call.check()  # a body that ends with its connection ends the same way when that is shut down
                     break
                 size += len(piece)
                 yield piece
@@ -252,12 +266,12 @@ class Transport:
 
 def _translated(broken: Exception, path: str) -> FluxgateError:
     reason = _plain(broken)
+    if isinstance(broken, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError | ConnectionRefusedError):
+        return StoreUnavailable(f"No connection to InfluxDB ({reason}). Is it running at INFLUXDB_URL?")
     if isinstance(broken, urllib3.exceptions.ConnectTimeoutError):
         return StoreUnavailable(f"InfluxDB did not take a connection in time ({reason}). Is it running at INFLUXDB_URL?")
     if isinstance(broken, urllib3.exceptions.TimeoutError | TimeoutError):
         return StoreTimeout("InfluxDB was silent for longer than INFLUXDB_SILENCE_TIMEOUT_S. Read a shorter range, or raise it.")
-    if isinstance(broken, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError | ConnectionRefusedError):
-        return StoreUnavailable(f"No connection to InfluxDB ({reason}). Is it running at INFLUXDB_URL?")
     if isinstance(broken, urllib3.exceptions.SSLError):
         return StoreUnavailable(f"No trusted connection to InfluxDB ({reason}). Check its certificate and INFLUXDB_URL.")
     return StoreBroken(f"InfluxDB's answer to {path} was cut off ({reason}). Ask again; if it stays so, look at its log and the link.")
