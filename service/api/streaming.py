@@ -9,25 +9,17 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.api.leaving import threads, watched
 from service.cache.answers import Served
 from service.errors import FluxgateError
 
 _log = structlog.get_logger(__name__)
-_threads: dict[int, anyio.CapacityLimiter] = {}
-_MOST_THREADS = 128
 Chunk = bytes | memoryview
-
-
-def threads() -> anyio.CapacityLimiter:
-    """Threads for reads, apart from those of the other routes, one set for each event loop."""
-    loop = id(anyio.lowlevel.current_token())
-    return _threads.setdefault(loop, anyio.CapacityLimiter(_MOST_THREADS))
 
 
 def gzipped(chunks: Iterable[Chunk]) -> Iterator[bytes]:
@@ -63,32 +55,18 @@ class AnswerResponse(Response):
             self.raw_headers.append((b"content-length", str(served.size_bytes).encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = anyio.Event()
         if self._at_hand:
             await self._send_at_once(send)
             return
-        failure: BaseException | None = None
-        async with anyio.create_task_group() as group:
-
-            async def watch() -> None:
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-                gone.set()
-                await anyio.to_thread.run_sync(self._served.close)
-
-            group.start_soon(watch)
-            try:
-                await self._send_all(send, gone)
-            except Exception as error:  # noqa: BLE001  (raised again below, once the watcher has ended)
-                failure = error
-            finally:
-                group.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._served.close)
-        if failure is not None and not gone.is_set():
+        try:
+            await watched(receive, self._served.close, lambda gone: self._send_all(send, gone))
+        except Exception as failure:
             if isinstance(failure, FluxgateError):
                 _log.error("answer broken off", code=failure.code, detail=failure.message)
             raise BrokenOff from failure
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._served.close)
 
     async def _send_at_once(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -100,11 +78,16 @@ class AnswerResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send, gone: anyio.Event) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        while (chunk := await self._next()) is not None and not gone.is_set():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if not gone.is_set():
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        """Until the end, or until the client is gone: then what fails is of no matter."""
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while (chunk := await self._next()) is not None and not gone.is_set():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if not gone.is_set():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Exception:
+            if not gone.is_set():
+                raise
 
     async def _next(self) -> Chunk | None:
         return await anyio.to_thread.run_sync(next, self._chunks, None, limiter=threads())

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-import anyio
 import anyio.to_thread
 from fastapi import Request
 
-from service.api.streaming import threads
+from service.api.leaving import threads, watched
 from service.cache.answers import Departure, Served
 from service.domain.access import Principal
 from service.errors import UnknownBucket
@@ -28,22 +27,4 @@ async def seen(principal: Principal, act: Callable[[], Result]) -> Result:
 async def awaited(request: Request, principal: Principal, serve: Callable[[Departure], Served]) -> Served:
     """What `serve` gives. When the client leaves before that, the read is ended at once, and its slot is free."""
     departure = Departure()
-    failure: Exception | None = None
-    served: Served | None = None
-    async with anyio.create_task_group() as group:
-
-        async def watch() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            await anyio.to_thread.run_sync(departure.leave)
-
-        group.start_soon(watch)
-        try:
-            served = await seen(principal, partial(serve, departure))
-        except Exception as error:  # noqa: BLE001  (raised again below, outside the group, as itself)
-            failure = error
-        group.cancel_scope.cancel()
-    if served is None:
-        assert failure is not None
-        raise failure
-    return served
+    return await watched(request.receive, departure.leave, lambda _gone: seen(principal, partial(serve, departure)))
