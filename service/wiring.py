@@ -52,7 +52,8 @@ def assemble(settings: Settings) -> Parts:
     """Make all parts. Raises ConfigurationError with what to change."""
     state = open_state(settings)
     keys = KeyRing(state, settings.api_key.get_secret_value() if settings.api_key else None, time.time)
-    metrics = Metrics()
+    slots = Slots(settings.max_reads)
+    metrics = Metrics(lambda: slots.taken)
     cache = _cache(settings)
     return Parts(
         settings=settings,
@@ -64,7 +65,7 @@ def assemble(settings: Settings) -> Parts:
         config=ConfigStore(state, time.time),
         limits=_limits(settings),
         metrics=metrics,
-        slots=Slots(settings.max_reads),
+        slots=slots,
         failed_tries=FailedTries(settings.max_failed_tries),
         clock_ns=time.time_ns,
     )

@@ -12,11 +12,11 @@ from service.api.auth import allow_bucket, requires
 from service.api.deps import Parts, parts_of
 from service.api.names import decode_segment
 from service.api.parameters import PARAMETERS
-from service.api.reading import Question, understand
+from service.api.reading import understand
 from service.api.schemas import PROBLEM, BucketInfo, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.streaming import AnswerResponse, wants_gzip
 from service.api.waiting import awaited, seen
-from service.cache.answers import Departure, Served
+from service.cache.answers import Served
 from service.domain.access import Principal, Scope
 from service.domain.durations import format_duration, parse_duration
 from service.domain.schema import Bucket, BucketSpec
@@ -107,23 +107,13 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
         bucket, request.query_params.multi_items(), request.headers.get("Accept"), parts.clock_ns(), limits.default_every, limits.max_windows
     )
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    served = _at_hand(parts, question, fresh)
+    kept = reads.kept_as(parts, question)
+    served = parts.answers.at_hand(*kept, fresh)
     if served is None:
-        served = await awaited(request, principal, partial(_serve, parts, question, fresh))
+        served = await awaited(request, principal, partial(parts.answers.serve, *kept, partial(reads.produce, parts, question), fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
     return AnswerResponse(served, headers, gzip)
-
-
-def _serve(parts: Parts, question: Question, fresh: bool, departure: Departure) -> Served:
-    bucket = question.selection.bucket
-    return parts.answers.serve(
-        reads.with_identity(parts, question), [bucket], reads.ttl_s(parts, question), lambda: reads.produce(parts, question), fresh, departure
-    )
-
-
-def _at_hand(parts: Parts, question: Question, fresh: bool) -> Served | None:
-    return parts.answers.at_hand(reads.with_identity(parts, question), [question.selection.bucket], reads.ttl_s(parts, question), fresh)
 
 
 def cache_header(served: Served) -> str:

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import orjson
 import pyarrow as pa
 
 from service.api.deps import Parts
+from service.api.names import header_names
 from service.cache.flight import Produced
 from service.domain.telemetry import Newest, flat, fold, thingsboard
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
-
-_LONGEST_HEADER = 4000
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,6 @@ def _printed(
     parts: Parts, question: LatestQuestion, rows: list[Newest], known: dict[tuple[str, str], dict[str, tuple[str, ...]]], now_ns: int
 ) -> tuple[bytes, str]:
     telemetry = fold(rows, known)
-    text = ",".join(f"{quote(measurement, safe='')}.{quote(field, safe='')}" for measurement, field in telemetry.text)[:_LONGEST_HEADER]
     latitude, longitude = _coordinates(parts)
     document: dict[str, object]
     if question.form == "rows":
@@ -55,7 +52,7 @@ def _printed(
     else:
         shape = flat if question.form == "flat" else thingsboard
         document = shape(telemetry, now_ns // 1_000_000, latitude, longitude)
-    return orjson.dumps(document), text
+    return orjson.dumps(document), header_names(telemetry.text)
 
 
 def _coordinates(parts: Parts) -> tuple[float | None, float | None]:

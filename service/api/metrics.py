@@ -1,5 +1,7 @@
 """What the gateway counts of itself, in Prometheus' form. Labels are routes, never buckets or paths."""
 
+from collections.abc import Callable
+
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -9,7 +11,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 class Metrics:
     """One registry a process, so that several apps in one process do not meet."""
 
-    def __init__(self) -> None:
+    def __init__(self, reads_running: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter("fluxgate_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
         self.seconds = Histogram(
@@ -24,7 +26,7 @@ class Metrics:
         self.bytes_out = Counter("fluxgate_bytes_out", "Bytes of answers sent.", registry=self.registry)
         self.bytes_in = Counter("fluxgate_bytes_in", "Bytes of requests taken.", registry=self.registry)
         self.points_in = Counter("fluxgate_points_stored", "Points stored through the gateway.", registry=self.registry)
-        self.reads = Gauge("fluxgate_reads_running", "Reads under way.", registry=self.registry)
+        Gauge("fluxgate_reads_running", "Reads under way.", registry=self.registry).set_function(reads_running)
         self._memory = Gauge("fluxgate_memory_bytes", "Resident memory of the process.", registry=self.registry)
         self._process = psutil.Process()
 

@@ -1,11 +1,21 @@
-"""Names in paths: a bucket may hold slashes, so a segment is decoded here, after the route was found.
+"""Names on the wire, which may hold anything: in paths, and in headers.
 
-A server decodes %2F before routing; the middleware below keeps it (and %25) encoded within a segment.
+A bucket may hold slashes, so a segment of a path is decoded here, after the route was found. A server
+decodes %2F before routing; the middleware below keeps it (and %25) encoded within a segment.
 """
 
-from urllib.parse import unquote
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LONGEST_HEADER = 4000
+
+
+def header_names(fields: Iterable[tuple[str, str]]) -> str:
+    """`measurement.field` for each pair, percent-encoded, separated by commas; cut with `...` when too long for a header."""
+    text = ",".join(f"{quote(measurement, safe='')}.{quote(field, safe='')}" for measurement, field in fields)
+    return text if len(text) <= _LONGEST_HEADER else text[:_LONGEST_HEADER].rpartition(",")[0] + ",..."
 
 
 def encode_segment(name: str) -> str:

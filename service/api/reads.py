@@ -5,20 +5,24 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from service.api.deps import Parts
+from service.api.names import header_names
 from service.api.reading import RAW, Question
 from service.cache.flight import Produced
 from service.domain.durations import parse_duration
-from service.domain.selection import SkippedField
 from service.domain.timerange import format_time
 from service.errors import FluxgateError, StoreTimeout
 from service.frames.encoders import Format, encode
 from service.frames.frame import Block, Reading
 
-_LONGEST_HEADER = 4000
 _ENDINGS = {Format.CSV: "csv", Format.JSON: "json", Format.NDJSON: "ndjson", Format.PARQUET: "parquet", Format.ARROW: "arrows"}
 
 
-def ttl_s(parts: Parts, question: Question) -> float:
+def kept_as(parts: Parts, question: Question) -> tuple[str, list[str], float]:
+    """How the cache knows an answer: its key (the question, and which database answers it), its buckets, and for how long."""
+    return f"{parts.limits.store_identity}\0read\0{question.key}", [question.selection.bucket], _ttl_s(parts, question)
+
+
+def _ttl_s(parts: Parts, question: Question) -> float:
     """How long an answer may be kept: one about a closed range for long, one that ends now for a moment, never longer than `every`."""
     if not question.open_ended:
         return parts.limits.cache_closed_s
@@ -34,12 +38,10 @@ def produce(parts: Parts, question: Question) -> Produced:
     except BaseException:
         give_back()
         raise
-    parts.metrics.reads.inc()
 
     def end() -> None:
         reading.cancel()
         give_back()
-        parts.metrics.reads.set(parts.slots.taken)
 
     chunks = encode(_measured(parts, reading), reading.plan, question.layout, question.limit)
     return Produced(_headers(parts, question, reading), chunks, end)
@@ -75,14 +77,8 @@ def _headers(parts: Parts, question: Question, reading: Reading) -> dict[str, st
     if selection.windows is not None:
         headers["X-Fluxgate-Fn"] = selection.windows.fn.value
     if reading.plan.skipped:
-        headers["X-Fluxgate-Skipped-Fields"] = _names(reading.plan.skipped)
+        headers["X-Fluxgate-Skipped-Fields"] = header_names((one.measurement, one.field) for one in reading.plan.skipped)
     return headers
-
-
-def _names(skipped: tuple[SkippedField, ...]) -> str:
-    """`measurement.field` for each, percent-encoded, separated by commas; cut with `...` when too long for a header."""
-    text = ",".join(f"{quote(one.measurement, safe='')}.{quote(one.field, safe='')}" for one in skipped)
-    return text if len(text) <= _LONGEST_HEADER else text[:_LONGEST_HEADER].rpartition(",")[0] + ",..."
 
 
 def _disposition(bucket: str, form: Format) -> str:
@@ -90,8 +86,3 @@ def _disposition(bucket: str, form: Format) -> str:
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in " -_.") else "_" for letter in bucket)[:80]
     kind = "attachment" if form.columnar else "inline"
     return f"{kind}; filename=\"{plain}.{_ENDINGS[form]}\"; filename*=UTF-8''{quote(bucket[:200], safe='')}.{_ENDINGS[form]}"
-
-
-def with_identity(parts: Parts, question: Question) -> str:
-    """The cache key: the question, and which database answers it."""
-    return f"{parts.limits.store_identity}\0read\0{question.key}"

@@ -15,7 +15,6 @@ from service.frames.lineprotocol_names import FIELD_NAME, MAX_KEY_BYTES, Series,
 
 MAX_STRING_BYTES = 1_048_576
 """Longest string value (tsdb.MaxFieldValueLength)."""
-WHITESPACE = b" \t\0"
 Value = float | int | bool | str
 TRUE_WORDS = (b"t", b"T", b"true", b"True", b"TRUE")
 FALSE_WORDS = (b"f", b"F", b"false", b"False", b"FALSE")
