@@ -4,7 +4,8 @@ Exit codes: 0 done; 1 it could not be done, with the reason on standard error; 2
 """
 
 import sys
-from typing import NoReturn
+import warnings
+from typing import NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -27,6 +28,7 @@ cli.command("version")(settings.version)
 
 def main() -> None:
     """Run, and turn what goes wrong into one sentence."""
+    warnings.showwarning = _warn
     try:
         cli()
     except (FluxgateError, GatewayError) as error:
@@ -38,5 +40,13 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> NoReturn:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style="red", markup=False)
+    _say(sentence, "red")
     sys.exit(1)
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None) -> None:
+    _say(str(message), "yellow")
+
+
+def _say(sentence: str, style: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style=style, markup=False)

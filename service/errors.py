@@ -121,6 +121,8 @@ class StoreBusy(RetryLater):
 
 
 class NotReady(RetryLater):
+    """The service starts or stops, or its state database is away."""
+
     code = "not_ready"
 
 

@@ -1,15 +1,22 @@
-"""Logs: one line an event, readable or JSON, with the request's id and without secrets."""
+"""Logs: one line an event, readable or JSON, with the request's id and without secrets.
+
+Hidden are the values of secret settings wherever they stand, and whatever looks like a credential: our keys, values
+of the headers that carry them, bearer and other tokens, passwords in addresses.
+"""
 
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 _KEY = re.compile(r"fg_[0-9a-f]{8}_[0-9a-f]{16,}_[0-9a-f]{8}")
-_TOKEN = re.compile(r"(?i)\b(token|bearer|apikey)(\s+|=)\S+")
+_HEADER = re.compile(r"(?i)\b((?:x-)?api[-_]?key|(?:proxy-)?authorization)(['\"]?\s*[:=]\s*(?:b?['\"])?)(?:(?:bearer|token|basic)\s+)?[^\s'\",;}\]]+")
+_TOKEN = re.compile(r"(?i)\b(bearer\s+|token=|token\s+(?=\S{16}))[^\s'\",;}\]]+")
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+_SECRET_NAME = re.compile(r"(?i)(?:proxy-)?authorization|.*api[-_]?key|.*token|.*password|.*secret|set-cookie|cookie")
 _HIDDEN = "[hidden]"
 
 
@@ -51,12 +58,34 @@ def configure(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
 
 def _hiding(secrets: list[str]) -> Processor:
     def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return {key: _hidden(value, secrets) if isinstance(value, str) else value for key, value in event.items()}
+        return {key: value if key.startswith("_") else _hidden_named(key, value, secrets) for key, value in event.items()}
 
     return hide
 
 
-def _hidden(text: str, secrets: list[str]) -> str:
+def _hidden_named(name: object, value: object, secrets: list[str]) -> object:
+    if isinstance(value, str | bytes) and _SECRET_NAME.fullmatch(_text(name)):
+        return _HIDDEN
+    return _hidden(value, secrets)
+
+
+def _hidden(value: object, secrets: list[str]) -> object:
+    """`value` without secrets, inside mappings and sequences too. Numbers and the like are themselves."""
+    if isinstance(value, str | bytes):
+        return _hidden_text(_text(value), secrets)
+    if isinstance(value, Mapping):
+        return {_text(name): _hidden_named(name, part, secrets) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_hidden(part, secrets) for part in value]
+    return value if value is None or isinstance(value, bool | int | float) else _hidden_text(str(value), secrets)
+
+
+def _hidden_text(text: str, secrets: list[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
-    return _TOKEN.sub(rf"\1\2{_HIDDEN}", _KEY.sub(_HIDDEN, text))
+    text = _PASSWORD.sub(rf"\1{_HIDDEN}@", _KEY.sub(_HIDDEN, text))
+    return _TOKEN.sub(rf"\1{_HIDDEN}", _HEADER.sub(rf"\1\2{_HIDDEN}", text))
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -9,24 +9,29 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.durations import parse_duration
 from service.errors import ConfigurationError, InvalidParameter
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
+_ENV_FILE = ".env"
 OTHER_NAMES = (SECRETS_DIRECTORY, "FLUXGATE_DEMO", "FLUXGATE_URL", "FLUXGATE_CACHE", "FLUXGATE_REQUIRE_SERVERS")
 """Names in the environment that are no settings of the service."""
+_SHORTEST_HIDDEN_PASSWORD = 8
+"""A shorter one may be a word, such as a server's name: hiding it everywhere would spoil the log."""
 
 
 class Settings(BaseSettings):
     """Names are the environment's, in lower case here."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True, case_sensitive=False
+        env_file=_ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True, case_sensitive=False, allow_inf_nan=False
     )
 
     api_key: SecretStr | None = Field(
@@ -89,15 +94,19 @@ class Settings(BaseSettings):
     )
     log_json: bool = Field(False, description="Log one JSON object a line; off: readable lines.")
 
-    @field_validator("telemetry_lookback", "embedded_shard", "default_every")
+    @field_validator("telemetry_lookback", "embedded_shard")
     @classmethod
     def _is_duration(cls, text: str) -> str:
-        if text != "raw":
-            try:
-                parse_duration(text, "it")
-            except InvalidParameter as refused:
-                raise ValueError(refused.message) from None
+        try:
+            parse_duration(text, "it")  # the name is put in front by `_told`
+        except InvalidParameter as refused:
+            raise ValueError(refused.message) from None
         return text
+
+    @field_validator("default_every")
+    @classmethod
+    def _is_duration_or_raw(cls, text: str) -> str:
+        return text if text == "raw" else cls._is_duration(text)
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -109,36 +118,58 @@ class Settings(BaseSettings):
     def _empty_is_absent(cls, value: object) -> object:
         return None if value == "" else value
 
+    @model_validator(mode="after")
+    def _influxdb_is_whole(self) -> Self:
+        if self.influxdb_url is not None and (self.influxdb_token is None or self.influxdb_org is None):
+            raise ValueError("INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too")
+        return self
+
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process; warns of FLUXGATE_ names that are none.
+    """The settings of this process; warns of FLUXGATE_ names that are none, in the environment and in `.env`.
 
     Raises:
         ConfigurationError: names each setting that is wrong and why, never its value when it is a secret.
     """
-    for name in unknown_names(environment):
+    for name in unknown_names({**dotenv_values(_ENV_FILE), **environment}):
         near = difflib.get_close_matches(name.removeprefix("FLUXGATE_"), [one.upper() for one in Settings.model_fields], 1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        warnings.warn(f"{name} is no setting of Fluxgate and has no effect.{hint}", stacklevel=2)
+        warnings.warn(f"{name} is no setting of Fluxgate and has no effect.{hint}", stacklevel=1)  # one place: told once a process
     directory = environment.get(SECRETS_DIRECTORY)
     if directory and not Path(directory).is_dir():
         raise ConfigurationError(f"{SECRETS_DIRECTORY}={directory} is no directory. Name the one that holds the secret files, or leave it out.")
     try:
         return Settings(_secrets_dir=directory)  # type: ignore[call-arg]
     except ValidationError as broken:
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in broken.errors(include_input=False))
+        found = "; ".join(_told(tuple(map(str, one["loc"])), one["msg"]) for one in broken.errors(include_input=False))
         raise ConfigurationError(f"Some settings are wrong. {found}. See .env.example for all of them.") from None
 
 
-def unknown_names(environment: Mapping[str, str]) -> Iterator[str]:
+def _told(place: tuple[str, ...], message: str) -> str:
+    """A wrong setting in one clause; what concerns several has no place of its own."""
+    reason = message.removeprefix("Value error, ").removeprefix("it=").rstrip(".")
+    return f"{'.'.join(place).upper()}: {reason}" if place else reason
+
+
+def unknown_names(environment: Mapping[str, str | None]) -> Iterator[str]:
     """Names that look like settings of Fluxgate but are none."""
     return (name for name in sorted(environment) if name.startswith("FLUXGATE_") and name not in OTHER_NAMES)
 
 
 def secret_values(settings: Settings) -> list[str]:
     """What must never stand in a log."""
-    values = (getattr(settings, name) for name in Settings.model_fields)
-    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    fields = (getattr(settings, name) for name in Settings.model_fields)
+    values = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
+    return [*values, *(password for value in values for password in _passwords(value))]
+
+
+def _passwords(value: str) -> set[str]:
+    """The password in an address, as written and as meant: drivers print it without the rest."""
+    try:
+        password = urlsplit(value).password or ""
+    except ValueError:
+        return set()
+    return {form for form in (password, unquote(password)) if len(form) >= _SHORTEST_HIDDEN_PASSWORD}
 
 
 def documented() -> Iterator[tuple[str, str, str]]:

@@ -1,27 +1,63 @@
-"""The gateway that a subcommand talks to, and the key it shows."""
+"""The gateway that a subcommand talks to, and the key it shows.
 
+The key of the first start may do everything here: it is shown to gateways on this machine alone.
+"""
+
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 
-from fluxgate import Gateway, connect
+from fluxgate import Gateway
+from fluxgate.wire import Wire
+from service.errors import InvalidParameter
 from service.settings import load_settings
 
 FIRST_KEY = "first-key.txt"
 DEFAULT_URL = "http://127.0.0.1:8000"
 Url = Annotated[str | None, typer.Option(help=f"The gateway; else FLUXGATE_URL, else {DEFAULT_URL}.")]
-Key = Annotated[str | None, typer.Option(help="The key; else API_KEY, else the one that the first start made in DATA_DIR.")]
+Key = Annotated[str | None, typer.Option(help="The key; else API_KEY, else, on this machine, the one that the first start made in DATA_DIR.")]
 
 
 def reach(url: str | None, key: str | None) -> Gateway:
-    return connect(url or os.environ.get("FLUXGATE_URL") or DEFAULT_URL, key or _own_key())
+    """The gateway at `url`, with `key`. Raises InvalidParameter when one of them cannot be sent."""
+    return Gateway(wire(url, key))
 
 
-def _own_key() -> str | None:
+def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Wire:
+    """The same, for what has no method there."""
+    address = url or os.environ.get("FLUXGATE_URL") or DEFAULT_URL
+    try:
+        host = httpx.URL(address).host
+    except httpx.InvalidURL as broken:
+        raise InvalidParameter("url", f"{address!r} is no address of a gateway ({broken}). Write it like {DEFAULT_URL}.") from None
+    shown = key or _own_key(is_loopback(host))
+    if shown is not None and not (shown.isascii() and shown.isprintable()):
+        raise InvalidParameter("key", "The key holds characters that no key has. Copy it again.")
+    return Wire(address, shown, timeout_s)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it; names other than localhost may lead anywhere."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _own_key(here: bool) -> str | None:
     settings = load_settings()
     if settings.api_key is not None:
         return settings.api_key.get_secret_value()
-    kept = Path(settings.data_dir) / FIRST_KEY
-    return kept.read_text().strip() if kept.exists() else None
+    return kept_key(settings.data_dir) if here else None
+
+
+def kept_key(directory: Path) -> str | None:
+    """The key that a first start kept in `directory`."""
+    kept = directory / FIRST_KEY
+    return kept.read_text(encoding="ascii", errors="replace").strip() if kept.exists() else None

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import time
 from dataclasses import asdict
 from typing import Annotated
@@ -59,7 +60,8 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as 
 
 def expiry(text: str, now: float) -> float:
     """Seconds since 1970 for a duration from `now` or a time; it must lie ahead."""
-    at = parse_time(text, "expires") / SECOND_NS if "T" in text or " " in text else now + parse_duration(text, "expires") / SECOND_NS
+    is_time = re.match(r"\d{4}-", text, re.ASCII)
+    at = parse_time(text, "expires") / SECOND_NS if is_time else now + parse_duration(text, "expires") / SECOND_NS
     if at <= now:
         raise InvalidParameter("expires", f"expires={text!r} is over already.")
     return at

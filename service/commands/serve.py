@@ -1,21 +1,25 @@
 """`fluxgate serve`: the service itself, with what a newcomer needs printed once it can be reached."""
 
-import ipaddress
+import contextlib
 import os
 import secrets
+import socket
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 from rich.console import Console
+from uvicorn.supervisors import Multiprocess
 
 from service.app import configure_logs
-from service.commands.connection import FIRST_KEY
+from service.commands.connection import FIRST_KEY, is_loopback, kept_key
 from service.domain.access import Scope
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, Unauthorized
 from service.settings import Settings, load_settings
-from service.wiring import open_keys
+from service.wiring import assemble, open_keys
 
 _GRACE_S = 10
 
@@ -36,8 +40,7 @@ def serve(
     key = ensure_key(settings, host)
     if demo:
         os.environ["FLUXGATE_DEMO"] = "1"
-    _greet(host, port, key, demo)
-    uvicorn.run(
+    config = uvicorn.Config(
         "service.app:app_from_environment",
         factory=True,
         host=host,
@@ -50,36 +53,61 @@ def serve(
         forwarded_allow_ips=list(settings.trusted_proxies),
         proxy_headers=bool(settings.trusted_proxies),
     )
+    if workers == 1:
+        _run_one(config, lambda: _greet(host, port, key, demo))
+    else:
+        assemble(settings).close()  # what cannot work is said here, once: workers that end are started again without end
+        sock = config.bind_socket()
+        _greet(host, port, key, demo)
+        Multiprocess(config, sockets=[sock]).run()
+
+
+class _Announced(uvicorn.Server):
+    """Says that it is there when it is."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def _run_one(config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    config.load_app()
+    server = _Announced(config, announce)
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # raised anew after a stop in good order; by a port that is taken, which is logged
+        server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 def ensure_key(settings: Settings, host: str) -> str | None:
-    """A key to show: the one that a first start made. On other addresses than loopback there must be one already.
+    """A key to show: the one that a first start made, while it is valid. On other addresses than loopback there must be one already.
 
     Raises:
-        ConfigurationError: nobody could be told apart on a public address.
+        ConfigurationError: nobody could be told apart on a public address, or API_KEY is weak.
     """
+    keys = open_keys(settings)
     if settings.api_key is not None:
         return None
-    keys = open_keys(settings)
-    kept = settings.data_dir / FIRST_KEY
     if keys.is_empty():
         if not is_loopback(host):
             raise ConfigurationError(f"{host} can be reached from outside and there is no key. Set API_KEY, or make one: fluxgate keys create.")
         key, _ = keys.create("first", list(Scope))
-        _keep(kept, key)
-    return kept.read_text().strip() if kept.exists() else None
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+        _keep(settings.data_dir / FIRST_KEY, key)
+    kept = kept_key(settings.data_dir)
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        keys.check(kept)
+    except Unauthorized:
+        return None
+    return kept
 
 
 def _keep(path: Path, key: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     part.touch(mode=0o600)
     part.write_text(f"{key}\n")

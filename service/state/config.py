@@ -56,8 +56,16 @@ class ConfigStore:
             InvalidParameter: the value does not fit the section. VersionConflict. UnknownThing.
         """
         checked = self._checked(section, value)
+        try:
+            return self._replaced(section, checked, expected_version)
+        except sa.exc.IntegrityError:  # another process made the first version in between: now there is a row to lock
+            return self._replaced(section, checked, expected_version)
+
+    def _replaced(self, section: str, checked: dict[str, Any], expected_version: int | None) -> Versioned:
+        """One editor at a time: PostgreSQL locks the row (SQLite, which knows no FOR UPDATE, the file)."""
+        present = sa.select(configuration.c.version).where(configuration.c.section == section).with_for_update()
         with self._database.write() as connection:
-            found = connection.execute(sa.select(configuration.c.version).where(configuration.c.section == section)).scalar()
+            found = connection.execute(present).scalar()
             version = int(found or 0)
             if expected_version is not None and expected_version != version:
                 raise VersionConflict(

@@ -1,36 +1,54 @@
-"""The state database: SQLite in a file, or PostgreSQL by address; one engine, migrated once at start."""
+"""The state database: SQLite in a file, or PostgreSQL by address; one engine, migrated once at start.
+
+What goes wrong with it later is said in our words: `NotReady` for a database that is away, locked or full, so
+that callers come back, with the driver's own words in the log alone (they name hosts and users).
+"""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, NotReady
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 0x666C7578
 """Of the advisory lock in PostgreSQL under which one process migrates while others wait."""
 _BUSY_TIMEOUT_MS = 10_000
+_POSTGRES_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+"""libpq's limits, in seconds and milliseconds, unless the address has its own: it would wait for ever for a host that is silent."""
+_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_log = structlog.get_logger(__name__)
 
 
 class StateDatabase:
-    """`write()` gives a connection in a transaction that takes the write lock at once; `read()` one that only reads."""
+    """`read()` gives a connection that only reads, `write()` one in a transaction: in SQLite with the write lock from the start.
 
-    def __init__(self, url: str) -> None:
-        self._sqlite = url.startswith("sqlite")
+    Both raise NotReady when the database is away, locked for too long, or full.
+    """
+
+    def __init__(self, url: str | sa.URL) -> None:
         try:
-            self.engine = sa.create_engine(url, pool_pre_ping=not self._sqlite, **({} if self._sqlite else {"pool_size": 5, "max_overflow": 10}))
+            address = sa.make_url(url)
+            self._sqlite = address.get_backend_name() == "sqlite"
+            self.engine = sa.create_engine(address) if self._sqlite else _pooled(address)
+        except ModuleNotFoundError as missing:
+            raise ConfigurationError(
+                f"The driver of STATE_DATABASE_URL is not installed ({missing.name}). For PostgreSQL install the extra: fluxgate[postgres]."
+            ) from None
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as broken:
             raise ConfigurationError(
                 f"STATE_DATABASE_URL is no address of a database ({type(broken).__name__})."
                 " Write sqlite:///state.db or postgresql+psycopg://user:password@host/name."
             ) from None
         if self._sqlite:
+            _prepare_file(address)
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
 
     @classmethod
@@ -42,17 +60,24 @@ class StateDatabase:
             path.touch(mode=0o600, exist_ok=True)
         except OSError as broken:
             raise ConfigurationError(f"DATA_DIR {directory} cannot be written ({broken.strerror}). Make it, or name another.") from None
-        return cls(f"sqlite:///{path}")
+        return cls(sa.URL.create("sqlite", database=str(path)))
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        with self.engine.connect() as connection:
+        with _in_our_words(), self.engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, patience_ms: int = _BUSY_TIMEOUT_MS) -> Iterator[sa.Connection]:
+        """`patience_ms`: how long another writer of the SQLite file is waited for."""
+        with _in_our_words(), self._transaction(patience_ms) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self, patience_ms: int = _BUSY_TIMEOUT_MS) -> Iterator[sa.Connection]:
         with self.engine.connect() as connection:
             if self._sqlite:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms}")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -70,7 +95,7 @@ class StateDatabase:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         try:
-            with self.write() as connection:
+            with self._transaction() as connection:
                 if not self._sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_NUMBER)))
                 _refuse_later(connection, config)
@@ -98,6 +123,36 @@ def _refuse_later(connection: sa.Connection, config: Config) -> None:
         if found is None or ScriptDirectory.from_config(config).get_revision(str(found)) is not None:
             return
     raise ConfigurationError(f"The state database was made by a later version of Fluxgate ({found}). Run that version, or use another database.")
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except _AWAY as broken:
+        _log.warning("state database failed", reason=_cause(broken))
+        raise NotReady(
+            f"The state database did not do its part ({type(broken).__name__}). Try again; if it stays, the gateway's log says why.", 5.0
+        ) from broken
+
+
+def _pooled(address: sa.URL) -> sa.Engine:
+    waits = {name: limit for name, limit in _POSTGRES_WAITS.items() if name not in address.query}
+    arguments = waits if address.get_driver_name() == "psycopg" else {}
+    return sa.create_engine(address, pool_pre_ping=True, pool_size=5, max_overflow=10, pool_timeout=10, connect_args=arguments)
+
+
+def _prepare_file(address: sa.URL) -> None:
+    """A new file is its owner's alone. Every thread would have an in-memory database of its own: refused."""
+    name = address.database
+    if not name or name == ":memory:":
+        raise ConfigurationError("STATE_DATABASE_URL names a database in memory, which threads cannot share. Name a file: sqlite:///state.db.")
+    if name.startswith("file:"):
+        return
+    try:
+        Path(name).touch(mode=0o600, exist_ok=True)
+    except OSError as broken:
+        raise ConfigurationError(f"STATE_DATABASE_URL: {name} cannot be written ({broken.strerror}). Make its folder, or name another.") from None
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:

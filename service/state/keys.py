@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+import structlog
 
 from service.domain.access import Principal, Scope
-from service.errors import ConfigurationError, Unauthorized, UnknownThing
+from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
 from service.state.database import StateDatabase
 from service.state.tables import api_keys
 
@@ -24,7 +25,12 @@ SHORTEST_STATIC_KEY = 16
 _KEPT_S = 5.0
 """A key that was found good is not looked up again for so long; a revocation elsewhere counts after it."""
 _USE_NOTED_EVERY_S = 60.0
+_NOTE_PATIENCE_MS = 100
+_LONGEST_NAME = 200
+_NOBODYS = bytes(32)
+"""Compared with when no key has the id, so that an unknown id takes the steps of a wrong secret."""
 _REFUSED = "This needs a valid API key, as X-API-Key or Authorization: Bearer. Make one with `fluxgate keys create`."
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,20 +54,28 @@ class KeyRing:
     """Makes, checks and revokes keys. `static_key` has every scope; `clock` gives seconds since 1970."""
 
     def __init__(self, database: StateDatabase, static_key: str | None, clock: Callable[[], float]) -> None:
-        if static_key is not None and len(static_key) < SHORTEST_STATIC_KEY:
-            raise ConfigurationError(f"API_KEY is too short to be safe. Use at least {SHORTEST_STATIC_KEY} random characters.")
+        if static_key is not None:
+            _refuse_weak(static_key)
         self._database = database
         self._static = None if static_key is None else _hashed(static_key)
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[bytes, tuple[float, KeyRecord]] = {}
+        self._revocations = 0
+        self._noted: dict[str, float] = {}
 
     def create(self, name: str, scopes: Iterable[Scope], buckets: Iterable[str] = (), expires_at: float | None = None) -> tuple[str, KeyRecord]:
-        """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket."""
+        """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket.
+
+        Raises InvalidParameter for a name that is empty, too long or not printable.
+        """
+        if not (name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME):
+            raise InvalidParameter("name", f"The name of a key has 1 to {_LONGEST_NAME} printable characters, to tell whose it is.")
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
         body = f"fg_{key_id}_{secret}"
         key = f"{body}_{_check(body)}"
-        record = KeyRecord(key_id, name, tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None, self._clock(), expires_at, None, None)
+        allowed, seen = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
+        record = KeyRecord(key_id, name, allowed, seen, self._clock(), expires_at, None, None)
         row = {
             "id": key_id,
             "name": name,
@@ -110,6 +124,7 @@ class KeyRing:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
         with self._lock:
             self._known.clear()
+            self._revocations += 1
         if row is None:
             raise UnknownThing(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
         return _record(row)
@@ -121,29 +136,55 @@ class KeyRing:
     def _remembered(self, hashed: bytes) -> KeyRecord | None:
         with self._lock:
             found = self._known.get(hashed)
-        return found[1] if found is not None and self._clock() - found[0] < _KEPT_S else None
+        return found[1] if found is not None and _fresh(found[0], self._clock()) else None
 
     def _looked_up(self, presented: str, hashed: bytes) -> KeyRecord | None:
         key_id = _id_of(presented)
         if key_id is None:
             return None
+        now, revocations = self._clock(), self._revocations
         with self._database.read() as connection:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
-        if row is None or not hmac.compare_digest(hashed, bytes(row.secret_hash)):
+        right = hmac.compare_digest(hashed, _NOBODYS if row is None else bytes(row.secret_hash))
+        if row is None or not right:
             return None
         record = _record(row)
-        now = self._clock()
         if record.valid_at(now):
+            self._remember(hashed, record, now, revocations)
             self._note_use(record, now)
-            with self._lock:
-                self._known = {key: value for key, value in self._known.items() if now - value[0] < _KEPT_S}
-                self._known[hashed] = (now, record)
         return record
 
+    def _remember(self, hashed: bytes, record: KeyRecord, now: float, revocations: int) -> None:
+        """Keep a key that was good at `now`, unless one was revoked while it was looked up: it may have been this one."""
+        with self._lock:
+            if revocations == self._revocations:
+                self._known = {key: value for key, value in self._known.items() if _fresh(value[0], now)}
+                self._known[hashed] = (now, record)
+
     def _note_use(self, record: KeyRecord, now: float) -> None:
-        if record.used_at is None or now - record.used_at > _USE_NOTED_EVERY_S:
-            with self._database.write() as connection:
+        """Write down the use, now and then. A database that cannot be written costs the note, not the answer."""
+        with self._lock:
+            last = max(self._noted.get(record.id, 0.0), record.used_at or 0.0)
+            if 0 <= now - last <= _USE_NOTED_EVERY_S:
+                return
+            self._noted[record.id] = now
+        try:
+            with self._database.write(_NOTE_PATIENCE_MS) as connection:
                 connection.execute(sa.update(api_keys).where(api_keys.c.id == record.id).values(used_at=now))
+        except NotReady as refused:
+            _log.warning("the use of a key is not noted", key=record.id, reason=refused.message)
+
+
+def _refuse_weak(static_key: str) -> None:
+    if len(static_key) < SHORTEST_STATIC_KEY:
+        raise ConfigurationError(f"API_KEY is too short to be safe. Use at least {SHORTEST_STATIC_KEY} random characters.")
+    if not (static_key.isascii() and static_key.isprintable() and static_key == static_key.strip()):
+        raise ConfigurationError("API_KEY cannot be sent in a header. Use printable ASCII characters without spaces around them.")
+
+
+def _fresh(since: float, now: float) -> bool:
+    """Also when the clock was set back: what seems to come from the future is looked up again."""
+    return 0 <= now - since < _KEPT_S
 
 
 def _principal(record: KeyRecord) -> Principal:

@@ -1,8 +1,15 @@
 """The same state on a real PostgreSQL."""
 
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
 import sqlalchemy as sa
 
 from service.domain.access import Scope
+from service.errors import ConfigurationError, VersionConflict
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
@@ -28,3 +35,51 @@ def test_keys_and_configuration_work_there(fresh_postgres_url: str) -> None:
     assert config.put("coordinates", {"latitude": 1}, expected_version=0).version == 1
     assert config.get("coordinates").value == {"latitude": 1.0, "longitude": None}
     database.close()
+
+
+EDITORS = 8
+
+
+def test_of_many_editors_at_once_one_wins_and_the_others_are_told(fresh_postgres_url: str) -> None:
+    """Two of eight used to get the same new version, the later one in place of the earlier; the first section ever failed all but one."""
+    database = StateDatabase(fresh_postgres_url)
+    database.migrate()
+    config, together = ConfigStore(database, lambda: 1.0), Barrier(EDITORS)
+
+    def edited(version: int, latitude: int) -> str:
+        together.wait(30)
+        try:
+            return f"version {config.put('coordinates', {'latitude': latitude}, expected_version=version).version}"
+        except VersionConflict:
+            return "conflict"
+
+    with ThreadPoolExecutor(EDITORS) as pool:
+        for version in range(6):
+            told = list(pool.map(edited, [version] * EDITORS, range(EDITORS)))
+            assert sorted(told) == ["conflict"] * (EDITORS - 1) + [f"version {version + 1}"]
+            assert config.get("coordinates").value["latitude"] == told.index(f"version {version + 1}")
+    database.close()
+
+
+def test_editors_that_name_no_version_all_count(fresh_postgres_url: str) -> None:
+    database = StateDatabase(fresh_postgres_url)
+    database.migrate()
+    config, together = ConfigStore(database, lambda: 1.0), Barrier(EDITORS)
+
+    def edited(latitude: int) -> int:
+        together.wait(30)
+        return config.put("coordinates", {"latitude": latitude}).version
+
+    with ThreadPoolExecutor(EDITORS) as pool:
+        assert sorted(pool.map(edited, range(EDITORS))) == list(range(1, EDITORS + 1))
+    database.close()
+
+
+def test_a_host_that_takes_connections_and_says_nothing_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        begun = time.monotonic()
+        with pytest.raises(ConfigurationError, match="cannot be used"):
+            StateDatabase(f"postgresql+psycopg://u@127.0.0.1:{silent.getsockname()[1]}/name").migrate()
+        assert time.monotonic() - begun < 30

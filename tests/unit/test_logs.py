@@ -51,3 +51,42 @@ def test_what_is_less_severe_is_left_out(printed: Callable[[], str]) -> None:
     structlog.get_logger("t").warning("loud")
     text = printed()
     assert "quiet" not in text and "loud" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("X-API-Key: plain0123456789", "X-API-Key: [hidden]"),
+        ("{'x-api-key': 'plain0123456789', 'n': 1}", "{'x-api-key': '[hidden]', 'n': 1}"),
+        ("Authorization: Token plain0123456789==", "Authorization: [hidden]"),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: [hidden]"),
+        ("got Bearer plain0123456789, sorry", "got Bearer [hidden], sorry"),
+        ("GET /x?token=plain0123&n=1", "GET /x?token=[hidden]"),
+        ("redis://user:plain0123@host:6379/0", "redis://user:[hidden]@host:6379/0"),
+        ("Token plain0123456789abcdef==", "Token [hidden]"),
+        ("the token is expired, http://host:8086/path@x", "the token is expired, http://host:8086/path@x"),
+    ],
+)
+def test_what_looks_like_a_credential_is_hidden_and_nothing_else(printed: Callable[[], str], text: str, shown: str) -> None:
+    logs.configure("info", True)
+    structlog.get_logger("t").info(text)
+    assert json.loads(printed())["event"] == shown
+
+
+def test_secrets_inside_mappings_and_lists_are_hidden_too(printed: Callable[[], str]) -> None:
+    logs.configure("info", True, [SECRET])
+    headers = {b"X-API-Key": b"plain", "authorization": "Basic x", "accept": "text/csv", "deep": [{"password": "p"}, f"a {SECRET}", 5, None, True]}
+    structlog.get_logger("t").info("asked", headers=headers, pair=("n", SECRET), api_key="plain")
+    event = json.loads(printed())
+    assert event["headers"] == {
+        "X-API-Key": "[hidden]", "authorization": "[hidden]", "accept": "text/csv", "deep": [{"password": "[hidden]"}, "a [hidden]", 5, None, True],
+    }  # fmt: skip
+    assert (event["pair"], event["api_key"]) == (["n", "[hidden]"], "[hidden]")
+
+
+def test_the_servers_own_lines_come_the_same_way_without_its_access_log(printed: Callable[[], str]) -> None:
+    logs.configure("info", True, [SECRET])
+    logging.getLogger("uvicorn.error").info("Started %s", SECRET)
+    logging.getLogger("uvicorn.access").info("GET /buckets")
+    (line,) = printed().splitlines()
+    assert json.loads(line)["event"] == "Started [hidden]"

@@ -44,7 +44,19 @@ def test_a_secrets_directory_that_is_none_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MAX_READS", "0"), ("MAX_READS", "many"), ("LATITUDE", "91"), ("TELEMETRY_LOOKBACK", "30"), ("EMBEDDED_SHARD", "-1d"), ("LOG_LEVEL", "loud")],
+    [
+        ("MAX_READS", "0"),
+        ("MAX_READS", "many"),
+        ("LATITUDE", "91"),
+        ("LATITUDE", "nan"),
+        ("READ_TIMEOUT_S", "inf"),
+        ("TELEMETRY_LOOKBACK", "30"),
+        ("TELEMETRY_LOOKBACK", "raw"),
+        ("EMBEDDED_SHARD", "-1d"),
+        ("EMBEDDED_SHARD", "raw"),
+        ("DEFAULT_EVERY", "often"),
+        ("LOG_LEVEL", "loud"),
+    ],
 )
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
@@ -67,3 +79,53 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_proxies_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1, 10.0.0.2,")
     assert load_settings({}).trusted_proxies == ("10.0.0.1", "10.0.0.2")
+
+
+@pytest.mark.parametrize("name", ["influxdb_token", "INFLUXDB_TOKEN", "Influxdb_Token"])
+def test_a_secret_file_may_be_named_in_any_case(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("the-token\n")
+    assert secret_values(load_settings({"FLUXGATE_SECRETS_DIR": str(tmp_path)})) == ["the-token"]
+
+
+def test_windows_of_a_read_may_be_none_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEFAULT_EVERY", "raw")
+    assert load_settings({}).default_every == "raw"
+
+
+@pytest.mark.parametrize("present", [{}, {"INFLUXDB_TOKEN": "t"}, {"INFLUXDB_ORG": "o"}])
+def test_influxdb_needs_a_token_and_an_organization(monkeypatch: pytest.MonkeyPatch, present: dict[str, str]) -> None:
+    for name, value in {"INFLUXDB_URL": "http://127.0.0.1:8086", **present}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings({})
+    assert refused.value.message == (
+        "Some settings are wrong. INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too. See .env.example for all of them."
+    )
+
+
+def test_a_misspelt_name_in_the_file_warns_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FLUXGATE_API_KEY=0123456789abcdef\n")
+    with pytest.warns(UserWarning, match="FLUXGATE_API_KEY is no setting of Fluxgate and has no effect. Did you mean API_KEY"):
+        assert load_settings({}).api_key is None
+
+
+def test_names_that_others_read_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
+    load_settings({"FLUXGATE_DEMO": "1", "FLUXGATE_URL": "http://127.0.0.1:8000", "PATH": "/bin"})
+    assert list(recwarn) == []
+
+
+def test_a_wrong_setting_beside_a_secret_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "very-secret-key-0123")
+    monkeypatch.setenv("MAX_READS", "0")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings({})
+    assert "very-secret" not in refused.value.message
+
+
+def test_the_password_in_an_address_is_a_secret_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drivers print it without the address around it. A short one may be a common word, and is not hidden by itself."""
+    monkeypatch.setenv("REDIS_URL", "redis://:p%40ssword-long@host:6379/0")
+    monkeypatch.setenv("STATE_DATABASE_URL", "postgresql+psycopg://u:pg@host/name")
+    assert set(secret_values(load_settings({}))) == {
+        "redis://:p%40ssword-long@host:6379/0", "postgresql+psycopg://u:pg@host/name", "p%40ssword-long", "p@ssword-long",
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.errors import ConfigurationError, InvalidParameter, UnknownThing, VersionConflict
+from service.errors import ConfigurationError, InvalidParameter, NotReady, UnknownThing, VersionConflict
 from service.state.config import ConfigStore, Versioned
 from service.state.database import StateDatabase
 from service.state.tables import metadata
@@ -83,6 +83,57 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise RuntimeError
     with database.read() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM configuration")).scalar() == 0
+
+
+def test_a_file_named_by_address_is_its_owners_too(tmp_path: Path) -> None:
+    StateDatabase(f"sqlite:///{tmp_path / 'named.db'}").migrate()
+    assert (tmp_path / "named.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """A question mark in DATA_DIR used to begin the options of the address."""
+    folder = tmp_path / "what? 100% #1"
+    StateDatabase.in_directory(folder).migrate()
+    assert (folder / "state.db").stat().st_size > 0
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused_because_threads_cannot_share_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="Name a file"):
+        StateDatabase(url)
+
+
+def test_a_named_file_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Make its folder"):
+        StateDatabase(f"sqlite:///{tmp_path / 'missing' / 'state.db'}")
+
+
+def test_a_driver_that_is_not_installed_names_the_extra() -> None:
+    with pytest.raises(ConfigurationError, match=r"psycopg2\). For PostgreSQL install the extra: fluxgate\[postgres\]"):
+        StateDatabase("postgresql+psycopg2://user@host/name")
+
+
+def test_a_database_that_fails_later_asks_callers_to_come_back(tmp_path: Path) -> None:
+    database = StateDatabase.in_directory(tmp_path)
+    with pytest.raises(NotReady, match=r"did not do its part \(OperationalError\)") as refused:
+        ConfigStore(database, lambda: 1.0).get("coordinates")
+    assert refused.value.retry_after_s == 5.0
+
+
+def test_where_the_database_is_stays_out_of_the_answer() -> None:
+    away = StateDatabase("postgresql+psycopg://someone@127.0.0.1:1/name?connect_timeout=2")
+    with pytest.raises(NotReady) as refused:
+        away.ping()
+    assert not any(word in refused.value.message for word in ("someone", "127.0.0.1", "name "))
+
+
+def test_a_writer_waits_no_longer_than_its_patience(tmp_path: Path) -> None:
+    database = StateDatabase.in_directory(tmp_path)
+    database.migrate()
+    with database.write(), pytest.raises(NotReady), database.write(patience_ms=1):
+        pass
+    with database.write() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
 
 
 @pytest.fixture

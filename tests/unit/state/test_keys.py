@@ -1,14 +1,16 @@
 """API keys: shown once, kept as hashes, refused alike, ended at once."""
 
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from service.domain.access import Principal, Scope
-from service.errors import ConfigurationError, Unauthorized, UnknownThing
+from service.errors import ConfigurationError, InvalidParameter, Unauthorized, UnknownThing
 from service.state.database import StateDatabase
-from service.state.keys import KeyRing
+from service.state.keys import KeyRecord, KeyRing
 
 STATIC = "a-static-key-0123456789"
 
@@ -147,8 +149,60 @@ def test_a_ring_without_a_valid_key_is_empty(keys: KeyRing, clock: Clock) -> Non
     assert [one.id for one in keys.list()] == [record.id, other.id]
 
 
-def test_a_principal_may_what_its_scopes_say_and_sees_its_buckets() -> None:
-    limited = Principal("1", "a", frozenset({Scope.READ}), frozenset({"mine"}))
-    assert (limited.may(Scope.READ), limited.may(Scope.WRITE)) == (True, False)
-    assert (limited.may_see("mine"), limited.may_see("other")) == (True, False)
-    assert Principal("1", "a", frozenset()).may_see("other")
+class RevokedMeanwhile(KeyRing):
+    """Revokes between the look at the database and the memory of it, as another thread may."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def _remember(self, hashed: bytes, record: KeyRecord, now: float, revocations: int) -> None:
+        self.meanwhile()
+        super()._remember(hashed, record, now, revocations)
+
+
+def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(database: StateDatabase, clock: Clock) -> None:
+    """The look-up used to put the key back into the memory that the revocation had just emptied."""
+    keys = RevokedMeanwhile(database, None, clock)
+    key, record = keys.create("a", [Scope.READ])
+    keys.meanwhile = lambda: keys.revoke(record.id)
+    keys.check(key)
+    with pytest.raises(Unauthorized):
+        keys.check(key)
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_revoked_key_alive(keys: KeyRing, database: StateDatabase, clock: Clock) -> None:
+    elsewhere = KeyRing(database, None, clock)
+    key, record = keys.create("a", [Scope.READ])
+    elsewhere.check(key)
+    keys.revoke(record.id)
+    clock.now -= 100.0
+    with pytest.raises(Unauthorized):
+        elsewhere.check(key)
+
+
+def test_a_key_works_while_its_use_cannot_be_noted(keys: KeyRing, tmp_path: Path, clock: Clock) -> None:
+    """A full disk, or a writer that does not let go, used to hold a reader up for ten seconds and then refuse it."""
+    key, record = keys.create("a", [Scope.READ])
+    writer = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    begun = time.monotonic()
+    assert keys.check(key).id == record.id
+    assert time.monotonic() - begun < 5.0
+    writer.close()
+    assert keys.list()[0].used_at is None
+    clock.now += 61.0
+    keys.check(key)
+    assert keys.list()[0].used_at == clock.now
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "n" * 201])
+def test_a_key_has_a_name_that_tells_whose_it_is(keys: KeyRing, name: str) -> None:
+    with pytest.raises(InvalidParameter, match="1 to 200"):
+        keys.create(name, [Scope.READ])
+    assert keys.list() == []
+
+
+@pytest.mark.parametrize("key", ["schlüssel-mit-umlaut-0123", " key-with-a-space-in-front", "key-with-a-line-end-at-the-end\n"])
+def test_a_static_key_that_no_header_can_carry_is_refused_without_showing_it(database: StateDatabase, clock: Clock, key: str) -> None:
+    with pytest.raises(ConfigurationError, match="printable ASCII") as refused:
+        KeyRing(database, key, clock)
+    assert key not in refused.value.message
