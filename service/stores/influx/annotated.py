@@ -30,9 +30,8 @@ _FIELD_TYPES = {
 _HEADER_LINES = 4
 FIRST_BLOCK_BYTES, BLOCK_BYTES = 32 * 1024, 2 * 1024 * 1024
 """Blocks begin small, so that the first rows leave at once also over a poor link, and grow."""
-_LINE_END_LOST = re.compile(rb'\\\r\n|(?:^|,)"(?!\\\.")(?=[^\s",])[^",\n]*"(?=[,\r])', re.MULTILINE)
-"""What a line end in a tag leaves behind: a line feed stands behind a backslash, and a cell is quoted for a carriage return alone,
-which the encoder then drops (Go's encoding/csv with UseCRLF; seen on 2.9.1)."""
+_SUSPECT = re.compile(rb'(?:^|,)"(?:[^\s",][^",\n]*)?"(?=[,\r])', re.MULTILINE)
+_QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
 _CUT = "InfluxDB's answer ended without its last line: rows are missing. Ask again; if it stays so, look at its log and the link."
 
 
@@ -96,7 +95,7 @@ class _Sections:
         """Give out all whole lines that are there."""
         whole = self.pending.rfind(b"\n") + 1
         region = bytes(self.pending[:whole])
-        if b'"' in region and _LINE_END_LOST.search(region):
+        if b'"' in region and _line_end_lost(region):
             raise LineEndLost
         position = 0
         while position < len(region):
@@ -122,6 +121,16 @@ class _Sections:
             message = next(csv.reader(io.StringIO(text.decode("utf-8", "replace"))))
             raise query_failure(message[1] if len(message) > 1 else "no reason given")
         return Rows(self._columns, text)
+
+
+def _line_end_lost(region: bytes) -> bool:
+    """Whether the line end of a name or tag was lost: a line feed came behind a backslash, and is two letters now; a carriage return
+    is gone, and its cell is quoted for nothing (Go's encoding/csv fieldNeedsQuotes, with UseCRLF). No name or tag ends with a backslash."""
+    return b"\\\r\n" in region or (_SUSPECT.search(region) is not None and any(map(_quoted_for_nothing, _QUOTED.findall(region))))
+
+
+def _quoted_for_nothing(cell: bytes) -> bool:
+    return not (any(letter in cell for letter in b',"\n') or cell.decode("utf-8", "replace")[:1].isspace() or cell == b"\\.")
 
 
 def _header(region: bytes, position: int) -> tuple[Columns, int] | None:

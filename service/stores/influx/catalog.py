@@ -27,6 +27,10 @@ Shown = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
 
 
+class LedElsewhere(StoreFailed):
+    """InfluxQL would find another bucket under the name of this one."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A field whose newest values are asked for, with the types it has."""
@@ -202,7 +206,7 @@ class Catalog:
         for mapping in found:
             if mapping.get("retention_policy") == wanted["rp"] and mapping.get("bucketID") != bucket_id:
                 remedy = "" if mapping.get("virtual") else f"Delete the mapping {mapping.get('id')} with `influx v1 dbrp delete`, or r"
-                raise StoreFailed(
+                raise LedElsewhere(
                     f"InfluxDB maps the name {bucket!r} to another bucket ({mapping.get('bucketID')}), so InfluxQL would read"
                     f" the wrong data. {remedy or 'R'}ename the bucket."
                 )

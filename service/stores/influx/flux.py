@@ -64,7 +64,7 @@ def windows(grid: Grid, fn: Fn) -> str:
     return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset})"
 
 
-_CODES = {"\\": "\\", "n": "\n", "r": "\r"}
+_CODES = {"b": "\\", "n": "\n", "r": "\r"}
 _DROP = '  |> drop(columns: ["_start", "_stop"])'
 
 
@@ -75,7 +75,7 @@ def pipeline(*steps: str) -> str:
 def as_text(pipeline: str) -> str:
     """`pipeline`, whose values are text, as a result of its own whose values CSV carries exactly: `plain_text` reads them."""
     escaped = "r._value"
-    for letter, code in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r")):
+    for letter, code in (("\\", "\\b"), ("\n", "\\n"), ("\r", "\\r")):
         escaped = f"strings.replaceAll(v: {escaped}, t: {string(letter)}, u: {string(code)})"
     return f'{pipeline}\n  |> map(fn: (r) => ({{r with _value: "=" + {escaped}}}))\n  |> yield(name: "text")'
 

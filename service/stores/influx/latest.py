@@ -1,4 +1,7 @@
-"""The newest values, asked in one Flux query; what its CSV cannot carry exactly is asked in InfluxQL, in one request."""
+"""The newest values, asked in one Flux query; what its CSV cannot carry exactly is asked in InfluxQL, in one request.
+
+Also the newest time of a bucket that InfluxQL cannot find by its name.
+"""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -8,8 +11,8 @@ import pyarrow as pa
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
 from service.frames.frame import VALUE_TYPES
-from service.stores.influx import flux
-from service.stores.influx.annotated import LineEndLost, rows_of
+from service.stores.influx import flux, influxql
+from service.stores.influx.annotated import LineEndLost, rows_of, table_of
 from service.stores.influx.catalog import Asked, Catalog, Newest
 from service.stores.influx.labels import frames_of, long_frame
 from service.stores.influx.raw import ask_flux
@@ -31,6 +34,21 @@ def newest_frames(
     except LineEndLost:
         frames, rest = [], fields
     return frames + (list(_frames(catalog.newest(bucket, span, rest))) if rest else [])
+
+
+def newest_time(transport: Transport, bucket: str, call: Call) -> int | None:
+    """The time of the newest point, by Flux alone, which goes by the bucket's own name."""
+    query = flux.pipeline(
+        flux.source(bucket, influxql.EVER),
+        "  |> last()",
+        '  |> keep(columns: ["_time"])',
+        "  |> map(fn: (r) => ({_time: r._time, _value: int(v: r._time)}))",
+        "  |> max()",
+    )
+    times = (
+        time_ns for rows in rows_of(ask_flux(transport, query, call, bucket).chunks()) for time_ns in table_of(rows, ()).column("_value").to_pylist()
+    )
+    return max(times, default=None)
 
 
 def _is_plain(one: Asked) -> bool:

@@ -44,15 +44,26 @@ def series_of(chunks: Iterator[bytes]) -> Iterator[Series]:
     for chunk in chunks:
         unpacker.feed(chunk)
         for message in _messages(unpacker):
-            for result in message.get("results", []):
-                if "error" in result:
-                    raise _reported(result["error"])
-                ended = ended or result.get("statement_id") == 1
-                if result.get("statement_id") == 0:
-                    for series in result.get("series", []):
-                        yield Series(series.get("tags") or {}, list(zip(*series.get("values", []), strict=True)))
+            found, last = _series(message)
+            ended = ended or last
+            yield from found
     if not ended:
         raise StoreBroken("InfluxDB's answer ended before its end mark: rows are missing. Ask again; if it stays so, look at its log and the link.")
+
+
+def _series(message: dict[str, Any]) -> tuple[list[Series], bool]:
+    """The points of one message, and whether it is the second statement's."""
+    found, last = [], False
+    try:
+        for result in message.get("results", []):
+            if "error" in result:
+                raise _reported(result["error"])
+            last = last or result.get("statement_id") == 1
+            for series in result.get("series", []) if result.get("statement_id") == 0 else []:
+                found.append(Series(series.get("tags") or {}, list(zip(*series.get("values", []), strict=True))))
+    except (AttributeError, KeyError, TypeError, ValueError) as broken:
+        raise senseless(broken) from broken
+    return found, last
 
 
 def _messages(unpacker: msgpack.Unpacker) -> Iterator[dict[str, Any]]:
@@ -90,6 +101,8 @@ class PointSeries:
 
     def blocks(self, found: Iterator[Series]) -> Iterator[Block]:
         for series in found:
+            if series.columns and len(series.columns) != 1 + len(self.fields):
+                raise StoreBroken("InfluxDB answered rows with other columns than were asked for. Ask again.")
             if series.columns:
                 self._gathered.append(series)
                 self._rows += len(series.columns[0])

@@ -108,9 +108,13 @@ class RawReader:
         return edge_time(self._query(influxql.edge_point(origin, fields, newest, span, self._selection.tags), "application/json").read())
 
     def _type_in(self, measurement: str, field: str, span: TimeRange) -> FieldType:
-        """The type of a field inside one shard group, which only Flux says."""
+        """The type of a field inside one shard group, which only Flux says. No name is asked back, so none can be lost on the way."""
         query = flux.pipeline(
-            flux.source(self._bucket.name, span), flux.any_of("_measurement", [measurement]), flux.any_of("_field", [field]), "  |> first()"
+            flux.source(self._bucket.name, span),
+            flux.any_of("_measurement", [measurement]),
+            flux.any_of("_field", [field]),
+            "  |> first()",
+            '  |> keep(columns: ["_time", "_value"])',
         )
         return first_datatype(ask_flux(self._transport, query, self._call, self._bucket.name).chunks())
 

@@ -6,11 +6,12 @@ from collections.abc import Generator
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.timerange import TimeRange
+from service.errors import InvalidParameter
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.stores.influx.aggregates import WindowReader
-from service.stores.influx.catalog import Catalog
-from service.stores.influx.latest import newest_frames
+from service.stores.influx.catalog import Catalog, LedElsewhere
+from service.stores.influx.latest import newest_frames, newest_time
 from service.stores.influx.pipeline import ReadAhead
 from service.stores.influx.raw import RawReader
 from service.stores.influx.transport import Call, Transport
@@ -43,8 +44,11 @@ class InfluxStore:
         return self._catalog.create(spec)
 
     def last_point(self, bucket: str) -> int | None:
-        self._catalog.bucket(bucket)
-        return self._catalog.last_point(bucket)
+        try:
+            self._catalog.bucket(bucket)
+            return self._catalog.last_point(bucket)
+        except (InvalidParameter, LedElsewhere):  # one bucket that InfluxQL cannot find must not spoil a list of them
+            return newest_time(self._transport, bucket, Call(self._read_timeout_s))
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         self._catalog.bucket(bucket)
