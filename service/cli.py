@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from fluxgate import GatewayError
-from service.commands import buckets, keys, openapi, read, serve, settings
+from service.commands import buckets, jobs, keys, openapi, read, serve, settings, workers
 from service.errors import FluxgateError
 
 cli = typer.Typer(
@@ -19,7 +19,10 @@ cli = typer.Typer(
 )
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(buckets.cli, name="buckets")
+cli.add_typer(jobs.cli, name="jobs")
 cli.command("serve")(serve.serve)
+cli.command("worker")(workers.worker)
+cli.command("scheduler")(workers.scheduler)
 cli.command("read")(read.read)
 cli.command("settings")(settings.settings)
 cli.command("openapi")(openapi.openapi)

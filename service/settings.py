@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         None,
         description="Database for keys and runtime configuration, such as postgresql+psycopg://user:password@host/name. Absent: SQLite in DATA_DIR.",
     )
+    celery_broker_url: SecretStr | None = Field(
+        None,
+        description="Broker for jobs on several machines, such as redis://127.0.0.1:6379/1. Absent: jobs run inside the service.",
+    )
     data_dir: Path = Field(Path("data"), description="Directory of the embedded store and of the SQLite state.")
     latitude: float | None = Field(None, ge=-90, le=90, description="Latitude attached to telemetry, degrees north.")
     longitude: float | None = Field(None, ge=-180, le=180, description="Longitude attached to telemetry, degrees east.")
@@ -80,6 +84,9 @@ class Settings(BaseSettings):
     embedded_memory_mb: int = Field(512, ge=64, description="Memory that the embedded store may use, in MB.")
     embedded_threads: int = Field(2, gt=0, description="Threads of the embedded store.")
     embedded_shard: str = Field("1w", description="Shard-group length of buckets in the embedded store.")
+
+    job_slots: int = Field(2, gt=0, description="Jobs at one time, in each process that runs jobs.")
+    job_lease_s: float = Field(30, ge=2, description="How long a job's process may be silent before another takes the job up, in seconds.")
 
     max_failed_tries: int = Field(20, gt=0, description="Wrong keys from one address in a minute before it is told to wait.")
     docs_enabled: bool = Field(True, description="Serve /docs, /redoc and /openapi.json.")
@@ -113,7 +120,9 @@ class Settings(BaseSettings):
     def _separated(cls, text: object) -> object:
         return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
-    @field_validator("api_key", "influxdb_url", "influxdb_token", "influxdb_org", "redis_url", "state_database_url", mode="before")
+    @field_validator(
+        "api_key", "influxdb_url", "influxdb_token", "influxdb_org", "redis_url", "state_database_url", "celery_broker_url", mode="before"
+    )
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
         return None if value == "" else value

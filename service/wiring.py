@@ -15,10 +15,14 @@ from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
 from service.domain.durations import parse_duration
 from service.errors import ConfigurationError
+from service.jobs import JobDesk, Kinds
+from service.runner.crew import Crew
+from service.runner.scheduler import order_by
 from service.settings import Settings
-from service.state.config import ConfigStore
+from service.state.config import SECTIONS, ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
+from service.state.schedules import ScheduleBook, named, schedules_section
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import Store
@@ -37,13 +41,23 @@ class Parts:
     state: StateDatabase
     keys: KeyRing
     config: ConfigStore
+    crew: Crew
     limits: Limits
     metrics: Metrics
     slots: Slots
     failed_tries: FailedTries
     clock_ns: Callable[[], int]
 
+    @property
+    def jobs(self) -> JobDesk:
+        return self.crew.desk
+
+    @property
+    def schedules(self) -> ScheduleBook:
+        return self.crew.schedules
+
     def close(self) -> None:
+        self.crew.stop()
         for part in (self.store, self.cache, self.state):
             part.close()
 
@@ -55,19 +69,37 @@ def assemble(settings: Settings) -> Parts:
     slots = Slots(settings.max_reads)
     metrics = Metrics(lambda: slots.taken)
     cache = _cache(settings)
+    store = _store(settings)
+    kinds = Kinds([])
+    config = ConfigStore(state, time.time, {**SECTIONS, "schedules": schedules_section(order_by(kinds))})
     return Parts(
         settings=settings,
-        store=_store(settings),
+        store=store,
         cache=cache,
         answers=AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc()),
         state=state,
         keys=keys,
-        config=ConfigStore(state, time.time),
+        config=config,
+        crew=_crew(settings, state, kinds, config, store.name),
         limits=_limits(settings),
         metrics=metrics,
         slots=slots,
         failed_tries=FailedTries(settings.max_failed_tries),
         clock_ns=time.time_ns,
+    )
+
+
+def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, config: ConfigStore, store: str) -> Crew:
+    broker = settings.celery_broker_url
+    return Crew(
+        state,
+        kinds,
+        lambda: named(config.get("schedules").value),
+        time.time,
+        store=store,
+        broker_url=broker.get_secret_value() if broker else None,
+        lease_s=settings.job_lease_s,
+        slots=settings.job_slots,
     )
 
 

@@ -1,0 +1,207 @@
+"""Jobs over HTTP: ordered by the routes of their kinds, and seen, followed, cancelled and retried here.
+
+A key sees the jobs of the kinds that its scopes allow, and with `admin` all of them. One that is limited to
+some buckets sees only those that it ordered itself. Others are not there for it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from typing import Annotated, Any, Protocol, cast
+
+import anyio.to_thread
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from service.api.auth import authenticate
+from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
+from service.api.schemas import PROBLEM
+from service.domain.access import Principal, Scope
+from service.domain.job import Job, JobState, LogLine
+from service.errors import Forbidden, InvalidParameter, RetryLater, UnknownThing
+from service.jobs import JobDesk
+from service.state.jobs import LONGEST_LIST
+from service.state.schedules import ScheduleBook
+
+router = APIRouter(tags=["jobs"], responses={"default": PROBLEM})
+JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.ADMIN)
+"""Scopes of which one is needed to see any job."""
+_LOOK_EVERY_S = 0.5
+_SHOWN_LINES = 100
+_MOST_STREAMS = 64
+
+
+class Parts(Protocol):
+    """The parts that these routes use."""
+
+    @property
+    def jobs(self) -> JobDesk: ...
+    @property
+    def schedules(self) -> ScheduleBook: ...
+    @property
+    def clock_ns(self) -> Any: ...  # noqa: ANN401
+
+
+def parts_of(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)
+
+
+def now_of(request: Request) -> float:
+    return float(parts_of(request).clock_ns()) / 1e9
+
+
+async def _some_job_scope(request: Request) -> Principal:
+    principal = await authenticate(request)
+    if not any(principal.may(scope) for scope in JOB_SCOPES):
+        raise Forbidden(
+            f"The key {principal.name!r} has none of the scopes that jobs need: {', '.join(JOB_SCOPES)}. Make one with `fluxgate keys create`."
+        )
+    return principal
+
+
+JobReader = Annotated[Principal, Depends(_some_job_scope)]
+
+
+async def _seen_job(request: Request, job_id: str, principal: JobReader) -> Job:
+    """The job, when the key may see it; else it is not there."""
+    desk = parts_of(request).jobs
+    if not _is_id(job_id):
+        raise _no_job(job_id)
+    job = await anyio.to_thread.run_sync(desk.ledger.show, job_id)
+    if job.kind not in desk.kinds.of(principal) or (principal.buckets is not None and job.created_by != principal.id):
+        raise _no_job(job_id)
+    return job
+
+
+def _is_id(text: str) -> bool:
+    """Could be an id; PostgreSQL cannot even be asked about some other texts."""
+    return text.isascii() and text.isalnum() and len(text) <= 32
+
+
+def _no_job(job_id: str) -> UnknownThing:
+    return UnknownThing(f"There is no job {job_id[:50]!r}. GET /jobs lists them.")
+
+
+SeenJob = Annotated[Job, Depends(_seen_job)]
+
+
+async def accepted(request: Request, response: Response, principal: Principal, kind: str, parameters: Mapping[str, Any]) -> JobInfo:
+    """Order a job: 202 with its Location. For the trigger routes of the kinds, which say the scope."""
+    submit = partial(parts_of(request).jobs.submit, kind, parameters, principal.id)
+    job, _ = await anyio.to_thread.run_sync(submit)
+    return _answered(request, response, job)
+
+
+def _answered(request: Request, response: Response, job: Job) -> JobInfo:
+    response.status_code = 202
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return info(job, now_of(request))
+
+
+@router.get("/jobs", summary="List jobs")
+async def list_jobs(
+    request: Request,
+    principal: JobReader,
+    kind: Annotated[list[str] | None, Query(description="Only these kinds; repeatable.", examples=[["mirror"]])] = None,
+    state: Annotated[list[JobState] | None, Query(description="Only these states; repeatable.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="At most so many.")] = 50,
+    before: Annotated[str | None, Query(max_length=32, description="Only older ones: the `before` of an earlier answer.")] = None,
+) -> JobList:
+    """The jobs that the key may see, the newest first."""
+    if before is not None and not _is_id(before):
+        raise InvalidParameter("before", f"before={before!r} is no id of a job. Send the `before` of an earlier answer.")
+    desk = parts_of(request).jobs
+    kinds = [name for name in desk.kinds.of(principal) if kind is None or name in kind]
+    own = None if principal.buckets is None else principal.id
+    found = await anyio.to_thread.run_sync(partial(desk.ledger.list, kinds, state or (), limit, before, own))
+    return JobList(jobs=[info(job, now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
+
+
+@router.get("/schedules", summary="List schedules")
+async def list_schedules(request: Request, principal: JobReader) -> ScheduleList:
+    """The schedules of the kinds that the key may see, with their next and last run. They are edited as `/config/schedules`."""
+    parts = parts_of(request)
+    listing = await anyio.to_thread.run_sync(parts.schedules.listing)
+    kinds = () if principal.buckets is not None else parts.jobs.kinds.of(principal)
+    return ScheduleList(schedules=[schedule_info(one, state) for one, state in listing if one.kind in kinds])
+
+
+@router.get("/jobs/{job_id}", summary="See a job")
+async def show_job(request: Request, job: SeenJob) -> JobDetail:
+    """The job, with the newest hundred lines of its log."""
+    lines = await anyio.to_thread.run_sync(parts_of(request).jobs.ledger.newest_lines, job.id, _SHOWN_LINES)
+    return detail(job, list(lines), now_of(request))
+
+
+@router.post("/jobs/{job_id}/cancel", summary="Cancel a job", status_code=202)
+async def cancel_job(request: Request, response: Response, job: SeenJob, principal: JobReader) -> JobInfo:
+    """End a queued job at once; a running one stops within seconds and keeps its checkpoint. An ended one stays as it is."""
+    ended = await anyio.to_thread.run_sync(parts_of(request).jobs.cancel, job.id, principal.name)
+    return _answered(request, response, ended)
+
+
+@router.post("/jobs/{job_id}/retry", summary="Run a job again", status_code=202)
+async def retry_job(
+    request: Request,
+    response: Response,
+    job: SeenJob,
+    principal: JobReader,
+    force: Annotated[bool, Query(description="Take a running job from its process, which can write nothing more about it; the log says so.")] = False,
+) -> JobInfo:
+    """Queue a failed or cancelled job again; it goes on from its checkpoint."""
+    again = await anyio.to_thread.run_sync(parts_of(request).jobs.retry, job.id, principal.name, force)
+    return _answered(request, response, again)
+
+
+class Streams:
+    """How many event streams are open in this process, at most so many."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    async def one(self) -> AsyncIterator[None]:
+        if self._free == 0:
+            raise RetryLater("Too many event streams are open. Close one, or ask GET /jobs/{id} now and then.", 10)
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+_streams = Streams(_MOST_STREAMS)
+
+
+@router.get("/jobs/{job_id}/events", summary="Follow a job", response_class=EventSourceResponse)
+async def follow_job(
+    request: Request,
+    job: SeenJob,
+    _: Annotated[None, Depends(_streams.one)],
+    last_event_id: Annotated[str | None, Header(description="The id of the last event that came: the stream goes on after it.")] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events until the job has ended: `log` for each line, `job` when something changed. A comment every 15 s keeps the link alive."""
+    ledger = parts_of(request).jobs.ledger
+    version, number = _cursor(last_event_id)
+    while True:
+        now_job = await anyio.to_thread.run_sync(ledger.show, job.id)
+        lines = await anyio.to_thread.run_sync(ledger.lines, job.id, number)
+        for line in lines:
+            number = line.number
+            yield _log_event(line, version)
+        if now_job.version != version and len(lines) < LONGEST_LIST:
+            version = now_job.version
+            yield ServerSentEvent(event="job", id=f"{version}.{number}", data=info(now_job, now_of(request)).model_dump())
+        elif now_job.state.ended and not lines:
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _log_event(line: LogLine, version: int) -> ServerSentEvent:
+    return ServerSentEvent(event="log", id=f"{version}.{line.number}", data=line_info(line).model_dump())
+
+
+def _cursor(text: str | None) -> tuple[int, int]:
+    """Version and line number of an event's id; anything else starts at the beginning."""
+    version, _, number = (text or "").partition(".")
+    plain = all(part.isascii() and part.isdigit() and len(part) < 18 for part in (version, number))
+    return (int(version), int(number)) if plain else (-1, 0)

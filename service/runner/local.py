@@ -1,0 +1,63 @@
+"""Jobs in this process: a bounded number of threads that claim what is due."""
+
+import threading
+import time
+from functools import partial
+
+from service.domain.job import Job
+from service.runner.loop import Loop
+from service.runner.runner import Runner, owner_name
+from service.state.jobs import JobLedger
+from service.state.leases import Lease
+
+_POLL_S = 1.0
+
+
+class LocalRunner:
+    """Runs at most `slots` jobs at a time, from `start` to `stop`."""
+
+    def __init__(self, ledger: JobLedger, runner: Runner, *, slots: int = 2, poll_s: float = _POLL_S) -> None:
+        self._ledger = ledger
+        self._runner = runner
+        self._slots = slots
+        self._owner = owner_name()
+        self._stopping = threading.Event()
+        self._running: set[threading.Thread] = set()
+        self._loop = Loop("jobs", self._fill, poll_s)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._loop.wake()
+
+    def stop(self, within_s: float = 8.0) -> bool:
+        """Let every run keep its checkpoint and go back to the queue; whether all did in time.
+
+        One that did not is left to its lease: it is taken up again once that is over.
+        """
+        until = time.monotonic() + within_s
+        self._stopping.set()
+        self._loop.stop()
+        for thread in list(self._running):
+            thread.join(max(0.0, until - time.monotonic()))
+        return not self._running
+
+    def _fill(self) -> None:
+        self._ledger.reap()
+        while len(self._running) < self._slots and not self._stopping.is_set():
+            claimed = self._ledger.claim(self._owner, self._runner.lease_s, self._runner.kinds.names)
+            if claimed is None:
+                return
+            job, lease = claimed
+            thread = threading.Thread(target=partial(self._run, job, lease), name=f"job-{job.id}", daemon=True)
+            self._running.add(thread)
+            thread.start()
+
+    def _run(self, job: Job, lease: Lease) -> None:
+        try:
+            self._runner.run(job, lease, self._stopping)
+        finally:
+            self._running.discard(threading.current_thread())
+            self._loop.wake()

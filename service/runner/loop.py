@@ -1,0 +1,44 @@
+"""A thread that does something every so often, or as soon as it is woken, whatever went wrong before."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+
+class Loop:
+    """Calls `act` every `every_s` seconds, from `start` to `stop`. A failure is logged when it is new, and tried again."""
+
+    def __init__(self, name: str, act: Callable[[], None], every_s: float) -> None:
+        self._name = name
+        self._act = act
+        self._every_s = every_s
+        self._woken = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self, within_s: float = 5.0) -> None:
+        self._stopped.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(within_s)
+
+    def _run(self) -> None:
+        said = ""
+        while not self._stopped.is_set():
+            try:
+                self._act()
+                said = ""
+            except Exception as broken:  # noqa: BLE001  (it must go on; the same trouble is told once)
+                if said != (said := type(broken).__name__):
+                    _log.warning("will be tried again", what=self._name, exc_info=broken)
+            self._woken.wait(self._every_s)
+            self._woken.clear()
