@@ -123,17 +123,18 @@ def build(groups: Sequence[Group], keys: Keys) -> Points:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     times = np.concatenate([group.times_ns for group in groups])[order]
-    text, offsets = _text(_taken(pa.concat_arrays([group.heads for group in groups]), order), times)
+    text, offsets = printed([_taken(pa.concat_arrays([group.heads for group in groups]), order)], times)
     numbers = np.concatenate([group.numbers for group in groups])[order]
     return Points(text, offsets, numbers, times, keys.all(), _columns(groups, rank))
 
 
-def _text(heads: pa.Array, times: Longs) -> tuple[bytes, Longs]:
+def printed(parts: Sequence[pa.Array], times: Longs) -> tuple[bytes, Longs]:
+    """Lines and their offsets: for each time the `parts` before it (large_binary), the time, and a line feed."""
     if not len(times):
         return b"", np.zeros(1, np.int64)
-    printed = pa.array(times).cast(pa.large_string()).cast(pa.large_binary())
+    stamps = pa.array(times).cast(pa.large_string()).cast(pa.large_binary())
     space, line_feed, nothing = (pa.scalar(part, pa.large_binary()) for part in (b" ", b"\n", b""))
-    joined = pc.binary_join_element_wise(heads, space, printed, line_feed, nothing)
+    joined = pc.binary_join_element_wise(*parts, space, stamps, line_feed, nothing)
     _, offsets, data = joined.buffers()
     ends = np.frombuffer(offsets, np.int64, len(joined) + 1)
     return data[: int(ends[-1])].to_pybytes(), ends

@@ -24,6 +24,8 @@ _EARLY_SPACE = re.compile(rb"(?<!\\)(?:\\\\)+ ")
 FIELD_NAME = re.compile(rb"(?:[^\\=, ]|\\.)+", re.DOTALL)
 _TAG_SPECIAL = re.compile(r"([, =])")
 _MEASUREMENT_SPECIAL = re.compile(r"([, ])")
+_PLAIN_TAG = re.compile(r"[!-+\--<>-\[\]-~]{1,1000}")
+"""Printable ASCII without comma, equals sign, space and backslash, and short: stands as it is."""
 _FIELD_SPECIAL = re.compile(r'([, =]|(?<=\\)")')
 
 
@@ -160,6 +162,8 @@ def quote_measurement(name: str) -> bytes:
 
 def quote_tag(key: str, value: str) -> bytes:
     """`key=value` as it stands in a line. Raises Unwritable."""
+    if _PLAIN_TAG.fullmatch(value) and _PLAIN_TAG.fullmatch(key) and key not in RESERVED_TAGS:
+        return f"{key}={value}".encode()
     _check_name(key, "a tag key")
     _check_text(value, f"the value of the tag {key!r}")
     if key in RESERVED_TAGS:

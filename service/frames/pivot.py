@@ -1,169 +1,48 @@
-"""Long rows of a block into wide ones: a row per series (measurement and tags) and time, a column per field.
-
-A block holds complete rows (service.frames.frame), so nothing is carried from one to the next. Frames
-that share their times and tags, as those of one query do, are put side by side; others are sorted.
-"""
+"""Long rows of a block as wide ones: a row per series (measurement and tags) and time, a column per field."""
 
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from service.domain.schema import FieldType
 from service.errors import StoreBroken
+from service.frames.aligned import Aligned, Piece, aligned
 from service.frames.columns import Column, Role
-from service.frames.frame import FIXED_COLUMNS, Block, constant_codes
-from service.frames.labels import Codes, combine, compact, same_codes
-from service.frames.rows import Rows, value_type
-
-Ints = npt.NDArray[np.int64]
+from service.frames.frame import TIME, Block, constant_codes
+from service.frames.rows import Rows
 
 
 def wide_rows(block: Block, columns: tuple[Column, ...]) -> Iterator[Rows]:
     """The rows of `block`, a measurement at a time, each by series in the order of appearance, then by time."""
-    by_measurement: dict[str, list[pa.RecordBatch]] = {}
-    for frame in block:
-        if frame.num_rows:
-            by_measurement.setdefault(frame.column(3)[0].as_py(), []).append(frame)
-    for measurement, frames in by_measurement.items():
-        yield _Pivot(measurement, frames, columns).rows()
+    for rows in aligned(block):
+        yield Rows(pa.array(rows.times_ns).view(TIME), _labels(rows, columns), _values(rows, columns))
 
 
-class _Pivot:
-    """The frames of one measurement. Frames with the same times and tags (the same buffers) make one set of rows."""
-
-    def __init__(self, measurement: str, frames: list[pa.RecordBatch], columns: tuple[Column, ...]) -> None:
-        self._measurement = measurement
-        self._columns = columns
-        self._sets: dict[tuple[object, ...], list[pa.RecordBatch]] = {}
-        for frame in frames:
-            self._sets.setdefault(_row_identity(frame), []).append(frame)
-
-    def rows(self) -> Rows:
-        firsts = [frames[0] for frames in self._sets.values()]
-        series, tags = _series(firsts)
-        times = np.concatenate([frame.column(0).view(pa.int64()).to_numpy() for frame in firsts])
-        place, distinct = _places(series, times)
-        values = self._values(place, len(distinct))
-        indices = pa.array(series[distinct].astype(np.int32))
-        labels = {}
-        for column in self._columns:
-            if column.role is Role.MEASUREMENT:
-                labels[column.name] = constant_codes(self._measurement, len(distinct))
-            elif column.role is Role.TAG and column.source in tags:
-                labels[column.name] = pa.DictionaryArray.from_arrays(indices, tags[column.source])
-        return Rows(pa.array(times[distinct]).cast(firsts[0].schema.field(0).type), labels, values)
-
-    def _values(self, place: Ints, rows: int) -> dict[str, pa.Array]:
-        names = {(column.source, column.type): column.name for column in self._columns if column.role is Role.FIELD}
-        found: dict[str, list[tuple[Ints, pa.Array]]] = {}
-        start = 0
-        for frames in self._sets.values():
-            stop = start + frames[0].num_rows
-            for frame in frames:
-                for field, kind, chosen, values in _by_field(frame):
-                    name = names.get((field, kind))
-                    if name is None:
-                        raise StoreBroken(f"The field {field!r} ({kind}) appeared in {self._measurement!r} during the read. Ask again.")
-                    found.setdefault(name, []).append((place[start:stop][chosen], values))
-            start = stop
-        return {name: _scattered(pieces, rows) for name, pieces in found.items()}
+def _labels(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.DictionaryArray]:
+    series = pa.array(rows.series.astype(np.int32))
+    labels = {}
+    for column in columns:
+        if column.role is Role.MEASUREMENT:
+            labels[column.name] = constant_codes(rows.measurement, len(series))
+        elif column.role is Role.TAG and column.source in rows.tags:
+            labels[column.name] = pa.DictionaryArray.from_arrays(series, rows.tags[column.source])
+    return labels
 
 
-def _row_identity(frame: pa.RecordBatch) -> tuple[object, ...]:
-    times = frame.column(0)
-    named = zip(frame.schema.names[len(FIXED_COLUMNS) :], frame.columns[len(FIXED_COLUMNS) :], strict=True)
-    tags = tuple((name, same_codes(column), _identity(column.dictionary)) for name, column in named)
-    several_fields = id(frame) if len(pc.unique(frame.column(2).indices)) > 1 else 0
-    return (times.buffers()[1].address, times.offset, len(times), tags, several_fields)
+def _values(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.Array]:
+    names = {(column.source, column.type): column.name for column in columns if column.role is Role.FIELD}
+    found: dict[str, list[Piece]] = {}
+    for piece in rows.pieces:
+        name = names.get((piece.field, piece.type))
+        if name is None:
+            raise StoreBroken(f"The field {piece.field!r} ({piece.type}) appeared in {rows.measurement!r} during the read. Ask again.")
+        found.setdefault(name, []).append(piece)
+    return {name: _scattered(pieces, len(rows.times_ns)) for name, pieces in found.items()}
 
 
-def _identity(texts: pa.Array) -> tuple[int, ...]:
-    return (texts.offset, len(texts), *(buffer.address if buffer else 0 for buffer in texts.buffers()))
-
-
-def _series(frames: list[pa.RecordBatch]) -> tuple[Ints, dict[str, pa.StringArray]]:
-    """The series of each row of all frames, numbered by appearance, and the tag values of each series."""
-    keys = sorted({key for frame in frames for key in frame.schema.names[len(FIXED_COLUMNS) :]})
-    of_row, tables, known = [], [], 0
-    for frame in frames:
-        tags = dict(zip(frame.schema.names[len(FIXED_COLUMNS) :], frame.columns[len(FIXED_COLUMNS) :], strict=True))
-        found = combine(list(tags.values()))
-        size = max((len(codes) for codes in found.codes), default=1)
-        values = {
-            key: column.dictionary.take(pa.array(np.broadcast_to(codes, size), mask=np.broadcast_to(codes < 0, size)))
-            for (key, column), codes in zip(tags.items(), found.codes, strict=True)
-        }
-        tables.append(pa.table({key: values.get(key, pa.nulls(size, pa.string())) for key in keys}) if keys else None)
-        of_row.append(np.full(frame.num_rows, known) if found.of_row is None else found.of_row.to_numpy() + known)
-        known += size
-    rows = np.concatenate(of_row)
-    if not keys:
-        return np.zeros(len(rows), np.int64), {}
-    table = pa.concat_tables(tables).combine_chunks()
-    number, firsts = _numbered([table.column(key).combine_chunks() for key in keys])
-    order, appearance = _by_appearance(number[rows], len(firsts))
-    return appearance, {key: table.column(key).take(pa.array(firsts[order])).combine_chunks() for key in keys}
-
-
-def _numbered(texts: list[pa.Array]) -> tuple[Ints, Ints]:
-    """A number for each distinct tuple of texts, and where each number stands first."""
-    number: Codes = np.zeros(len(texts[0]), np.int64)
-    size = 1
-    for column in texts:
-        encoded = column.dictionary_encode()
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
-        distinct, number = compact(number * (len(encoded.dictionary) + 1) + codes, size * (len(encoded.dictionary) + 1))
-        size = len(distinct)
-    firsts = np.zeros(size, np.int64)
-    firsts[number[::-1]] = np.arange(len(number))[::-1]
-    return number, firsts
-
-
-def _by_appearance(series: Ints, size: int) -> tuple[Ints, Ints]:
-    """Numbers in the order of first appearance, and `series` renumbered by it."""
-    seen = np.full(size, len(series), np.int64)
-    seen[series[::-1]] = np.arange(len(series))[::-1]
-    order = np.argsort(seen, kind="stable")
-    order = order[seen[order] < len(series)]
-    rank = np.zeros(size, np.int64)
-    rank[order] = np.arange(len(order))
-    return order, rank[series]
-
-
-def _places(series: Ints, times: Ints) -> tuple[Ints, Ints]:
-    """The wide row of each long one, and for each wide row one long row of it; sorted by series, then time."""
-    ascending = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (times[1:] > times[:-1]))
-    if ascending.all():
-        every = np.arange(len(times))
-        return every, every
-    order = np.lexsort((times, series))
-    series, times = series[order], times[order]
-    new = np.ones(len(order), np.bool_)
-    new[1:] = (series[1:] != series[:-1]) | (times[1:] != times[:-1])
-    place = np.empty(len(order), np.int64)
-    place[order] = np.cumsum(new) - 1
-    return place, order[new]
-
-
-def _by_field(frame: pa.RecordBatch) -> Iterator[tuple[str, FieldType, slice | Ints, pa.Array]]:
-    """Field, type, the rows of the frame that hold it, and their values."""
-    fields, kind, values = frame.column(2), value_type(frame), frame.column(1)
-    codes = fields.indices.to_numpy()
-    if (codes == codes[0]).all():
-        yield fields[0].as_py(), kind, slice(None), values
-        return
-    order = np.argsort(codes, kind="stable")
-    edges = np.flatnonzero(np.diff(codes[order])) + 1
-    for chosen in np.split(order, edges):
-        yield fields[int(chosen[0])].as_py(), kind, chosen, values.take(pa.array(chosen))
-
-
-def _scattered(pieces: list[tuple[Ints, pa.Array]], rows: int) -> pa.Array:
+def _scattered(pieces: list[Piece], rows: int) -> pa.Array:
     """Values put into their rows, null elsewhere."""
-    places, values = np.concatenate([place for place, _ in pieces]), pa.concat_arrays([some for _, some in pieces])
+    places, values = np.concatenate([piece.rows for piece in pieces]), pa.concat_arrays([piece.values for piece in pieces])
     if len(places) == rows and (places == np.arange(rows)).all():
         return values
     source = np.full(rows, -1, np.int64)

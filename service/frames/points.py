@@ -4,7 +4,9 @@ The text serves a store that takes line protocol, the columns one that takes val
 lead a refusal back to what the caller sent.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +39,12 @@ class ValueColumn:
     values: pa.Array
 
 
-@dataclass(frozen=True)
+Contents = tuple[tuple[FieldKey, ...], tuple[ValueColumn, ...]]
+"""What lines say: their series, and the values of each type."""
+
+
 class Points:
-    """A batch of parsed points, one a line.
+    """A batch of parsed points, one a line. Not to be altered.
 
     `text` holds the lines, each ended by a line feed, each with its time in nanoseconds;
     `offsets[i]:offsets[i + 1]` is line i of it. `numbers[i]` is where the line stood in what the
@@ -47,12 +52,43 @@ class Points:
     twice, the later value counts.
     """
 
-    text: bytes
-    offsets: npt.NDArray[np.int64]
-    numbers: npt.NDArray[np.int64]
-    times_ns: npt.NDArray[np.int64]
-    keys: tuple[FieldKey, ...]
-    columns: tuple[ValueColumn, ...]
+    def __init__(
+        self,
+        text: bytes,
+        offsets: npt.NDArray[np.int64],
+        numbers: npt.NDArray[np.int64],
+        times_ns: npt.NDArray[np.int64],
+        keys: tuple[FieldKey, ...],
+        columns: tuple[ValueColumn, ...],
+    ) -> None:
+        self.text, self.offsets, self.numbers, self.times_ns = text, offsets, numbers, times_ns
+        self._make: Callable[[], Contents] = lambda: (keys, columns)
+
+    @classmethod
+    def lazy(
+        cls,
+        text: bytes,
+        offsets: npt.NDArray[np.int64],
+        numbers: npt.NDArray[np.int64],
+        times_ns: npt.NDArray[np.int64],
+        make: Callable[[], Contents],
+    ) -> "Points":
+        """Points whose keys and columns are made when they are first asked for: a store that takes the text may never ask."""
+        points = cls(text, offsets, numbers, times_ns, (), ())
+        points._make = make
+        return points
+
+    @property
+    def keys(self) -> tuple[FieldKey, ...]:
+        return self._contents[0]
+
+    @property
+    def columns(self) -> tuple[ValueColumn, ...]:
+        return self._contents[1]
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return self._make()
 
     def __len__(self) -> int:
         return len(self.times_ns)
