@@ -23,7 +23,10 @@
     |   |-- StoreTimeout           no answer in time
     |   |-- StoreDenied            the store refuses our token
     |   |-- StoreFailed            the store answered an error
-    |   `-- StoreBroken            an answer that stops early or makes no sense
+    |   |   `-- StoreLimit            it was too much at once
+    |   |-- StoreBroken            an answer that stops early or makes no sense
+    |   |-- MirrorConflict         a field has another type on the mirror's target
+    |   `-- MirrorIncomplete       the target acknowledged points that it does not have
     `-- ConfigurationError     the process cannot run like this: the operator acts
 
 Each carries a stable `code`; `service.api.problems` gives it a status. Messages say what was
@@ -154,8 +157,29 @@ class StoreFailed(StoreError):
     code = "store_failed"
 
 
+class StoreLimit(StoreFailed):
+    """Half as much at a time may work."""
+
+    code = "store_limit"
+
+
 class StoreBroken(StoreError):
     code = "store_broken"
+
+
+class MirrorConflict(StoreError):
+    code = "mirror_conflict"
+
+    def __init__(self, reason: str, bucket: str) -> None:
+        super().__init__(
+            f"The bucket {bucket!r} of the target does not take a value: {reason}"
+            " Repair the target, or set the mirror's on_conflict to skip or as_string.",
+            bucket=bucket,
+        )
+
+
+class MirrorIncomplete(StoreError):
+    code = "mirror_incomplete"
 
 
 class ConfigurationError(FluxgateError):

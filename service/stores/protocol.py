@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
+from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
 from service.domain.selection import Selection
 from service.domain.timerange import TimeRange
 from service.frames.frame import Reading
@@ -19,13 +19,23 @@ from service.frames.points import Points
 
 
 @dataclass(frozen=True)
+class TypeClash:
+    """The field of a refused line that has another type in the store, and the type that was sent."""
+
+    measurement: str
+    field: str
+    sent: FieldType
+
+
+@dataclass(frozen=True)
 class Refusal:
-    """A line that the store itself refused. `line` counts from 1 in what the caller sent."""
+    """A line that the store itself refused. `line` counts from 1 in what the caller sent; `clash` tells the field of a `type_conflict`."""
 
     line: int
     code: str
     """`type_conflict`, `outside_retention` or `refused`."""
     reason: str
+    clash: TypeClash | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,9 @@ class Store(Protocol):
         Raises InvalidParameter for a name or retention that the store cannot take.
         """
 
+    def first_point(self, bucket: str) -> int | None:
+        """Time of the oldest point (ns); None for an empty bucket."""
+
     def last_point(self, bucket: str) -> int | None:
         """Time of the newest point (ns), future ones included; None for an empty bucket."""
 
@@ -87,6 +100,17 @@ class Store(Protocol):
 
         What the store refuses (a second type of a field in a shard group, a time outside the
         retention) is named line by line; everything else is stored.
+        """
+
+    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
+        """Remove every point in `span`, all fields, of the one series of `measurement` with exactly `tags`, for good.
+
+        Series with these tags and more may lose their points in `span` too (InfluxDB cannot say "without
+        tag"): who needs those writes them again. Everything else stays. No write to the measurement may run
+        meanwhile. A measurement without any point left is no longer in the schema; of one with points, fields
+        and tags that lost theirs may stay there.
+
+        Raises InvalidParameter, with nothing deleted, for a series that the store cannot delete alone.
         """
 
     def ping(self) -> None:

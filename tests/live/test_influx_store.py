@@ -92,8 +92,10 @@ def test_a_mapping_by_hand_that_leads_elsewhere_is_refused(store: InfluxStore, i
 def test_a_bucket_that_influxql_cannot_find_has_a_last_point_and_says_why_it_is_not_read(store: InfluxStore, influx: InfluxServer) -> None:
     bucket = influx.new_bucket(f"/{influx.new_bucket()}")
     assert store.last_point(bucket) is None
+    assert store.first_point(bucket) is None
     influx.write(bucket, f'm,host=a f=1 {NOON}\nm,host=b f="x" {NOON - parse_duration("8w", "h")}\nn t=true {NOON + 7}\nn s="x" {NOON + 5}\n')
     assert store.last_point(bucket) == NOON + 7
+    assert store.first_point(bucket) == NOON - parse_duration("8w", "h")
     with pytest.raises(InvalidParameter, match="begins with a slash"):
         read(store, bucket, DAY)
 
@@ -264,7 +266,9 @@ ASKED: dict[str, Callable[[InfluxStore, str], object]] = {
     "raw, long": lambda store, name: read(store, name, TimeRange(0, DAY.stop_ns), fields=("f",)),
     "windows": lambda store, name: read(store, name, DAY, HOURLY),
     "latest": lambda store, name: store.latest(name, DAY, ""),
+    "first point": lambda store, name: store.first_point(name),
     "last point": lambda store, name: store.last_point(name),
+    "delete": lambda store, name: store.delete_points(name, "m", (("h", "a"),), DAY),
     "create": lambda store, name: store.create_bucket(BucketSpec(f"{name} new")),
 }
 

@@ -65,6 +65,26 @@ class BucketContents:
             if not self.types[name]:
                 del self.types[name]
 
+    @property
+    def shards(self) -> set[int]:
+        """The shard groups that hold something."""
+        return {shard for by_shard in self.types.values() for shard in by_shard}
+
+    def shards_of(self, measurement: str) -> set[int]:
+        """The shard groups in which a field of the measurement has a type."""
+        return {shard for (name, _), shards in self.types.items() if name == measurement for shard in shards}
+
+    def series_of(self, measurement: str, tags: tuple[tuple[str, str], ...]) -> list[FieldKey]:
+        """All fields of exactly these tags, sorted by key."""
+        return [key for key in self.members.get(measurement, ()) if key.tags == tags]
+
+    def forget_types(self, measurement: str, emptied: set[int]) -> None:
+        """Forget the types of a measurement in shard groups that hold no point of it any more."""
+        for name in [name for name in self.types if name[0] == measurement]:
+            self.types[name] = {shard: kind for shard, kind in self.types[name].items() if shard not in emptied}
+            if not self.types[name]:
+                del self.types[name]
+
     def has_shards_before(self, first: int) -> bool:
         return any(shard < first for shards in self.types.values() for shard in shards)
 

@@ -64,7 +64,7 @@ def store(cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: BucketC
             for batch in batches:
                 _note_newest(catalog, batch)
     except BaseException:
-        _roll_back(cursor)
+        roll_back(cursor)
         raise
 
 
@@ -79,11 +79,11 @@ def drop_expired(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, ol
             cursor.commit()
             contents.drop_shards_before(first_shard)
     except BaseException:
-        _roll_back(cursor)
+        roll_back(cursor)
         raise
 
 
-def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
     """A failed commit has rolled back already, and a broken file is opened anew: neither needs this to work."""
     with suppress(duckdb.Error):
         cursor.rollback()

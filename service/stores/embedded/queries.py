@@ -62,6 +62,11 @@ def raw(source: Source, grid: Grid) -> Query:
     return Query(f"{source.points('value')} ORDER BY rank, time", source.bound(grid))
 
 
+def oldest(source: Source, grid: Grid) -> Query:
+    """The time of the first point: one row, column time, null when there is none."""
+    return Query(f"SELECT min(time) AS time FROM ({source.points()})", source.bound(grid))
+
+
 def aggregate(source: Source, fn: Fn, grid: Grid) -> Query:
     """One row a series and window: columns rank, place (of the window), and those of `columns_of`."""
     cast = "::DOUBLE" if fn is Fn.MEDIAN or len(source.types) > 1 else ""

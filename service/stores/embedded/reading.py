@@ -5,7 +5,7 @@ of one measurement, series by series; within a series times ascend from block to
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -190,6 +190,22 @@ class BlockReader:
                     times = column(table, "at_ns") if stamped else window_times(column(table, "place"), grid)
                 taken = part.types[0] if len(part.types) == 1 else FieldType.FLOAT
                 yield group.labels.frame(output, column(table, "rank"), times, values_of(table, part.fn, taken, output))
+
+
+def first_time(cursor: SnapshotCursor, members: list[Member], shards: Iterable[TimeRange], oldest_ns: int) -> int | None:
+    """The time of the first point of `members` in ranges that ascend, each of which most likely has one."""
+    try:
+        if not members:
+            return None
+        cursor.register("whole", _ranked([(number, 0) for _, number in members]))
+        source = Source(tuple({key.type for key, _ in members}), "whole", oldest_ns)
+        for shard in shards:
+            found = column(cursor.fetch(queries.oldest(source, Grid(shard, shard.length_ns, 0))), "time")[0].as_py()
+            if found is not None:
+                return int(found)
+        return None
+    finally:
+        cursor.close()
 
 
 def _queries(part: Part, source: Source, grid: Grid) -> Iterator[tuple[FieldType, Query]]:

@@ -24,8 +24,9 @@ from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.embedded import ledger, tables
 from service.stores.embedded.catalog import NEVER, BucketContents, Catalog, shard_number, shard_start_of
+from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
-from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor
+from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, first_time
 from service.stores.embedded.writing import judge
 from service.stores.protocol import Latest, WriteOutcome
 
@@ -77,6 +78,14 @@ class EmbeddedStore:
                 self._catalog.add_bucket(number, bucket)
         return True
 
+    def first_point(self, bucket: str) -> int | None:
+        with self._guard:
+            contents = self._contents(bucket)
+            members, oldest_ns = list(contents.ids.items()), self._oldest_ns(contents)
+            shards = [_shard_range(shard, contents.bucket.shard_ns) for shard in sorted(contents.shards)]
+            cursor = self._snapshot(f"find the first point of {bucket!r}")
+        return first_time(cursor, members, shards, oldest_ns)
+
     def last_point(self, bucket: str) -> int | None:
         with self._guard:
             contents = self._contents(bucket)
@@ -126,6 +135,19 @@ class EmbeddedStore:
                 ledger.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard)
             return WriteOutcome(int(judgement.accepted.sum()), judgement.refusals)
 
+    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
+        """As promised by the port, but no other series loses a point. Types and tags that lost all points stay in the schema
+        while the measurement has points, a type as long as it has some in that shard group."""
+        with self._writer, self._fatal_noted(f"delete points of {bucket!r}"):
+            contents = self._contents(bucket)
+            first, last = (shard_number(time_ns, contents.bucket.shard_ns) for time_ns in (span.start_ns, span.stop_ns - 1))
+            touched = [shard for shard in sorted(contents.shards_of(measurement)) if first <= shard <= last]
+            ranges = {shard: _shard_range(shard, contents.bucket.shard_ns) for shard in touched}
+            series = contents.series_of(measurement, tuple(sorted(tags)))
+            if series and touched:
+                deletion = Deletion(measurement, tuple(series), span, ranges)
+                delete(self._connection, self._catalog, contents, deletion, lambda: self._guard)
+
     def ping(self) -> None:
         cursor = self._snapshot(f"use the embedded store {self._path}")
         cursor.close()
@@ -160,12 +182,11 @@ class EmbeddedStore:
 
     def _extent(self, contents: BucketContents) -> TimeRange | None:
         """The shard groups that hold something, from the first to the last, less what has expired."""
-        shards = {shard for by_shard in contents.types.values() for shard in by_shard}
+        shards, shard_ns = contents.shards, contents.bucket.shard_ns
         if not shards:
             return None
-        shard_ns = contents.bucket.shard_ns
-        start_ns = max(shard_start_of(min(shards), shard_ns), self._oldest_ns(contents))
-        stop_ns = min(shard_start_of(max(shards) + 1, shard_ns), LATEST_NS + 1)
+        start_ns = max(_shard_range(min(shards), shard_ns).start_ns, self._oldest_ns(contents))
+        stop_ns = _shard_range(max(shards), shard_ns).stop_ns
         return TimeRange(start_ns, stop_ns) if start_ns < stop_ns else None
 
     def _drop_expired(self, contents: BucketContents) -> None:
@@ -207,6 +228,11 @@ def _members(
             if all(own.get(name) in accepted for name, accepted in tags):
                 found.append((key, contents.ids[key]))
     return found
+
+
+def _shard_range(shard: int, shard_ns: int) -> TimeRange:
+    """What of a shard group lies inside the time domain."""
+    return TimeRange(max(shard_start_of(shard, shard_ns), EARLIEST_NS), min(shard_start_of(shard + 1, shard_ns), LATEST_NS + 1))
 
 
 def _check(spec: BucketSpec) -> None:

@@ -58,3 +58,16 @@ DROP_REWRITTEN = {
 }
 DROP_EXPIRED = tuple(f"DELETE FROM {table} WHERE time < ? AND series IN (SELECT id FROM series WHERE bucket = ?)" for table in VALUES.values())
 DROP_EXPIRED_TYPES = "DELETE FROM types WHERE shard < ? AND bucket = ?"
+DELETE_POINTS = {
+    kind: f"DELETE FROM {table} USING doomed WHERE {table}.series = doomed.series AND {table}.time >= ? AND {table}.time < ?"
+    for kind, table in VALUES.items()
+}
+NEWEST_OF = {
+    kind: f"SELECT series, max(time) AS newest FROM {table} WHERE series IN (SELECT series FROM doomed) GROUP BY series"
+    for kind, table in VALUES.items()
+}
+ANY_POINT = {
+    kind: f"SELECT 1 FROM {table} WHERE series IN (SELECT series FROM neighbours) AND time >= ? AND time < ? LIMIT 1"
+    for kind, table in VALUES.items()
+}
+FORGET_TYPES = "DELETE FROM types WHERE bucket = ? AND measurement = ? AND shard IN (SELECT unnest(?))"

@@ -14,7 +14,7 @@ from service.domain.schema import Bucket, FieldType
 from service.domain.timerange import EARLIEST_NS, format_time
 from service.frames.points import Points, ValueColumn
 from service.stores.embedded.catalog import FieldName, shard_numbers, shard_start_of
-from service.stores.protocol import Refusal
+from service.stores.protocol import Refusal, TypeClash
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -50,9 +50,9 @@ def judge(points: Points, bucket: Bucket, known: Types, oldest_ns: int | None) -
     if disputed:
         conflicts = claims.settle(disputed, known, accepted)
         accepted = accepted.copy()
-        for line, reason in conflicts.items():
+        for line, (reason, clash) in conflicts.items():
             accepted[line] = False
-            refusals.append(Refusal(int(points.numbers[line]), "type_conflict", reason))
+            refusals.append(Refusal(int(points.numbers[line]), "type_conflict", reason, clash))
     refusals.sort(key=lambda one: one.line)
     new = tuple((name, shard, kind) for (name, shard), kinds in claims.made(accepted).items() if shard not in known.get(name, {}) for kind in kinds)
     return Judgement(accepted, tuple(refusals), new)
@@ -85,16 +85,17 @@ class _Claims:
         """Field and shard group with more than one type, what is stored included."""
         return {(name, shard) for (name, shard), kinds in self.made(accepted).items() if len(kinds | _stored(known, name, shard)) > 1}
 
-    def settle(self, disputed: set[tuple[FieldName, int]], known: Types, accepted: Mask) -> dict[int, str]:
+    def settle(self, disputed: set[tuple[FieldName, int]], known: Types, accepted: Mask) -> dict[int, tuple[str, TypeClash]]:
         """Walk the lines that use a disputed field, in their order. The lines that lose, each with the reason."""
         settled = {claim: next(iter(_stored(known, *claim)), None) for claim in disputed}
-        losers: dict[int, str] = {}
+        losers: dict[int, tuple[str, TypeClash]] = {}
         for line, claims in self._uses(disputed, accepted):
             conflict = _conflict(claims, settled)
             if conflict is None:
                 settled.update(claims)
             else:
-                losers[line] = self._reason(*conflict)
+                (measurement, field), _ = conflict[0]
+                losers[line] = self._reason(*conflict), TypeClash(measurement, field, conflict[1])
         return losers
 
     def _uses(self, disputed: set[tuple[FieldName, int]], accepted: Mask) -> list[tuple[int, list[tuple[tuple[FieldName, int], FieldType]]]]:

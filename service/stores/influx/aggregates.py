@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from service.domain.schema import Bucket, FieldType
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection, SkippedField
-from service.domain.timerange import TimeRange
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, subtract
 from service.domain.windows import Grid, grids
 from service.frames.frame import Block
 from service.stores.influx import flux
@@ -20,6 +20,8 @@ from service.stores.influx.raw import RawReader, ask_flux
 from service.stores.influx.transport import Call, Transport
 
 _FIRST_RUN = 64
+_MOST_FIELDS = 100
+"""Fields that one query names: Flux refuses a filter of more than about 160 names, "Program is nested too deep" (2.9.1)."""
 _RUN_ROWS = 200_000
 """About so many rows are held for one block of complete rows; the first run of windows tells how many that is."""
 
@@ -59,10 +61,18 @@ class WindowReader:
             start_ns = run.span.stop_ns
 
     def _grid(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
+        whole = whole_windows(grid)
+        for piece in subtract(grid.span, [] if whole is None else [whole.span]):
+            for field in measurement.fields:
+                yield from self._by_hand(measurement, field, replace(grid, span=piece))
+        if whole is not None:
+            yield from self._whole(measurement, whole)
+
+    def _whole(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         for fn in Fn:
             plain = [field for field in measurement.fields if field.fn is fn and not self._needs_gathering(measurement, field)]
-            if plain:
-                yield from self._by_flux(measurement, plain, fn, grid)
+            for start in range(0, len(plain), _MOST_FIELDS):
+                yield from self._by_flux(measurement, plain[start : start + _MOST_FIELDS], fn, grid)
         for field in measurement.fields:
             if self._needs_gathering(measurement, field):
                 yield from self._by_hand(measurement, field, grid)
@@ -93,6 +103,14 @@ class WindowReader:
         several = len(field.types) > 1 or (measurement.name, field.name) in self._left_out
         text = field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT
         return several or text or not flux.can_carry(measurement.name, field.name, measurement.tags)
+
+
+def whole_windows(grid: Grid) -> Grid | None:
+    """`grid` without the windows that reach beyond the time InfluxDB can store: a point in one sends it round for ever (2.9.1)."""
+    first_ns = EARLIEST_NS + (grid.offset_ns - EARLIEST_NS) % grid.every_ns
+    last_ns = LATEST_NS - (LATEST_NS - grid.offset_ns) % grid.every_ns
+    span = None if first_ns >= last_ns else grid.span.intersect(TimeRange(first_ns, last_ns))
+    return None if span is None else replace(grid, span=span)
 
 
 def run_of(grid: Grid, start_ns: int, windows: int) -> Grid:

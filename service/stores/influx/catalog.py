@@ -25,6 +25,8 @@ _HOUR_S, _DAY_S = 3_600, 86_400
 _MAPPING_KEPT_S = 60.0
 Shown = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
+TagSet = tuple[tuple[str, str], ...]
+"""The tags of a series, by key."""
 
 
 class LedElsewhere(StoreFailed):
@@ -117,12 +119,18 @@ class Catalog:
             for measurement, found in sorted(types.items())
         ]
 
-    def last_point(self, bucket: str) -> int | None:
-        """Time of the newest point of all measurements, one statement each in one request."""
-        queries = [influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest=True) for one in self.schema(bucket)]
+    def outermost_point(self, bucket: str, newest: bool) -> int | None:
+        """Time of the newest or the oldest point of all measurements, one statement each in one request."""
+        queries = [influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest) for one in self.schema(bucket)]
         with _making_sense("/query"):
             found = self._show(bucket, *queries) if queries else []
-            return max((int(rows[0][0]) for series in found for _, rows in series), default=None)
+            return (max if newest else min)((int(rows[0][0]) for series in found for _, rows in series), default=None)
+
+    def tag_sets(self, bucket: str, query: str) -> set[TagSet]:
+        """The tags of each series that `query`, grouped by all of them, answers."""
+        with _making_sense("/query"):
+            series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
+            return {tuple(sorted((key, text) for key, text in (one.get("tags") or {}).items() if text)) for one in series}
 
     def newest(self, bucket: str, span: TimeRange, fields: Sequence[Asked]) -> list[Newest]:
         """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""

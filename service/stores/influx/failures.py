@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from service.errors import FluxgateError, StoreBroken, StoreBusy, StoreDenied, StoreFailed, StoreTimeout, StoreUnavailable, UnknownBucket
+from service.errors import FluxgateError, StoreBroken, StoreBusy, StoreDenied, StoreFailed, StoreLimit, StoreTimeout, StoreUnavailable, UnknownBucket
 
 _BUSY_S = 2.0
 _LONGEST_REASON = 500
@@ -38,7 +38,7 @@ def query_failure(reason: str, status: int | None = None) -> FluxgateError:
     if "queue length exceeded" in reason or "max concurrency" in reason:
         return StoreBusy(f"InfluxDB has too many queries waiting ({reason}). Ask again.", _BUSY_S)
     if "memory allocation limit" in reason:
-        return StoreFailed(f"InfluxDB ran into its memory limit ({reason}). Read a shorter range or fewer series, or raise query-memory-bytes.")
+        return StoreLimit(f"InfluxDB ran into its memory limit ({reason}). Read a shorter range or fewer series, or raise query-memory-bytes.")
     if "database not found" in reason or "retention policy not" in reason:
         return StoreFailed(
             f"InfluxDB does not find the bucket by InfluxQL ({reason}). InfluxDB Cloud wants a mapping for that:"

@@ -122,7 +122,8 @@ class GatheredWindows:
         series = found.column("series").chunk(0) if found.num_rows else pa.array([], pa.int32())
         places = found.column("place").chunk(0) if found.num_rows else pa.array([], pa.int64())
         keys = self._measurement.tags
-        tags = [pa.DictionaryArray.from_arrays(series, pa.array([texts[place] for texts in self._series], pa.string())) for place in range(len(keys))]
+        texts = [pa.array([tags[place] for tags in self._series], pa.string()) for place in range(len(keys))]
+        tags = [one.dictionary_encode().take(series) for one in texts]  # so an absent tag is a null code, and no text
         rows = len(values)
         fixed = [window_times(places, self._grid).view(TIME), values, constant_codes(self._field.name, rows)]
         columns = [*fixed, constant_codes(self._measurement.name, rows), *tags]

@@ -97,6 +97,17 @@ def one_point(origin: str, name: str) -> str:
     return f"SELECT {field(name)} FROM {origin} WHERE {where(EVER)} GROUP BY * LIMIT 1 SLIMIT 1"  # noqa: S608
 
 
+def one_point_each(origin: str, condition: str) -> str:
+    """Any point of each series that fits `condition`: its answer lists their tags."""
+    return f"SELECT *::field FROM {origin} WHERE {condition} GROUP BY * LIMIT 1"  # noqa: S608
+
+
+def any_tag_like(keys: Iterable[str], expression: str) -> str:
+    """The condition that one of some tags matches a regular expression, whatever the time."""
+    alternatives = " OR ".join(f"{identifier(key)}::tag =~ {expression}" for key in keys)
+    return f"({alternatives}) AND {where(EVER)}"
+
+
 def show_fields(origin: str) -> str:
     return f"SHOW FIELD KEYS FROM {origin}"
 

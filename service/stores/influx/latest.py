@@ -1,6 +1,6 @@
 """The newest values, asked in one Flux query; what its CSV cannot carry exactly is asked in InfluxQL, in one request.
 
-Also the newest time of a bucket that InfluxQL cannot find by its name.
+Also the newest or oldest time of a bucket that InfluxQL cannot find by its name.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,19 +36,19 @@ def newest_frames(
     return frames + (list(_frames(catalog.newest(bucket, span, rest))) if rest else [])
 
 
-def newest_time(transport: Transport, bucket: str, call: Call) -> int | None:
-    """The time of the newest point, by Flux alone, which goes by the bucket's own name."""
+def outermost_time(transport: Transport, bucket: str, newest: bool, call: Call) -> int | None:
+    """The time of the newest or the oldest point, by Flux alone, which goes by the bucket's own name."""
     query = flux.pipeline(
         flux.source(bucket, influxql.EVER),
-        "  |> last()",
+        f"  |> {'last' if newest else 'first'}()",
         '  |> keep(columns: ["_time"])',
         "  |> map(fn: (r) => ({_time: r._time, _value: int(v: r._time)}))",
-        "  |> max()",
+        f"  |> {'max' if newest else 'min'}()",
     )
     times = (
         time_ns for rows in rows_of(ask_flux(transport, query, call, bucket).chunks()) for time_ns in table_of(rows, ()).column("_value").to_pylist()
     )
-    return max(times, default=None)
+    return (max if newest else min)(times, default=None)
 
 
 def _is_plain(one: Asked) -> bool:

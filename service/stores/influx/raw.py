@@ -23,7 +23,7 @@ from service.stores.influx.transport import Call, Reply, Transport
 _FEW_SLICES = 4
 """More slices than this are worth two small questions for where the data begins and ends."""
 _CHUNK_ROWS = "10000"
-_DAY_NS = parse_duration("1d", "slice")
+_HOUR_NS = parse_duration("1h", "slice")
 
 
 class RawReader:
@@ -126,9 +126,10 @@ def _needs_msgpack(measurement: MeasurementPlan) -> bool:
 
 
 def _slice_ns(bucket: Bucket, mixed: bool) -> int:
-    """The length of slices. For a field of several types at most a day: groups made before the bucket's setting was
-    changed keep their length, and a slice over several of them would lose types (facts, 1.9)."""
-    return math.gcd(bucket.shard_ns, _DAY_NS) if mixed else bucket.shard_ns
+    """The length of slices. For a field of several types at most an hour: groups made before the bucket's setting was
+    changed keep their length, which is an hour by default for a short retention (facts, 1.9), and a slice over several
+    of them would lose types."""
+    return math.gcd(bucket.shard_ns, _HOUR_NS) if mixed else bucket.shard_ns
 
 
 def ask_flux(transport: Transport, query: str, call: Call, bucket: str) -> Reply:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from service.domain.schema import FieldType
 from service.domain.timerange import parse_time
 from service.errors import InvalidParameter
 from service.frames.points import Points
+from service.stores.protocol import TypeClash
 
 Lines = npt.NDArray[np.int64]
 TYPE_CONFLICT = "type_conflict"
@@ -31,12 +33,13 @@ _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason of a refusal: its code, words for the caller, the lines it covers, and how many the server counted."""
+    """One reason of a refusal: its code, words for the caller, the lines it covers, how many the server counted, and the field that has two types."""
 
     code: str
     text: str
     lines: Lines
     counted: int
+    clash: TypeClash | None = None
 
 
 def reason_of(message: str, points: Points, sent: Lines) -> Reason | None:
@@ -59,7 +62,7 @@ def _conflict(found: re.Match[str], points: Points, sent: Lines) -> Reason:
         f"The field {field!r} of {measurement!r} is {stored} in the store and {kind} in this line;"
         f" InfluxDB holds one type of a field in a shard group. Send it as {stored}, or under another name."
     )
-    return Reason(TYPE_CONFLICT, text, lines, int(found[5]))
+    return Reason(TYPE_CONFLICT, text, lines, int(found[5]), TypeClash(measurement, field, FieldType(kind)))
 
 
 def _retention(bound: str, counted: int, duration: str, points: Points, sent: Lines) -> Reason | None:

@@ -10,8 +10,9 @@ from service.errors import InvalidParameter
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.stores.influx.aggregates import WindowReader
-from service.stores.influx.catalog import Catalog, LedElsewhere
-from service.stores.influx.latest import newest_frames, newest_time
+from service.stores.influx.catalog import Catalog, LedElsewhere, TagSet
+from service.stores.influx.deleting import Series, delete_points
+from service.stores.influx.latest import newest_frames, outermost_time
 from service.stores.influx.pipeline import ReadAhead
 from service.stores.influx.raw import RawReader
 from service.stores.influx.transport import Call, Transport
@@ -22,17 +23,32 @@ _SCHEMA_KEPT_S = 10.0
 
 
 class InfluxStore:
-    """A `Store` on InfluxDB 2.x or Cloud. `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes."""
+    """A `Store` on InfluxDB 2.x or Cloud. `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes.
+
+    `packed`: what goes over the link is gzipped, which is worth it on a remote one.
+    """
 
     name = "influx"
 
     def __init__(
-        self, url: str, token: str, org: str, *, connect_timeout_s: float = 5.0, silence_timeout_s: float = 60.0, read_timeout_s: float = 600.0
+        self,
+        url: str,
+        token: str,
+        org: str,
+        *,
+        connect_timeout_s: float = 5.0,
+        silence_timeout_s: float = 60.0,
+        read_timeout_s: float = 600.0,
+        packed: bool = False,
     ) -> None:
-        self._transport = Transport(url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s)
+        self._transport = Transport(url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s, packed=packed)
         self._catalog = Catalog(self._transport)
         self._read_timeout_s = read_timeout_s
         self._schemas: dict[str, tuple[float, list[MeasurementSchema]]] = {}
+
+    def moved_bytes(self) -> int:
+        """How many bytes went over the link so far, both ways."""
+        return self._transport.meter.moved_bytes
 
     def buckets(self) -> list[Bucket]:
         return self._catalog.buckets()
@@ -43,12 +59,18 @@ class InfluxStore:
     def create_bucket(self, spec: BucketSpec) -> bool:
         return self._catalog.create(spec)
 
+    def first_point(self, bucket: str) -> int | None:
+        return self._outermost_point(bucket, newest=False)
+
     def last_point(self, bucket: str) -> int | None:
+        return self._outermost_point(bucket, newest=True)
+
+    def _outermost_point(self, bucket: str, newest: bool) -> int | None:
         try:
             self._catalog.bucket(bucket)
-            return self._catalog.last_point(bucket)
+            return self._catalog.outermost_point(bucket, newest)
         except (InvalidParameter, LedElsewhere):  # one bucket that InfluxQL cannot find must not spoil a list of them
-            return newest_time(self._transport, bucket, Call(self._read_timeout_s))
+            return outermost_time(self._transport, bucket, newest, Call(self._read_timeout_s))
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         self._catalog.bucket(bucket)
@@ -91,6 +113,13 @@ class InfluxStore:
     def write(self, bucket: str, points: Points) -> WriteOutcome:
         try:
             return write_points(self._transport, self._catalog.bucket(bucket), points)
+        finally:
+            self._schemas.pop(bucket, None)
+
+    def delete_points(self, bucket: str, measurement: str, tags: TagSet, span: TimeRange) -> None:
+        self._catalog.bucket(bucket)
+        try:
+            delete_points(self._transport, self._catalog, bucket, Series(measurement, tuple(sorted(tags))), span)
         finally:
             self._schemas.pop(bucket, None)
 

@@ -5,6 +5,7 @@ its socket is shut down, and InfluxDB ends the query when it sees that.
 """
 
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -25,6 +26,7 @@ Parameters = Mapping[str, str]
 CHUNK_BYTES = 1024 * 1024
 FIRST_BYTES, READ_BYTES = 64 * 1024, 64 * 1024
 """The first bytes are taken as they come, later ones many at a time: InfluxDB sends pieces of 3 kB, each of which costs."""
+_PACK_LEVEL = 1
 _current = threading.local()
 _carrying = threading.Lock()
 _carried: "WeakKeyDictionary[HTTPConnection, Call]" = WeakKeyDictionary()
@@ -131,15 +133,33 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _WatchedHTTPS
 
 
+class Meter:
+    """Counts the bytes that went over a link, both ways."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    @property
+    def moved_bytes(self) -> int:
+        return self._bytes
+
+    def add(self, size: int) -> None:
+        with self._lock:
+            self._bytes += size
+
+
 class Reply:
     """An answer whose status is known and whose body comes in pieces. Read it to its end, or close it."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, call: Call, path: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, call: Call, path: str, meter: Meter) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._call = call
         self._path = path
+        self._meter = meter
+        self._metered_bytes = 0
 
     def chunks(self) -> Iterator[bytes]:
         """The body, as it comes.
@@ -180,14 +200,25 @@ class Reply:
     def close(self) -> None:
         self._call.detach()
         self._response.close()
+        moved_bytes = self._response.tell()  # also of an answer read to its end, which closes itself
+        self._meter.add(moved_bytes - self._metered_bytes)
+        self._metered_bytes = moved_bytes
         self._response.release_conn()
 
 
 class Transport:
-    """Sends requests with one token to one InfluxDB. `silence_timeout_s` bounds each wait for bytes."""
+    """Sends requests with one token to one InfluxDB. `silence_timeout_s` bounds each wait for bytes. `packed`: bodies are gzipped, both ways."""
 
     def __init__(
-        self, url: str, token: str, org: str, *, connect_timeout_s: float = 5.0, silence_timeout_s: float = 60.0, connections: int = 32
+        self,
+        url: str,
+        token: str,
+        org: str,
+        *,
+        connect_timeout_s: float = 5.0,
+        silence_timeout_s: float = 60.0,
+        connections: int = 32,
+        packed: bool = False,
     ) -> None:
         self.url = url.rstrip("/")
         self.org = org
@@ -195,7 +226,9 @@ class Transport:
         self._pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
         self._pool.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         self._timeout = urllib3.Timeout(connect=connect_timeout_s, read=silence_timeout_s)
-        self._headers = {"Authorization": f"Token {token}", "Accept-Encoding": "identity"}
+        self._packed = packed
+        self._headers = {"Authorization": f"Token {token}", "Accept-Encoding": "gzip" if packed else "identity"}
+        self.meter = Meter()
 
     def send(
         self,
@@ -212,6 +245,7 @@ class Transport:
             StoreUnavailable: no connection. StoreTimeout: no answer in time. Cancelled: aborted.
         """
         call = call or Call()
+        self.meter.add(len(body or b""))
         url = f"{self.url}{path}" + (f"?{urlencode(parameters)}" if parameters else "")
         while True:
             _current.call = call
@@ -219,7 +253,7 @@ class Transport:
                 call.check()
                 response = self._pool.urlopen(
                     method, url, body=body, headers={**self._headers, **(headers or {})},
-                    timeout=self._timeout, retries=False, redirect=False, preload_content=False, decode_content=False,
+                    timeout=self._timeout, retries=False, redirect=False, preload_content=False, decode_content=self._packed,
                 )  # fmt: skip
             except (urllib3.exceptions.HTTPError, OSError, AttributeError) as broken:
                 call.check()
@@ -228,7 +262,12 @@ class Transport:
                 raise _translated(broken, path) from broken
             finally:
                 _current.call = None
-            return Reply(response, call, path)
+            return Reply(response, call, path, self.meter)
+
+    def lines(self, text: bytes) -> tuple[bytes, dict[str, str]]:
+        """The body and headers of a write. Only writes may be packed (facts, 1.4)."""
+        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        return (gzip.compress(text, _PACK_LEVEL), {**headers, "Content-Encoding": "gzip"}) if self._packed else (text, headers)
 
     def open(
         self,

@@ -15,9 +15,10 @@ from service.domain.timerange import shard_start
 from service.errors import FluxgateError, RetryLater, StoreBusy, StoreError, StoreFailed
 from service.frames.points import Points
 from service.stores.influx.failures import failure
+from service.stores.influx.failures import reason_of as said
 from service.stores.influx.refusals import OUTSIDE_RETENTION, REFUSED, Lines, reason_of
 from service.stores.influx.transport import Transport
-from service.stores.protocol import Refusal, WriteOutcome
+from service.stores.protocol import Refusal, TypeClash, WriteOutcome
 
 BATCH_LINES = 10_000
 BATCH_BYTES = 5_000_000
@@ -91,7 +92,7 @@ class _Write:
             if reason is None or not len(reason.lines) or reason.counted < len(reason.lines):
                 self._by_halves(lines, message)
                 return
-            self._refuse(reason.lines, reason.code, reason.text)
+            self._refuse(reason.lines, reason.code, reason.text, reason.clash)
             rest = lines[~np.isin(lines, reason.lines)]
             if reason.code == OUTSIDE_RETENTION and reason.counted == len(reason.lines):
                 self.stored += len(rest)
@@ -106,8 +107,8 @@ class _Write:
         self.batch(lines[:middle])
         self.batch(lines[middle:])
 
-    def _refuse(self, lines: Lines, code: str, reason: str) -> None:
-        self.refused += [Refusal(int(number), code, reason) for number in self._points.numbers[lines]]
+    def _refuse(self, lines: Lines, code: str, reason: str, clash: TypeClash | None = None) -> None:
+        self.refused += [Refusal(int(number), code, reason, clash) for number in self._points.numbers[lines]]
 
     def _count(self) -> None:
         self._singling += 1
@@ -119,7 +120,7 @@ class _Write:
     def _send(self, lines: Lines) -> tuple[int, str]:
         """Status and message: success, or a refusal (400, 413, 422). Any other answer raises."""
         parameters = {"org": self._transport.org, "bucket": self._bucket, "precision": "ns"}
-        reply = self._transport.send("POST", "/api/v2/write", parameters, self._text(lines), {"Content-Type": "text/plain; charset=utf-8"})
+        reply = self._transport.send("POST", "/api/v2/write", parameters, *self._transport.lines(self._text(lines)))
         body = reply.read()
         if 200 <= reply.status < 300:
             return reply.status, ""
@@ -143,4 +144,4 @@ def _message(body: bytes) -> str:
         found = None
     if isinstance(found, dict) and isinstance(found.get("message"), str):
         return str(found["message"])
-    return body[:500].decode(errors="replace").strip()
+    return said(body)

@@ -37,6 +37,9 @@ class FakeTransport:
         self._answer = answer
         self.sent: list[list[bytes]] = []
 
+    def lines(self, text: bytes) -> tuple[bytes, dict[str, str]]:
+        return text, {"Content-Type": "text/plain; charset=utf-8"}
+
     def send(self, method: str, path: str, parameters: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> FakeReply:
         assert (method, path, parameters) == ("POST", "/api/v2/write", {"org": "org", "bucket": "b", "precision": "ns"})
         self.sent.append(body.splitlines())

@@ -1,0 +1,69 @@
+"""Deletes points of one series and sets the catalog right, both in one transaction.
+
+After it the newest times are those of what is left, and a shard group without any point of the
+measurement has no types of it, as in InfluxDB. The caller holds the writer's lock.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from service.domain.schema import FieldType
+from service.domain.timerange import TimeRange
+from service.frames.points import FieldKey
+from service.stores.embedded import tables
+from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
+from service.stores.embedded.ledger import Guard, roll_back
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What is deleted: the points of `series`, all of `measurement`, in `span`, which touches these shard groups."""
+
+    measurement: str
+    series: tuple[FieldKey, ...]
+    span: TimeRange
+    shards: dict[int, TimeRange]
+
+
+def delete(cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: BucketContents, deletion: Deletion, guard: Guard) -> None:
+    """Delete the points, durably; then let the catalog say so."""
+    numbers = [contents.ids[key] for key in deletion.series]
+    kinds = {key.type for key in deletion.series}
+    cursor.begin()
+    try:
+        cursor.register("doomed", _series(numbers))
+        for kind in kinds:
+            cursor.execute(tables.DELETE_POINTS[kind], [deletion.span.start_ns, deletion.span.stop_ns])
+        newest_ns = dict.fromkeys(numbers, NEVER)
+        for kind in kinds:
+            newest_ns.update(cursor.execute(tables.NEWEST_OF[kind]).fetchall())
+        emptied = _emptied(cursor, contents, deletion)
+        cursor.execute(tables.FORGET_TYPES, [contents.id, deletion.measurement, sorted(emptied)])
+        cursor.unregister("doomed")
+        with guard():
+            cursor.commit()
+            catalog.newest_ns[list(newest_ns)] = list(newest_ns.values())
+            contents.forget_types(deletion.measurement, emptied)
+    except BaseException:
+        roll_back(cursor)
+        raise
+
+
+def _emptied(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, deletion: Deletion) -> set[int]:
+    """The shard groups that hold no point of the measurement any more."""
+    members = contents.members[deletion.measurement]
+    kinds = [kind for kind in FieldType if any(key.type is kind for key in members)]
+    cursor.register("neighbours", _series([contents.ids[key] for key in members]))
+    emptied = {shard for shard, span in deletion.shards.items() if not any(_holds(cursor, kind, span) for kind in kinds)}
+    cursor.unregister("neighbours")
+    return emptied
+
+
+def _holds(cursor: duckdb.DuckDBPyConnection, kind: FieldType, span: TimeRange) -> bool:
+    return bool(cursor.execute(tables.ANY_POINT[kind], [span.start_ns, span.stop_ns]).fetchall())
+
+
+def _series(numbers: list[int]) -> pa.Table:
+    return pa.table({"series": pa.array(numbers, pa.int32())})

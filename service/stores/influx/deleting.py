@@ -1,0 +1,164 @@
+"""Deletes the points of one series in a range, or refuses where InfluxDB would delete others, or silently none.
+
+Its predicate knows only "tag equals", read by InfluxQL's scanner (influxdb v2.9.1 predicate/parser.go) and
+held against series keys whose escapes it reads loosely (tsdb/engine/tsm1/predicate.go). Its range holds both
+ends. Its engine loses its way among series whose keys differ only by what sorts before the mark that ends
+a key in its files (`deleteSeriesRange` in tsm1/engine.go): it skips such a series in a file and then drops
+it, with all of its points, from the index. All seen on 2.9.1; InfluxDB Cloud deletes some time after its answer.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from service.domain.schema import MeasurementSchema
+from service.domain.timerange import TimeRange, format_time
+from service.errors import InvalidParameter
+from service.frames.lineprotocol_names import RESERVED_TAGS
+from service.stores.influx import influxql
+from service.stores.influx.catalog import Catalog, TagSet
+from service.stores.influx.transport import Transport
+
+_KEY_END = "#!~#"
+"""What stands between series and field in a key of a file."""
+_BEFORE_KEY_END = r'[\x01-\x1f!"]'
+"""What a part of a name holds that sorts before `_KEY_END`; a space is kept with a backslash, which sorts after it."""
+_MANGLED = re.compile(r'\\[,= "]')
+
+
+@dataclass(frozen=True)
+class Series:
+    """A measurement and tags, sorted by key."""
+
+    measurement: str
+    tags: TagSet
+
+    @property
+    def key(self) -> str:
+        """As InfluxDB's files have it, and sort it."""
+        tags = (f",{_escaped(key, ', =')}={_escaped(value, ', =')}" for key, value in self.tags)
+        return _escaped(self.measurement, ", ") + "".join(tags)
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.measurement, *(text for tag in self.tags for text in tag)]
+
+
+def delete_points(transport: Transport, catalog: Catalog, bucket: str, series: Series, span: TimeRange) -> None:
+    """Delete the points of `series` in `span`. Raises InvalidParameter, with nothing deleted, where that cannot be done alone."""
+    predicate = predicate_of(series)
+    _check_neighbours(catalog, bucket, series)
+    body = {"start": format_time(span.start_ns), "stop": format_time(span.stop_ns - 1), "predicate": predicate}
+    parameters = {"org": transport.org, "bucket": bucket}
+    headers = {"Content-Type": "application/json"}
+    transport.open("POST", "/api/v2/delete", parameters, json.dumps(body).encode(), headers, bucket=bucket).read()
+
+
+def predicate_of(series: Series) -> str:
+    """The predicate that fits `series`, and those with more tags.
+
+    Raises:
+        InvalidParameter: InfluxDB cannot hold or find such a name in a predicate.
+    """
+    for text in series.texts:
+        _check_text(text)
+    _check_series(series)
+    equal = [("_measurement", series.measurement), *series.tags]
+    return " AND ".join(f"{influxql.identifier(key)}={influxql.identifier(text)}" for key, text in equal)
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _refused(f"{text!r} is no Unicode text") from None
+    if not text:
+        raise _refused("a measurement, tag key or tag value is empty")
+    if "\0" in text or "\r" in text:
+        raise _refused(f"{text!r} holds a NUL or a carriage return, which its predicates cannot say")
+    if text.endswith("\\"):
+        raise _refused(f"{text!r} ends in a backslash, which its predicates read as part of what follows")
+
+
+def _check_series(series: Series) -> None:
+    name, keys = series.measurement, [key for key, _ in series.tags]
+    if _MANGLED.search(name):
+        raise _refused(f'the measurement {name!r} has a backslash before a comma, space, = or "')
+    if _KEY_END in series.key:
+        raise _refused(f"{series.key!r} holds {_KEY_END}, which ends a series in its files")
+    for key in keys:
+        if key in RESERVED_TAGS:
+            raise _refused(f"{key!r} cannot be a tag key, it means something else in a predicate")
+        if name.replace("\\", "").startswith(key.replace("\\", "") + "="):
+            raise _refused(f"the measurement {name!r} looks like the tag {key!r} to its predicates")
+    if len(set(keys)) < len(keys):
+        raise _refused("a tag key stands twice")
+
+
+def _check_neighbours(catalog: Catalog, bucket: str, series: Series) -> None:
+    """Refuse where the files of InfluxDB may hold series in an order that its delete does not expect.
+
+    Nearly always this costs one small query that finds nothing.
+    """
+    schema = catalog.schema(bucket)
+    if not series.tags:
+        _check_measurements(schema, series)
+    keys = next((one.tags for one in schema if one.name == series.measurement), ())
+    if not keys:
+        return
+    origin = influxql.source(bucket, series.measurement)
+    odd = catalog.tag_sets(bucket, influxql.one_point_each(origin, _perhaps_odd(keys)))
+    if odd:
+        shared = [(key, (value,)) for key, value in series.tags[:-1] if _can_filter(key)]
+        near = catalog.tag_sets(bucket, influxql.one_point_each(origin, influxql.where(influxql.EVER, shared)))
+        _check_order(series, odd, near)
+
+
+def _perhaps_odd(keys: Iterable[str]) -> str:
+    """A condition that all series fit whose values could stand out of order."""
+    can_say = all(_can_filter(key) for key in keys)
+    return influxql.any_tag_like(keys, f"/{_BEFORE_KEY_END}/") if can_say else influxql.where(influxql.EVER)
+
+
+def _can_filter(key: str) -> bool:
+    """InfluxQL takes a tag that is named like time, in whatever case, for the time."""
+    return key.lower() != "time" and "\r" not in key
+
+
+def _check_measurements(schema: list[MeasurementSchema], series: Series) -> None:
+    """A series without tags may also lie next to those of another measurement."""
+    for other in schema:
+        key = Series(other.name, ()).key
+        if series.key in hidden_by(key) or key in hidden_by(series.key):
+            raise _neighboured(series.measurement, other.name)
+
+
+def _check_order(series: Series, odd: set[TagSet], near: set[TagSet]) -> None:
+    """`near`: all series with the tags of `series` but the last: those that its delete covers, and shorter ones."""
+    stored = {Series(series.measurement, tags).key for tags in near}
+    deleted = {Series(series.measurement, tags).key for tags in near if set(series.tags) <= set(tags)} | {series.key}
+    for longer in (Series(series.measurement, tags).key for tags in odd):
+        for shorter in hidden_by(longer):
+            if shorter in deleted or (longer == series.key and shorter in stored):
+                raise _neighboured(shorter, longer)
+
+
+def hidden_by(longer: str) -> Iterator[str]:
+    """The shorter keys that stand after `longer` in a file although they sort before it."""
+    for place in range(1, len(longer)):
+        rest = longer[place:]
+        if rest + _KEY_END < _KEY_END or rest.startswith(_KEY_END):
+            yield longer[:place]
+
+
+def _escaped(text: str, special: str) -> str:
+    return re.sub(f"([{special}])", r"\\\1", text)
+
+
+def _neighboured(one: str, other: str) -> InvalidParameter:
+    return _refused(f'it mixes up the series {one!r} and {other!r}, which differ by a control character, ! or "')
+
+
+def _refused(reason: str) -> InvalidParameter:
+    return InvalidParameter("series", f"InfluxDB cannot delete these points alone: {reason}. Nothing was deleted. Delete a whole bucket, or rename.")
