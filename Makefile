@@ -35,6 +35,7 @@ format: $(VENV)/dev.done
 
 bench: $(VENV)/dev.done
 	$(BIN)/python -m bench.reads $(ARGS)
+	$(BIN)/python -m bench.mirror
 
 # Exact versions with hashes, and without the address of any index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url

@@ -1,8 +1,10 @@
 """Measuring whole processes and requests: medians of a few alternating runs, peak memory, percentiles."""
 
+import datetime as dt
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -119,6 +121,12 @@ def percentile(taken: list[float], share: float) -> float:
 def machine() -> str:
     model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     return f"{psutil.cpu_count()} cores ({model}), {psutil.virtual_memory().total / 2**30:.0f} GiB"
+
+
+def title() -> None:
+    """When and where, and the head of the table."""
+    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}, Python {sys.version.split()[0]}, load {psutil.getloadavg()[0]:.1f}\n")
+    print("| what | measured | target | met |\n|---|---|---|---|")
 
 
 def row(what: str, figure: str, target: str, met: bool) -> None:

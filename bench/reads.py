@@ -7,7 +7,6 @@ One million values as in TSBS: measurement cpu, 100 hosts, 3 tags, 10 float fiel
 nanosecond jitter. Everything runs on this machine, so a ratio says more than a second.
 """
 
-import datetime as dt
 import json
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-import psutil
 
 from bench import measure
 from bench.data import BUCKET, LONG_BUCKET, SPAN_MINUTES, START, STOP, fill
@@ -169,8 +167,7 @@ def embedded_store(folder: Path, runs: int) -> None:
 
 def main() -> None:
     runs = 1 if "--quick" in sys.argv else measure.RUNS
-    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {measure.machine()}, Python {sys.version.split()[0]}, load {psutil.getloadavg()[0]:.1f}\n")
-    print("| what | measured | target | met |\n|---|---|---|---|")
+    measure.title()
     with tempfile.TemporaryDirectory() as name, running_influx() as influx:
         folder = Path(name)
         settings = {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, config, health, jobs, pages, points, problems, telemetry
+from service.api import buckets, config, health, jobs, mirror, pages, points, problems, telemetry
 from service.api.auth import describe
 from service.api.middleware import Observed
 from service.api.names import PathSegments
@@ -48,7 +48,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     app.openapi = lambda: describe(plain_document())  # type: ignore[method-assign]
     app.state.parts = parts
     app.state.readiness = health.Readiness()
-    for part in (buckets, points, telemetry, jobs, config, health):
+    for part in (buckets, points, telemetry, mirror, jobs, config, health):
         app.include_router(part.router)
     if parts.settings.docs_enabled:
         pages.install(app)

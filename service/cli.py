@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from fluxgate import GatewayError
-from service.commands import buckets, jobs, keys, openapi, read, serve, settings, workers
+from service.commands import buckets, jobs, keys, mirror, openapi, read, serve, settings, workers
 from service.errors import FluxgateError
 
 cli = typer.Typer(
@@ -19,6 +19,7 @@ cli = typer.Typer(
 )
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(buckets.cli, name="buckets")
+cli.add_typer(mirror.cli, name="mirror")
 cli.add_typer(jobs.cli, name="jobs")
 cli.command("serve")(serve.serve)
 cli.command("worker")(workers.worker)

@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -55,6 +55,19 @@ class Settings(BaseSettings):
     celery_broker_url: SecretStr | None = Field(
         None,
         description="Broker for jobs on several machines, such as redis://127.0.0.1:6379/1. Absent: jobs run inside the service.",
+    )
+    influxdb_cloud_url: str | None = Field(
+        None, description="InfluxDB that the mirror named `cloud` copies from, into the service's own store. Absent: no such mirror."
+    )
+    influxdb_cloud_token: SecretStr | None = Field(None, description="Token of INFLUXDB_CLOUD_URL, with read access.")
+    influxdb_cloud_org: str | None = Field(None, description="Organization of INFLUXDB_CLOUD_URL.")
+    cloud_bucket: str | None = Field(None, description="The bucket that `cloud` copies. Absent: all of them.")
+    local_bucket: str | None = Field(None, description="Where CLOUD_BUCKET goes. Absent: a bucket of the same name.")
+    cloud_schedule: str = Field("0 * * * *", description="When `cloud` runs, besides at the start: a cron expression in UTC.")
+    cloud_refresh: str | None = Field(None, description="The time between two runs of `cloud` as HH:MM:SS, instead of CLOUD_SCHEDULE.")
+    mirrors_file: Path | None = Field(None, description="File with mirrors. Absent: mirrors.yaml in DATA_DIR, if there is one.")
+    schedules: dict[str, Any] = Field(
+        {}, description="Schedules by name, as JSON; those of the section `schedules` of the same name win (docs/jobs.md)."
     )
     data_dir: Path = Field(Path("data"), description="Directory of the embedded store and of the SQLite state.")
     latitude: float | None = Field(None, ge=-90, le=90, description="Latitude attached to telemetry, degrees north.")
@@ -121,7 +134,21 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
     @field_validator(
-        "api_key", "influxdb_url", "influxdb_token", "influxdb_org", "redis_url", "state_database_url", "celery_broker_url", mode="before"
+        "api_key",
+        "influxdb_url",
+        "influxdb_token",
+        "influxdb_org",
+        "redis_url",
+        "state_database_url",
+        "celery_broker_url",
+        "influxdb_cloud_url",
+        "influxdb_cloud_token",
+        "influxdb_cloud_org",
+        "cloud_bucket",
+        "local_bucket",
+        "cloud_refresh",
+        "mirrors_file",
+        mode="before",
     )
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
@@ -131,6 +158,10 @@ class Settings(BaseSettings):
     def _influxdb_is_whole(self) -> Self:
         if self.influxdb_url is not None and (self.influxdb_token is None or self.influxdb_org is None):
             raise ValueError("INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too")
+        if self.influxdb_cloud_url is not None and (self.influxdb_cloud_token is None or self.influxdb_cloud_org is None):
+            raise ValueError("INFLUXDB_CLOUD_URL is set, so INFLUXDB_CLOUD_TOKEN and INFLUXDB_CLOUD_ORG are needed too")
+        if self.local_bucket is not None and self.cloud_bucket is None:
+            raise ValueError("LOCAL_BUCKET is set, so CLOUD_BUCKET is needed too")
         return self
 
 

@@ -85,7 +85,13 @@ def test_the_dev_lock_contains_the_runtime_lock() -> None:
 def test_what_the_service_imports_is_declared() -> None:
     """A package that only the lock brings along would vanish without a word."""
     declared = {canonicalize_name(Requirement(one).name) for one in PROJECT["project"]["dependencies"]}
-    modules = {"dotenv": "python-dotenv", "influxdb_client": "influxdb-client", "prometheus_client": "prometheus-client", "starlette": "fastapi"}
+    modules = {
+        "yaml": "pyyaml",
+        "dotenv": "python-dotenv",
+        "influxdb_client": "influxdb-client",
+        "prometheus_client": "prometheus-client",
+        "starlette": "fastapi",
+    }
     imported: set[str] = set()
     for path in [*(ROOT / "service").rglob("*.py"), *(ROOT / "fluxgate").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -11,13 +11,14 @@ from service.api.schemas import PROBLEM, Section
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter
 from service.state.config import Versioned
+from service.state.hidden import hide
 
 router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
 
 
 @router.get("/config/{section}", summary="Read a section")
 async def read_section(request: Request, response: Response, section: str, _: Principal = requires(Scope.ADMIN)) -> Section:
-    """The section's value and version; the version is also the ETag."""
+    """The section's value and version; the version is also the ETag. Secrets read `***`, and stay what they are when that is sent back."""
     found = await anyio.to_thread.run_sync(parts_of(request).config.get, section)
     return _answer(response, section, found)
 
@@ -48,4 +49,4 @@ def _version(if_match: str | None) -> int | None:
 
 def _answer(response: Response, section: str, found: Versioned) -> Section:
     response.headers["ETag"] = f'"{found.version}"'
-    return Section(section=section, version=found.version, value=found.value)
+    return Section(section=section, version=found.version, value=hide(found.value))

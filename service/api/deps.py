@@ -7,9 +7,12 @@ from fastapi import Request
 
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
+from service.jobs import JobDesk
+from service.jobs.mirror.kind import MirrorKind
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
+from service.state.schedules import ScheduleBook
 from service.stores.protocol import Store
 
 if TYPE_CHECKING:
@@ -34,6 +37,12 @@ class Parts(Protocol):
     def keys(self) -> KeyRing: ...
     @property
     def config(self) -> ConfigStore: ...
+    @property
+    def jobs(self) -> JobDesk: ...
+    @property
+    def schedules(self) -> ScheduleBook: ...
+    @property
+    def mirrors(self) -> MirrorKind: ...
     @property
     def limits(self) -> "Limits": ...
     @property

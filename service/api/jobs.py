@@ -7,21 +7,20 @@ some buckets sees only those that it ordered itself. Others are not there for it
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.api.auth import authenticate
+from service.api.deps import parts_of
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
 from service.api.schemas import PROBLEM
 from service.domain.access import Principal, Scope
 from service.domain.job import Job, JobState, LogLine
 from service.errors import Forbidden, InvalidParameter, RetryLater, UnknownThing
-from service.jobs import JobDesk
 from service.state.jobs import LONGEST_LIST
-from service.state.schedules import ScheduleBook
 
 router = APIRouter(tags=["jobs"], responses={"default": PROBLEM})
 JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.ADMIN)
@@ -29,21 +28,6 @@ JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.
 _LOOK_EVERY_S = 0.5
 _SHOWN_LINES = 100
 _MOST_STREAMS = 64
-
-
-class Parts(Protocol):
-    """The parts that these routes use."""
-
-    @property
-    def jobs(self) -> JobDesk: ...
-    @property
-    def schedules(self) -> ScheduleBook: ...
-    @property
-    def clock_ns(self) -> Any: ...  # noqa: ANN401
-
-
-def parts_of(request: Request) -> Parts:
-    return cast(Parts, request.app.state.parts)
 
 
 def now_of(request: Request) -> float:

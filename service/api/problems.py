@@ -43,7 +43,10 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.StoreTimeout: 504,
     errors.StoreDenied: 502,
     errors.StoreFailed: 502,
+    errors.StoreLimit: 502,
     errors.StoreBroken: 502,
+    errors.MirrorConflict: 502,
+    errors.MirrorIncomplete: 502,
     errors.ConfigurationError: 500,
     Stalled: 503,
 }

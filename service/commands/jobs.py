@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from fluxgate.errors import AnswerBroken, GatewayUnreachable
 from fluxgate.wire import Wire
@@ -40,9 +40,9 @@ def list_jobs(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table("id", "kind", "state", "done", "rate", "created", "error")
+    table = Table(Column("id", no_wrap=True), "what", "state", "done", Column("error", no_wrap=True, overflow="ellipsis", ratio=1))
     for one in found:
-        table.add_row(one["id"], one["kind"], one["state"], done(one), rate(one), one["created_at"], (one["error"] or {}).get("message", ""))
+        table.add_row(one["id"], what(one), one["state"], f"{done(one)} {rate(one)}".strip(), (one["error"] or {}).get("message", ""))
     Console().print(table)
 
 
@@ -149,6 +149,12 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
         if name:
             value = value.removeprefix(" ")
             fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+
+
+def what(job: Json) -> str:
+    """Its kind, and the name of what it is about."""
+    name = job["parameters"].get(job["kind"])
+    return f"{job['kind']} {name}" if isinstance(name, str) else str(job["kind"])
 
 
 def done(job: Json) -> str:

@@ -14,12 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from service.frames.hashes import LANES, MASK, Words, mix, value_words, words_of
 from service.frames.labels import combine
-
-Words = npt.NDArray[np.uint64]
-_MASK = (1 << 64) - 1
-_LANES = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
-"""Two independent mixings make 128 bits, so that chance never makes different data look equal."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class SeriesDigest:
     checksum: tuple[int, int] = (0, 0)
 
     def __add__(self, other: "SeriesDigest") -> "SeriesDigest":
-        lanes = ((left + right) & _MASK for left, right in zip(self.checksum, other.checksum, strict=True))
+        lanes = ((left + right) & MASK for left, right in zip(self.checksum, other.checksum, strict=True))
         first, second = lanes
         return SeriesDigest(self.count + other.count, (first, second))
 
@@ -56,8 +52,8 @@ class Digester:
         if frame.num_rows == 0:
             return
         names, of_row = _names(frame)
-        times = _words(frame.column(0).cast(pa.int64()))
-        values = _value_words(frame.column(1))
+        times = words_of(frame.column(0).cast(pa.int64()))
+        values = value_words(frame.column(1))
         for place, digest in enumerate(_sums(times, values, of_row, len(names))):
             if digest.count:
                 self.series[names[place]] = self.series.get(names[place], SeriesDigest()) + digest
@@ -110,34 +106,9 @@ def _names(frame: pa.RecordBatch) -> tuple[list[SeriesName], npt.NDArray[np.int6
 def _sums(times: Words, values: Words, of_row: npt.NDArray[np.int64], size: int) -> list[SeriesDigest]:
     counts = np.bincount(of_row, minlength=size)
     lanes = []
-    for lane in _LANES:
-        hashes = _mix(_mix(times + np.uint64(lane)) ^ (values * np.uint64(lane | 1)))
+    for lane in LANES:
+        hashes = mix(mix(times + np.uint64(lane)) ^ (values * np.uint64(lane | 1)))
         summed = np.zeros(size, np.uint64)
         np.add.at(summed, of_row, hashes)
         lanes.append(summed.tolist())
     return [SeriesDigest(int(count), (first, second)) for count, first, second in zip(counts, *lanes, strict=True)]
-
-
-def _mix(words: Words) -> Words:
-    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014): each input bit reaches each output bit."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Words = words ^ (words >> np.uint64(31))
-    return mixed
-
-
-def _words(column: pa.Array) -> Words:
-    words: Words = column.to_numpy(zero_copy_only=False).view(np.uint64)
-    return words
-
-
-def _value_words(column: pa.Array) -> Words:
-    """64 bits for each value: its own bits, or for text a hash of its UTF-8 bytes."""
-    if pa.types.is_string(column.type):
-        distinct = column.dictionary_encode()
-        hashes = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in distinct.dictionary.to_pylist()]
-        words: Words = np.frombuffer(b"".join(hashes), np.uint64)[distinct.indices.to_numpy()]
-        return words
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.uint8()).cast(pa.uint64())
-    return _words(column)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.errors import InvalidParameter, UnknownThing, VersionConflict
 from service.state.database import StateDatabase
+from service.state.hidden import unhide
 from service.state.tables import configuration
 
 
@@ -52,10 +53,12 @@ class ConfigStore:
     def put(self, section: str, value: Mapping[str, Any], expected_version: int | None = None) -> Versioned:
         """Replace a section. `expected_version`: the one that was read; another one there now is a conflict.
 
+        A secret that reads `***` stays what it is.
+
         Raises:
             InvalidParameter: the value does not fit the section. VersionConflict. UnknownThing.
         """
-        checked = self._checked(section, value)
+        checked = self._checked(section, unhide(value, self.get(section).value))
         try:
             return self._replaced(section, checked, expected_version)
         except sa.exc.IntegrityError:  # another process made the first version in between: now there is a row to lock
@@ -85,7 +88,8 @@ class ConfigStore:
         except ValidationError as broken:
             first = broken.errors()[0]
             where = ".".join(map(str, first["loc"])) or section
-            raise InvalidParameter(where, f"{where} in section {section!r}: {first['msg']}.") from None
+            reason = first["msg"].removeprefix("Value error, ").removesuffix(".")
+            raise InvalidParameter(where, f"{where} in section {section!r}: {reason}.") from None
 
     def _model(self, section: str) -> type[BaseModel]:
         if section not in self._sections:

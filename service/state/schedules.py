@@ -148,10 +148,11 @@ class ScheduleBook:
         return {name: state for name, state in self.states().items() if name in definitions}
 
     def _place(self, connection: sa.Connection, one: Schedule, now: float) -> None:
-        """Set a schedule's next tick, unless another process did so meanwhile."""
+        """Set a schedule's next tick, unless another process did so meanwhile. A new one with `at_start` is due now."""
         row = {"timing": _timing(one), "next_run": one.next_after(now) if one.enabled else None}
+        first = {**row, "next_run": now if one.enabled and one.at_start else row["next_run"]}
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        add = insert(schedules).values(name=one.name, last_run=None, last_job=None, skipped=0, **row)
+        add = insert(schedules).values(name=one.name, last_run=None, last_job=None, skipped=0, **first)
         connection.execute(add.on_conflict_do_update(index_elements=["name"], set_=row, where=schedules.c.timing != row["timing"]))
 
     def _fire_one(self, one: Schedule, tick: float, now: float) -> str | None:

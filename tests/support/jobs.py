@@ -136,7 +136,7 @@ def process(url: str, *, role: str = "local", lease_s: float = 1.0, slots: int =
         running.wait(10)
 
 
-def _forget_leases() -> None:
+def forget_leases() -> None:
     """The bug that the tests of frozen processes must see: nobody looks at leases and fences."""
     leases._mine = lambda lease: (jobs.c.id == lease.job_id,)  # type: ignore[assignment]
     RunContext._reason = lambda self: None  # type: ignore[method-assign, assignment, return-value]
@@ -144,7 +144,7 @@ def _forget_leases() -> None:
 
 def _main(role: str, url: str, lease_s: float, slots: int) -> None:
     if os.environ.get(BUG) == "no fence":
-        _forget_leases()
+        forget_leases()
     state = database(url)
     book, runner = JobLedger(state, time.time), Runner(LeaseBook(state, time.time), KINDS, time.time, lease_s=lease_s, chance=random.random)
     if role == "celery":

@@ -13,19 +13,17 @@ from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
-from service.domain.durations import parse_duration
-from service.errors import ConfigurationError
-from service.jobs import JobDesk, Kinds
+from service.jobs import JobDesk
+from service.jobs.mirror.kind import MirrorKind
 from service.runner.crew import Crew
-from service.runner.scheduler import order_by
 from service.settings import Settings
-from service.state.config import SECTIONS, ConfigStore
+from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
-from service.state.schedules import ScheduleBook, named, schedules_section
-from service.stores.embedded.store import EmbeddedStore
-from service.stores.influx.store import InfluxStore
+from service.state.schedules import ScheduleBook
 from service.stores.protocol import Store
+from service.wiring.jobs import work_of
+from service.wiring.stores import own_store
 
 _MB = 1024 * 1024
 
@@ -47,6 +45,7 @@ class Parts:
     slots: Slots
     failed_tries: FailedTries
     clock_ns: Callable[[], int]
+    mirrors: MirrorKind
 
     @property
     def jobs(self) -> JobDesk:
@@ -69,37 +68,24 @@ def assemble(settings: Settings) -> Parts:
     slots = Slots(settings.max_reads)
     metrics = Metrics(lambda: slots.taken)
     cache = _cache(settings)
-    store = _store(settings)
-    kinds = Kinds([])
-    config = ConfigStore(state, time.time, {**SECTIONS, "schedules": schedules_section(order_by(kinds))})
+    store = own_store(settings)
+    answers = AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc())
+    work = work_of(settings, state, store, answers.touch)
     return Parts(
         settings=settings,
         store=store,
         cache=cache,
-        answers=AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc()),
+        answers=answers,
         state=state,
         keys=keys,
-        config=config,
-        crew=_crew(settings, state, kinds, config, store.name),
+        config=work.config,
+        crew=work.crew,
         limits=_limits(settings),
         metrics=metrics,
         slots=slots,
         failed_tries=FailedTries(settings.max_failed_tries),
         clock_ns=time.time_ns,
-    )
-
-
-def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, config: ConfigStore, store: str) -> Crew:
-    broker = settings.celery_broker_url
-    return Crew(
-        state,
-        kinds,
-        lambda: named(config.get("schedules").value),
-        time.time,
-        store=store,
-        broker_url=broker.get_secret_value() if broker else None,
-        lease_s=settings.job_lease_s,
-        slots=settings.job_slots,
+        mirrors=work.mirrors,
     )
 
 
@@ -114,27 +100,6 @@ def open_state(settings: Settings) -> StateDatabase:
 def open_keys(settings: Settings) -> KeyRing:
     """The keys alone, for the command line."""
     return KeyRing(open_state(settings), settings.api_key.get_secret_value() if settings.api_key else None, time.time)
-
-
-def _store(settings: Settings) -> Store:
-    if settings.influxdb_url is None:
-        return EmbeddedStore(
-            settings.data_dir / "store.duckdb",
-            memory_mb=settings.embedded_memory_mb,
-            threads=settings.embedded_threads,
-            shard_ns=parse_duration(settings.embedded_shard, "EMBEDDED_SHARD"),
-            clock=time.time_ns,
-        )
-    if settings.influxdb_token is None or settings.influxdb_org is None:
-        raise ConfigurationError("INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too.")
-    return InfluxStore(
-        settings.influxdb_url,
-        settings.influxdb_token.get_secret_value(),
-        settings.influxdb_org,
-        connect_timeout_s=settings.influxdb_connect_timeout_s,
-        silence_timeout_s=settings.influxdb_silence_timeout_s,
-        read_timeout_s=settings.read_timeout_s,
-    )
 
 
 def _cache(settings: Settings) -> Cache:

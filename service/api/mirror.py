@@ -1,0 +1,146 @@
+"""Mirrors over HTTP: ordered, seen, and compared. They are configured as `/config/mirrors`."""
+
+from functools import partial
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Response
+
+from service.api.auth import requires
+from service.api.deps import Parts, parts_of
+from service.api.job_schemas import JobInfo
+from service.api.jobs import accepted, now_of
+from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, difference, pair_info, time_text
+from service.api.schemas import PROBLEM
+from service.api.waiting import seen
+from service.domain.access import Principal, Scope
+from service.domain.job import Job
+from service.domain.mirror import Mirror
+from service.domain.timerange import TimeRange, parse_time
+from service.errors import Forbidden, InvalidParameter, UnknownThing
+from service.jobs.mirror.definitions import KIND, SCHEDULE_PREFIX
+from service.state.mirror_ledger import pairs_of
+from service.state.schedules import ScheduleState
+
+router = APIRouter(tags=["mirror"], responses={"default": PROBLEM})
+
+
+def _unlimited(principal: Principal) -> None:
+    """A mirror writes whatever buckets it is configured with."""
+    if principal.buckets is not None:
+        raise Forbidden(f"The key {principal.name!r} is limited to some buckets, and a mirror is not. Use one without that limit.")
+
+
+@router.post("/mirror/trigger", summary="Run mirrors now", status_code=202)
+async def trigger(
+    request: Request, response: Response, order: MirrorOrder | None = None, principal: Principal = requires(Scope.MIRROR)
+) -> OrderedJobs:
+    """Order a run of one mirror or of all; of one bucket or of a range, when that is said. Each is a job. A dry run changes nothing."""
+    _unlimited(principal)
+    wanted = order or MirrorOrder()
+    parameters = {name: value for name, value in wanted.model_dump(exclude={"mirror"}).items() if value not in (None, False)}
+    names = [wanted.mirror] if wanted.mirror is not None else await anyio.to_thread.run_sync(_names, parts_of(request))
+    if not names:
+        raise InvalidParameter("mirror", "No mirror is configured. PUT /config/mirrors makes one; docs/mirror.md says how.")
+    ordered = [await accepted(request, response, principal, KIND, {"mirror": name, **parameters}) for name in names]
+    if len(ordered) > 1:
+        response.headers["Location"] = f"/jobs?kind={KIND}"
+    return OrderedJobs(jobs=ordered)
+
+
+@router.post("/mirror/{name}/verify", summary="Compare both sides of a mirror to the bit", status_code=202)
+async def verify(
+    request: Request,
+    response: Response,
+    name: str,
+    bucket: Annotated[str | None, Query(max_length=500, description="Only this bucket of the source.")] = None,
+    principal: Principal = requires(Scope.MIRROR),
+) -> JobInfo:
+    """Order a job that reads both sides fully and compares digests; its `result.equal` is the answer."""
+    _unlimited(principal)
+    mirror = await anyio.to_thread.run_sync(_mirror, parts_of(request), name)
+    parameters = {"mirror": mirror.name, "verify": True, **({} if bucket is None else {"bucket": bucket})}
+    return await accepted(request, response, principal, KIND, parameters)
+
+
+@router.get("/mirror", summary="List mirrors")
+async def list_mirrors(request: Request, principal: Principal = requires(Scope.MIRROR)) -> MirrorList:
+    """Every mirror, with what is known of its buckets."""
+    _unlimited(principal)
+    return await anyio.to_thread.run_sync(_listing, parts_of(request), now_of(request))
+
+
+@router.get("/mirror/{name}", summary="See a mirror")
+async def show_mirror(request: Request, name: str, principal: Principal = requires(Scope.MIRROR)) -> MirrorInfo:
+    """One mirror: last success, lag, points, slices by state, next run."""
+    _unlimited(principal)
+    parts = parts_of(request)
+    mirror = await anyio.to_thread.run_sync(_mirror, parts, name)
+    return await anyio.to_thread.run_sync(_info, parts, mirror, now_of(request))
+
+
+@router.get("/mirror/{name}/diff", summary="See what differs")
+async def diff_mirror(
+    request: Request,
+    name: str,
+    bucket: Annotated[str, Query(max_length=500, description="A bucket of the source.", examples=["Weather"])],
+    start: Annotated[str, Query(description="From this moment on, RFC 3339.", examples=["2026-01-30T00:00:00Z"])],
+    stop: Annotated[str, Query(description="Before this moment, at most 31 days later.", examples=["2026-01-31T00:00:00Z"])],
+    principal: Principal = requires(Scope.MIRROR),
+) -> Difference:
+    """Read both sides of a range now and say which series differ, hour by hour."""
+    _unlimited(principal)
+    parts = parts_of(request)
+    start_ns, stop_ns = parse_time(start, "start"), parse_time(stop, "stop")
+    if start_ns >= stop_ns:
+        raise InvalidParameter("stop", "stop is not after start.")
+    mirror = await anyio.to_thread.run_sync(_mirror, parts, name)
+    found = await seen(principal, partial(parts.mirrors.diff, mirror, bucket, TimeRange(start_ns, stop_ns)))
+    return difference(found)
+
+
+def _names(parts: Parts) -> list[str]:
+    return parts.mirrors.book.names()
+
+
+def _mirror(parts: Parts, name: str) -> Mirror:
+    try:
+        return parts.mirrors.book.get(name)
+    except InvalidParameter as unknown:
+        raise UnknownThing(unknown.message) from None
+
+
+def _listing(parts: Parts, now: float) -> MirrorList:
+    return MirrorList(mirrors=[_info_of(parts, name, now) for name in parts.mirrors.book.names()])
+
+
+def _info_of(parts: Parts, name: str, now: float) -> MirrorInfo:
+    try:
+        return _info(parts, parts.mirrors.book.get(name), now)
+    except InvalidParameter as wrong:
+        nothing = dict.fromkeys(("source", "target", "mode", "buckets", "next_run", "last_job", "last_job_state"))
+        return MirrorInfo(name=name, last_error=wrong.message, pairs=[], **nothing)
+
+
+def _info(parts: Parts, mirror: Mirror, now: float) -> MirrorInfo:
+    known = pairs_of(parts.state, mirror.name)
+    named = None if mirror.buckets is None else {(pair.source, pair.target) for pair in mirror.buckets}
+    scheduled: ScheduleState | None = parts.schedules.states().get(f"{SCHEDULE_PREFIX}{mirror.name}")
+    last = _last_job(parts, mirror.name)
+    return MirrorInfo(
+        name=mirror.name,
+        source=str(mirror.source),
+        target=str(mirror.target),
+        mode="raw" if mirror.windows is None else "downsample",
+        buckets="all" if mirror.buckets is None else [pair.source for pair in mirror.buckets],
+        next_run=None if scheduled is None else time_text(scheduled.next_run),
+        last_job=None if last is None else last.id,
+        last_job_state=None if last is None else last.state.value,
+        last_error=None if last is None or last.error is None else str(last.error["message"]),
+        pairs=[pair_info(*key, *found, now) for key, found in sorted(known.items()) if named is None or key in named],
+    )
+
+
+def _last_job(parts: Parts, name: str) -> Job | None:
+    found = parts.jobs.ledger.list([KIND], limit=200)
+    return next((job for job in found if job.parameters.get("mirror") == name and not job.parameters.get("verify")), None)

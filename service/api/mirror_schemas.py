@@ -1,0 +1,145 @@
+"""Mirrors as JSON."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.job_schemas import JobInfo
+from service.state.mirror_ledger import PairState, SliceTotals
+
+
+class MirrorOrder(BaseModel):
+    """What to mirror. Nothing: every mirror, as it is configured. `dry_run` changes nothing; `again` also tries what was refused before."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"mirror": "plant", "bucket": "Weather", "dry_run": True}})
+
+    mirror: Annotated[str | None, Field(max_length=60)] = None
+    bucket: Annotated[str | None, Field(max_length=500)] = None
+    start: Annotated[str | None, Field(max_length=40)] = None
+    stop: Annotated[str | None, Field(max_length=40)] = None
+    dry_run: bool = False
+    again: bool = False
+
+
+class OrderedJobs(BaseModel):
+    """The jobs that were ordered, one for each mirror."""
+
+    jobs: list[JobInfo]
+
+
+class SliceCounts(BaseModel):
+    """Slices by what is known of them. `unknown`: values not compared yet. `partial`: the target refused points. `extra`: the target has points that
+    the source has not."""
+
+    equal: int
+    different: int
+    unknown: int
+    partial: int
+    extra: int
+
+
+class PairInfo(BaseModel):
+    """A bucket of the source and its copy. `lag_s`: what was written to the source so many seconds ago, or earlier, was here at the last success."""
+
+    source: str
+    target: str
+    last_success: str | None
+    last_full_count: str | None
+    lag_s: float | None
+    copied_points: int
+    equal_points: int
+    rejected: int
+    slices: SliceCounts
+
+
+class MirrorInfo(BaseModel):
+    """A mirror: its two sides, when it ran and runs, and what is known of its buckets. Of one that cannot work only `last_error` says more."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "plant",
+                "source": "eu-central-1-1.aws.cloud2.influxdata.com:443",
+                "target": "the gateway's own store",
+                "mode": "raw",
+                "buckets": ["Weather"],
+                "next_run": "2026-01-31T13:00:00Z",
+                "last_job": "019b78f1a2c04be11f2e",
+                "last_job_state": "succeeded",
+                "last_error": None,
+                "pairs": [
+                    {
+                        "source": "Weather",
+                        "target": "Weather",
+                        "last_success": "2026-01-31T12:00:04Z",
+                        "last_full_count": "2026-01-31T00:00:03Z",
+                        "lag_s": 1800.0,
+                        "copied_points": 1000000,
+                        "equal_points": 1000000,
+                        "rejected": 0,
+                        "slices": {"equal": 31, "different": 0, "unknown": 0, "partial": 0, "extra": 0},
+                    }
+                ],
+            }
+        }
+    )
+
+    name: str
+    source: str | None
+    target: str | None
+    mode: str | None
+    buckets: list[str] | str | None
+    next_run: str | None
+    last_job: str | None
+    last_job_state: str | None
+    last_error: str | None
+    pairs: list[PairInfo]
+
+
+class MirrorList(BaseModel):
+    mirrors: list[MirrorInfo]
+
+
+class DiffRow(BaseModel):
+    """A series that differs in a slice of an hour or less that begins at `begin`: how many points each side has. Equal numbers: values differ."""
+
+    begin: str = Field(alias="from")
+    measurement: str
+    tags: dict[str, str]
+    field: str
+    type: str
+    source_points: int
+    target_points: int
+
+
+class Difference(BaseModel):
+    """What differs in a range. `hours`: how many slices of an hour do; `complete`: every series is listed."""
+
+    equal: bool
+    hours: int
+    series: list[DiffRow]
+    complete: bool
+
+
+def pair_info(source: str, target: str, state: PairState, totals: SliceTotals, now: float) -> PairInfo:
+    lag_s = None if state.succeeded_at is None else max(0.0, now - state.succeeded_at)
+    return PairInfo(
+        source=source,
+        target=target,
+        last_success=time_text(state.succeeded_at),
+        last_full_count=time_text(state.counted_at),
+        lag_s=lag_s,
+        copied_points=state.copied,
+        equal_points=totals.points,
+        rejected=totals.rejected,
+        slices=SliceCounts(**totals.states),
+    )
+
+
+def time_text(moment: float | None) -> str | None:
+    return None if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def difference(found: dict[str, Any]) -> Difference:
+    return Difference.model_validate(found)

@@ -1,0 +1,1 @@
+"""Mirrors: buckets of one store copied to another one, and kept equal."""

@@ -1,0 +1,272 @@
+"""One run over one pair of buckets: compare by counts, copy what differs, hold the target against what was read, and write down what is known.
+
+Nothing is decided by "the newest time seen", so late points, filled gaps, forecasts and outliers are all
+found, and none of them holds anything up.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from service.domain.mirror import (
+    Act,
+    SliceRecord,
+    SliceState,
+    aligned,
+    batches,
+    decide,
+    is_in,
+    slice_range,
+    spans_of_run,
+    sums_due,
+)
+from service.domain.timerange import TimeRange, format_time
+from service.frames.slices import SliceDigest
+from service.jobs.mirror.copying import Copied, Copier
+from service.jobs.mirror.deletes import Deleter
+from service.jobs.mirror.ground import Ground, Links
+from service.jobs.mirror.halving import Halver, summed
+from service.jobs.mirror.settling import Settler, Slices, seal
+from service.jobs.mirror.sides import Side, Tallies, both
+from service.state.mirror_ledger import PairLedger
+
+_FIRST_POINTS, _MOST_POINTS, _FEWEST_POINTS = 400_000, 2_000_000, 10_000
+_POINT_BYTES = 50
+"""About so many go over both links for one point."""
+_QUICK_S, _SLOW_S = 3.0, 20.0
+"""So many points are copied before they are held against the target and written down: more when that is quick, fewer when it is slow
+or the other side asks for patience."""
+_TRIES = 3
+"""How often a slice is copied in one run when the target lacks points after it."""
+_LISTED = 200
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run is asked to do. `span` absent: as the mirror says. `dry`: change nothing. `again`: also what was found partial or extra."""
+
+    span: TimeRange | None = None
+    dry: bool = False
+    again: bool = False
+
+
+@dataclass
+class PairReport:
+    """What a run found and did: slices compared by counts and by values, copied, and in each state; points copied, rejected and deleted."""
+
+    compared: int = 0
+    summed: int = 0
+    copied_slices: int = 0
+    copied: int = 0
+    rejected: int = 0
+    deleted: int = 0
+    states: Counter[SliceState] = field(default_factory=Counter)
+    differing: list[str] = field(default_factory=list)
+    would_delete: list[dict[str, object]] = field(default_factory=list)
+
+
+class PairRun:
+    """A run over the pair of `ground`. `advance` is told how many slices are done, of how many."""
+
+    def __init__(self, ground: Ground, ledger: PairLedger, copier: Copier, links: Links, advance: Callable[[int, int], None]) -> None:
+        self._ground = ground
+        self._ledger = ledger
+        self._copier = copier
+        self._links = links
+        self._advance = advance
+        self._settler = Settler(ground, links)
+        self._halver = Halver(links.patience, links.tell)
+        self._deleter = Deleter(ground, links)
+        self._known: dict[int, SliceRecord] = {}
+        self._again = False
+        self._limit = _most_at_once(ground.mirror.budget_bytes)
+        self._most_points = min(_FIRST_POINTS, self._limit)
+        self.report = PairReport()
+
+    def run(self, work: Work) -> PairReport:
+        """Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; what was copied until then is kept."""
+        ground, began = self._ground, self._links.clock()
+        state = self._ledger.open(ground.identity, ground.step_ns)
+        known = self._known = self._ledger.known()
+        self._again = work.again
+        everything = work.span is None and (state.counted_at is None or began - state.counted_at >= ground.mirror.full_count_ns / 1e9)
+        due = sums_due(ground.mirror, list(known.values()), ground.now_ns, state.succeeded_at) if work.span is None else set(known)
+        spans = self._spans(work, due, everything)
+        for span in spans:
+            self._compare(span, known, due, work)
+        if not work.dry:
+            if everything:  # what lies beyond the first and the last point of both sides is no more
+                self._ledger.forget([start_ns for start_ns in known if not any(is_in(start_ns, span) for span in spans)])
+            self._ledger.forget_before(ground.kept_since_ns)
+            if work.span is None and not self.report.states[SliceState.DIFFERENT]:
+                self._ledger.succeeded(began, everything)
+        return self.report
+
+    def _spans(self, work: Work, due: set[int], everything: bool) -> list[TimeRange]:
+        """What to look at, in whole slices. With windows, nothing that is not over yet."""
+        ground = self._ground
+        if work.span is not None:
+            return ground.cut([aligned(work.span, ground.step_ns)])
+        unsettled = {one.start_ns for one in self._known.values() if one.state is SliceState.DIFFERENT}
+        extent = ground.extent() if everything else None
+        return ground.cut(spans_of_run(ground.mirror, ground.now_ns, extent, unsettled | due, ground.step_ns))
+
+    def _compare(self, span: TimeRange, known: dict[int, SliceRecord], due: set[int], work: Work) -> None:
+        """Compare the slices of `span`, and do what each needs."""
+        ground = self._ground
+        source, target = self._tallies(span, ground.step_ns)
+        starts = sorted({*source, *target})
+        self.report.compared += len(starts)
+        acts: dict[int, Act] = {}
+        for start_ns in starts:
+            record, keys = known.get(start_ns), (ground.key(source.get(start_ns)), ground.key(target.get(start_ns)))
+            again = work.again or (ground.mirror.follow_deletes and record is not None and record.state is SliceState.EXTRA)
+            acts[start_ns] = decide(record, *keys, record is None or start_ns in due, again)
+            if acts[start_ns] is Act.NOTHING and record is not None:
+                self._count(record)
+        to_copy, to_sum = ([start_ns for start_ns in starts if acts[start_ns] is act] for act in (Act.COPY, Act.SUM))
+        if work.dry:
+            self._foresee(to_copy, to_sum)
+            return
+        self._ledger.forget([start_ns for start_ns in known if is_in(start_ns, span) and start_ns not in acts])
+        self._ledger.note(self._pending(to_copy, to_sum, source, target))
+        self._each(to_copy, source, lambda group: self._copy_group(group, source, target))
+        self._each(to_sum, source, self._sum_group)
+
+    def _pending(self, to_copy: Sequence[int], to_sum: Sequence[int], source: Tallies, target: Tallies) -> Iterator[SliceRecord]:
+        """What is known of slices before anything is done about them; of those that have records, nothing better."""
+        key, now = self._ground.key, self._links.clock()
+        for starts, state in ((to_copy, SliceState.DIFFERENT), (to_sum, SliceState.UNKNOWN)):
+            for start_ns in starts:
+                here, there, known = source.get(start_ns, SliceDigest()), target.get(start_ns, SliceDigest()), self._known.get(start_ns)
+                if known is None:
+                    yield SliceRecord(start_ns, state, here.count, key(here), key(there), None, 0, now, None)
+
+    def _foresee(self, to_copy: Sequence[int], to_sum: Sequence[int]) -> None:
+        """What a run would do: copy these, and of those whose values were never compared, the ones that differ."""
+        differing = [*to_copy, *(start_ns for start_ns in to_sum for group in [self._slice(start_ns)] if self._differ_in_values(group))]
+        self.report.states[SliceState.DIFFERENT] += len(differing)
+        self.report.differing += [format_time(start_ns) for start_ns in sorted(differing)][: _LISTED - len(self.report.differing)]
+        if self._ground.mirror.follow_deletes:
+            for start_ns in sorted(differing)[:_LISTED]:
+                self.report.would_delete += [extra.told() for extra in self._deleter.only_there(self._slice(start_ns))][:_LISTED]
+
+    def _each(self, starts: Sequence[int], source: Tallies, act: Callable[[TimeRange], list[SliceRecord]]) -> None:
+        """`act` on the slices, as many at a time as hold enough points; each time, what was done is written down."""
+        done, counts = 0, [source.get(start_ns, SliceDigest()).count for start_ns in starts]
+        while done < len(starts):
+            left, counted = islice(starts, done, None), islice(counts, done, None)
+            group = next(batches(left, counted, self._ground.step_ns, self._most_points))
+            self._advance(done, len(starts))
+            self._links.budget.spend()
+            copied, waits, began = self.report.copied, self._links.patience.waits, self._links.clock()
+            records = act(group)
+            self._pace(self._links.patience.waits > waits, self._links.clock() - began)
+            self._links.context.save({"until": format_time(group.stop_ns - 1)})
+            self._ledger.note(records, self.report.copied - copied)
+            for record in records:
+                self._count(record)
+            done = bisect_left(starts, group.stop_ns, done)
+        self._advance(len(starts), len(starts))
+
+    def _count(self, record: SliceRecord) -> None:
+        self.report.states[record.state] += 1
+        self.report.rejected += record.rejected
+        if record.state is SliceState.DIFFERENT and len(self.report.differing) < _LISTED:
+            self.report.differing.append(format_time(record.start_ns))
+
+    def _copy_group(self, group: TimeRange, source: Tallies, target: Tallies) -> list[SliceRecord]:
+        """Copy what differs within some slices without a gap. Where the target has something already, that is found to the hour."""
+        ground = self._ground
+        for tries_left in reversed(range(_TRIES)):
+            step_ns = ground.step_ns
+            here, there = _within(source, group), _within(target, group)
+            if there or tries_left < _TRIES - 1:
+                step_ns = ground.sub_ns
+                here, there = self._tallies(group, step_ns)
+            wrong = [start_ns for start_ns in sorted({*here, *there}) if ground.key(here.get(start_ns)) != ground.key(there.get(start_ns))]
+            kept = set(here) - set(wrong)
+            found = Slices(step_ns, {start_ns: here[start_ns] for start_ns in kept}, known=self._known)
+            for stretch in batches(wrong, [0] * len(wrong), step_ns, self._most_points):
+                self._copy(stretch, found)
+            records = self._settler.settle(group, found, whole=not there)
+            if tries_left == 0 or not self._must_copy_again(records):
+                break
+        self.report.copied_slices += len(records)
+        return records
+
+    def _must_copy_again(self, records: Sequence[SliceRecord]) -> bool:
+        """Whether points lack, also because others were removed just now."""
+        removed = 0
+        for record in records:
+            if record.state is SliceState.EXTRA and self._ground.mirror.follow_deletes:
+                removed += self._deleter.remove(self._slice(record.start_ns))
+        if removed:
+            self._links.tell("info", f"Removed {removed:,} points from {self._ground.pair.target!r} that {self._ground.pair.source!r} has no more.")
+        self.report.deleted += removed
+        return bool(removed) or any(record.state is SliceState.DIFFERENT for record in records)
+
+    def _sum_group(self, group: TimeRange) -> list[SliceRecord]:
+        """Compare every value of some slices, and copy those where one differs, unless both sides are as the last copy left them."""
+        ground = self._ground
+        self.report.summed += len(ground.starts(group))
+        here, there = self._digests(group)
+        found = Slices(ground.step_ns, dict(here), by_values=True)
+        for start_ns in ground.starts(group):
+            left, right, known = here.get(start_ns, SliceDigest()), there.get(start_ns, SliceDigest()), self._known.get(start_ns)
+            if left == right:
+                continue
+            if known is not None and known.state is not SliceState.DIFFERENT and known.checksum == seal(left, right) and not self._again:
+                found.rejected[start_ns] = known.rejected
+                continue
+            self._copy(self._slice(start_ns), found)
+            self.report.copied_slices += 1
+        return self._settler.settle(group, found, whole=True)
+
+    def _differ_in_values(self, group: TimeRange) -> bool:
+        here, there = self._digests(group)
+        return here != there
+
+    def _copy(self, stretch: TimeRange, found: Slices) -> None:
+        def copy(piece: TimeRange) -> Copied:
+            return self._copier.copy(self._ground.parts, piece, found.step_ns)
+
+        pieces = self._halver.call(copy, stretch, self._ground.finest_ns)
+        self.report.copied += sum(one.points for one in pieces)
+        found.digests.update(summed(one.digests for one in pieces))
+        for one in pieces:
+            found.rejected.update(one.rejected)
+
+    def _pace(self, had_to_wait: bool, took_s: float) -> None:
+        if had_to_wait or took_s > _SLOW_S:
+            self._most_points = max(_FEWEST_POINTS, self._most_points // 2)
+        elif took_s < _QUICK_S:
+            self._most_points = min(self._limit, self._most_points * 2)
+
+    def _tallies(self, span: TimeRange, step_ns: int) -> tuple[Tallies, Tallies]:
+        def ask(side: Side) -> Tallies:
+            return summed(self._halver.call(lambda piece: side.tally(self._ground.parts, piece, step_ns), span, step_ns))
+
+        return both(ask, self._ground.source, self._ground.target)
+
+    def _digests(self, group: TimeRange) -> tuple[Tallies, Tallies]:
+        ground = self._ground
+
+        def ask(side: Side) -> Tallies:
+            return summed(self._halver.call(lambda piece: side.digest(ground.parts, piece, ground.step_ns), group, ground.finest_ns))
+
+        return both(ask, ground.source, ground.target)
+
+    def _slice(self, start_ns: int) -> TimeRange:
+        return slice_range(start_ns, self._ground.step_ns)
+
+
+def _most_at_once(budget_bytes: int | None) -> int:
+    """Points of one group: a quarter of what the budget lets over the links in five minutes."""
+    return _MOST_POINTS if budget_bytes is None else max(_FEWEST_POINTS, min(_MOST_POINTS, budget_bytes // 4 // _POINT_BYTES))
+
+
+def _within(tallies: Tallies, group: TimeRange) -> Tallies:
+    return {start_ns: one for start_ns, one in tallies.items() if is_in(start_ns, group)}

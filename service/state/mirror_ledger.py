@@ -1,0 +1,157 @@
+"""What a mirror knows: of each pair of buckets when it was compared and copied last, and of each slice whether both sides are equal.
+
+A slice without a record is unknown. Records are written only after both sides were asked, or after the
+target acknowledged; what they say is never needed to copy right, only to copy less.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.domain.mirror import SliceRecord, SliceState, slice_start
+from service.domain.timerange import EARLIEST_NS
+from service.state.database import StateDatabase
+from service.state.tables import mirror_pairs, mirror_slices
+
+_ROWS = 500
+"""Records a statement."""
+
+
+@dataclass(frozen=True)
+class PairState:
+    """When everything was counted last, and when a run over the pair succeeded last (its start); points copied in all."""
+
+    counted_at: float | None
+    succeeded_at: float | None
+    copied: int
+
+
+@dataclass(frozen=True)
+class SliceTotals:
+    """How many slices are in each state, the points that are known to be on both sides, and those that the target refused."""
+
+    states: Mapping[str, int]
+    points: int
+    rejected: int
+
+
+class PairLedger:
+    """The records of one pair of buckets. `identity` tells the two stores and the length of slices: when it changes, nothing is known any more.
+
+    The slice that holds the first instant there is begins before it, beyond 64 bits: it is stored under that instant.
+    """
+
+    def __init__(self, database: StateDatabase, mirror: str, source: str, target: str) -> None:
+        self._database = database
+        self._key = {"mirror": mirror, "source": source, "target": target}
+        self._step_ns = 1
+
+    def open(self, identity: str, step_ns: int) -> PairState:
+        """Begin a run. Raises nothing of its own."""
+        self._step_ns = step_ns
+        mine = _is(mirror_pairs, self._key)
+        with self._database.write() as connection:
+            row = connection.execute(sa.select(mirror_pairs).where(mine)).first()
+            if row is not None and (row.identity, row.step_ns) == (identity, step_ns):
+                return PairState(row.counted_at, row.succeeded_at, row.copied)
+            connection.execute(sa.delete(mirror_pairs).where(mine))
+            connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key)))
+            fresh = {"identity": identity, "step_ns": step_ns, "counted_at": None, "succeeded_at": None, "copied": 0}
+            connection.execute(sa.insert(mirror_pairs).values(**self._key, **fresh))
+        return PairState(None, None, 0)
+
+    def known(self) -> dict[int, SliceRecord]:
+        """By the slice's start, after `open`."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(mirror_slices).where(_is(mirror_slices, self._key)).order_by(mirror_slices.c.start_ns))
+            records = [_record(row, slice_start(row.start_ns, self._step_ns)) for row in rows]
+        return {one.start_ns: one for one in records}
+
+    def note(self, records: Iterable[SliceRecord], copied: int = 0) -> None:
+        """Put records, and count points that were copied. All or nothing."""
+        rows = [_row(self._key, one) for one in records]
+        with self._database.write() as connection:
+            for start in range(0, len(rows), _ROWS):
+                _upsert(connection, rows[start : start + _ROWS])
+            if copied:
+                mine = sa.update(mirror_pairs).where(_is(mirror_pairs, self._key))
+                connection.execute(mine.values(copied=mirror_pairs.c.copied + copied))
+
+    def forget_before(self, start_ns: int) -> None:
+        """Slices that a retention has reached, or that are empty on both sides."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), mirror_slices.c.start_ns < start_ns))
+
+    def forget(self, starts: Sequence[int]) -> None:
+        for begin in range(0, len(starts), _ROWS):
+            some = [_stored(start_ns) for start_ns in starts[begin : begin + _ROWS]]
+            with self._database.write() as connection:
+                connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), mirror_slices.c.start_ns.in_(some)))
+
+    def succeeded(self, at: float, counted_all: bool) -> None:
+        """A run that began at `at` compared and copied all that it had to."""
+        values = {"succeeded_at": at, **({"counted_at": at} if counted_all else {})}
+        with self._database.write() as connection:
+            connection.execute(sa.update(mirror_pairs).where(_is(mirror_pairs, self._key)).values(values))
+
+
+def pairs_of(database: StateDatabase, mirror: str) -> dict[tuple[str, str], tuple[PairState, SliceTotals]]:
+    """Every pair that a run of this mirror ever began, by source and target."""
+    by_state = (
+        sa.select(
+            mirror_slices.c.source, mirror_slices.c.target, mirror_slices.c.state, sa.func.count().label("slices"),
+            sa.func.sum(mirror_slices.c.points).label("points"), sa.func.sum(mirror_slices.c.rejected).label("rejected"),
+        )
+        .where(mirror_slices.c.mirror == mirror)
+        .group_by(mirror_slices.c.source, mirror_slices.c.target, mirror_slices.c.state)
+    )  # fmt: skip
+    with database.read() as connection:
+        pairs = connection.execute(sa.select(mirror_pairs).where(mirror_pairs.c.mirror == mirror)).all()
+        totals = connection.execute(by_state).all()
+    found = {}
+    for row in pairs:
+        own = [one for one in totals if (one.source, one.target) == (row.source, row.target)]
+        states = {state.value: sum(one.slices for one in own if one.state == state.value) for state in SliceState}
+        summed = SliceTotals(states, sum(int(one.points) for one in own if one.state == "equal"), sum(int(one.rejected) for one in own))
+        found[(row.source, row.target)] = (PairState(row.counted_at, row.succeeded_at, row.copied), summed)
+    return found
+
+
+def _is(table: sa.Table, key: Mapping[str, str]) -> sa.ColumnElement[bool]:
+    return sa.and_(*(table.c[name] == value for name, value in key.items()))
+
+
+def _stored(start_ns: int) -> int:
+    return max(start_ns, EARLIEST_NS)
+
+
+def _record(row: sa.Row[Any], start_ns: int) -> SliceRecord:
+    return SliceRecord(
+        start_ns,
+        SliceState(row.state),
+        row.points,
+        row.source_counts,
+        row.target_counts,
+        row.checksum,
+        row.rejected,
+        row.compared_at,
+        row.summed_at,
+    )
+
+
+def _row(key: Mapping[str, str], one: SliceRecord) -> dict[str, Any]:
+    return {
+        **key, "start_ns": _stored(one.start_ns), "state": one.state.value, "points": one.points, "source_counts": one.source_counts,
+        "target_counts": one.target_counts, "checksum": one.checksum, "rejected": one.rejected, "compared_at": one.compared_at,
+        "summed_at": one.summed_at,
+    }  # fmt: skip
+
+
+def _upsert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    add = insert(mirror_slices).values(list(rows))
+    changed = {name: add.excluded[name] for name in rows[0] if name not in ("mirror", "source", "target", "start_ns")}
+    connection.execute(add.on_conflict_do_update(index_elements=["mirror", "source", "target", "start_ns"], set_=changed))

@@ -1,0 +1,92 @@
+"""Which jobs there are, when they run by themselves, and who runs them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from service.domain.mirror import Endpoint
+from service.domain.schedule import Schedule
+from service.errors import ConfigurationError, InvalidParameter
+from service.jobs import Kinds
+from service.jobs.mirror.definitions import FILE_NAME, MirrorBook, MirrorText, mirrors_section
+from service.jobs.mirror.kind import MirrorKind
+from service.runner.crew import Crew
+from service.runner.scheduler import order_by
+from service.settings import Settings
+from service.state.config import SECTIONS, ConfigStore
+from service.state.database import StateDatabase
+from service.state.schedules import named, schedules_section
+from service.stores.protocol import Store
+from service.wiring.stores import opener, own_endpoint
+
+
+@dataclass(frozen=True)
+class Work:
+    """Jobs and their configuration."""
+
+    config: ConfigStore
+    mirrors: MirrorKind
+    crew: Crew
+
+
+def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Callable[[str], None]) -> Work:
+    """`touched` is told of buckets of the own store that a job wrote. Raises ConfigurationError."""
+    own = own_endpoint(settings)
+    sections = {**SECTIONS, "mirrors": mirrors_section(own), "schedules": schedules_section(lambda schedule: order_by(kinds)(schedule))}
+    config = ConfigStore(state, time.time, sections)
+    file = settings.mirrors_file or settings.data_dir / FILE_NAME
+    book = MirrorBook(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file)
+    book.texts()  # a file that cannot be read is told at the start
+    mirrors = MirrorKind(book, state, opener(settings, store), settings.data_dir, time.time, touched)
+    kinds = Kinds([mirrors])
+    of_settings = _schedules(settings, kinds)
+
+    def schedules() -> dict[str, Schedule]:
+        return {**of_settings, **named(config.get("schedules").value), **book.schedules()}
+
+    return Work(config, mirrors, _crew(settings, state, kinds, schedules, store.name))
+
+
+def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, schedules: Callable[[], Mapping[str, Schedule]], store: str) -> Crew:
+    """Who runs jobs: this process, or workers behind a broker."""
+    broker = settings.celery_broker_url
+    return Crew(
+        state,
+        kinds,
+        schedules,
+        time.time,
+        store=store,
+        broker_url=broker.get_secret_value() if broker else None,
+        lease_s=settings.job_lease_s,
+        slots=settings.job_slots,
+    )
+
+
+def _schedules(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
+    """Those of the setting SCHEDULES."""
+    try:
+        found = named(schedules_section(order_by(kinds)).model_validate(settings.schedules).model_dump(mode="json"))
+    except ValidationError as broken:
+        first = broken.errors(include_input=False)[0]
+        place = ".".join(("SCHEDULES", *map(str, first["loc"])))
+        raise ConfigurationError(f"{place}: {first['msg'].removeprefix('Value error, ')}.") from None
+    return found
+
+
+def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
+    """The mirror of the settings, `cloud`."""
+    if settings.influxdb_cloud_url is None or settings.influxdb_cloud_token is None:
+        return None
+    source = {"url": settings.influxdb_cloud_url, "org": settings.influxdb_cloud_org, "token": settings.influxdb_cloud_token.get_secret_value()}
+    bucket = {"source": settings.cloud_bucket, "target": settings.local_bucket}
+    timing = {"schedule": settings.cloud_schedule, "refresh": settings.cloud_refresh}
+    try:
+        text = MirrorText.model_validate({"source": source, "buckets": [bucket] if settings.cloud_bucket else "all", **timing})
+        text.named("cloud", own)
+    except ValidationError as broken:
+        raise ConfigurationError(f"INFLUXDB_CLOUD_URL: {broken.errors(include_input=False)[0]['msg']}.") from None
+    except InvalidParameter as wrong:
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {wrong.message}") from None
+    return text

@@ -1,0 +1,68 @@
+"""Which stores there are: the one that the gateway serves, and those at the ends of mirrors."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from service.domain.durations import parse_duration
+from service.domain.mirror import EMBEDDED, Endpoint
+from service.errors import ConfigurationError
+from service.jobs.mirror.definitions import endpoint_at
+from service.jobs.mirror.kind import Opener, OpenStore
+from service.settings import Settings
+from service.stores.embedded.store import EmbeddedStore
+from service.stores.influx.store import InfluxStore
+from service.stores.protocol import Store
+
+
+def own_store(settings: Settings) -> Store:
+    """The store that the gateway serves."""
+    if settings.influxdb_url is None:
+        return EmbeddedStore(
+            settings.data_dir / "store.duckdb",
+            memory_mb=settings.embedded_memory_mb,
+            threads=settings.embedded_threads,
+            shard_ns=parse_duration(settings.embedded_shard, "EMBEDDED_SHARD"),
+            clock=time.time_ns,
+        )
+    return _influx(settings, own_endpoint(settings))
+
+
+def _influx(settings: Settings, endpoint: Endpoint) -> InfluxStore:
+    return InfluxStore(
+        endpoint.url or settings.influxdb_url or "",
+        endpoint.token,
+        endpoint.org,
+        connect_timeout_s=settings.influxdb_connect_timeout_s,
+        silence_timeout_s=settings.influxdb_silence_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+        packed=endpoint.url is not None and endpoint.is_remote,
+    )
+
+
+def own_endpoint(settings: Settings) -> Endpoint:
+    """The gateway's own store as a side of a mirror."""
+    if settings.influxdb_url is None:
+        return Endpoint(None, "", "", EMBEDDED, is_remote=False)
+    if settings.influxdb_token is None or settings.influxdb_org is None:
+        raise ConfigurationError("INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too.")
+    found = endpoint_at(settings.influxdb_url, settings.influxdb_org, settings.influxdb_token.get_secret_value())
+    return replace(found, url=None)
+
+
+def opener(settings: Settings, own: Store) -> Opener:
+    """Stores for the time of a run; the gateway's own is not closed."""
+
+    @contextmanager
+    def open_store(endpoint: Endpoint) -> Iterator[OpenStore]:
+        if endpoint.url is None:
+            yield OpenStore(own, own.moved_bytes if isinstance(own, InfluxStore) else lambda: 0)
+            return
+        store = _influx(settings, endpoint)
+        try:
+            yield OpenStore(store, store.moved_bytes)
+        finally:
+            store.close()
+
+    return open_store

@@ -1,0 +1,205 @@
+"""Mirrors over HTTP: configured, ordered, seen; and every wrong order refused with a sentence."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.domain.access import Scope
+from service.domain.schema import BucketSpec
+from service.state.hidden import HIDDEN
+from tests.api.conftest import NOW_NS, Served, write
+from tests.support.servers import InfluxServer
+
+Json = dict[str, Any]
+
+
+def source(influx: InfluxServer) -> Json:
+    return {"url": influx.url, "org": influx.org, "token": influx.token}
+
+
+def configured(http: httpx.Client, **mirrors: Json) -> httpx.Response:
+    return http.put("/config/mirrors", json=mirrors)
+
+
+def finished(http: httpx.Client, job: Json, within_s: float = 30) -> Json:
+    """The job's row once it has ended."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found: Json = http.get(f"/jobs/{job['id']}").json()
+        if found["state"] not in ("queued", "running"):
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def by_hand(influx: InfluxServer, bucket: str, **members: Any) -> Json:
+    return {"source": source(influx), "buckets": [bucket], "schedule": None, **members}
+
+
+@pytest.fixture
+def filled(influx: InfluxServer) -> str:
+    """A bucket with 300 values of two fields."""
+    bucket = influx.new_bucket()
+    now_s = time.time_ns() // 10**9
+    influx.write(bucket, "\n".join(f"probe,place=p{n % 3} celsius={n}.5,count={n}i {now_s - n * 600}" for n in range(150)), "s")
+    return bucket
+
+
+def test_a_mirror_runs_on_order_and_is_seen_with_what_it_did(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, _ = serve()
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    ordered = http.post("/mirror/trigger", json={"mirror": "lab"})
+    job = ordered.json()["jobs"][0]
+    assert (ordered.status_code, ordered.headers["Location"]) == (202, f"/jobs/{job['id']}")
+    done = finished(http, job)
+    assert (done["state"], done["result"]["state"], done["result"]["pairs"][0]["copied_points"]) == ("succeeded", "equal", 300)
+    seen = http.get("/mirror/lab").json()
+    pair = seen["pairs"][0]
+    assert (pair["source"], pair["target"], pair["copied_points"], pair["equal_points"], pair["rejected"]) == (filled, filled, 300, 300, 0)
+    assert pair["slices"]["equal"] > 0
+    assert pair["slices"]["different"] == 0
+    assert (seen["last_job"], seen["last_job_state"], seen["next_run"], seen["last_error"]) == (job["id"], "succeeded", None, None)
+    assert http.get("/mirror").json()["mirrors"] == [{**seen, "pairs": [{**pair, "lag_s": pytest.approx(pair["lag_s"], abs=60)}]}]
+
+
+def test_what_a_mirror_wrote_is_read_at_once(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    """The cached answer from before is dropped."""
+    http, parts = serve()
+    parts.store.create_bucket(BucketSpec(filled))
+    address = f"/buckets/{filled}?start=2000-01-01T00:00:00Z&stop=2100-01-01T00:00:00Z&every=raw&field=count"
+    assert http.get(address).text.count("\n") == 1
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    finished(http, http.post("/mirror/trigger").json()["jobs"][0])
+    assert http.get(address).text.count("\n") == 151
+
+
+def test_verify_and_diff_say_what_differs(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, _ = serve()
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    finished(http, http.post("/mirror/trigger").json()["jobs"][0])
+    assert finished(http, http.post("/mirror/lab/verify").json())["result"]["equal"] is True
+    influx.write(filled, "probe,place=p1 celsius=1 1700000000", "s")
+    verdict = finished(http, http.post("/mirror/lab/verify").json())["result"]
+    assert (verdict["equal"], verdict["pairs"][0]["differing"]) == (False, ["2023-11-14T00:00:00Z"])
+    asked = {"bucket": filled, "start": "2023-11-14T00:00:00Z", "stop": "2023-11-15T00:00:00Z"}
+    assert http.get("/mirror/lab/diff", params=asked).json() == {
+        "equal": False,
+        "hours": 1,
+        "complete": True,
+        "series": [
+            {
+                "from": "2023-11-14T22:00:00Z", "measurement": "probe", "tags": {"place": "p1"}, "field": "celsius", "type": "double",
+                "source_points": 1, "target_points": 0,
+            }
+        ],
+    }  # fmt: skip
+
+
+def test_a_dry_run_changes_nothing(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, parts = serve()
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    done = finished(http, http.post("/mirror/trigger", json={"mirror": "lab", "dry_run": True}).json()["jobs"][0])
+    assert done["state"] == "succeeded"
+    assert [bucket.name for bucket in parts.store.buckets()] == []
+
+
+def test_a_new_mirror_with_a_schedule_runs_without_being_asked(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, _ = serve()
+    configured(http, lab={"source": source(influx), "buckets": [filled]}).raise_for_status()
+    deadline = time.monotonic() + 20
+    while not (jobs := http.get("/jobs?kind=mirror").json()["jobs"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert (jobs[0]["schedule"], finished(http, jobs[0])["state"]) == ("mirror lab", "succeeded")
+
+
+def test_tokens_are_never_shown_and_stay_when_what_was_shown_is_sent_back(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, parts = serve()
+    stored = configured(http, lab=by_hand(influx, filled))
+    assert influx.token not in stored.text
+    shown = http.get("/config/mirrors").json()["value"]
+    assert shown["lab"]["source"]["token"] == HIDDEN
+    again = http.put("/config/mirrors", json={"lab": {**shown["lab"], "rescan": "14d"}})
+    assert again.status_code == 200
+    assert parts.config.get("mirrors").value["lab"]["source"]["token"] == influx.token
+    elsewhere = http.put("/config/mirrors", json={"lab": {**shown["lab"], "source": {**shown["lab"]["source"], "url": "http://elsewhere.test"}}})
+    assert elsewhere.status_code == 422
+    assert "write the token" in elsewhere.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ({"mirror": "none"}, "There is no mirror 'none'. There are: lab."),
+        ({"mirror": "lab", "bucket": "other"}, "The mirror 'lab' does not copy the bucket 'other'."),
+        ({"mirror": "lab", "start": "2026-01-01T00:00:00Z"}, "Give start and stop together."),
+        ({"mirror": "lab", "start": "yesterday", "stop": "2026-01-01T00:00:00Z"}, "start='yesterday' is not an RFC 3339 time"),
+        ({"mirror": "lab", "start": "2026-01-02T00:00:00Z", "stop": "2026-01-01T00:00:00Z"}, "stop is not after start."),
+    ],
+    ids=["an unknown mirror", "a bucket it does not copy", "half a range", "no time", "an empty range"],
+)
+def test_a_wrong_order_is_refused_before_anything_is_queued(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str, order: Json, told: str
+) -> None:
+    http, _ = serve()
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    refused = http.post("/mirror/trigger", json=order)
+    assert refused.status_code == 422
+    assert told in refused.json()["detail"]
+    assert http.get("/jobs").json()["jobs"] == []
+
+
+def test_without_a_mirror_the_way_to_one_is_told(http: httpx.Client) -> None:
+    refused = http.post("/mirror/trigger")
+    assert (refused.status_code, "PUT /config/mirrors" in refused.json()["detail"]) == (422, True)
+    assert http.get("/mirror").json() == {"mirrors": []}
+    assert http.get("/mirror/lab").status_code == 404
+
+
+def test_a_key_that_is_limited_to_buckets_orders_no_mirror(serve: Callable[..., Served]) -> None:
+    http, parts = serve()
+    key, _ = parts.keys.create("narrow", [Scope.MIRROR], ["Lab 1"])
+    assert http.post("/mirror/trigger", headers={"X-API-Key": key}).status_code == 403
+    assert http.get("/mirror", headers={"X-API-Key": key}).status_code == 403
+
+
+def test_the_mirror_of_the_settings_is_there_at_once(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, parts = serve(
+        influxdb_cloud_url=influx.url, influxdb_cloud_token=influx.token, influxdb_cloud_org=influx.org, cloud_bucket=filled, local_bucket="here"
+    )
+    job = http.get("/jobs?kind=mirror").json()["jobs"] or http.post("/mirror/trigger").json()["jobs"]
+    assert finished(http, job[0])["state"] == "succeeded"
+    assert [bucket.name for bucket in parts.store.buckets()] == ["here"]
+
+
+def test_mirrors_of_a_file_are_taken_when_it_changes(serve: Callable[..., Served], influx: InfluxServer, filled: str, tmp_path: Path) -> None:
+    file = tmp_path / "mirrors.yaml"
+    http, _ = serve(mirrors_file=file)
+    file.write_text(f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n  buckets: ['{filled}']\n  schedule: null\n")
+    assert [one["name"] for one in http.get("/mirror").json()["mirrors"]] == ["lab"]
+    assert finished(http, http.post("/mirror/trigger").json()["jobs"][0])["state"] == "succeeded"
+
+
+def test_a_source_bucket_that_is_missing_fails_with_its_name(serve: Callable[..., Served], influx: InfluxServer) -> None:
+    http, parts = serve()
+    configured(http, lab=by_hand(influx, "no such bucket")).raise_for_status()
+    done = finished(http, http.post("/mirror/trigger").json()["jobs"][0])
+    assert done["state"] == "failed"
+    assert "There is no bucket 'no such bucket'" in done["error"]["message"]
+    assert parts.store.buckets() == []
+
+
+def test_the_gateways_own_bucket_goes_out_to_an_influxdb(serve: Callable[..., Served], influx: InfluxServer) -> None:
+    """Recovery in the other direction."""
+    http, parts = serve()
+    parts.store.create_bucket(BucketSpec("Here", "from here"))
+    write(http, "Here", f"m,t=x v=1i,f=1.5 {NOW_NS}\n")
+    there = influx.new_bucket()
+    mirror = {"source": "store", "target": source(influx), "buckets": [{"source": "Here", "target": there}], "schedule": None}
+    configured(http, out=mirror).raise_for_status()
+    assert finished(http, http.post("/mirror/trigger").json()["jobs"][0])["result"]["pairs"][0]["copied_points"] == 2
+    assert "v" in influx.flux(f'from(bucket: "{there}") |> range(start: 2025-12-01T00:00:00Z, stop: 2026-02-01T00:00:00Z)')

@@ -1,0 +1,118 @@
+"""What goes wrong between the two sides of a mirror, on purpose: stores that lie or break, a clock that waits move on."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from service.domain.selection import Selection
+from service.frames.frame import Block, Reading
+from service.frames.lineprotocol import parse_lines
+from service.frames.points import Points
+from service.stores.protocol import Store, WriteOutcome
+from tests.support.mirrors import KeptContext
+
+DAY_S = 86_400.0
+
+
+class Clock:
+    """Seconds since 1970; stands still unless somebody waits or sets it."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class WaitingContext(KeptContext):
+    """A job context whose waits take no time but that of `clock`."""
+
+    def __init__(self, clock: Clock, interrupt: Callable[[], None] = lambda: None) -> None:
+        super().__init__(interrupt)
+        self._clock = clock
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        self.slept.append(seconds)
+        self._clock.now += seconds
+
+
+class Through:
+    """A store that is another one, but for what a test replaces."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+class AltersLines(Through):
+    """Acknowledges every line, and stores what `alter` makes of them."""
+
+    def __init__(self, store: Store, alter: Callable[[list[str]], list[str]]) -> None:
+        super().__init__(store)
+        self._alter = alter
+
+    def write(self, bucket: str, points: Points) -> WriteOutcome:
+        lines = points.text.decode().splitlines(keepends=True)
+        altered = parse_lines("".join(self._alter(lines)).encode(), "ns", 0)
+        assert altered.bad == ()
+        self.store.write(bucket, altered.points)
+        return WriteOutcome(len(lines))
+
+
+def drops_one_point(lines: list[str]) -> list[str]:
+    return lines[1:]
+
+
+def cuts_nanoseconds(lines: list[str]) -> list[str]:
+    return [re.sub(r" (-?\d+)\d{3}\n$", r" \g<1>000\n", line) for line in lines]
+
+
+def writes_integers_as_floats(lines: list[str]) -> list[str]:
+    return [re.sub(r"=(-?\d+)i(?=[, ])", r"=\1", line) for line in lines]
+
+
+PLANTED = (drops_one_point, cuts_nanoseconds, writes_integers_as_floats)
+
+
+class Fails(Through):
+    """`before` is called with the name of each act (`read`, `write`, `delete`, and `block` within a read); it may raise."""
+
+    def __init__(self, store: Store, before: Callable[[str], None]) -> None:
+        super().__init__(store)
+        self.before = before
+
+    def write(self, bucket: str, points: Points) -> WriteOutcome:
+        self.before("write")
+        outcome = self.store.write(bucket, points)
+        self.before("written")
+        return outcome
+
+    def delete_points(self, *arguments: Any) -> None:
+        self.before("delete")
+        self.store.delete_points(*arguments)
+
+    def read(self, selection: Selection) -> Reading:
+        self.before("read")
+        reading = self.store.read(selection)
+        return Reading(reading.plan, self._blocks(reading.blocks), reading.cancel)
+
+    def _blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        for block in blocks:
+            yield block
+            self.before("block")
+
+
+def failing(*errors: Exception | None, at: str) -> Callable[[str], None]:
+    """Raises these errors, one at each act named `at`, None meaning none; after them nothing more."""
+    left = list(errors)
+
+    def before(act: str) -> None:
+        if act == at and left:
+            error = left.pop(0)
+            if error is not None:
+                raise error
+
+    return before

@@ -1,0 +1,119 @@
+"""Mirrors for tests: any two stores, a section as a user writes it, and a job context that keeps what it is told."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from service.domain.job import Json
+from service.domain.mirror import EMBEDDED, Endpoint
+from service.domain.selection import Selection
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.frames.digest import Digester, SeriesDigest, SeriesName
+from service.jobs.mirror.definitions import MirrorBook, mirrors_section
+from service.jobs.mirror.kind import MirrorKind, OpenStore
+from service.state.database import StateDatabase
+from service.stores.influx.store import InfluxStore
+from service.stores.protocol import Store
+
+A, B, C = "http://a.test:8086", "http://b.test:8086", "http://c.test:8086"
+EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
+OWN = Endpoint(None, "", "", EMBEDDED, is_remote=False)
+
+
+class KeptContext:
+    """A job context that nothing interrupts, unless `interrupt` raises. Waits are told to `slept`, and not waited for."""
+
+    job_id = "test"
+
+    def __init__(self, interrupt: Callable[[], None] = lambda: None) -> None:
+        self.checkpoint: Json = {}
+        self.saved: list[Json] = []
+        self.lines: list[tuple[str, str]] = []
+        self.slept: list[float] = []
+        self.told: list[tuple[int, int | None, str]] = []
+        self._interrupt = interrupt
+
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
+        self._interrupt()
+        self.saved.append(dict(checkpoint))
+
+    def progress(self, done: int, total: int | None, unit: str) -> None:
+        self.told.append((done, total, unit))
+
+    def log(self, level: str, message: str) -> None:
+        self.lines.append((level, message))
+
+    def must_stop(self) -> bool:
+        return False
+
+    def check(self) -> None:
+        self._interrupt()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        time.sleep(min(seconds, 0.05))
+
+
+class Rig:
+    """A mirror named `m` between two stores of the test. `stores`: by url; the gateway's own is under None."""
+
+    def __init__(self, folder: Path, stores: Mapping[str | None, Store], state: StateDatabase | None = None) -> None:
+        self.folder = folder
+        self.stores = dict(stores)
+        self.state = state or StateDatabase.in_directory(folder)
+        self.state.migrate()
+        self.section: dict[str, Any] = {}
+        self.clock: Callable[[], float] = time.time
+        self.touched: list[str] = []
+        self.opened: list[Endpoint] = []
+
+    def configure(self, name: str = "m", **members: Any) -> None:
+        text = {"source": side(A), "target": side(B), **members}
+        self.section[name] = text
+        mirrors_section(OWN).model_validate(self.section)
+
+    @property
+    def kind(self) -> MirrorKind:
+        book = MirrorBook(lambda: self.section, OWN, None, self.folder / "mirrors.yaml")
+        return MirrorKind(book, self.state, self._open, self.folder, lambda: self.clock(), self.touched.append)
+
+    @contextmanager
+    def _open(self, endpoint: Endpoint) -> Iterator[OpenStore]:
+        self.opened.append(endpoint)
+        store = self.stores[endpoint.url]
+        yield OpenStore(store, store.moved_bytes if isinstance(store, InfluxStore) else lambda: 0)
+
+    def run(self, context: KeptContext | None = None, **parameters: Any) -> Json:
+        """Order and run the mirror `m`; its result."""
+        order = {"mirror": "m", **parameters}
+        kind = self.kind
+        kind.validate(order)
+        return kind.run(order, context or KeptContext())
+
+    def pair(self, **parameters: Any) -> Json:
+        """The same, and what it says of its one pair."""
+        found: Json = self.run(**parameters)["pairs"][0]
+        return found
+
+
+def side(url: str, token: str = "a-token", org: str = "test") -> dict[str, str]:
+    return {"url": url, "org": org, "token": token}
+
+
+def digests(store: Store, bucket: str) -> dict[SeriesName, SeriesDigest]:
+    """Of every point of a bucket, read raw: two buckets are equal when these are."""
+    digester = Digester()
+    reading = store.read(Selection(bucket, EVER))
+    try:
+        for block in reading.blocks:
+            for frame in block:
+                digester.add(frame)
+    finally:
+        reading.cancel()
+    return digester.series
+
+
+def points(store: Store, bucket: str) -> int:
+    return sum(one.count for one in digests(store, bucket).values())
