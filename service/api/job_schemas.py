@@ -141,7 +141,7 @@ class ScheduleList(BaseModel):
 def schedule_info(schedule: Schedule, state: ScheduleState | None) -> ScheduleInfo:
     ran: dict[str, Any] = {"next_run": None, "last_run": None, "last_job": None, "skipped": 0}
     if state is not None:
-        ran = {"next_run": _time(state.next_run), "last_run": _time(state.last_run), "last_job": state.last_job, "skipped": state.skipped}
+        ran = {"next_run": time_text(state.next_run), "last_run": time_text(state.last_run), "last_job": state.last_job, "skipped": state.skipped}
     return ScheduleInfo(**asdict(schedule), **ran)
 
 
@@ -154,7 +154,7 @@ def detail(job: Job, lines: list[LogLine], now: float) -> JobDetail:
 
 
 def line_info(line: LogLine) -> JobLogLine:
-    return JobLogLine(number=line.number, at=_time(line.at) or "", level=line.level, message=line.message)
+    return JobLogLine(number=line.number, at=time_text(line.at) or "", level=line.level, message=line.message)
 
 
 def _members(job: Job, now: float) -> dict[str, Any]:
@@ -166,13 +166,13 @@ def _members(job: Job, now: float) -> dict[str, Any]:
         "kind": job.kind,
         "parameters": job.parameters,
         "state": job.state.value,
-        "created_at": _time(job.created_at),
+        "created_at": time_text(job.created_at),
         "created_by": job.created_by,
         "schedule": job.schedule,
-        "started_at": _time(job.started_at),
-        "finished_at": _time(job.finished_at),
-        "next_try_at": _time(job.run_after) if job.state == "queued" else None,
-        "deadline": _time(job.deadline),
+        "started_at": time_text(job.started_at),
+        "finished_at": time_text(job.finished_at),
+        "next_try_at": time_text(job.run_after) if job.state == "queued" else None,
+        "deadline": time_text(job.deadline),
         "attempts": job.attempts,
         "cancel_requested": job.cancel_requested,
         "progress": None
@@ -189,5 +189,6 @@ def _members(job: Job, now: float) -> dict[str, Any]:
     }
 
 
-def _time(moment: float | None) -> str | None:
+def time_text(moment: float | None) -> str | None:
+    """Seconds since 1970 as RFC 3339 in UTC, to the millisecond."""
     return None if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

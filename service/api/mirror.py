@@ -8,15 +8,15 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
-from service.api.job_schemas import JobInfo
+from service.api.job_schemas import JobInfo, time_text
 from service.api.jobs import accepted, now_of
-from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, difference, pair_info, time_text
+from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
 from service.api.schemas import PROBLEM
 from service.api.waiting import seen
 from service.domain.access import Principal, Scope
 from service.domain.job import Job
 from service.domain.mirror import Mirror
-from service.domain.timerange import TimeRange, parse_time
+from service.domain.timerange import parse_range
 from service.errors import Forbidden, InvalidParameter, UnknownThing
 from service.jobs.mirror.definitions import KIND, SCHEDULE_PREFIX
 from service.state.mirror_ledger import pairs_of
@@ -91,12 +91,10 @@ async def diff_mirror(
     """Read both sides of a range now and say which series differ, hour by hour."""
     _unlimited(principal)
     parts = parts_of(request)
-    start_ns, stop_ns = parse_time(start, "start"), parse_time(stop, "stop")
-    if start_ns >= stop_ns:
-        raise InvalidParameter("stop", "stop is not after start.")
+    span = parse_range(start, stop)
     mirror = await anyio.to_thread.run_sync(_mirror, parts, name)
-    found = await seen(principal, partial(parts.mirrors.diff, mirror, bucket, TimeRange(start_ns, stop_ns)))
-    return difference(found)
+    found = await seen(principal, partial(parts.mirrors.diff, mirror, bucket, span))
+    return Difference.model_validate(found)
 
 
 def _names(parts: Parts) -> list[str]:
@@ -111,10 +109,11 @@ def _mirror(parts: Parts, name: str) -> Mirror:
 
 
 def _listing(parts: Parts, now: float) -> MirrorList:
-    return MirrorList(mirrors=[_info_of(parts, name, now) for name in parts.mirrors.book.names()])
+    return MirrorList(mirrors=[_info_or_error(parts, name, now) for name in _names(parts)])
 
 
-def _info_of(parts: Parts, name: str, now: float) -> MirrorInfo:
+def _info_or_error(parts: Parts, name: str, now: float) -> MirrorInfo:
+    """A mirror that cannot work is listed with what is wrong."""
     try:
         return _info(parts, parts.mirrors.book.get(name), now)
     except InvalidParameter as wrong:

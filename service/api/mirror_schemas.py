@@ -1,11 +1,10 @@
 """Mirrors as JSON."""
 
-import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.job_schemas import JobInfo
+from service.api.job_schemas import JobInfo, time_text
 from service.state.mirror_ledger import PairState, SliceTotals
 
 
@@ -135,11 +134,3 @@ def pair_info(source: str, target: str, state: PairState, totals: SliceTotals, n
         rejected=totals.rejected,
         slices=SliceCounts(**totals.states),
     )
-
-
-def time_text(moment: float | None) -> str | None:
-    return None if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def difference(found: dict[str, Any]) -> Difference:
-    return Difference.model_validate(found)

@@ -4,15 +4,16 @@ The key of the first start may do everything here: it is shown to gateways on th
 """
 
 import ipaddress
+import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
 
 from fluxgate import Gateway
-from fluxgate.wire import Wire
+from fluxgate.wire import Parameters, Wire
 from service.errors import InvalidParameter
 from service.settings import load_settings
 
@@ -38,6 +39,15 @@ def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Wire:
     if shown is not None and not (shown.isascii() and shown.isprintable()):
         raise InvalidParameter("key", "The key holds characters that no key has. Copy it again.")
     return Wire(address, shown, timeout_s)
+
+
+def post(link: Wire, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:
+    """What the gateway answers to an order; `body` goes as JSON."""
+    content, headers = (None, None) if body is None else (json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with link.stream("POST", path, parameters, content, headers) as response:
+        response.read()
+        found: dict[str, Any] = response.json()
+        return found
 
 
 def is_loopback(host: str) -> bool:

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 
 from fluxgate.errors import AnswerBroken, GatewayUnreachable
-from fluxgate.wire import Wire
-from service.commands.connection import Key, Url, wire
+from fluxgate.wire import Parameters, Wire
+from service.commands.connection import Key, Url, post, wire
 
 cli = typer.Typer(help="Jobs.", no_args_is_help=True)
 Json = dict[str, Any]
@@ -172,18 +172,17 @@ def rate(job: Json) -> str:
     if progress.get("rate_per_s"):
         parts.append(f"{progress['rate_per_s']:,.4g}/s")
     if job["state"] == "running" and progress.get("eta_s") is not None:
-        parts.append(f"{_clock(progress['eta_s'])} left")
+        parts.append(f"{_hours_minutes_seconds(progress['eta_s'])} left")
     return ", ".join(parts)
 
 
-def _clock(seconds: float) -> str:
+def _hours_minutes_seconds(seconds: float) -> str:
     whole = int(seconds + 0.5)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def _changed(url: str | None, key: str | None, path: str, as_json: bool, parameters: list[tuple[str, str]] | None = None) -> None:
-    with contextlib.closing(wire(url, key)) as link, link.stream("POST", path, parameters or ()) as response:
-        response.read()
-        job = response.json()
+def _changed(url: str | None, key: str | None, path: str, as_json: bool, parameters: Parameters = ()) -> None:
+    with contextlib.closing(wire(url, key)) as link:
+        job = post(link, path, parameters)
     asked = " (asked to end)" if job["state"] == "running" and job["cancel_requested"] else ""
     typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}{asked}")

@@ -9,8 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fluxgate.wire import Parameters, Wire
-from service.commands.connection import Key, Url, wire
+from service.commands.connection import Key, Url, post, wire
 from service.commands.jobs import AsJson, follow
 
 cli = typer.Typer(help="Mirrors.", no_args_is_help=True)
@@ -36,7 +35,7 @@ def run(
     given = {"mirror": name, "bucket": bucket, "start": start, "stop": stop, "dry_run": dry_run, "again": again}
     order = {member: value for member, value in given.items() if value not in (None, False)}
     with contextlib.closing(wire(url, key)) as link:
-        ordered = _sent(link, "/mirror/trigger", order)["jobs"]
+        ordered = post(link, "/mirror/trigger", body=order)["jobs"]
         if not (wait or dry_run):
             typer.echo(json.dumps(ordered, indent=2) if as_json else "\n".join(f"{job['id']} {job['state']}" for job in ordered))
             return
@@ -53,7 +52,7 @@ def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, 
     """Read both sides fully and compare digests. Exit code 0 only when they are equal."""
     limited = [] if bucket is None else [("bucket", bucket)]
     with contextlib.closing(wire(url, key)) as link:
-        job = _sent(link, f"/mirror/{quote(name, safe='')}/verify", None, limited)
+        job = post(link, f"/mirror/{quote(name, safe='')}/verify", limited)
         state = follow(link, job["id"], as_json)
         result = link.get(f"/jobs/{job['id']}").json()["result"] if state == "succeeded" else None
     if result is None:
@@ -97,11 +96,3 @@ def _verdict(result: dict[str, Any]) -> str:
         told = "equal" if pair["equal"] else f"DIFFERENT in {pair['different']} slices: {', '.join(pair['differing'][:5])}"
         lines.append(f"{pair['source']} -> {pair['target']}: {pair['points']:,} points in {pair['slices']} slices, {told}")
     return "\n".join(lines)
-
-
-def _sent(link: Wire, path: str, body: object, parameters: Parameters = ()) -> dict[str, Any]:
-    content = None if body is None else json.dumps(body).encode()
-    with link.stream("POST", path, parameters, content=content, headers={"Content-Type": "application/json"}) as response:
-        response.read()
-        found: dict[str, Any] = response.json()
-        return found

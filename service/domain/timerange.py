@@ -117,6 +117,14 @@ def parse_time(text: str, parameter: str) -> int:
     return time_ns
 
 
+def parse_range(start: str, stop: str) -> TimeRange:
+    """From `start` until before `stop`, times as of `parse_time`. Raises InvalidParameter, also for a range that holds nothing."""
+    start_ns, stop_ns = parse_time(start, "start"), parse_time(stop, "stop")
+    if start_ns >= stop_ns:
+        raise InvalidParameter("stop", "stop is not after start.")
+    return TimeRange(start_ns, stop_ns)
+
+
 def format_time(time_ns: int) -> str:
     """RFC 3339 in UTC: no fraction for a whole second, else all nine digits. `parse_time` reads it back."""
     seconds, fraction = divmod(time_ns, SECOND_NS)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
 from service.frames.frame import FIXED_COLUMNS, Block
-from service.frames.labels import Codes, combine, compact, same_codes
+from service.frames.labels import Codes, combine, compact, groups, same_codes
 from service.frames.rows import value_type
 
 Ints = npt.NDArray[np.int64]
@@ -111,7 +111,7 @@ def _series(frames: list[pa.RecordBatch]) -> tuple[Ints, dict[str, pa.StringArra
             for (key, column), codes in zip(tags.items(), found.codes, strict=True)
         }
         tables.append(pa.table({key: values.get(key, pa.nulls(size, pa.string())) for key in keys}) if keys else None)
-        of_row.append(np.full(frame.num_rows, known) if found.of_row is None else found.of_row.to_numpy() + known)
+        of_row.append(found.rows(frame.num_rows) + known)
         known += size
     rows = np.concatenate(of_row)
     if not keys:
@@ -169,7 +169,5 @@ def _by_field(frame: pa.RecordBatch, rows: Ints) -> Iterator[Piece]:
     if (codes == codes[0]).all():
         yield Piece(fields[0].as_py(), kind, rows, values)
         return
-    order = np.argsort(codes, kind="stable")
-    edges = np.flatnonzero(np.diff(codes[order])) + 1
-    for chosen in np.split(order, edges):
+    for chosen in groups(codes):
         yield Piece(fields[int(chosen[0])].as_py(), kind, rows[chosen], values.take(pa.array(chosen)))

@@ -6,7 +6,6 @@ points in other blocks and orders have the same digest, and digests of parts add
 whole, so each side is digested as it streams, in the memory of one frame.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from service.frames.hashes import LANES, MASK, Words, mix, value_words, words_of
-from service.frames.labels import combine
+from service.frames.hashes import LANES, Lanes, Words, added, point_hashes, text_lanes, value_words, words_of
+from service.frames.labels import combine, texts_of
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,10 @@ class SeriesDigest:
     """How many points, and the sum of their hashes in each lane (modulo 2^64)."""
 
     count: int = 0
-    checksum: tuple[int, int] = (0, 0)
+    checksum: Lanes = (0, 0)
 
     def __add__(self, other: "SeriesDigest") -> "SeriesDigest":
-        lanes = ((left + right) & MASK for left, right in zip(self.checksum, other.checksum, strict=True))
-        first, second = lanes
-        return SeriesDigest(self.count + other.count, (first, second))
+        return SeriesDigest(self.count + other.count, added(self.checksum, other.checksum))
 
 
 @dataclass
@@ -51,7 +48,7 @@ class Digester:
         """Take a long frame (see `service.frames.frame`)."""
         if frame.num_rows == 0:
             return
-        names, of_row = _names(frame)
+        names, of_row = series_of(frame)
         times = words_of(frame.column(0).cast(pa.int64()))
         values = value_words(frame.column(1))
         for place, digest in enumerate(_sums(times, values, of_row, len(names))):
@@ -71,24 +68,17 @@ def total(series: Mapping[SeriesName, SeriesDigest]) -> SeriesDigest:
     return summed
 
 
-def _bound(name: SeriesName, digest: SeriesDigest) -> tuple[int, int]:
-    text = repr((name.measurement, name.tags, name.field, name.type, digest.count, digest.checksum)).encode()
-    hashed = hashlib.blake2b(text, digest_size=16).digest()
-    return int.from_bytes(hashed[:8], "little"), int.from_bytes(hashed[8:], "little")
+def _bound(name: SeriesName, digest: SeriesDigest) -> Lanes:
+    return text_lanes(repr((name.measurement, name.tags, name.field, name.type, digest.count, digest.checksum)))
 
 
-def _names(frame: pa.RecordBatch) -> tuple[list[SeriesName], npt.NDArray[np.int64]]:
-    """The series of a frame, and for each row which it is."""
+def series_of(frame: pa.RecordBatch) -> tuple[list[SeriesName], npt.NDArray[np.int64]]:
+    """The series of a long frame, and for each row which of them it is of."""
     labels = frame.columns[2:]
     found = combine(labels)
     keys = frame.schema.names[4:]
     kind = str(frame.schema.field(1).type)
-    columns: list[list[str | None]] = []
-    for column, codes in zip(labels, found.codes, strict=True):
-        values = column.dictionary.to_pylist()
-        columns.append([None if code < 0 else values[code] for code in codes.tolist()])
-    size = max(map(len, columns))
-    fields, measurements, *tags = [column * size if len(column) == 1 else column for column in columns]
+    fields, measurements, *tags = texts_of(labels, found)
     names = [
         SeriesName(
             str(measurements[place]),
@@ -96,19 +86,16 @@ def _names(frame: pa.RecordBatch) -> tuple[list[SeriesName], npt.NDArray[np.int6
             str(fields[place]),
             kind,
         )
-        for place in range(size)
+        for place in range(len(fields))
     ]
-    if found.of_row is None:
-        return names, np.zeros(frame.num_rows, np.int64)
-    return names, found.of_row.to_numpy().astype(np.int64)
+    return names, found.rows(frame.num_rows)
 
 
 def _sums(times: Words, values: Words, of_row: npt.NDArray[np.int64], size: int) -> list[SeriesDigest]:
     counts = np.bincount(of_row, minlength=size)
     lanes = []
     for lane in LANES:
-        hashes = mix(mix(times + np.uint64(lane)) ^ (values * np.uint64(lane | 1)))
         summed = np.zeros(size, np.uint64)
-        np.add.at(summed, of_row, hashes)
+        np.add.at(summed, of_row, point_hashes(times, values, lane))
         lanes.append(summed.tolist())
     return [SeriesDigest(int(count), (first, second)) for count, first, second in zip(counts, *lanes, strict=True)]

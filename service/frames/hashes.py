@@ -1,4 +1,4 @@
-"""The hashes that digests are sums of: of names, and of values by their bits."""
+"""The hashes that digests are sums of: of names, of values by their bits, and of points. Sums are modulo 2^64, in two lanes."""
 
 import hashlib
 from functools import lru_cache
@@ -8,15 +8,25 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Words = npt.NDArray[np.uint64]
+Lanes = tuple[int, int]
 MASK = (1 << 64) - 1
 LANES = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 """Two independent mixings make 128 bits, so that chance never makes different data look equal."""
 
 
-@lru_cache(maxsize=65_536)
-def text_hash(text: str) -> tuple[int, int]:
+def text_lanes(text: str) -> Lanes:
     hashed = hashlib.blake2b(text.encode(), digest_size=16).digest()
     return int.from_bytes(hashed[:8], "little"), int.from_bytes(hashed[8:], "little")
+
+
+@lru_cache(maxsize=65_536)
+def text_hash(text: str) -> Lanes:
+    """`text_lanes`, remembered: names come again with every frame."""
+    return text_lanes(text)
+
+
+def added(left: Lanes, right: Lanes) -> Lanes:
+    return (left[0] + right[0]) & MASK, (left[1] + right[1]) & MASK
 
 
 def mix(words: Words) -> Words:
@@ -25,6 +35,11 @@ def mix(words: Words) -> Words:
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: Words = words ^ (words >> np.uint64(31))
     return mixed
+
+
+def point_hashes(times: Words, values: Words, lane: int) -> Words:
+    """For each point a hash of its time and the bits of its value; `lane` is one of LANES."""
+    return mix(mix(times + np.uint64(lane)) ^ (values * np.uint64(lane | 1)))
 
 
 def words_of(column: pa.Array) -> Words:

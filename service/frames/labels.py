@@ -4,7 +4,7 @@ A frame has far fewer distinct combinations of these than rows, so the text of e
 made once and taken by every row that has it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -31,6 +31,10 @@ class Combinations:
 
     of_row: pa.Array | None
     codes: tuple[Codes, ...]
+
+    def rows(self, count: int) -> Codes:
+        """`of_row` of that many rows, also when there is but one combination."""
+        return np.zeros(count, np.int64) if self.of_row is None else self.of_row.to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,17 @@ def combine(labels: Sequence[pa.DictionaryArray]) -> Combinations:
     return Combinations(pa.array(of_row.astype(np.int32)) if of_row is not None and several else None, tuple(by_column))
 
 
+def texts_of(labels: Sequence[pa.DictionaryArray], found: Combinations) -> list[list[str | None]]:
+    """For each column its text in each combination; `found` is what `combine` says of `labels`, at least one."""
+    size = max(map(len, found.codes))
+    columns: list[list[str | None]] = []
+    for column, codes in zip(labels, found.codes, strict=True):
+        texts = column.dictionary.to_pylist()
+        picked = [None if code < 0 else texts[code] for code in codes.tolist()]
+        columns.append(picked * size if len(picked) == 1 else picked)
+    return columns
+
+
 def _codes(column: pa.DictionaryArray) -> Codes:
     """Code plus one for each row, zero where the value is absent."""
     indices = column.indices
@@ -165,3 +180,10 @@ def compact(codes: Codes, size: int) -> tuple[Codes, Codes]:
     places = np.zeros(size, np.int64)
     places[distinct] = np.arange(len(distinct))
     return distinct, places[codes]
+
+
+def groups(codes: Codes) -> Iterator[Codes]:
+    """The places of each distinct code, codes and places ascending."""
+    if len(codes):
+        order = np.argsort(codes, kind="stable")
+        yield from np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

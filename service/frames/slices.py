@@ -6,7 +6,7 @@ so two stores are compared without reading their points; with the third they are
 add up to that of the whole.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from service.frames.frame import FIXED_COLUMNS
-from service.frames.hashes import LANES, MASK, Words, mix, text_hash, value_words, words_of
+from service.frames.hashes import LANES, MASK, Lanes, Words, added, mix, point_hashes, text_hash, value_words, words_of
 from service.frames.labels import combine
 
 Ints = npt.NDArray[np.int64]
@@ -26,11 +26,11 @@ class SliceDigest:
     """Of one slice, or of several together. `series` and `values` hold two lanes each, modulo 2^64."""
 
     count: int = 0
-    series: tuple[int, int] = (0, 0)
-    values: tuple[int, int] = (0, 0)
+    series: Lanes = (0, 0)
+    values: Lanes = (0, 0)
 
     def __add__(self, other: "SliceDigest") -> "SliceDigest":
-        return SliceDigest(self.count + other.count, _added(self.series, other.series), _added(self.values, other.values))
+        return SliceDigest(self.count + other.count, added(self.series, other.series), added(self.values, other.values))
 
     @property
     def counts(self) -> str:
@@ -41,10 +41,6 @@ class SliceDigest:
     def checksum(self) -> str:
         """The same text, together with `counts`, when the points are the same to the bit."""
         return f"{self.values[0]:016x}{self.values[1]:016x}"
-
-
-def _added(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
-    return (left[0] + right[0]) & MASK, (left[1] + right[1]) & MASK
 
 
 class SliceDigester:
@@ -62,23 +58,24 @@ class SliceDigester:
         """Take points."""
         if not frame.num_rows:
             return
-        times, of_row = words_of(frame.column(0).cast(pa.int64())), _rows(frame)
+        of_row, hashes = _series_hashes(frame)
+        times = words_of(frame.column(0).cast(pa.int64()))
         values, kind = value_words(frame.column(1)), str(frame.schema.field(1).type)
         series, sums = [], []
-        for lane, names in enumerate(_series_hashes(frame)):
-            key = np.uint64(LANES[lane])
+        for lane, names in enumerate(hashes):
             named = names[of_row]
             typed = mix(names ^ np.uint64(text_hash(kind)[lane]))[of_row]
             series.append(named)
-            sums.append(mix(mix(mix(times + key) ^ (values * (key | np.uint64(1)))) + typed))
+            sums.append(mix(point_hashes(times, values, LANES[lane]) + typed))
         self._take(frame, np.ones(frame.num_rows, np.int64), series, sums)
 
     def add_counts(self, frame: pa.RecordBatch) -> None:
         """Take windows' counts: as if their points had been taken, but for `values`."""
         if not frame.num_rows:
             return
-        of_row, counts = _rows(frame), frame.column(1).cast(pa.int64()).to_numpy()
-        series = [names[of_row] * counts.view(np.uint64) for names in _series_hashes(frame)]
+        of_row, hashes = _series_hashes(frame)
+        counts = frame.column(1).cast(pa.int64()).to_numpy()
+        series = [names[of_row] * counts.view(np.uint64) for names in hashes]
         nothing = np.zeros(frame.num_rows, np.uint64)
         self._take(frame, counts, series, [nothing, nothing])
 
@@ -87,19 +84,28 @@ class SliceDigester:
         starts: Ints = (times - self._shift_ns) // self._step_ns
         edges = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(np.diff(starts)) + 1])
         places, of_run = np.unique(starts[edges], return_inverse=True)
-        columns = [_summed(np.add.reduceat(column, edges), of_run, len(places)) for column in (counts, *series, *sums)]
+        columns = [_by_place(np.add.reduceat(column, edges), of_run, len(places)) for column in (counts, *series, *sums)]
         for place, count, *lanes in zip(places.tolist(), *columns, strict=True):
             digest = SliceDigest(count, (lanes[0], lanes[1]), (lanes[2], lanes[3]))
             start_ns = place * self._step_ns
             self.slices[start_ns] = self.slices[start_ns] + digest if start_ns in self.slices else digest
 
 
-def _summed(runs: "npt.NDArray[Any]", of_run: Ints, size: int) -> list[int]:
+def _by_place(runs: "npt.NDArray[Any]", of_run: Ints, size: int) -> list[int]:
     """One sum for each place out of those of its runs."""
     total = np.zeros(size, runs.dtype)
     np.add.at(total, of_run, runs)
     found: list[int] = total.tolist()
     return found
+
+
+def summed(pieces: Iterable[Mapping[int, SliceDigest]]) -> dict[int, SliceDigest]:
+    """Of a whole what was found of its pieces; a slice may lie in several."""
+    total: dict[int, SliceDigest] = {}
+    for piece in pieces:
+        for start_ns, digest in piece.items():
+            total[start_ns] = total.get(start_ns, SliceDigest()) + digest
+    return total
 
 
 def differing(left: Mapping[int, SliceDigest], right: Mapping[int, SliceDigest]) -> Iterator[int]:
@@ -109,27 +115,21 @@ def differing(left: Mapping[int, SliceDigest], right: Mapping[int, SliceDigest])
             yield start_ns
 
 
-def _rows(frame: pa.RecordBatch) -> Ints:
-    """For each row the place of its series among those of the frame."""
-    found = combine(frame.columns[2:])
-    if found.of_row is None:
-        return np.zeros(frame.num_rows, np.int64)
-    rows: Ints = found.of_row.to_numpy().astype(np.int64)
-    return rows
+def _series_hashes(frame: pa.RecordBatch) -> tuple[Ints, tuple[Words, Words]]:
+    """For each row the place of its series among those of the frame, and for each series a hash of its names in each lane.
 
-
-def _series_hashes(frame: pa.RecordBatch) -> tuple[Words, Words]:
-    """For each series of the frame a hash of its names in each lane. Absent tags count for nothing, and their order does not matter."""
+    Absent tags count for nothing, and the order of tags does not matter.
+    """
     labels = frame.columns[2:]
-    codes = combine(labels).codes
-    size = max(len(own) for own in codes)
+    found = combine(labels)
+    size = max(map(len, found.codes))
     keys = ("\0field", "\0measurement", *frame.schema.names[len(FIXED_COLUMNS) :])
     summed = [np.zeros(size, np.uint64), np.zeros(size, np.uint64)]
-    for key, column, own in zip(keys, labels, codes, strict=True):
+    for key, column, own in zip(keys, labels, found.codes, strict=True):
         texts = [*column.dictionary.to_pylist(), None]  # a code of -1 names the last one; a dictionary may hold an absent tag itself
         absent = np.array([text is None for text in texts])[own]
         for lane in (0, 1):
             known = np.array([0 if text is None else text_hash(text)[lane] for text in texts], np.uint64)
             hashes = mix(known[own] + np.uint64(text_hash(key)[lane] * 3 & MASK))
             summed[lane] += np.where(absent, np.uint64(0), hashes)
-    return mix(summed[0]), mix(summed[1])
+    return found.rows(frame.num_rows), (mix(summed[0]), mix(summed[1]))

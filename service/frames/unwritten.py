@@ -13,6 +13,7 @@ import pyarrow as pa
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.frames import lineprotocol_values
 from service.frames.aligned import Aligned, Ints, Piece
+from service.frames.labels import groups
 from service.frames.lineprotocol_heads import Heads
 from service.frames.lineprotocol_names import MAX_KEY_BYTES, Unwritable, quote_field
 from service.frames.points import FieldKey
@@ -72,11 +73,8 @@ def _objections(rows: Aligned, heads: Heads, piece: Piece) -> Iterator[_Objectio
 
 def _by_series(rows: Aligned, piece: Piece, chosen: Ints, reason_of: Callable[[int], str]) -> Iterator[Unwritten]:
     """The chosen values, a series at a time."""
-    if not len(chosen):
-        return
     series = rows.series[piece.rows[chosen]]
-    order = np.argsort(series, kind="stable")
-    for places in np.split(order, np.flatnonzero(np.diff(series[order])) + 1):
+    for places in groups(series):
         number, some = int(series[places[0]]), chosen[places]
         [tags] = rows.names(slice(number, number + 1))
         key = FieldKey(rows.measurement, tags, piece.field, piece.type)

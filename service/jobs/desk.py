@@ -17,16 +17,15 @@ class JobDesk:
         self._clock = clock
         self.wake = wake
 
-    def submit(self, kind: str, parameters: Mapping[str, Any], by: str, *, deadline_s: float | None = None) -> tuple[Job, bool]:
+    def submit(self, kind: str, parameters: Mapping[str, Any], by: str) -> tuple[Job, bool]:
         """The job, and whether it is new: one that waits to do the same already is given instead. Raises InvalidParameter."""
         wanted = self.kinds.get(kind)
         wanted.validate(parameters)
-        limit_s = wanted.deadline_s if deadline_s is None else deadline_s
         job, new = self.ledger.enqueue(
             kind,
             parameters,
             wanted.exclusion_key(parameters),
-            deadline=None if limit_s is None else self._clock() + limit_s,
+            deadline=None if wanted.deadline_s is None else self._clock() + wanted.deadline_s,
             max_attempts=wanted.max_attempts,
             created_by=by,
         )
@@ -34,7 +33,7 @@ class JobDesk:
         return job, new
 
     def cancel(self, job_id: str, by: str) -> Job:
-        """As the ledger does it."""
+        """End a queued job at once, and ask a running one to end. Raises UnknownThing."""
         return self.ledger.cancel(job_id, by)
 
     def retry(self, job_id: str, by: str, force: bool = False) -> Job:

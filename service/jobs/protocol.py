@@ -14,7 +14,7 @@ from service.errors import InvalidParameter
 
 
 class JobContext(Protocol):
-    """A run's link to its row. Every method but `must_stop` raises JobInterrupted when the run has to end: let it pass."""
+    """A run's link to its row. Every method raises JobInterrupted when the run has to end: let it pass."""
 
     @property
     def job_id(self) -> str: ...
@@ -31,9 +31,6 @@ class JobContext(Protocol):
 
     def log(self, level: str, message: str) -> None:
         """A line for people, `info`, `warning` or `error`; without secrets."""
-
-    def must_stop(self) -> bool:
-        """Whether `check` would raise."""
 
     def check(self) -> None:
         """Raise when the run has to end. Call it before every act that others can see, and at least every second."""

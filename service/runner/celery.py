@@ -11,7 +11,6 @@ import secrets
 import threading
 from collections.abc import Iterator
 
-import structlog
 from celery import Celery
 from celery.exceptions import OperationalError
 from celery.signals import worker_shutting_down
@@ -26,12 +25,11 @@ QUEUE = "fluxgate"
 _SHORTEST_VISIBILITY_S = 3600
 _RESEND_S = 60.0
 _MOST_SENT = 100
-_log = structlog.get_logger(__name__)
 
 
-def refuse_embedded(store: str, broker_url: str | None) -> None:
-    """Raises ConfigurationError when workers could not share the store."""
-    if broker_url is not None and store == "embedded":
+def refuse_embedded(store: str) -> None:
+    """Raises ConfigurationError when workers could not share the store that is so named."""
+    if store == "embedded":
         raise ConfigurationError(
             "CELERY_BROKER_URL is set, but the embedded store belongs to one process, so workers cannot reach it."
             " Set INFLUXDB_URL, or leave CELERY_BROKER_URL out: jobs then run inside the service."
@@ -78,7 +76,7 @@ class Dispatcher:
         self._ledger = ledger
         self._app = app
         self._resend_s = resend_s
-        self._loop = Loop("dispatch", self._act, poll_s)
+        self._loop = Loop("dispatch", self.sweep, poll_s)
 
     def start(self) -> None:
         self._loop.start()
@@ -88,9 +86,6 @@ class Dispatcher:
 
     def stop(self) -> None:
         self._loop.stop()
-
-    def _act(self) -> None:
-        self.sweep()
 
     def sweep(self) -> int:
         """Send what is due; how many. Raises RetryLater while the broker cannot be reached."""

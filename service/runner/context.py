@@ -64,9 +64,6 @@ class RunContext:
         self._refuse_when_lost()
         self._book.log(self.lease, level, message)
 
-    def must_stop(self) -> bool:
-        return self._reason() is not None
-
     def check(self) -> None:
         reason = self._reason()
         if reason is not None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """`definitions` gives the schedules of now; `clock` seconds since 1970; `slots`: jobs at a time in one process.
+    """`definitions` gives the schedules of now; `clock` seconds since 1970; `store` is the name of the gateway's own; `slots`: jobs at a time
+    in one process.
 
     Raises ConfigurationError: a broker that is none, or with the embedded store, which workers cannot share.
     """
@@ -77,5 +78,5 @@ def _sender(ledger: JobLedger, broker_url: str, store: str, lease_s: float) -> "
     """Celery is imported only where it is used: it takes its time."""
     from service.runner import celery
 
-    celery.refuse_embedded(store, broker_url)
+    celery.refuse_embedded(store)
     return celery.Dispatcher(ledger, celery.broker(broker_url, lease_s))

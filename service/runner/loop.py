@@ -11,7 +11,7 @@ _log = structlog.get_logger(__name__)
 class Loop:
     """Calls `act` every `every_s` seconds, from `start` to `stop`. A failure is logged when it is new, and tried again."""
 
-    def __init__(self, name: str, act: Callable[[], None], every_s: float) -> None:
+    def __init__(self, name: str, act: Callable[[], object], every_s: float) -> None:
         self._name = name
         self._act = act
         self._every_s = every_s

@@ -26,7 +26,7 @@ def order_by(kinds: Kinds) -> Callable[[Schedule], Order]:
 
 
 class Scheduler:
-    """Acts every `poll_s` seconds from `start` to `stop`. `wake` is called when a job was queued or put back."""
+    """Acts every `poll_s` seconds from `start` to `stop`. `wake` is called when a job was queued or put back; `clock` gives seconds since 1970."""
 
     def __init__(
         self, book: ScheduleBook, ledger: JobLedger, clock: Callable[[], float], wake: Callable[[], None] = lambda: None, *, poll_s: float = 1.0

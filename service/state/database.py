@@ -21,8 +21,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 0x666C7578
 """Of the advisory lock in PostgreSQL under which one process migrates while others wait."""
 _BUSY_TIMEOUT_MS = 10_000
-_POSTGRES_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
-"""libpq's limits, in seconds and milliseconds, unless the address has its own: it would wait for ever for a host that is silent."""
+_POSTGRES_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": "-c idle_in_transaction_session_timeout=60000"}
+"""libpq's limits, in seconds and milliseconds, unless the address has its own: it would wait for ever for a host that is silent. The last is the
+server's: a process that is frozen in a transaction holds its rows for a minute at most."""
 _AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _log = structlog.get_logger(__name__)
 

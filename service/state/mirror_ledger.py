@@ -11,18 +11,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.domain.mirror import SliceRecord, SliceState, slice_start
+from service.domain.mirror_slices import SliceRecord, SliceState, slice_start
 from service.domain.timerange import EARLIEST_NS
 from service.state.database import StateDatabase
 from service.state.tables import mirror_pairs, mirror_slices
 
 _ROWS = 500
-"""Records a statement."""
+"""At most so many records in one statement."""
 
 
 @dataclass(frozen=True)
 class PairState:
-    """When everything was counted last, and when a run over the pair succeeded last (its start); points copied in all."""
+    """When everything was counted last, and when a run over the pair succeeded last (both: when that run began); points copied in all."""
 
     counted_at: float | None
     succeeded_at: float | None
@@ -39,7 +39,7 @@ class SliceTotals:
 
 
 class PairLedger:
-    """The records of one pair of buckets. `identity` tells the two stores and the length of slices: when it changes, nothing is known any more.
+    """The records of one pair of buckets.
 
     The slice that holds the first instant there is begins before it, beyond 64 bits: it is stored under that instant.
     """
@@ -50,7 +50,8 @@ class PairLedger:
         self._step_ns = 1
 
     def open(self, identity: str, step_ns: int) -> PairState:
-        """Begin a run. Raises nothing of its own."""
+        """Begin a run: what earlier ones left. When `identity` (what is mirrored from where to where) or the length of slices is another one,
+        all of that is forgotten first."""
         self._step_ns = step_ns
         mine = _is(mirror_pairs, self._key)
         with self._database.write() as connection:
@@ -81,11 +82,12 @@ class PairLedger:
                 connection.execute(mine.values(copied=mirror_pairs.c.copied + copied))
 
     def forget_before(self, start_ns: int) -> None:
-        """Slices that a retention has reached, or that are empty on both sides."""
+        """Of slices that begin before, which a retention has reached, nothing is known any more."""
         with self._database.write() as connection:
             connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), mirror_slices.c.start_ns < start_ns))
 
     def forget(self, starts: Sequence[int]) -> None:
+        """Of these slices, which are empty on both sides, nothing is known any more."""
         for begin in range(0, len(starts), _ROWS):
             some = [_stored(start_ns) for start_ns in starts[begin : begin + _ROWS]]
             with self._database.write() as connection:

@@ -64,7 +64,7 @@ class Parts:
 def assemble(settings: Settings) -> Parts:
     """Make all parts. Raises ConfigurationError with what to change."""
     state = open_state(settings)
-    keys = KeyRing(state, settings.api_key.get_secret_value() if settings.api_key else None, time.time)
+    keys = _keys(settings, state)
     slots = Slots(settings.max_reads)
     metrics = Metrics(lambda: slots.taken)
     cache = _cache(settings)
@@ -99,7 +99,11 @@ def open_state(settings: Settings) -> StateDatabase:
 
 def open_keys(settings: Settings) -> KeyRing:
     """The keys alone, for the command line."""
-    return KeyRing(open_state(settings), settings.api_key.get_secret_value() if settings.api_key else None, time.time)
+    return _keys(settings, open_state(settings))
+
+
+def _keys(settings: Settings, state: StateDatabase) -> KeyRing:
+    return KeyRing(state, settings.api_key.get_secret_value() if settings.api_key else None, time.time)
 
 
 def _cache(settings: Settings) -> Cache:

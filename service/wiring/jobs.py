@@ -10,7 +10,8 @@ from service.domain.mirror import Endpoint
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs import Kinds
-from service.jobs.mirror.definitions import FILE_NAME, MirrorBook, MirrorText, mirrors_section
+from service.jobs.mirror.book import FILE_NAME, MirrorBook, mirrors_section
+from service.jobs.mirror.definitions import MirrorText
 from service.jobs.mirror.kind import MirrorKind
 from service.runner.crew import Crew
 from service.runner.scheduler import order_by
@@ -67,12 +68,11 @@ def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, schedules: Cal
 def _schedules(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
     """Those of the setting SCHEDULES."""
     try:
-        found = named(schedules_section(order_by(kinds)).model_validate(settings.schedules).model_dump(mode="json"))
+        return named(schedules_section(order_by(kinds)).model_validate(settings.schedules).model_dump(mode="json"))
     except ValidationError as broken:
         first = broken.errors(include_input=False)[0]
         place = ".".join(("SCHEDULES", *map(str, first["loc"])))
         raise ConfigurationError(f"{place}: {first['msg'].removeprefix('Value error, ')}.") from None
-    return found
 
 
 def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:

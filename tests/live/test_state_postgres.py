@@ -83,3 +83,9 @@ def test_a_host_that_takes_connections_and_says_nothing_is_given_up() -> None:
         with pytest.raises(ConfigurationError, match="cannot be used"):
             StateDatabase(f"postgresql+psycopg://u@127.0.0.1:{silent.getsockname()[1]}/name").migrate()
         assert time.monotonic() - begun < 30
+
+
+def test_a_process_frozen_in_a_transaction_does_not_hold_its_rows_for_ever(fresh_postgres_url: str) -> None:
+    state = StateDatabase(fresh_postgres_url)
+    with state.read() as connection:
+        assert connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar() == "1min"

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from service.domain import backoff
 from service.domain.job import Job, JobState
-from service.domain.mirror import Act, SliceRecord, SliceState
+from service.domain.mirror_slices import Act, SliceRecord, SliceState
 from service.domain.selection import Selection
 from service.domain.timerange import TimeRange
 from service.frames.frame import Block, Reading
@@ -210,7 +210,7 @@ def _note_first() -> None:
         return copy_group(self, group, source, target)
 
     def believing(known: SliceRecord | None, *_: object) -> Act:
-        return Act.COPY if known is None else Act.NOTHING
+        return Act.NOTHING if known is not None and known.state is SliceState.EQUAL else Act.COPY
 
     PairRun._copy_group = noted_first  # type: ignore[method-assign]
     pair.decide = believing  # type: ignore[attr-defined, assignment]

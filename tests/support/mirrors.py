@@ -11,7 +11,7 @@ from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.frames.digest import Digester, SeriesDigest, SeriesName
-from service.jobs.mirror.definitions import MirrorBook, mirrors_section
+from service.jobs.mirror.book import MirrorBook, mirrors_section
 from service.jobs.mirror.kind import MirrorKind, OpenStore
 from service.state.database import StateDatabase
 from service.stores.influx.store import InfluxStore
@@ -44,9 +44,6 @@ class KeptContext:
 
     def log(self, level: str, message: str) -> None:
         self.lines.append((level, message))
-
-    def must_stop(self) -> bool:
-        return False
 
     def check(self) -> None:
         self._interrupt()

@@ -6,6 +6,7 @@ one of them costs no point on the target. Whatever a removal takes along is copi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,13 @@ import pyarrow as pa
 
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
-from service.frames.labels import combine
+from service.frames.digest import series_of
+from service.frames.labels import groups
 from service.jobs.mirror.ground import Ground, Links
 from service.jobs.mirror.sides import Side, both, told_by
 
 Ints = npt.NDArray[np.int64]
-Rows = tuple[str, tuple[tuple[str, str], ...]]
+SeriesKey = tuple[str, tuple[tuple[str, str], ...]]
 """Measurement and tags."""
 _MOST_RUNS = 200
 """A series with more gaps than this is removed from its first to its last such point, and copied again."""
@@ -28,7 +30,7 @@ _MOST_RUNS = 200
 class Extra:
     """Points of one measurement and tags that only the target has, and when the source has some."""
 
-    rows: Rows
+    key: SeriesKey
     times_ns: Ints
     kept_ns: Ints
     points: int
@@ -42,7 +44,7 @@ class Extra:
             yield TimeRange(int(run[0]), int(run[-1]) + 1)
 
     def told(self) -> dict[str, object]:
-        measurement, tags = self.rows
+        measurement, tags = self.key
         first, last = (format_time(int(self.times_ns[place])) for place in (0, -1))
         return {"measurement": measurement, "tags": dict(tags), "points": self.points, "first": first, "last": last}
 
@@ -62,7 +64,7 @@ class Deleter:
         given = sum(len(times) for fields in here.values() for times in fields.values())
         if not before <= given <= self._counted(span):  # points may come meanwhile
             raise StoreBroken(f"The source ({ground.mirror.source}) counts other points than it gives, so nothing is removed. Ask again.")
-        return [extra for rows, fields in there.items() if (extra := _extra(rows, here.get(rows, {}), fields)) is not None]
+        return [extra for key, fields in there.items() if (extra := _extra(key, here.get(key, {}), fields)) is not None]
 
     def _counted(self, span: TimeRange) -> int:
         ground = self._ground
@@ -76,45 +78,35 @@ class Deleter:
             try:
                 for stretch in extra.spans():
                     self._links.context.check()
-                    self._delete(extra.rows, stretch)
+                    self._delete(extra.key, stretch)
                 removed += extra.points
             except InvalidParameter as refused:  # some series InfluxDB cannot remove without harm to others
-                self._links.tell("warning", f"{extra.points} points of {extra.rows[0]!r} stay on the target: {refused.message}")
+                self._links.tell("warning", f"{extra.points} points of {extra.key[0]!r} stay on the target: {refused.message}")
         return removed
 
-    def _delete(self, rows: Rows, stretch: TimeRange) -> None:
+    def _delete(self, key: SeriesKey, stretch: TimeRange) -> None:
         target = self._ground.target
         with told_by(target.role, target.endpoint):
-            self._links.patience.call(lambda: target.store.delete_points(target.bucket, rows[0], rows[1], stretch))
+            self._links.patience.call(lambda: target.store.delete_points(target.bucket, key[0], key[1], stretch))
 
 
-def _extra(rows: Rows, here: dict[str, Ints], there: dict[str, Ints]) -> Extra | None:
+def _extra(key: SeriesKey, here: dict[str, Ints], there: dict[str, Ints]) -> Extra | None:
     nothing = np.zeros(0, np.int64)
     only = [np.setdiff1d(times, here.get(field, nothing)) for field, times in there.items()]
     points = sum(map(len, only))
     if not points:
         return None
     kept = np.unique(np.concatenate([nothing, *here.values()]))
-    return Extra(rows, np.unique(np.concatenate(only)), kept, points)
+    return Extra(key, np.unique(np.concatenate(only)), kept, points)
 
 
-def _times(side: Side, ground: Ground, span: TimeRange) -> dict[Rows, dict[str, Ints]]:
+def _times(side: Side, ground: Ground, span: TimeRange) -> dict[SeriesKey, dict[str, Ints]]:
     """The times of each series in a slice, by measurement and tags, and field."""
-    found: dict[Rows, dict[str, list[Ints]]] = {}
-    for block in side.blocks(ground.parts, span):
-        for frame in block:
-            times = frame.column(0).cast(pa.int64()).to_numpy()
-            for rows, field, chosen in _series(frame):
-                found.setdefault(rows, {}).setdefault(field, []).append(times[chosen])
-    return {rows: {field: np.unique(np.concatenate(pieces)) for field, pieces in fields.items()} for rows, fields in found.items()}
-
-
-def _series(frame: pa.RecordBatch) -> Iterator[tuple[Rows, str, Ints]]:
-    """Each series of a frame, and which of its rows are of it."""
-    labels, keys = frame.columns[2:], frame.schema.names[4:]
-    combined = combine(labels)
-    of_row = np.zeros(frame.num_rows, np.int64) if combined.of_row is None else combined.of_row.to_numpy().astype(np.int64)
-    order = np.argsort(of_row, kind="stable")
-    for chosen in np.split(order, np.flatnonzero(np.diff(of_row[order])) + 1):
-        field, measurement, *tags = (column[int(chosen[0])].as_py() for column in labels)
-        yield (measurement, tuple((key, text) for key, text in zip(keys, tags, strict=True) if text is not None)), field, chosen
+    found: dict[SeriesKey, dict[str, list[Ints]]] = {}
+    for frame in chain.from_iterable(side.blocks(ground.parts, span)):
+        times = frame.column(0).cast(pa.int64()).to_numpy()
+        names, of_row = series_of(frame)
+        for chosen in groups(of_row):
+            name = names[int(of_row[chosen[0]])]
+            found.setdefault((name.measurement, name.tags), {}).setdefault(name.field, []).append(times[chosen])
+    return {key: {field: np.unique(np.concatenate(pieces)) for field, pieces in fields.items()} for key, fields in found.items()}

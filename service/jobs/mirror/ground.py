@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from service.domain.durations import format_duration, parse_duration
-from service.domain.mirror import BucketPair, Mirror, Part, kept_since, parts_of, slice_length, slice_start
+from service.domain.mirror import BucketPair, Mirror
+from service.domain.mirror_slices import Part, kept_since, parts_of, slice_length, slice_start
 from service.domain.schema import Bucket, MeasurementSchema
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter

@@ -4,15 +4,13 @@ A read or a copy that is broken off by a quota begins again after the wait. If t
 takes more than a whole window of the quota allows would never end.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
-from service.domain.mirror import slice_start
+from service.domain.mirror_slices import slice_start
 from service.domain.timerange import TimeRange
 from service.errors import StoreLimit
-from service.frames.slices import SliceDigest
 from service.jobs.mirror.patience import Caller
-from service.jobs.mirror.sides import Tallies
 
 T = TypeVar("T")
 _DEPTH = 10
@@ -41,12 +39,3 @@ class Halver:
             found = []
         halves = (TimeRange(span.start_ns, middle_ns), TimeRange(middle_ns, span.stop_ns))
         return found or [one for half in halves for one in self.call(act, half, unit_ns, depth + 1)]
-
-
-def summed(pieces: Iterable[Tallies]) -> Tallies:
-    """Of a whole what was found of its pieces; a slice may lie in several."""
-    total: Tallies = {}
-    for piece in pieces:
-        for start_ns, digest in piece.items():
-            total[start_ns] = total.get(start_ns, SliceDigest()) + digest
-    return total

@@ -7,10 +7,10 @@ does not take a line is left alone for a while; nothing about that is written to
 import threading
 from collections.abc import Callable
 
+from service.domain.mirror import LOG_BUCKET
 from service.domain.schema import BucketSpec
 from service.errors import FluxgateError
 from service.frames.lineprotocol import parse_lines
-from service.jobs.mirror.definitions import LOG_BUCKET
 from service.stores.protocol import Store
 
 MEASUREMENT = "Logs"

@@ -10,26 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from service.domain.mirror import (
-    Act,
-    SliceRecord,
-    SliceState,
-    aligned,
-    batches,
-    decide,
-    is_in,
-    slice_range,
-    spans_of_run,
-    sums_due,
-)
+from service.domain.mirror_slices import Act, SliceRecord, SliceState, aligned, batches, decide, is_in, slice_range, spans_of_run, sums_due
 from service.domain.timerange import TimeRange, format_time
-from service.frames.slices import SliceDigest
+from service.frames.slices import SliceDigest, summed
 from service.jobs.mirror.copying import Copied, Copier
 from service.jobs.mirror.deletes import Deleter
 from service.jobs.mirror.ground import Ground, Links
-from service.jobs.mirror.halving import Halver, summed
-from service.jobs.mirror.settling import Settler, Slices, seal
-from service.jobs.mirror.sides import Side, Tallies, both
+from service.jobs.mirror.halving import Halver
+from service.jobs.mirror.reading import SliceReader
+from service.jobs.mirror.settling import Settler, SourceSlices, seal
+from service.jobs.mirror.sides import Tallies
 from service.state.mirror_ledger import PairLedger
 
 _FIRST_POINTS, _MOST_POINTS, _FEWEST_POINTS = 400_000, 2_000_000, 10_000
@@ -68,34 +58,33 @@ class PairReport:
 
 
 class PairRun:
-    """A run over the pair of `ground`. `advance` is told how many slices are done, of how many."""
+    """One run over the pair of `ground`; `report` says what came of it, also when it is broken off."""
 
-    def __init__(self, ground: Ground, ledger: PairLedger, copier: Copier, links: Links, advance: Callable[[int, int], None]) -> None:
+    def __init__(self, ground: Ground, ledger: PairLedger, copier: Copier, links: Links, work: Work) -> None:
         self._ground = ground
         self._ledger = ledger
         self._copier = copier
         self._links = links
-        self._advance = advance
-        self._settler = Settler(ground, links)
+        self._work = work
         self._halver = Halver(links.patience, links.tell)
+        self._reader = SliceReader(ground, self._halver)
+        self._settler = Settler(ground, links, self._reader)
         self._deleter = Deleter(ground, links)
         self._known: dict[int, SliceRecord] = {}
-        self._again = False
         self._limit = _most_at_once(ground.mirror.budget_bytes)
         self._most_points = min(_FIRST_POINTS, self._limit)
         self.report = PairReport()
 
-    def run(self, work: Work) -> PairReport:
+    def run(self) -> PairReport:
         """Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; what was copied until then is kept."""
-        ground, began = self._ground, self._links.clock()
+        ground, work, began = self._ground, self._work, self._links.clock()
         state = self._ledger.open(ground.identity, ground.step_ns)
         known = self._known = self._ledger.known()
-        self._again = work.again
         everything = work.span is None and (state.counted_at is None or began - state.counted_at >= ground.mirror.full_count_ns / 1e9)
         due = sums_due(ground.mirror, list(known.values()), ground.now_ns, state.succeeded_at) if work.span is None else set(known)
-        spans = self._spans(work, due, everything)
+        spans = self._spans(due, everything)
         for span in spans:
-            self._compare(span, known, due, work)
+            self._compare(span, due)
         if not work.dry:
             if everything:  # what lies beyond the first and the last point of both sides is no more
                 self._ledger.forget([start_ns for start_ns in known if not any(is_in(start_ns, span) for span in spans)])
@@ -104,39 +93,39 @@ class PairRun:
                 self._ledger.succeeded(began, everything)
         return self.report
 
-    def _spans(self, work: Work, due: set[int], everything: bool) -> list[TimeRange]:
+    def _spans(self, due: set[int], everything: bool) -> list[TimeRange]:
         """What to look at, in whole slices. With windows, nothing that is not over yet."""
         ground = self._ground
-        if work.span is not None:
-            return ground.cut([aligned(work.span, ground.step_ns)])
+        if self._work.span is not None:
+            return ground.cut([aligned(self._work.span, ground.step_ns)])
         unsettled = {one.start_ns for one in self._known.values() if one.state is SliceState.DIFFERENT}
         extent = ground.extent() if everything else None
         return ground.cut(spans_of_run(ground.mirror, ground.now_ns, extent, unsettled | due, ground.step_ns))
 
-    def _compare(self, span: TimeRange, known: dict[int, SliceRecord], due: set[int], work: Work) -> None:
+    def _compare(self, span: TimeRange, due: set[int]) -> None:
         """Compare the slices of `span`, and do what each needs."""
-        ground = self._ground
-        source, target = self._tallies(span, ground.step_ns)
-        starts = sorted({*source, *target})
-        self.report.compared += len(starts)
-        acts: dict[int, Act] = {}
-        for start_ns in starts:
-            record, keys = known.get(start_ns), (ground.key(source.get(start_ns)), ground.key(target.get(start_ns)))
-            again = work.again or (ground.mirror.follow_deletes and record is not None and record.state is SliceState.EXTRA)
-            acts[start_ns] = decide(record, *keys, record is None or start_ns in due, again)
-            if acts[start_ns] is Act.NOTHING and record is not None:
-                self._count(record)
-        to_copy, to_sum = ([start_ns for start_ns in starts if acts[start_ns] is act] for act in (Act.COPY, Act.SUM))
-        if work.dry:
+        source, target = self._reader.tallies(span, self._ground.step_ns)
+        acts = {start_ns: self._act(start_ns, source, target, due) for start_ns in sorted({*source, *target})}
+        self.report.compared += len(acts)
+        for start_ns, act in acts.items():
+            if act is Act.NOTHING and start_ns in self._known:
+                self._count(self._known[start_ns])
+        to_copy, to_sum = ([start_ns for start_ns, own in acts.items() if own is act] for act in (Act.COPY, Act.SUM))
+        if self._work.dry:
             self._foresee(to_copy, to_sum)
             return
-        self._ledger.forget([start_ns for start_ns in known if is_in(start_ns, span) and start_ns not in acts])
+        self._ledger.forget([start_ns for start_ns in self._known if is_in(start_ns, span) and start_ns not in acts])
         self._ledger.note(self._pending(to_copy, to_sum, source, target))
         self._each(to_copy, source, lambda group: self._copy_group(group, source, target))
         self._each(to_sum, source, self._sum_group)
 
+    def _act(self, start_ns: int, source: Tallies, target: Tallies, due: set[int]) -> Act:
+        key, mirror, record = self._ground.key, self._ground.mirror, self._known.get(start_ns)
+        again = self._work.again or (mirror.follow_deletes and record is not None and record.state is SliceState.EXTRA)
+        return decide(record, key(source.get(start_ns)), key(target.get(start_ns)), record is None or start_ns in due, again)
+
     def _pending(self, to_copy: Sequence[int], to_sum: Sequence[int], source: Tallies, target: Tallies) -> Iterator[SliceRecord]:
-        """What is known of slices before anything is done about them; of those that have records, nothing better."""
+        """Records of slices that have none yet, as they are before anything is done about them: a run that is broken off leaves them open."""
         key, now = self._ground.key, self._links.clock()
         for starts, state in ((to_copy, SliceState.DIFFERENT), (to_sum, SliceState.UNKNOWN)):
             for start_ns in starts:
@@ -145,8 +134,8 @@ class PairRun:
                     yield SliceRecord(start_ns, state, here.count, key(here), key(there), None, 0, now, None)
 
     def _foresee(self, to_copy: Sequence[int], to_sum: Sequence[int]) -> None:
-        """What a run would do: copy these, and of those whose values were never compared, the ones that differ."""
-        differing = [*to_copy, *(start_ns for start_ns in to_sum for group in [self._slice(start_ns)] if self._differ_in_values(group))]
+        """What a run would do: copy these, and of those whose values are to be compared, the ones that differ."""
+        differing = [*to_copy, *(start_ns for start_ns in to_sum if self._differ_in_values(self._slice(start_ns)))]
         self.report.states[SliceState.DIFFERENT] += len(differing)
         self.report.differing += [format_time(start_ns) for start_ns in sorted(differing)][: _LISTED - len(self.report.differing)]
         if self._ground.mirror.follow_deletes:
@@ -159,7 +148,7 @@ class PairRun:
         while done < len(starts):
             left, counted = islice(starts, done, None), islice(counts, done, None)
             group = next(batches(left, counted, self._ground.step_ns, self._most_points))
-            self._advance(done, len(starts))
+            self._links.context.progress(done, len(starts), "slices")
             self._links.budget.spend()
             copied, waits, began = self.report.copied, self._links.patience.waits, self._links.clock()
             records = act(group)
@@ -169,7 +158,7 @@ class PairRun:
             for record in records:
                 self._count(record)
             done = bisect_left(starts, group.stop_ns, done)
-        self._advance(len(starts), len(starts))
+        self._links.context.progress(len(starts), len(starts), "slices")
 
     def _count(self, record: SliceRecord) -> None:
         self.report.states[record.state] += 1
@@ -185,10 +174,10 @@ class PairRun:
             here, there = _within(source, group), _within(target, group)
             if there or tries_left < _TRIES - 1:
                 step_ns = ground.sub_ns
-                here, there = self._tallies(group, step_ns)
+                here, there = self._reader.tallies(group, step_ns)
             wrong = [start_ns for start_ns in sorted({*here, *there}) if ground.key(here.get(start_ns)) != ground.key(there.get(start_ns))]
             kept = set(here) - set(wrong)
-            found = Slices(step_ns, {start_ns: here[start_ns] for start_ns in kept}, known=self._known)
+            found = SourceSlices(step_ns, {start_ns: here[start_ns] for start_ns in kept}, is_last=tries_left == 0, known=self._known)
             for stretch in batches(wrong, [0] * len(wrong), step_ns, self._most_points):
                 self._copy(stretch, found)
             records = self._settler.settle(group, found, whole=not there)
@@ -212,13 +201,13 @@ class PairRun:
         """Compare every value of some slices, and copy those where one differs, unless both sides are as the last copy left them."""
         ground = self._ground
         self.report.summed += len(ground.starts(group))
-        here, there = self._digests(group)
-        found = Slices(ground.step_ns, dict(here), by_values=True)
+        here, there = self._reader.digests(group, ground.step_ns)
+        found = SourceSlices(ground.step_ns, dict(here), by_values=True)
         for start_ns in ground.starts(group):
             left, right, known = here.get(start_ns, SliceDigest()), there.get(start_ns, SliceDigest()), self._known.get(start_ns)
             if left == right:
                 continue
-            if known is not None and known.state is not SliceState.DIFFERENT and known.checksum == seal(left, right) and not self._again:
+            if known is not None and known.state is not SliceState.DIFFERENT and known.checksum == seal(left, right) and not self._work.again:
                 found.rejected[start_ns] = known.rejected
                 continue
             self._copy(self._slice(start_ns), found)
@@ -226,10 +215,10 @@ class PairRun:
         return self._settler.settle(group, found, whole=True)
 
     def _differ_in_values(self, group: TimeRange) -> bool:
-        here, there = self._digests(group)
+        here, there = self._reader.digests(group, self._ground.step_ns)
         return here != there
 
-    def _copy(self, stretch: TimeRange, found: Slices) -> None:
+    def _copy(self, stretch: TimeRange, found: SourceSlices) -> None:
         def copy(piece: TimeRange) -> Copied:
             return self._copier.copy(self._ground.parts, piece, found.step_ns)
 
@@ -244,20 +233,6 @@ class PairRun:
             self._most_points = max(_FEWEST_POINTS, self._most_points // 2)
         elif took_s < _QUICK_S:
             self._most_points = min(self._limit, self._most_points * 2)
-
-    def _tallies(self, span: TimeRange, step_ns: int) -> tuple[Tallies, Tallies]:
-        def ask(side: Side) -> Tallies:
-            return summed(self._halver.call(lambda piece: side.tally(self._ground.parts, piece, step_ns), span, step_ns))
-
-        return both(ask, self._ground.source, self._ground.target)
-
-    def _digests(self, group: TimeRange) -> tuple[Tallies, Tallies]:
-        ground = self._ground
-
-        def ask(side: Side) -> Tallies:
-            return summed(self._halver.call(lambda piece: side.digest(ground.parts, piece, ground.step_ns), group, ground.finest_ns))
-
-        return both(ask, ground.source, ground.target)
 
     def _slice(self, start_ns: int) -> TimeRange:
         return slice_range(start_ns, self._ground.step_ns)

@@ -13,7 +13,7 @@ from service.jobs.protocol import JobContext
 
 T = TypeVar("T")
 WINDOW_S = 300.0
-"""InfluxDB Cloud's quotas are for five minutes (facts, section 3)."""
+"""InfluxDB Cloud's quotas are for five minutes (its documentation: account-management/limits)."""
 _BREAKS = (StoreBroken, StoreTimeout, StoreUnavailable)
 _MOST_BREAKS = 4
 

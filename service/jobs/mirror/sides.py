@@ -1,27 +1,28 @@
 """The two sides of a pair of buckets, as the mirror compares them: what each slice holds, by counts or by values, and the points themselves."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeVar
 
-from service.domain.mirror import Endpoint, Part
+from service.domain.mirror import Endpoint
+from service.domain.mirror_slices import Part
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import LATEST_NS, TimeRange
 from service.errors import FluxgateError
-from service.frames.digest import Digester, SeriesName
+from service.frames.digest import Digester, SeriesDigest, SeriesName
 from service.frames.frame import Block
-from service.frames.slices import SliceDigest, SliceDigester
+from service.frames.slices import SliceDigest, SliceDigester, summed
 from service.stores.protocol import Store
 
 T = TypeVar("T")
 Tallies = dict[int, SliceDigest]
+SeriesDigests = Mapping[SeriesName, SeriesDigest]
 SeriesCounts = Counter[SeriesName]
 """How many points each series has, by measurement, tags, field and type."""
-
-
 _SETTINGS = {"INFLUXDB_URL": "url", "INFLUXDB_TOKEN": "token", "INFLUXDB_ORG": "org"}
 
 
@@ -61,30 +62,28 @@ class Side:
         last_ns = min(span.stop_ns, LATEST_NS)  # no window holds the very last instant
         if span.start_ns < last_ns:
             for part, own in _within(parts, TimeRange(span.start_ns, last_ns)):
-                for block in self._read(Selection(self.bucket, own, Windows(step_ns, Fn.COUNT), measurements=part.measurements)):
-                    for frame in block:
-                        digester.add_counts(frame)
+                counts = Selection(self.bucket, own, Windows(step_ns, Fn.COUNT), measurements=part.measurements)
+                for frame in chain.from_iterable(self._read(counts)):
+                    digester.add_counts(frame)
         if span.stop_ns <= LATEST_NS:
             return digester.slices
         last = self.digest(parts, TimeRange(LATEST_NS, LATEST_NS + 1), step_ns)
         counted = {start_ns: replace(one, values=(0, 0)) for start_ns, one in last.items()}
-        return _summed(digester.slices, counted)
+        return summed((digester.slices, counted))
 
     def digest(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Tallies:
         """What each slice holds, by every value."""
         digester = SliceDigester(step_ns, self.stamped_at_stop)
-        for block in self.blocks(parts, span):
-            for frame in block:
-                digester.add(frame)
+        for frame in chain.from_iterable(self.blocks(parts, span)):
+            digester.add(frame)
         return digester.slices
 
-    def series(self, parts: Sequence[Part], span: TimeRange) -> SeriesCounts:
-        """How many points each series has in `span`, a slice."""
+    def series(self, parts: Sequence[Part], span: TimeRange) -> SeriesDigests:
+        """What each series holds in `span`, a slice."""
         digester = Digester()
-        for block in self.blocks(parts, span):
-            for frame in block:
-                digester.add(frame)
-        return Counter({name: digest.count for name, digest in digester.series.items()})
+        for frame in chain.from_iterable(self.blocks(parts, span)):
+            digester.add(frame)
+        return digester.series
 
     def blocks(self, parts: Sequence[Part], span: TimeRange) -> Iterator[Block]:
         """The points, or windows, of whole slices. A block holds complete rows."""
@@ -111,12 +110,12 @@ def both(ask: Callable[[Side], T], source: Side, target: Side) -> tuple[T, T]:
         return here, there.result()
 
 
+def counts_of(series: SeriesDigests) -> SeriesCounts:
+    return Counter({name: digest.count for name, digest in series.items()})
+
+
 def _within(parts: Sequence[Part], span: TimeRange) -> Iterator[tuple[Part, TimeRange]]:
     for part in parts:
         start_ns, stop_ns = max(span.start_ns, part.start_ns), min(span.stop_ns, part.stop_ns)
         if start_ns < stop_ns:
             yield part, TimeRange(start_ns, stop_ns)
-
-
-def _summed(left: Tallies, right: Tallies) -> Tallies:
-    return {start_ns: left.get(start_ns, SliceDigest()) + right.get(start_ns, SliceDigest()) for start_ns in {*left, *right}}

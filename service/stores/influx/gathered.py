@@ -16,7 +16,7 @@ from service.domain.selection import FieldPlan, Fn, MeasurementPlan
 from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
-from service.frames.labels import combine
+from service.frames.labels import combine, texts_of
 from service.stores.windowed import Bins, columns_of, values_of, window_times
 
 Tags = tuple[str | None, ...]
@@ -100,15 +100,9 @@ class GatheredWindows:
         if not labels:
             return pa.repeat(pa.scalar(self._series.setdefault((), 0), pa.int32()), frame.num_rows)
         found = combine(labels)
-        size = max(map(len, found.codes))
-        columns: list[list[str | None]] = []
-        for column, codes in zip(labels, found.codes, strict=True):
-            texts = column.dictionary.to_pylist()
-            picked = [None if code < 0 else texts[code] for code in codes.tolist()]
-            columns.append(picked * size if len(picked) == 1 else picked)
-        numbers = np.array([self._series.setdefault(tags, len(self._series)) for tags in zip(*columns, strict=True)], np.int32)
-        of_row = np.zeros(frame.num_rows, np.int32) if found.of_row is None else found.of_row.to_numpy()
-        return pa.array(numbers[of_row])
+        each = zip(*texts_of(labels, found), strict=True)
+        numbers = np.array([self._series.setdefault(tags, len(self._series)) for tags in each], np.int32)
+        return pa.array(numbers[found.rows(frame.num_rows)])
 
     def _typed(self, found: pa.Table, kind: FieldType) -> pa.RecordBatch:
         """Rows whose first or last value is a `kind`."""

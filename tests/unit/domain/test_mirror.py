@@ -7,12 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.durations import parse_duration
-from service.domain.mirror import (
+from service.domain.mirror import BucketPair, Endpoint, Mirror, OnConflict
+from service.domain.mirror_slices import (
     Act,
-    BucketPair,
-    Endpoint,
-    Mirror,
-    OnConflict,
     Part,
     SliceRecord,
     SliceState,

@@ -13,6 +13,7 @@ from service.domain.timerange import (
     TimeRange,
     format_time,
     merge,
+    parse_range,
     parse_time,
     shard_start,
     slices,
@@ -104,6 +105,16 @@ def test_rfc_3339_times_are_read_to_the_nanosecond(text: str, time_ns: int) -> N
 def test_a_naive_time_or_another_form_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="RFC 3339 time with an offset"):
         parse_time(text, "start")
+
+
+def test_a_range_holds_its_start_and_not_its_stop() -> None:
+    assert parse_range("1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z") == TimeRange(0, 1_000_000_000)
+
+
+@pytest.mark.parametrize("stop", ["1970-01-01T00:00:01Z", "1970-01-01T00:00:00Z"])
+def test_a_range_that_holds_nothing_is_refused(stop: str) -> None:
+    with pytest.raises(InvalidParameter, match="stop is not after start"):
+        parse_range("1970-01-01T00:00:01Z", stop)
 
 
 @pytest.mark.parametrize("text", ["2026-02-30T00:00:00Z", "2026-01-31T24:00:01Z", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.frames.columns import Column, Role
-from service.frames.labels import Labels
+from service.frames.labels import Labels, combine, groups, texts_of
 
 X, Y, Z = (Column(name, Role.TAG, name) for name in "xyz")
 COMMA = ["<", ",", ",", ">"]
@@ -62,3 +62,21 @@ def test_every_row_gets_its_own_values(rows: list[tuple[str | None, ...]]) -> No
     arrays = [pa.array(column, pa.string()).dictionary_encode() for column in zip(*rows, strict=True)]
     wanted = ["<" + ",".join(f"{value}{name}" if value else "" for value, name in zip(row, "xyz", strict=True)) + ">" for row in rows]
     assert written(Labels(), [X, Y, Z], arrays) == wanted
+
+
+def test_each_row_is_told_its_combination_and_each_combination_its_texts() -> None:
+    labels = [dictionary(pa.array([1, 0, 1, None], pa.int32()), ["a", "b"]), dictionary(pa.array([0, 0, 0, 0], pa.int32()), ["m"])]
+    found = combine(labels)
+    assert texts_of(labels, found) == [[None, "a", "b"], ["m", "m", "m"]]
+    assert found.rows(4).tolist() == [2, 1, 2, 0]
+
+
+def test_one_combination_of_all_rows_is_every_rows() -> None:
+    found = combine([dictionary(pa.array([0, 0], pa.int32()), ["m"])])
+    assert found.of_row is None
+    assert found.rows(2).tolist() == [0, 0]
+
+
+def test_groups_hold_the_places_of_each_code_in_their_order() -> None:
+    assert [places.tolist() for places in groups(np.array([7, 2, 7, 2, 5]))] == [[1, 3], [4], [0, 2]]
+    assert list(groups(np.zeros(0, np.int64))) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.mirror import SliceRecord, SliceState
+from service.domain.mirror_slices import SliceRecord, SliceState
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.state.database import StateDatabase
 from service.state.mirror_ledger import PairLedger, PairState, SliceTotals, pairs_of

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from service.domain.mirror import OnConflict, Part
+from service.domain.mirror import OnConflict
+from service.domain.mirror_slices import Part
 from service.domain.schema import BucketSpec, FieldType
 from service.domain.timerange import TimeRange, format_time
 from service.errors import MirrorConflict, StoreLimit, StoreUnavailable

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
-from service.errors import StoreBroken, StoreBusy, StoreDenied, StoreError, StoreFailed, StoreTimeout, StoreUnavailable, UnknownBucket
+from service.errors import StoreBroken, StoreBusy, StoreDenied, StoreError, StoreFailed, StoreLimit, StoreTimeout, StoreUnavailable, UnknownBucket
 from service.stores.influx.annotated import first_datatype, rows_of
 from service.stores.influx.failures import failure, query_failure, reason_of
 from service.stores.influx.labels import frames_of
@@ -126,7 +126,7 @@ def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
         (429, {}, b'{"message":"exceeded cardinality limit"}', StoreFailed, "does not reset"),
         (429, {}, b"slow down", StoreBusy, "slow down"),
         (400, {}, b'{"code":"invalid","message":"queue length exceeded"}', StoreBusy, "too many queries"),
-        (400, {}, b'{"message":"memory allocation limit reached: limit 1 bytes"}', StoreFailed, "shorter range"),
+        (400, {}, b'{"message":"memory allocation limit reached: limit 1 bytes"}', StoreLimit, "shorter range"),
         (500, {}, b'{"message":"context deadline exceeded"}', StoreTimeout, "ran out of time"),
         (503, {}, b"", StoreUnavailable, "no reason given"),
         (504, {}, b"<html>gateway</html>", StoreTimeout, "gateway"),

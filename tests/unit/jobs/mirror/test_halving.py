@@ -4,8 +4,8 @@ import pytest
 
 from service.domain.timerange import TimeRange
 from service.errors import StoreBusy, StoreLimit
-from service.frames.slices import SliceDigest
-from service.jobs.mirror.halving import Halver, summed
+from service.frames.slices import SliceDigest, summed
+from service.jobs.mirror.halving import Halver
 from service.jobs.mirror.patience import Patience
 from tests.support.mirrors import KeptContext
 

@@ -1,0 +1,39 @@
+"""What slices hold, asked of one side or of both at the same time: with patience, and in halves where all at once is too much."""
+
+from service.domain.timerange import TimeRange
+from service.frames.slices import summed
+from service.jobs.mirror.ground import Ground
+from service.jobs.mirror.halving import Halver
+from service.jobs.mirror.sides import SeriesCounts, Side, Tallies, both, counts_of
+
+
+class SliceReader:
+    """For the pair of `ground`. Every method raises what `Halver.call` does."""
+
+    def __init__(self, ground: Ground, halver: Halver) -> None:
+        self._ground = ground
+        self._halver = halver
+
+    def tally(self, side: Side, span: TimeRange, step_ns: int) -> Tallies:
+        """What slices of `step_ns` hold, by counts (see `Side.tally`)."""
+        return summed(self._halver.call(lambda piece: side.tally(self._ground.parts, piece, step_ns), span, step_ns))
+
+    def digest(self, side: Side, span: TimeRange, step_ns: int) -> Tallies:
+        """What slices of `step_ns` hold, by every value."""
+        return summed(self._halver.call(lambda piece: side.digest(self._ground.parts, piece, step_ns), span, self._ground.finest_ns))
+
+    def tallies(self, span: TimeRange, step_ns: int) -> tuple[Tallies, Tallies]:
+        """`tally` of the source and of the target."""
+        return both(lambda side: self.tally(side, span, step_ns), self._ground.source, self._ground.target)
+
+    def digests(self, span: TimeRange, step_ns: int) -> tuple[Tallies, Tallies]:
+        """`digest` of the source and of the target."""
+        return both(lambda side: self.digest(side, span, step_ns), self._ground.source, self._ground.target)
+
+    def series_counts(self, span: TimeRange) -> tuple[SeriesCounts, SeriesCounts]:
+        """How many points each series has in the source and in the target."""
+        return both(lambda side: self._series_counts(side, span), self._ground.source, self._ground.target)
+
+    def _series_counts(self, side: Side, span: TimeRange) -> SeriesCounts:
+        pieces = self._halver.call(lambda piece: counts_of(side.series(self._ground.parts, piece)), span, self._ground.finest_ns)
+        return sum(pieces, SeriesCounts())
