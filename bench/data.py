@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from service.domain.timerange import parse_time
 
@@ -19,16 +20,25 @@ _STEP_NS = 10_000_000_000
 
 def line_batches(millions: int) -> Iterator[bytes]:
     """`millions` times a million values as bodies of 10,000 lines, in order of time."""
+    start_ns = parse_time(START, "start")
+    yield from bodies_of(lines_at(start_ns + step * _STEP_NS for step in range(1_000 * millions)))
+
+
+def lines_at(times_ns: Iterable[int]) -> Iterator[str]:
+    """A line of each host at each time, which is jittered by less than a second. The same values each time this is called."""
     numbers = random.Random(7)
     tags = [f"cpu,host=host_{host},region=region_{host % 5},rack={host % 20}" for host in range(HOSTS)]
-    start_ns, lines = parse_time(START, "start"), []
-    for step in range(1_000 * millions):
+    for time_ns in times_ns:
         for series in tags:
             values = ",".join(f"usage_{name}={numbers.uniform(0, 100):.6f}" for name in FIELDS)
-            lines.append(f"{series} {values} {start_ns + step * _STEP_NS + numbers.randrange(1_000_000_000)}")
-            if len(lines) == LINES_A_REQUEST:
-                yield "\n".join(lines).encode()
-                lines = []
+            yield f"{series} {values} {time_ns + numbers.randrange(1_000_000_000)}"
+
+
+def bodies_of(lines: Iterable[str]) -> Iterator[bytes]:
+    """Bodies of 10,000 lines."""
+    left = iter(lines)
+    while some := list(islice(left, LINES_A_REQUEST)):
+        yield "\n".join(some).encode()
 
 
 def fill(bucket: str, millions: int, write: Callable[[str, bytes], None]) -> float:

@@ -7,11 +7,11 @@ jitter. Both servers, the gateway and the clients share this machine.
 """
 
 import datetime as dt
-import random
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from bench import measure
-from bench.data import FIELDS, HOSTS, LINES_A_REQUEST
+from bench.data import FIELDS, HOSTS, bodies_of, lines_at
 from bench.serving import Gateway, gateway
 from tests.support.servers import InfluxServer, running_influx
 
@@ -32,19 +32,11 @@ _TURNS = 3
 
 def lines(values: int) -> list[str]:
     """`values` of them, 10 a line, spread over 30 days until now."""
-    numbers = random.Random(7)
-    tags = [f"cpu,host=host_{host},region=region_{host % 5},rack={host % 20}" for host in range(HOSTS)]
-    times = values // len(FIELDS) // HOSTS
-    stop_ns = time.time_ns()
-    found = []
-    for step in range(times):
-        for series in tags:
-            fields = ",".join(f"usage_{name}={numbers.uniform(0, 100):.6f}" for name in FIELDS)
-            found.append(f"{series} {fields} {stop_ns - (times - step) * (_DAYS * _DAY_NS // times) + numbers.randrange(1_000_000_000)}")
-    return found
+    times, stop_ns = values // len(FIELDS) // HOSTS, time.time_ns()
+    return list(lines_at(stop_ns - (times - step) * (_DAYS * _DAY_NS // times) for step in range(times)))
 
 
-def ingest(server: InfluxServer, bucket: str, bodies: list[bytes]) -> float:
+def ingest(server: InfluxServer, bucket: str, bodies: Iterable[bytes]) -> float:
     """Seconds to write prepared line protocol into a new bucket."""
     server.new_bucket(bucket)
     with server.http(120) as http:
@@ -52,10 +44,6 @@ def ingest(server: InfluxServer, bucket: str, bodies: list[bytes]) -> float:
         for body in bodies:
             http.post("/api/v2/write", params={"bucket": bucket, "precision": "ns"}, content=body).raise_for_status()
         return time.perf_counter() - begun
-
-
-def bodies_of(written: list[str]) -> list[bytes]:
-    return ["\n".join(written[start : start + LINES_A_REQUEST]).encode() for start in range(0, len(written), LINES_A_REQUEST)]
 
 
 class Mirroring:
@@ -82,7 +70,7 @@ class Mirroring:
 
 def speed(source: InfluxServer, target: InfluxServer, mirroring: Mirroring, written: list[str]) -> None:
     """The first run, against ingest of the same lines into the same server alone, in turn."""
-    values, bodies = len(written) * len(FIELDS), bodies_of(written)
+    values, bodies = len(written) * len(FIELDS), list(bodies_of(written))
     names = [f"turn-{turn}" for turn in range(_TURNS)]
     alone, first, second = [], [], []
     mirroring.configure(*names)

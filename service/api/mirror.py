@@ -1,5 +1,7 @@
 """Mirrors over HTTP: ordered, seen, and compared. They are configured as `/config/mirrors`."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -76,7 +78,7 @@ async def show_mirror(request: Request, name: str, principal: Principal = requir
     _unlimited(principal)
     parts = parts_of(request)
     mirror = await anyio.to_thread.run_sync(_mirror, parts, name)
-    return await anyio.to_thread.run_sync(_info, parts, mirror, now_of(request))
+    return await anyio.to_thread.run_sync(lambda: _info(parts, mirror, _news(parts, now_of(request))))
 
 
 @router.get("/mirror/{name}/diff", summary="See what differs")
@@ -108,24 +110,38 @@ def _mirror(parts: Parts, name: str) -> Mirror:
         raise UnknownThing(unknown.message) from None
 
 
+@dataclass(frozen=True)
+class _News:
+    """What is known of all mirrors' schedules and newest jobs at `now`."""
+
+    schedules: Mapping[str, ScheduleState]
+    jobs: Sequence[Job]
+    now: float
+
+
+def _news(parts: Parts, now: float) -> _News:
+    return _News(parts.schedules.states(), parts.jobs.ledger.list([KIND], limit=200), now)
+
+
 def _listing(parts: Parts, now: float) -> MirrorList:
-    return MirrorList(mirrors=[_info_or_error(parts, name, now) for name in _names(parts)])
+    news = _news(parts, now)
+    return MirrorList(mirrors=[_info_or_error(parts, name, news) for name in _names(parts)])
 
 
-def _info_or_error(parts: Parts, name: str, now: float) -> MirrorInfo:
+def _info_or_error(parts: Parts, name: str, news: _News) -> MirrorInfo:
     """A mirror that cannot work is listed with what is wrong."""
     try:
-        return _info(parts, parts.mirrors.book.get(name), now)
+        return _info(parts, parts.mirrors.book.get(name), news)
     except InvalidParameter as wrong:
         nothing = dict.fromkeys(("source", "target", "mode", "buckets", "next_run", "last_job", "last_job_state"))
         return MirrorInfo(name=name, last_error=wrong.message, pairs=[], **nothing)
 
 
-def _info(parts: Parts, mirror: Mirror, now: float) -> MirrorInfo:
+def _info(parts: Parts, mirror: Mirror, news: _News) -> MirrorInfo:
     known = pairs_of(parts.state, mirror.name)
     named = None if mirror.buckets is None else {(pair.source, pair.target) for pair in mirror.buckets}
-    scheduled: ScheduleState | None = parts.schedules.states().get(f"{SCHEDULE_PREFIX}{mirror.name}")
-    last = _last_job(parts, mirror.name)
+    scheduled = news.schedules.get(f"{SCHEDULE_PREFIX}{mirror.name}")
+    last = _last_job(news.jobs, mirror.name)
     return MirrorInfo(
         name=mirror.name,
         source=str(mirror.source),
@@ -136,10 +152,9 @@ def _info(parts: Parts, mirror: Mirror, now: float) -> MirrorInfo:
         last_job=None if last is None else last.id,
         last_job_state=None if last is None else last.state.value,
         last_error=None if last is None or last.error is None else str(last.error["message"]),
-        pairs=[pair_info(*key, *found, now) for key, found in sorted(known.items()) if named is None or key in named],
+        pairs=[pair_info(*key, *found, news.now) for key, found in sorted(known.items()) if named is None or key in named],
     )
 
 
-def _last_job(parts: Parts, name: str) -> Job | None:
-    found = parts.jobs.ledger.list([KIND], limit=200)
-    return next((job for job in found if job.parameters.get("mirror") == name and not job.parameters.get("verify")), None)
+def _last_job(jobs: Sequence[Job], name: str) -> Job | None:
+    return next((job for job in jobs if job.parameters.get("mirror") == name and not job.parameters.get("verify")), None)

@@ -43,6 +43,10 @@ class TimeRange:
         return TimeRange(start_ns, stop_ns) if start_ns < stop_ns else None
 
 
+EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
+"""All the time there is."""
+
+
 def floor_to(time_ns: int, step_ns: int, origin_ns: int = 0) -> int:
     """The last multiple of `step_ns` counted from `origin_ns` that is not after `time_ns`."""
     return time_ns - (time_ns - origin_ns) % step_ns

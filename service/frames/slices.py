@@ -8,7 +8,8 @@ add up to that of the whole.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from operator import add
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from service.frames.hashes import LANES, MASK, Lanes, Words, added, mix, point_h
 from service.frames.labels import combine
 
 Ints = npt.NDArray[np.int64]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,12 @@ def _by_place(runs: "npt.NDArray[Any]", of_run: Ints, size: int) -> list[int]:
     return found
 
 
-def summed(pieces: Iterable[Mapping[int, SliceDigest]]) -> dict[int, SliceDigest]:
-    """Of a whole what was found of its pieces; a slice may lie in several."""
-    total: dict[int, SliceDigest] = {}
+def summed(pieces: Iterable[Mapping[K, V]]) -> dict[K, V]:
+    """Of a whole what was found of its pieces; a key may lie in several. Values are what `+` joins: digests, or lists."""
+    total: dict[K, V] = {}
     for piece in pieces:
-        for start_ns, digest in piece.items():
-            total[start_ns] = total.get(start_ns, SliceDigest()) + digest
+        for key, value in piece.items():
+            total[key] = add(total[key], value) if key in total else value
     return total
 
 

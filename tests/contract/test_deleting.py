@@ -3,7 +3,7 @@
 import pytest
 
 from service.domain.schema import FieldType, MeasurementSchema
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import UnknownBucket
 from service.stores.protocol import Store
 from tests.contract.test_exactness import HOSTILE, escaped
@@ -12,7 +12,6 @@ from tests.support.rows import Row, at, read, row, span, store_all
 NOON = at("2024-01-01T12:00:00Z")
 LATER = at("2024-01-10T12:00:00Z")
 """In the next shard group."""
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 YEAR = span("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z")
 HOST_A = (("host", "a"),)
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS
 from service.frames.folded import folded
 from service.frames.lineprotocol_names import quote_field, quote_measurement, quote_tag
 from service.frames.unwritten import Unwritten
@@ -17,7 +17,6 @@ from tests.support.rows import at, read
 from tests.support.servers import InfluxServer
 
 pytestmark = pytest.mark.live
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 NOON = at("2024-01-01T12:00:00Z")
 MONTH_LATER = at("2024-02-01T12:00:00Z")
 HOSTILE = [

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_time
+from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import InvalidParameter, StoreDenied
 from service.stores.influx.deleting import hidden_by
 from service.stores.influx.store import InfluxStore
@@ -16,7 +16,6 @@ from tests.support.servers import InfluxServer, running_influx
 pytestmark = pytest.mark.live
 DAY = span("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
 NOON = at("2024-01-01T12:00:00Z")
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 HOST_A = (("host", "a"),)
 
 

@@ -12,7 +12,7 @@ import pytest
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.selection import Fn, Selection, Windows
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EVER, TimeRange
 from service.errors import FluxgateError, InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx.store import InfluxStore
 from tests.support.liar import Lie, lying_link
@@ -22,7 +22,6 @@ from tests.support.servers import InfluxServer, running_influx
 pytestmark = pytest.mark.live
 DAY = span("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
 NOON = at("2024-01-01T12:00:00Z")
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 HOURLY = Windows(parse_duration("1h", "every"), Fn.LAST)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from service.domain.job import Json
 from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EVER
 from service.frames.digest import Digester, SeriesDigest, SeriesName
 from service.jobs.mirror.book import MirrorBook, mirrors_section
 from service.jobs.mirror.kind import MirrorKind, OpenStore
@@ -18,7 +18,6 @@ from service.stores.influx.store import InfluxStore
 from service.stores.protocol import Store
 
 A, B, C = "http://a.test:8086", "http://b.test:8086", "http://c.test:8086"
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 OWN = Endpoint(None, "", "", EMBEDDED, is_remote=False)
 
 

@@ -74,17 +74,19 @@ class MirrorBook:
         if name not in texts:
             known = ", ".join(sorted(texts)) or "none; PUT /config/mirrors makes one"
             raise InvalidParameter("mirror", f"There is no mirror {name[:60]!r}. There are: {known}.")
-        mirror = _checked(name, texts[name], self.own)
-        for other in self.others(name):
+        mirror = _checked(name, texts.pop(name), self.own)
+        for other in self._working(texts):
             refuse_overlaps((mirror, other))
         return mirror
 
     def others(self, name: str) -> Iterator[Mirror]:
         """All but `name`. One that cannot work (the variable of its token is not set) is none that others have to mind."""
-        for own, text in sorted(self.texts().items()):
+        return self._working({own: text for own, text in self.texts().items() if own != name})
+
+    def _working(self, texts: Mapping[str, MirrorText]) -> Iterator[Mirror]:
+        for name, text in sorted(texts.items()):
             with contextlib.suppress(InvalidParameter):
-                if own != name:
-                    yield text.named(own, self.own)
+                yield text.named(name, self.own)
 
     def schedules(self) -> dict[str, Schedule]:
         """Of all mirrors that have one, by the schedule's name."""

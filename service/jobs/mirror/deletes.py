@@ -4,19 +4,22 @@ Before anything is removed, the source's points are counted a second way; a sour
 one of them costs no point on the target. Whatever a removal takes along is copied again right after.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from service.domain.mirror_slices import Part
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
 from service.frames.digest import series_of
 from service.frames.labels import groups
 from service.jobs.mirror.ground import Ground, Links
+from service.jobs.mirror.reading import SliceReader
 from service.jobs.mirror.sides import Side, both, told_by
 
 Ints = npt.NDArray[np.int64]
@@ -52,23 +55,22 @@ class Extra:
 class Deleter:
     """For one run over a pair."""
 
-    def __init__(self, ground: Ground, links: Links) -> None:
+    def __init__(self, ground: Ground, links: Links, reader: SliceReader) -> None:
         self._ground = ground
         self._links = links
+        self._reader = reader
 
     def only_there(self, span: TimeRange) -> list[Extra]:
         """What only the target has in a slice. Raises StoreBroken when the source's two ways of counting disagree."""
-        ground, call = self._ground, self._links.patience.call
-        before = self._counted(span)
-        here, there = both(lambda side: call(lambda: _times(side, ground, span)), ground.source, ground.target)
+        ground, before = self._ground, self._counted(span)
+        here, there = both(lambda side: _by_field(self._reader.points(partial(_times, side), span)), ground.source, ground.target)
         given = sum(len(times) for fields in here.values() for times in fields.values())
         if not before <= given <= self._counted(span):  # points may come meanwhile
             raise StoreBroken(f"The source ({ground.mirror.source}) counts other points than it gives, so nothing is removed. Ask again.")
         return [extra for key, fields in there.items() if (extra := _extra(key, here.get(key, {}), fields)) is not None]
 
     def _counted(self, span: TimeRange) -> int:
-        ground = self._ground
-        counted = self._links.patience.call(lambda: ground.source.tally(ground.parts, span, ground.step_ns))
+        counted = self._reader.tally(self._ground.source, span, self._ground.step_ns)
         return sum(one.count for one in counted.values())
 
     def remove(self, span: TimeRange) -> int:
@@ -100,13 +102,20 @@ def _extra(key: SeriesKey, here: dict[str, Ints], there: dict[str, Ints]) -> Ext
     return Extra(key, np.unique(np.concatenate(only)), kept, points)
 
 
-def _times(side: Side, ground: Ground, span: TimeRange) -> dict[SeriesKey, dict[str, Ints]]:
-    """The times of each series in a slice, by measurement and tags, and field."""
-    found: dict[SeriesKey, dict[str, list[Ints]]] = {}
-    for frame in chain.from_iterable(side.blocks(ground.parts, span)):
+def _times(side: Side, parts: Sequence[Part], span: TimeRange) -> dict[tuple[SeriesKey, str], list[Ints]]:
+    """The times of each series and field in a slice, in pieces."""
+    found: dict[tuple[SeriesKey, str], list[Ints]] = {}
+    for frame in chain.from_iterable(side.blocks(parts, span)):
         times = frame.column(0).cast(pa.int64()).to_numpy()
         names, of_row = series_of(frame)
         for chosen in groups(of_row):
             name = names[int(of_row[chosen[0]])]
-            found.setdefault((name.measurement, name.tags), {}).setdefault(name.field, []).append(times[chosen])
-    return {key: {field: np.unique(np.concatenate(pieces)) for field, pieces in fields.items()} for key, fields in found.items()}
+            found.setdefault(((name.measurement, name.tags), name.field), []).append(times[chosen])
+    return found
+
+
+def _by_field(found: Mapping[tuple[SeriesKey, str], list[Ints]]) -> dict[SeriesKey, dict[str, Ints]]:
+    times: dict[SeriesKey, dict[str, Ints]] = {}
+    for (key, field), pieces in found.items():
+        times.setdefault(key, {})[field] = np.unique(np.concatenate(pieces))
+    return times

@@ -69,7 +69,7 @@ class PairRun:
         self._halver = Halver(links.patience, links.tell)
         self._reader = SliceReader(ground, self._halver)
         self._settler = Settler(ground, links, self._reader)
-        self._deleter = Deleter(ground, links)
+        self._deleter = Deleter(ground, links, self._reader)
         self._known: dict[int, SliceRecord] = {}
         self._limit = _most_at_once(ground.mirror.budget_bytes)
         self._most_points = min(_FIRST_POINTS, self._limit)

@@ -1,10 +1,17 @@
 """What slices hold, asked of one side or of both at the same time: with patience, and in halves where all at once is too much."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from service.domain.mirror_slices import Part
 from service.domain.timerange import TimeRange
 from service.frames.slices import summed
 from service.jobs.mirror.ground import Ground
 from service.jobs.mirror.halving import Halver
-from service.jobs.mirror.sides import SeriesCounts, Side, Tallies, both, counts_of
+from service.jobs.mirror.sides import SeriesDigests, Side, Tallies, both
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class SliceReader:
@@ -20,7 +27,11 @@ class SliceReader:
 
     def digest(self, side: Side, span: TimeRange, step_ns: int) -> Tallies:
         """What slices of `step_ns` hold, by every value."""
-        return summed(self._halver.call(lambda piece: side.digest(self._ground.parts, piece, step_ns), span, self._ground.finest_ns))
+        return self.points(lambda parts, piece: side.digest(parts, piece, step_ns), span)
+
+    def points(self, ask: Callable[[Sequence[Part], TimeRange], Mapping[K, V]], span: TimeRange) -> dict[K, V]:
+        """What `ask` makes of the points of `span`, put together from pieces of it."""
+        return summed(self._halver.call(lambda piece: ask(self._ground.parts, piece), span, self._ground.finest_ns))
 
     def tallies(self, span: TimeRange, step_ns: int) -> tuple[Tallies, Tallies]:
         """`tally` of the source and of the target."""
@@ -30,10 +41,6 @@ class SliceReader:
         """`digest` of the source and of the target."""
         return both(lambda side: self.digest(side, span, step_ns), self._ground.source, self._ground.target)
 
-    def series_counts(self, span: TimeRange) -> tuple[SeriesCounts, SeriesCounts]:
-        """How many points each series has in the source and in the target."""
-        return both(lambda side: self._series_counts(side, span), self._ground.source, self._ground.target)
-
-    def _series_counts(self, side: Side, span: TimeRange) -> SeriesCounts:
-        pieces = self._halver.call(lambda piece: counts_of(side.series(self._ground.parts, piece)), span, self._ground.finest_ns)
-        return sum(pieces, SeriesCounts())
+    def series(self, span: TimeRange) -> tuple[SeriesDigests, SeriesDigests]:
+        """What each series holds in the source and in the target."""
+        return both(lambda side: self.points(side.series, span), self._ground.source, self._ground.target)

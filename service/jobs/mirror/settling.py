@@ -14,7 +14,7 @@ from service.domain.timerange import TimeRange
 from service.frames.slices import SliceDigest
 from service.jobs.mirror.ground import Ground, Links
 from service.jobs.mirror.reading import SliceReader
-from service.jobs.mirror.sides import Tallies
+from service.jobs.mirror.sides import Tallies, counts_of
 
 _READ_BACK_S, _READ_BACK_REMOTE_S = 15.0, 120.0
 """How long a target may take to show what it acknowledged. InfluxDB Cloud acknowledges what it queued
@@ -114,7 +114,7 @@ class Settler:
     def _by_series(self, span: TimeRange, copied: int) -> tuple[int, int, int]:
         """How many points of a slice only the source has, series by series, how many only the target, and how many came to the source
         since it was read with `copied` points."""
-        here, there = self._reader.series_counts(span)
+        here, there = map(counts_of, self._reader.series(span))
         names = {*here, *there}
         missing, extra = (sum(max(left[one] - right[one], 0) for one in names) for left, right in ((here, there), (there, here)))
         return missing, extra, max(0, here.total() - copied)

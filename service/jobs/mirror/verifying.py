@@ -13,7 +13,6 @@ from service.jobs.mirror.ground import Ground, Links
 from service.jobs.mirror.halving import Halver
 from service.jobs.mirror.patience import Caller
 from service.jobs.mirror.reading import SliceReader
-from service.jobs.mirror.sides import SeriesDigests, both
 
 _MOST_POINTS = 400_000
 _LISTED = 200
@@ -55,15 +54,12 @@ class Verifier:
         for own in ground.cut([aligned(span, ground.sub_ns)]):
             hours += differing(*self._reader.digests(own, ground.sub_ns))
         for start_ns in hours[:_MOST_HOURS]:
-            here, there = self._series(slice_range(start_ns, ground.sub_ns))
+            here, there = self._reader.series(slice_range(start_ns, ground.sub_ns))
             for name in sorted({*here, *there}, key=repr):
                 left, right = here.get(name, SeriesDigest()), there.get(name, SeriesDigest())
                 if left != right and len(rows) < _LISTED:
                     rows.append(_row(start_ns, name, left, right))
         return {"equal": not hours, "hours": len(hours), "series": rows, "complete": len(hours) <= _MOST_HOURS and len(rows) < _LISTED}
-
-    def _series(self, hour: TimeRange) -> tuple[SeriesDigests, SeriesDigests]:
-        return both(lambda side: side.series(self._ground.parts, hour), self._ground.source, self._ground.target)
 
 
 def _row(start_ns: int, name: SeriesName, left: SeriesDigest, right: SeriesDigest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from service.domain.schema import MeasurementSchema
-from service.domain.timerange import TimeRange, format_time
+from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import InvalidParameter
 from service.frames.lineprotocol_names import RESERVED_TAGS
 from service.stores.influx import influxql
@@ -111,14 +111,14 @@ def _check_neighbours(catalog: Catalog, bucket: str, series: Series) -> None:
     odd = catalog.tag_sets(bucket, influxql.one_point_each(origin, _perhaps_odd(keys)))
     if odd:
         shared = [(key, (value,)) for key, value in series.tags[:-1] if _can_filter(key)]
-        near = catalog.tag_sets(bucket, influxql.one_point_each(origin, influxql.where(influxql.EVER, shared)))
+        near = catalog.tag_sets(bucket, influxql.one_point_each(origin, influxql.where(EVER, shared)))
         _check_order(series, odd, near)
 
 
 def _perhaps_odd(keys: Iterable[str]) -> str:
     """A condition that all series fit whose values could stand out of order."""
     can_say = all(_can_filter(key) for key in keys)
-    return influxql.any_tag_like(keys, f"/{_BEFORE_KEY_END}/") if can_say else influxql.where(influxql.EVER)
+    return influxql.any_tag_like(keys, f"/{_BEFORE_KEY_END}/") if can_say else influxql.where(EVER)
 
 
 def _can_filter(key: str) -> bool:

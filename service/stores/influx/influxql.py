@@ -8,12 +8,11 @@ and refused where InfluxQL takes none.
 from collections.abc import Iterable, Sequence
 
 from service.domain.schema import FieldType
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EVER, TimeRange
 from service.errors import InvalidParameter
 
 Tags = Sequence[tuple[str, tuple[str, ...]]]
 Fields = Iterable[tuple[str, tuple[FieldType, ...]]]
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n"})
 
 

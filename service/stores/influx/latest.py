@@ -9,9 +9,9 @@ from itertools import groupby
 import pyarrow as pa
 
 from service.domain.schema import FieldType, MeasurementSchema
-from service.domain.timerange import TimeRange
+from service.domain.timerange import EVER, TimeRange
 from service.frames.frame import VALUE_TYPES
-from service.stores.influx import flux, influxql
+from service.stores.influx import flux
 from service.stores.influx.annotated import LineEndLost, rows_of, table_of
 from service.stores.influx.catalog import Asked, Catalog, Newest
 from service.stores.influx.labels import frames_of, long_frame
@@ -39,7 +39,7 @@ def newest_frames(
 def outermost_time(transport: Transport, bucket: str, newest: bool, call: Call) -> int | None:
     """The time of the newest or the oldest point, by Flux alone, which goes by the bucket's own name."""
     query = flux.pipeline(
-        flux.source(bucket, influxql.EVER),
+        flux.source(bucket, EVER),
         f"  |> {'last' if newest else 'first'}()",
         '  |> keep(columns: ["_time"])',
         "  |> map(fn: (r) => ({_time: r._time, _value: int(v: r._time)}))",

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec, FieldType
 from service.domain.selection import Selection
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS
 from service.frames.folded import Folded, folded
 from service.frames.frame import TEXT_CODES, TIME, constant_codes, long_schema
 from service.frames.lineprotocol import parse_lines
@@ -27,7 +27,6 @@ from tests.unit.frames.sample_blocks import Row, Value, block_of, frame, hostile
 NOW = 1_700_000_000_000_000_000
 A, B = (("host", "a"),), (("host", "b"),)
 INTEGER, UNSIGNED, STRING, BOOLEAN = FieldType.INTEGER, FieldType.UNSIGNED, FieldType.STRING, FieldType.BOOLEAN
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 Fact = tuple[object, ...]
 
 

@@ -14,14 +14,14 @@ from service.domain.durations import parse_duration
 from service.domain.mirror_slices import Act, SliceRecord, SliceState, batches, decide, sums_due
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import ConfigurationError, InvalidParameter, StoreBusy, StoreLimit
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.jobs.mirror.book import mirrors_section, read_file
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.protocol import WriteOutcome
-from tests.support.mirrors import EVER, OWN, A, B, C, KeptContext, Rig, digests, points, side
+from tests.support.mirrors import OWN, A, B, C, KeptContext, Rig, digests, points, side
 from tests.support.rows import write
 
 SECOND = 1_000_000_000

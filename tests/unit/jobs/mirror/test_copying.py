@@ -11,7 +11,7 @@ import pytest
 from service.domain.mirror import OnConflict
 from service.domain.mirror_slices import Part
 from service.domain.schema import BucketSpec, FieldType
-from service.domain.timerange import TimeRange, format_time
+from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import MirrorConflict, StoreLimit, StoreUnavailable
 from service.frames.frame import Block, Reading, long_schema
 from service.frames.points import Points
@@ -19,7 +19,7 @@ from service.jobs.mirror.copying import Copier
 from service.jobs.mirror.sides import Side
 from service.stores.protocol import WriteOutcome
 from tests.support.mirror_faults import Fails, Through, failing
-from tests.support.mirrors import EVER, OWN, A, B, digests
+from tests.support.mirrors import OWN, A, B, digests
 from tests.support.rows import read, store_all
 from tests.unit.jobs.mirror.conftest import Stage
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.domain.durations import parse_duration
-from tests.support.mirrors import EVER
+from service.domain.timerange import EVER
 from tests.support.rows import read, store_all
 from tests.unit.jobs.mirror.conftest import Stage, fill
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from service.domain.timerange import EVER
 from service.errors import FluxgateError, StoreDenied, StoreUnavailable
 from service.jobs.mirror.journal import Journal, TargetLog
 from service.jobs.mirror.rejects import DeadLetters
 from tests.support.mirror_faults import Clock, Fails
-from tests.support.mirrors import EVER
 from tests.support.rows import read
 from tests.unit.jobs.mirror.conftest import Stage
 

@@ -7,10 +7,10 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, format_time
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, format_time
 from service.errors import InvalidParameter, MirrorConflict, UnknownBucket
 from tests.contract.conftest import embedded_store
-from tests.support.mirrors import EVER, A, B, Rig, points, side
+from tests.support.mirrors import A, B, Rig, points, side
 from tests.support.rows import read, store_all, write
 from tests.unit.jobs.mirror.conftest import Stage, equal, fill
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from service.domain.durations import parse_duration
-from service.domain.timerange import format_time
+from service.domain.timerange import EVER, format_time
 from service.errors import InvalidParameter, MirrorIncomplete
 from tests.support.mirror_faults import PLANTED, AltersLines
-from tests.support.mirrors import EVER, B
+from tests.support.mirrors import B
 from tests.support.rows import store_all
 from tests.unit.jobs.mirror.conftest import Stage, equal, fill
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.timerange import EVER, TimeRange
 from tests.support.rows import collect, read, row
 from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, WEEK_NS, Clock, open_store, points, store_with_bucket
 
-EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 ROOT = Path(__file__).parents[4]
 HOUR_NS = parse_duration("1h", "retention")
 PIECE, ROWS = 200, 20_000

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
+from service.domain.timerange import EVER
 from service.errors import StoreBroken, StoreFailed
 from service.stores.influx import flux, influxql
 from service.stores.influx.annotated import LineEndLost, rows_of
@@ -117,7 +118,7 @@ def test_a_name_with_a_carriage_return_is_said_by_a_pattern_and_any_other_in_quo
     assert influxql.field("a\rb") == "/^a\\x{d}b$/"
     assert influxql.field("a\nb", "float") == '"a\\nb"::float'
     assert influxql.source("b", "m\r") == '"b"."autogen"./^m\\x{d}$/'
-    assert '"k"::tag =~ /^x\\x{d}$/ OR "k"::tag = \'y\'' in influxql.where(influxql.EVER, [("k", ("x\r", "y"))])
+    assert '"k"::tag =~ /^x\\x{d}$/ OR "k"::tag = \'y\'' in influxql.where(EVER, [("k", ("x\r", "y"))])
 
 
 @pytest.mark.parametrize(
