@@ -67,9 +67,9 @@ class InvalidBody(CallerError):
 class UnknownBucket(CallerError):
     code = "unknown_bucket"
 
-    def __init__(self, bucket: str, near: Sequence[str] = ()) -> None:
+    def __init__(self, bucket: str, near: Sequence[str] = (), message: str | None = None) -> None:
         hint = f" Did you mean {', '.join(map(repr, near))}?" if near else " GET /buckets lists those your key may see."
-        super().__init__(f"There is no bucket {bucket!r}.{hint}", bucket=bucket, near=list(near))
+        super().__init__(message or f"There is no bucket {bucket!r}.{hint}", bucket=bucket, near=list(near))
         self.bucket = bucket
 
 

@@ -5,6 +5,7 @@ FLUXGATE_SECRETS_DIR names (container secrets). Nothing is read at import.
 """
 
 import difflib
+import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -66,7 +67,7 @@ class Settings(BaseSettings):
     cloud_schedule: str = Field("0 * * * *", description="When `cloud` runs, besides at the start: a cron expression in UTC.")
     cloud_refresh: str | None = Field(None, description="The time between two runs of `cloud` as HH:MM:SS, instead of CLOUD_SCHEDULE.")
     mirrors_file: Path | None = Field(None, description="File with mirrors. Absent: mirrors.yaml in DATA_DIR, if there is one.")
-    schedules: dict[str, Any] = Field(
+    schedules: Annotated[dict[str, Any], NoDecode] = Field(
         {}, description="Schedules by name, as JSON; those of the section `schedules` of the same name win (docs/jobs.md)."
     )
     data_dir: Path = Field(Path("data"), description="Directory of the embedded store and of the SQLite state.")
@@ -113,6 +114,14 @@ class Settings(BaseSettings):
         description="Least severe level that is logged: debug, info, warning, error.",
     )
     log_json: bool = Field(False, description="Log one JSON object a line; off: readable lines.")
+
+    @field_validator("schedules", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except json.JSONDecodeError as broken:
+            raise ValueError(f"this is no JSON (line {broken.lineno}, column {broken.colno})") from None
 
     @field_validator("telemetry_lookback", "embedded_shard")
     @classmethod

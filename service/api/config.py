@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi import APIRouter, Body, Header, Path, Request, Response
+from fastapi.openapi.models import Example
 
 from service.api.auth import requires
 from service.api.deps import parts_of
@@ -13,11 +14,27 @@ from service.errors import InvalidParameter
 from service.state.config import Versioned
 from service.state.hidden import hide
 
+SectionName = Annotated[str, Path(description="`coordinates`, `mirrors` or `schedules`.", examples=["coordinates"])]
+EXAMPLES: dict[str, Example] = {
+    "coordinates": {"summary": "coordinates", "value": {"latitude": 52.52, "longitude": 13.405}},
+    "mirrors": {
+        "summary": "mirrors",
+        "description": "All members: docs/mirror.md.",
+        "value": {
+            "plant": {"source": {"url": "https://influx.example:8086", "org": "my-org", "token_env": "SOURCE_TOKEN"}, "buckets": ["Weather"]},
+        },
+    },
+    "schedules": {
+        "summary": "schedules",
+        "description": "All members: docs/jobs.md.",
+        "value": {"plant at night": {"kind": "mirror", "parameters": {"mirror": "plant"}, "cron": "30 2 * * *", "zone": "Europe/Berlin"}},
+    },
+}
 router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
 
 
 @router.get("/config/{section}", summary="Read a section")
-async def read_section(request: Request, response: Response, section: str, _: Principal = requires(Scope.ADMIN)) -> Section:
+async def read_section(request: Request, response: Response, section: SectionName, _: Principal = requires(Scope.ADMIN)) -> Section:
     """The section's value and version; the version is also the ETag. Secrets read `***`, and stay what they are when that is sent back."""
     found = await anyio.to_thread.run_sync(parts_of(request).config.get, section)
     return _answer(response, section, found)
@@ -27,8 +44,8 @@ async def read_section(request: Request, response: Response, section: str, _: Pr
 async def replace_section(
     request: Request,
     response: Response,
-    section: str,
-    value: Annotated[dict[str, Any], Body(examples=[{"latitude": 52.52, "longitude": 13.405}])],
+    section: SectionName,
+    value: Annotated[dict[str, Any], Body(openapi_examples=EXAMPLES)],
     if_match: Annotated[str | None, Header(description="The version that was read; another one there now is a 409.")] = None,
     _: Principal = requires(Scope.ADMIN),
 ) -> Section:

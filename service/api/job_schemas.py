@@ -100,9 +100,9 @@ class ScheduleInfo(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "name": "nightly",
-                "kind": "backup",
-                "parameters": {},
+                "name": "plant at night",
+                "kind": "mirror",
+                "parameters": {"mirror": "plant"},
                 "cron": "30 2 * * *",
                 "zone": "Europe/Berlin",
                 "every": None,

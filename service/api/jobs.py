@@ -5,12 +5,13 @@ some buckets sees only those that it ordered itself. Others are not there for it
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.api.auth import authenticate
@@ -28,6 +29,7 @@ JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.
 _LOOK_EVERY_S = 0.5
 _SHOWN_LINES = 100
 _MOST_STREAMS = 64
+_EVENT_ID = re.compile(r"(-1|[0-9]{1,17})\.([0-9]{1,17})", re.ASCII)
 
 
 def now_of(request: Request) -> float:
@@ -46,7 +48,9 @@ async def _some_job_scope(request: Request) -> Principal:
 JobReader = Annotated[Principal, Depends(_some_job_scope)]
 
 
-async def _seen_job(request: Request, job_id: str, principal: JobReader) -> Job:
+async def _seen_job(
+    request: Request, job_id: Annotated[str, Path(description="Its id.", examples=["019b78f1a2c04be11f2e"])], principal: JobReader
+) -> Job:
     """The job, when the key may see it; else it is not there."""
     desk = parts_of(request).jobs
     if not _is_id(job_id):
@@ -185,7 +189,6 @@ def _log_event(line: LogLine, version: int) -> ServerSentEvent:
 
 
 def _cursor(text: str | None) -> tuple[int, int]:
-    """Version and line number of an event's id; anything else starts at the beginning."""
-    version, _, number = (text or "").partition(".")
-    plain = all(part.isascii() and part.isdigit() and len(part) < 18 for part in (version, number))
-    return (int(version), int(number)) if plain else (-1, 0)
+    """Version (-1: lines came, and no `job` yet) and line number of an event's id; anything else starts at the beginning."""
+    found = _EVENT_ID.fullmatch(text or "")
+    return (int(found[1]), int(found[2])) if found else (-1, 0)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 
 import anyio.to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
@@ -25,6 +25,7 @@ from service.state.mirror_ledger import pairs_of
 from service.state.schedules import ScheduleState
 
 router = APIRouter(tags=["mirror"], responses={"default": PROBLEM})
+Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.", examples=["plant"])]
 
 
 def _unlimited(principal: Principal) -> None:
@@ -54,7 +55,7 @@ async def trigger(
 async def verify(
     request: Request,
     response: Response,
-    name: str,
+    name: Name,
     bucket: Annotated[str | None, Query(max_length=500, description="Only this bucket of the source.")] = None,
     principal: Principal = requires(Scope.MIRROR),
 ) -> JobInfo:
@@ -73,7 +74,7 @@ async def list_mirrors(request: Request, principal: Principal = requires(Scope.M
 
 
 @router.get("/mirror/{name}", summary="See a mirror")
-async def show_mirror(request: Request, name: str, principal: Principal = requires(Scope.MIRROR)) -> MirrorInfo:
+async def show_mirror(request: Request, name: Name, principal: Principal = requires(Scope.MIRROR)) -> MirrorInfo:
     """One mirror: last success, lag, points, slices by state, next run."""
     _unlimited(principal)
     parts = parts_of(request)
@@ -84,7 +85,7 @@ async def show_mirror(request: Request, name: str, principal: Principal = requir
 @router.get("/mirror/{name}/diff", summary="See what differs")
 async def diff_mirror(
     request: Request,
-    name: str,
+    name: Name,
     bucket: Annotated[str, Query(max_length=500, description="A bucket of the source.", examples=["Weather"])],
     start: Annotated[str, Query(description="From this moment on, RFC 3339.", examples=["2026-01-30T00:00:00Z"])],
     stop: Annotated[str, Query(description="Before this moment, at most 31 days later.", examples=["2026-01-31T00:00:00Z"])],

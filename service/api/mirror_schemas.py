@@ -13,12 +13,12 @@ class MirrorOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"mirror": "plant", "bucket": "Weather", "dry_run": True}})
 
-    mirror: Annotated[str | None, Field(max_length=60)] = None
-    bucket: Annotated[str | None, Field(max_length=500)] = None
-    start: Annotated[str | None, Field(max_length=40)] = None
-    stop: Annotated[str | None, Field(max_length=40)] = None
-    dry_run: bool = False
-    again: bool = False
+    mirror: Annotated[str | None, Field(max_length=60, description="Only this mirror.")] = None
+    bucket: Annotated[str | None, Field(max_length=500, description="Only this bucket of the source.")] = None
+    start: Annotated[str | None, Field(max_length=40, description="From this moment on, RFC 3339, with `stop`.")] = None
+    stop: Annotated[str | None, Field(max_length=40, description="Before this moment, with `start`.")] = None
+    dry_run: Annotated[bool, Field(description="Say what would be copied and removed, and change nothing.")] = False
+    again: Annotated[bool, Field(description="Also try what the target refused before.")] = False
 
 
 class OrderedJobs(BaseModel):
@@ -114,6 +114,27 @@ class DiffRow(BaseModel):
 
 class Difference(BaseModel):
     """What differs in a range. `hours`: how many slices of an hour do; `complete`: every series is listed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "equal": False,
+                "hours": 1,
+                "series": [
+                    {
+                        "from": "2026-01-30T14:00:00Z",
+                        "measurement": "weather",
+                        "tags": {"station": "s1"},
+                        "field": "temp",
+                        "type": "double",
+                        "source_points": 60,
+                        "target_points": 59,
+                    }
+                ],
+                "complete": True,
+            }
+        }
+    )
 
     equal: bool
     hours: int

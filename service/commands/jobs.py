@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -40,24 +41,27 @@ def list_jobs(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table(Column("id", no_wrap=True), "what", "state", "done", Column("error", no_wrap=True, overflow="ellipsis", ratio=1))
+    table = Table(Column("id", no_wrap=True, min_width=20), "what", Column("state", no_wrap=True, min_width=9), "done")
     for one in found:
-        table.add_row(one["id"], what(one), one["state"], f"{done(one)} {rate(one)}".strip(), (one["error"] or {}).get("message", ""))
+        table.add_row(one["id"], what(one), one["state"], f"{done(one)} {rate(one)}".strip())
     Console().print(table)
+    for one in found:
+        if one["error"]:
+            Console(soft_wrap=True, highlight=False).print(f"{one['id']}: {one['error']['message']}", style="red", markup=False)
 
 
 @cli.command()
 def show(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Show a job and the end of its log."""
     with contextlib.closing(wire(url, key)) as link:
-        found = link.get(f"/jobs/{job_id}").json()
+        found = link.get(path_of(job_id)).json()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
     console = Console(soft_wrap=True, highlight=False)
     for name in ("id", "kind", "state", "parameters", "created_at", "created_by", "schedule", "started_at", "finished_at", "next_try_at", "result"):
         if found[name] is not None:
-            console.print(f"{name:12} {found[name]}", markup=False)
+            console.print(f"{name:12} {_shown(found[name])}", markup=False)
     console.print(f"{'done':12} {done(found)} {rate(found)}", markup=False)
     if found["error"]:
         console.print(f"{'error':12} {found['error']['message']}", style="red", markup=False)
@@ -77,7 +81,7 @@ def watch(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = Fal
 @cli.command()
 def cancel(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Cancel a job; a running one stops within seconds and keeps its checkpoint."""
-    _changed(url, key, f"/jobs/{job_id}/cancel", as_json)
+    _changed(url, key, path_of(job_id, "/cancel"), as_json)
 
 
 @cli.command()
@@ -89,7 +93,7 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Run a failed or cancelled job again, from its checkpoint."""
-    _changed(url, key, f"/jobs/{job_id}/retry", as_json, [("force", "true")] if force else [])
+    _changed(url, key, path_of(job_id, "/retry"), as_json, [("force", "true")] if force else [])
 
 
 def follow(link: Wire, job_id: str, as_json: bool = False) -> str:
@@ -124,7 +128,7 @@ def events(link: Wire, job_id: str) -> Iterator[tuple[str, Json]]:
     while True:
         try:
             headers = {"Last-Event-ID": last} if last else {}
-            with link.stream("GET", f"/jobs/{job_id}/events", headers=headers) as response:
+            with link.stream("GET", path_of(job_id, "/events"), headers=headers) as response:
                 for event_id, name, data in parsed(response.iter_lines()):
                     last, broken = event_id or last, 0
                     yield name, json.loads(data)
@@ -151,10 +155,19 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
 
 
+def path_of(job_id: str, rest: str = "") -> str:
+    return f"/jobs/{quote(job_id, safe='')}{rest}"
+
+
 def what(job: Json) -> str:
-    """Its kind, and the name of what it is about."""
+    """Its kind, the name of what it is about, and what it was asked to do: `mirror plant (verify)`."""
     name = job["parameters"].get(job["kind"])
-    return f"{job['kind']} {name}" if isinstance(name, str) else str(job["kind"])
+    switches = ", ".join(switch.replace("_", " ") for switch, value in job["parameters"].items() if value is True)
+    return " ".join([job["kind"], *([name] if isinstance(name, str) else []), *([f"({switches})"] if switches else [])])
+
+
+def _shown(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
 
 
 def done(job: Json) -> str:

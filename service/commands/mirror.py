@@ -75,6 +75,9 @@ def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
         for pair in mirror["pairs"] or [None]:
             table.add_row(mirror["name"], *_cells(pair), _short(mirror["next_run"]) or "by hand")
     Console().print(table)
+    for mirror in found:
+        if mirror["last_error"]:
+            Console(soft_wrap=True, highlight=False).print(f"{mirror['name']}: {mirror['last_error']}", style="red", markup=False)
 
 
 def _cells(pair: dict[str, Any] | None) -> list[str]:
@@ -93,6 +96,9 @@ def _short(time: str | None) -> str:
 def _verdict(result: dict[str, Any]) -> str:
     lines = []
     for pair in result["pairs"]:
+        if pair["target_lacks_bucket"]:
+            lines.append(f"{pair['source']} -> {pair['target']}: DIFFERENT, the target has no such bucket")
+            continue
         told = "equal" if pair["equal"] else f"DIFFERENT in {pair['different']} slices: {', '.join(pair['differing'][:5])}"
         lines.append(f"{pair['source']} -> {pair['target']}: {pair['points']:,} points in {pair['slices']} slices, {told}")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.errors import InvalidParameter, UnknownThing, VersionConflict
 from service.state.database import StateDatabase
 from service.state.hidden import unhide
+from service.state.places import wrong_places
 from service.state.tables import configuration
 
 
@@ -86,9 +87,8 @@ class ConfigStore:
         try:
             return self._model(section).model_validate(dict(value)).model_dump(mode="json")
         except ValidationError as broken:
-            first = broken.errors()[0]
-            where = ".".join(map(str, first["loc"])) or section
-            reason = first["msg"].removeprefix("Value error, ").removesuffix(".")
+            place, reason = wrong_places(broken)[0]
+            where = place or section
             raise InvalidParameter(where, f"{where} in section {section!r}: {reason}.") from None
 
     def _model(self, section: str) -> type[BaseModel]:

@@ -45,8 +45,11 @@ class ScheduleText(BaseModel):
         return Schedule(name=name, **self.model_dump())
 
 
-def schedules_section(check: Callable[[Schedule], object]) -> type[BaseModel]:
-    """The section `schedules`, by name. `check` raises InvalidParameter for a kind or parameters that are wrong."""
+def schedules_section(check: Callable[[Schedule], object], taken_prefix: str | None = None) -> type[BaseModel]:
+    """The section `schedules`, by name. `check` raises InvalidParameter for a kind or parameters that are wrong.
+
+    Names that begin with `taken_prefix` are of schedules that are configured elsewhere, and would be hidden by them.
+    """
 
     class Schedules(RootModel[dict[str, ScheduleText]]):
         root: dict[str, ScheduleText] = Field(default_factory=dict, max_length=1000)
@@ -56,13 +59,20 @@ def schedules_section(check: Callable[[Schedule], object]) -> type[BaseModel]:
             for name, text in self.root.items():
                 if not 0 < len(name) <= 200:
                     raise ValueError("a schedule's name has 1 to 200 characters")
-                try:
-                    check(text.named(name))
-                except InvalidParameter as wrong:
-                    raise ValueError(f"{name}: {wrong.message.removesuffix('.')}") from None
+                if taken_prefix is not None and name.startswith(taken_prefix):
+                    raise InvalidParameter(name, f"The schedule {name!r}: names that begin with {taken_prefix!r} are the mirrors' own. Take another.")
+                _refuse_wrong(name, text, check)
             return self
 
     return Schedules
+
+
+def _refuse_wrong(name: str, text: ScheduleText, check: Callable[[Schedule], object]) -> None:
+    try:
+        check(text.named(name))
+    except InvalidParameter as wrong:
+        told = wrong.message if repr(name) in wrong.message else f"The schedule {name!r}: {wrong.message}"
+        raise InvalidParameter(f"{name}.{wrong.parameter}", told) from None
 
 
 def named(section: Mapping[str, Any]) -> dict[str, Schedule]:

@@ -11,13 +11,14 @@ from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs import Kinds
 from service.jobs.mirror.book import FILE_NAME, MirrorBook, mirrors_section
-from service.jobs.mirror.definitions import MirrorText
+from service.jobs.mirror.definitions import SCHEDULE_PREFIX, MirrorText
 from service.jobs.mirror.kind import MirrorKind
 from service.runner.crew import Crew
 from service.runner.scheduler import order_by
 from service.settings import Settings
 from service.state.config import SECTIONS, ConfigStore
 from service.state.database import StateDatabase
+from service.state.places import wrong_places
 from service.state.schedules import named, schedules_section
 from service.stores.protocol import Store
 from service.wiring.stores import opener, own_endpoint
@@ -35,9 +36,12 @@ class Work:
 def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Callable[[str], None]) -> Work:
     """`touched` is told of buckets of the own store that a job wrote. Raises ConfigurationError."""
     own = own_endpoint(settings)
-    sections = {**SECTIONS, "mirrors": mirrors_section(own), "schedules": schedules_section(lambda schedule: order_by(kinds)(schedule))}
+    schedules_of = schedules_section(lambda schedule: order_by(kinds)(schedule), SCHEDULE_PREFIX)
+    sections = {**SECTIONS, "mirrors": mirrors_section(own), "schedules": schedules_of}
     config = ConfigStore(state, time.time, sections)
     file = settings.mirrors_file or settings.data_dir / FILE_NAME
+    if settings.mirrors_file is not None and not file.is_file():
+        raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")
     book = MirrorBook(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file)
     book.texts()  # a file that cannot be read is told at the start
     mirrors = MirrorKind(book, state, opener(settings, store), settings.data_dir, time.time, touched)
@@ -67,12 +71,14 @@ def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, schedules: Cal
 
 def _schedules(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
     """Those of the setting SCHEDULES."""
+    section = schedules_section(order_by(kinds), SCHEDULE_PREFIX)
     try:
-        return named(schedules_section(order_by(kinds)).model_validate(settings.schedules).model_dump(mode="json"))
+        return named(section.model_validate(settings.schedules).model_dump(mode="json"))
     except ValidationError as broken:
-        first = broken.errors(include_input=False)[0]
-        place = ".".join(("SCHEDULES", *map(str, first["loc"])))
-        raise ConfigurationError(f"{place}: {first['msg'].removeprefix('Value error, ')}.") from None
+        place, reason = wrong_places(broken)[0]
+        raise ConfigurationError(f"SCHEDULES.{place}: {reason}.") from None
+    except InvalidParameter as wrong:
+        raise ConfigurationError(f"SCHEDULES: {wrong.message}") from None
 
 
 def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
@@ -86,7 +92,16 @@ def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
         text = MirrorText.model_validate({"source": source, "buckets": [bucket] if settings.cloud_bucket else "all", **timing})
         text.named("cloud", own)
     except ValidationError as broken:
-        raise ConfigurationError(f"INFLUXDB_CLOUD_URL: {broken.errors(include_input=False)[0]['msg']}.") from None
+        place, reason = wrong_places(broken)[0]
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None
     except InvalidParameter as wrong:
-        raise ConfigurationError(f"The mirror of the settings, `cloud`: {wrong.message}") from None
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_in_settings(wrong.message)}") from None
     return text
+
+
+def _in_settings(message: str) -> str:
+    """The sentence about a member of a mirror, with the name of the setting that holds it."""
+    for member, setting in (("schedule=", "CLOUD_SCHEDULE="), ("refresh=", "CLOUD_REFRESH=")):
+        if message.startswith(member):
+            return setting + message.removeprefix(member)
+    return message

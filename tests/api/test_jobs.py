@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from service.api import jobs, problems
 from service.api.auth import FailedTries, requires
 from service.api.job_schemas import JobInfo
+from service.commands.jobs import list_jobs, what
 from service.domain.access import Principal, Scope
 from service.domain.schedule import Schedule
 from service.jobs import JobDesk
@@ -136,6 +137,10 @@ def test_a_job_is_followed_to_its_end_and_again_from_any_event(served: Served) -
     assert again[-1] == told[-1]
     assert not {one[0] for one in told[: len(told) // 2]} & {one[0] for one in again}
     assert events(served, job_id, **{"Last-Event-ID": "nonsense"})[-1] == told[-1]
+    lines_first = events(served, job_id)
+    assert (lines_first[0][1], lines_first[0][0].split(".")[0]) == ("log", "-1")
+    rest = events(served, job_id, **{"Last-Event-ID": lines_first[0][0]})
+    assert rest == lines_first[1:], "the line that came was told twice"
 
 
 def test_a_cancelled_job_is_run_again_from_its_checkpoint(served: Served) -> None:
@@ -218,6 +223,28 @@ def shell(served: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
 
 
+def test_what_a_job_is_about_is_told_in_a_few_words() -> None:
+    """A verification looked like a run in the list."""
+    assert what({"kind": "mirror", "parameters": {"mirror": "plant"}}) == "mirror plant"
+    assert what({"kind": "mirror", "parameters": {"mirror": "plant", "verify": True}}) == "mirror plant (verify)"
+    assert what({"kind": "mirror", "parameters": {"mirror": "plant", "dry_run": True, "again": True}}) == "mirror plant (dry run, again)"
+    assert what({"kind": "count", "parameters": {"n": 8}}) == "count"
+
+
+def test_a_list_with_a_long_error_fits_a_narrow_terminal(served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error took the place of all else: ids were cut, and states gone."""
+    monkeypatch.setenv("COLUMNS", "80")
+    job_id = served.trigger(3, fails=1).json()["id"]
+    served.runner.start()
+    while not served.http.get(f"/jobs/{job_id}").json()["error"]:
+        time.sleep(0.05)
+    error = served.http.get(f"/jobs/{job_id}").json()["error"]["message"]
+    list_jobs(limit=20, url=str(served.http.base_url), key=KEY)
+    shown = capsys.readouterr().out
+    assert f"│ {job_id} │ count" in shown
+    assert f"{job_id}: {error}" in shown
+
+
 def test_the_shell_lists_shows_watches_cancels_and_retries(served: Served) -> None:
     job_id = served.trigger(8, pause_s=0.1).json()["id"]
     assert json.loads(shell(served, "list", "--json").stdout)[0]["id"] == job_id
@@ -229,4 +256,6 @@ def test_the_shell_lists_shows_watches_cancels_and_retries(served: Served) -> No
     assert [json.loads(line)["event"] for line in shell(served, "watch", job_id, "--json").stdout.splitlines()][-1] == "job"
     shown = shell(served, "show", job_id).stdout
     assert "8/8 numbers" in shown
+    assert 'parameters   {"n": 8' in shown
+    assert "There is nothing at /jobs/../keys" in shell(served, "show", "../keys").stderr  # and not what /keys says
     assert "queued again by API_KEY" in shown

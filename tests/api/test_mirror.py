@@ -1,5 +1,7 @@
 """Mirrors over HTTP: configured, ordered, seen; and every wrong order refused with a sentence."""
 
+import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +10,19 @@ from typing import Any
 import httpx
 import pytest
 
+from service.api.config import EXAMPLES
+from service.commands.mirror import list_mirrors
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
+from service.errors import ConfigurationError
 from service.state.hidden import HIDDEN
 from tests.api.conftest import NOW_NS, Served, write
 from tests.support.servers import InfluxServer
 
 Json = dict[str, Any]
+
+
+CLOUD = {"influxdb_cloud_url": "http://cloud.test", "influxdb_cloud_token": "t", "influxdb_cloud_org": "o"}
 
 
 def source(influx: InfluxServer) -> Json:
@@ -178,10 +186,29 @@ def test_the_mirror_of_the_settings_is_there_at_once(serve: Callable[..., Served
 
 def test_mirrors_of_a_file_are_taken_when_it_changes(serve: Callable[..., Served], influx: InfluxServer, filled: str, tmp_path: Path) -> None:
     file = tmp_path / "mirrors.yaml"
+    file.touch()
     http, _ = serve(mirrors_file=file)
     file.write_text(f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n  buckets: ['{filled}']\n  schedule: null\n")
     assert [one["name"] for one in http.get("/mirror").json()["mirrors"]] == ["lab"]
     assert finished(http, http.post("/mirror/trigger").json()["jobs"][0])["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"mirrors_file": "/no/such/mirrors.yaml"}, "MIRRORS_FILE names /no/such/mirrors.yaml, and there is no such file"),
+        ({**CLOUD, "cloud_schedule": "hourly"}, "CLOUD_SCHEDULE='hourly' is no cron expression"),
+        ({**CLOUD, "cloud_refresh": "5m"}, "CLOUD_REFRESH='5m' is not an interval"),
+        ({**CLOUD, "influxdb_cloud_url": "cloud.test"}, "source.url: this is no address"),
+        (
+            {"schedules": {"n": {"kind": "mirror", "parameters": {"mirror": "x"}, "cron": "* * * * *"}}},
+            "SCHEDULES: The schedule 'n': There is no mirror",
+        ),
+    ],
+)
+def test_settings_of_mirrors_that_cannot_work_are_refused_at_the_start(serve: Callable[..., Served], settings: Json, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+        serve(**settings)
 
 
 def test_a_source_bucket_that_is_missing_fails_with_its_name(serve: Callable[..., Served], influx: InfluxServer) -> None:
@@ -189,8 +216,34 @@ def test_a_source_bucket_that_is_missing_fails_with_its_name(serve: Callable[...
     configured(http, lab=by_hand(influx, "no such bucket")).raise_for_status()
     done = finished(http, http.post("/mirror/trigger").json()["jobs"][0])
     assert done["state"] == "failed"
-    assert "There is no bucket 'no such bucket'" in done["error"]["message"]
+    assert "has no bucket 'no such bucket'. Is it spelled so" in done["error"]["message"]
     assert parts.store.buckets() == []
+
+
+def test_the_examples_of_the_manual_and_of_the_page_are_taken(
+    serve: Callable[..., Served], influx: InfluxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manual's schedules named a kind that is none, and no mirror."""
+    monkeypatch.setenv("SOURCE_TOKEN", influx.token)
+    http, _ = serve()
+    for section, example in EXAMPLES.items():
+        if section == "mirrors":
+            example = {"value": {"plant": {**example["value"]["plant"], "schedule": None}}}
+        assert http.put(f"/config/{section}", json=example["value"]).status_code == 200, section
+    page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
+    written = json.loads(page.split("```json\n")[1].split("```")[0])
+    assert http.put("/config/schedules", json={name: {**one, "enabled": False} for name, one in written.items()}).status_code == 200
+
+
+def test_the_list_on_the_shell_says_what_went_wrong_last(
+    serve: Callable[..., Served], influx: InfluxServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    http, _ = serve()
+    configured(http, lab=by_hand(influx, "no such bucket")).raise_for_status()
+    finished(http, http.post("/mirror/trigger").json()["jobs"][0])
+    list_mirrors(url=str(http.base_url), key=http.headers["X-API-Key"])
+    assert "lab: The source" in (shown := capsys.readouterr().out)
+    assert "has no bucket 'no such bucket'" in shown
 
 
 def test_the_gateways_own_bucket_goes_out_to_an_influxdb(serve: Callable[..., Served], influx: InfluxServer) -> None:

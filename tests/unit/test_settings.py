@@ -56,6 +56,8 @@ def test_a_secrets_directory_that_is_none_is_named() -> None:
         ("EMBEDDED_SHARD", "raw"),
         ("DEFAULT_EVERY", "often"),
         ("LOG_LEVEL", "loud"),
+        ("SCHEDULES", "{x"),
+        ("SCHEDULES", "[]"),
     ],
 )
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

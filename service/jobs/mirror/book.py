@@ -16,6 +16,7 @@ from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.definitions import MirrorText
 from service.jobs.mirror.overlaps import refuse_overlaps
+from service.state.places import wrong_places
 
 FILE_NAME = "mirrors.yaml"
 
@@ -118,5 +119,5 @@ def read_file(path: Path) -> dict[str, MirrorText]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
         raise ConfigurationError(f"{path} cannot be read: {type(broken).__name__}") from None
     except ValidationError as broken:
-        places = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in broken.errors(include_input=False))
-        raise ConfigurationError(f"{path}: {places}") from None
+        places = "; ".join(f"{place}: {reason}" for place, reason in wrong_places(broken))
+        raise ConfigurationError(f"{path}: {places}.") from None

@@ -4,6 +4,7 @@ Both sides are asked. A bucket that another mirror writes is refused, and one th
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from service.domain.mirror import LOG_BUCKET, BucketPair, Endpoint, Mirror
 from service.domain.schema import Bucket, BucketSpec
@@ -16,6 +17,14 @@ from service.state.mirror_ledger import pairs_of
 from service.stores.protocol import Store
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Those to be looked at, and those whose bucket the target lacks and nobody made."""
+
+    there: list[BucketPair]
+    lacking: list[BucketPair]
+
+
 class BucketPairs:
     """Finds them. `book` and `database` know what other mirrors write."""
 
@@ -23,8 +32,8 @@ class BucketPairs:
         self._book = book
         self._database = database
 
-    def of(self, mirror: Mirror, source: Store, target: Store, bucket: str | None, dry: bool) -> list[BucketPair]:
-        """The pairs of `mirror`, or those of one `bucket` of the source. Buckets that the target lacks are made, or left out when `dry`.
+    def of(self, mirror: Mirror, source: Store, target: Store, bucket: str | None, looks: bool) -> Pairs:
+        """The pairs of `mirror`, or those of one `bucket` of the source. Buckets that the target lacks are made, unless it only `looks`.
 
         Raises InvalidParameter: no such pair, or two mirrors that write one bucket. UnknownBucket: the source lacks it.
         """
@@ -37,12 +46,13 @@ class BucketPairs:
         present = {one.name for one in _buckets("target", mirror.target, target)}
         for pair in wanted:
             if pair.source not in there:
-                raise UnknownBucket(pair.source, [name for name in there if name.lower() == pair.source.lower()])
-            if pair.target not in present and not dry:
+                raise _lacks(mirror, pair.source, there)
+            if pair.target not in present and not looks:
                 spec = there[pair.source]
                 with told_by("target", mirror.target):
                     target.create_bucket(BucketSpec(pair.target, spec.description, spec.retention_ns))
-        return [pair for pair in wanted if not dry or pair.target in present]
+        lacking = [pair for pair in wanted if looks and pair.target not in present]
+        return Pairs([pair for pair in wanted if pair not in lacking], lacking)
 
     def _refuse_overlaps(self, mirror: Mirror, pairs: list[BucketPair]) -> None:
         targets = {pair.target for pair in pairs}
@@ -58,6 +68,14 @@ class BucketPairs:
 def _all(mirror: Mirror, there: Mapping[str, object]) -> list[BucketPair]:
     """Every bucket of the source; where the mirror tells in the target what it does, not the one for that."""
     return [BucketPair(name, name) for name in sorted(there) if not (mirror.log_in_target and name == LOG_BUCKET)]
+
+
+def _lacks(mirror: Mirror, bucket: str, there: Mapping[str, object]) -> UnknownBucket:
+    """The source shows no such bucket to its token."""
+    near = [name for name in there if name.lower() == bucket.lower()]
+    spelled = "Is it spelled so, and may the mirror's source.token read it?"
+    hint = f"Did you mean {', '.join(map(repr, near))}?" if near else spelled
+    return UnknownBucket(bucket, near, f"The source ({mirror.source}) has no bucket {bucket!r}. {hint}")
 
 
 def _buckets(role: str, endpoint: Endpoint, store: Store) -> list[Bucket]:

@@ -2,10 +2,11 @@
 
 import os
 import re
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from service.domain.durations import parse_duration
 from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror, OnConflict
@@ -14,10 +15,12 @@ from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
 from service.jobs.mirror.overlaps import refuse_senseless
 from service.state.hidden import HIDDEN
+from service.state.places import VARIANT
 
 KIND = "mirror"
 SCHEDULE_PREFIX = "mirror "
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
+_URL = re.compile(r"https?://[^\s@]+")
 _SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB)", re.ASCII)
 _SIZES = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
@@ -29,10 +32,17 @@ class InfluxText(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    url: str = Field(pattern=r"^https?://[^\s@]+$", max_length=500)
+    url: str = Field(max_length=500)
     org: str = Field(min_length=1, max_length=200)
     token: str | None = Field(None, min_length=1, max_length=1000)
     token_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if not _URL.fullmatch(url):
+            raise ValueError("this is no address: write it like http://127.0.0.1:8086, without a user or password")
+        return url
 
     @model_validator(mode="after")
     def _has_one_token(self) -> Self:
@@ -52,14 +62,40 @@ class PairText(BaseModel):
     target: str | None = Field(None, min_length=1)
 
 
+def _form_of_side(value: object) -> str | None:
+    return f"{VARIANT}influxdb" if isinstance(value, (Mapping, InfluxText)) else f"{VARIANT}own" if isinstance(value, str) else None
+
+
+def _form_of_bucket(value: object) -> str | None:
+    return f"{VARIANT}pair" if isinstance(value, (Mapping, PairText)) else f"{VARIANT}name" if isinstance(value, str) else None
+
+
+def _form_of_buckets(value: object) -> str | None:
+    return f"{VARIANT}listed" if isinstance(value, (list, tuple)) else f"{VARIANT}all" if value == "all" else None
+
+
+SideText = Annotated[
+    Annotated[InfluxText, Tag(f"{VARIANT}influxdb")] | Annotated[Literal["store", "embedded"], Tag(f"{VARIANT}own")],
+    Discriminator(_form_of_side, "form", "write an InfluxDB with url, org and token, or store"),
+]
+BucketText = Annotated[
+    Annotated[str, Field(min_length=1), Tag(f"{VARIANT}name")] | Annotated[PairText, Tag(f"{VARIANT}pair")],
+    Discriminator(_form_of_bucket, "form", "write a bucket's name, or source and target"),
+]
+BucketsText = Annotated[
+    Annotated[list[BucketText], Tag(f"{VARIANT}listed")] | Annotated[Literal["all"], Tag(f"{VARIANT}all")],
+    Discriminator(_form_of_buckets, "form", "write a list of buckets, or all"),
+]
+
+
 class MirrorText(BaseModel):
     """A mirror under its name."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    source: InfluxText | Literal["store", "embedded"]
-    target: InfluxText | Literal["store", "embedded"] = "store"
-    buckets: list[str | PairText] | Literal["all"] = "all"
+    source: SideText
+    target: SideText = "store"
+    buckets: BucketsText = "all"
     measurements: list[str] = Field(default_factory=list)
     mode: Literal["raw", "downsample"] = "raw"
     every: str = "10m"
@@ -86,8 +122,8 @@ class MirrorText(BaseModel):
             raise InvalidParameter("name", f"{name!r} is no name of a mirror. Use 1 to 60 letters, digits, dots, dashes and underscores.")
         mirror = Mirror(
             name=name,
-            source=_endpoint(self.source, own),
-            target=_endpoint(self.target, own),
+            source=_endpoint(self.source, own, "source"),
+            target=_endpoint(self.target, own, "target"),
             buckets=None if self.buckets == "all" else tuple(_pair(one) for one in self.buckets),
             measurements=tuple(self.measurements),
             windows=Windows(parse_duration(self.every, "every"), self.fn) if self.mode == "downsample" else None,
@@ -113,7 +149,12 @@ class MirrorText(BaseModel):
         if self.schedule is None and self.refresh is None:
             return None
         timing: dict[str, Any] = {"every": self.refresh} if self.refresh is not None else {"cron": self.schedule, "zone": self.zone}
-        return Schedule(f"{SCHEDULE_PREFIX}{name}", KIND, {"mirror": name}, enabled=self.enabled, at_start=self.at_start, **timing)
+        try:
+            return Schedule(f"{SCHEDULE_PREFIX}{name}", KIND, {"mirror": name}, enabled=self.enabled, at_start=self.at_start, **timing)
+        except InvalidParameter as wrong:
+            if wrong.parameter != "cron":
+                raise
+            raise InvalidParameter("schedule", wrong.message.replace("cron=", "schedule=", 1)) from None
 
 
 def parse_size(text: str, parameter: str) -> int:
@@ -133,20 +174,18 @@ def endpoint_at(url: str, org: str, token: str) -> Endpoint:
     return Endpoint(url.rstrip("/"), org, token, address, not here)
 
 
-def _endpoint(text: InfluxText | str, own: Endpoint) -> Endpoint:
+def _endpoint(text: InfluxText | str, own: Endpoint, side: str) -> Endpoint:
     if isinstance(text, str):
         if text != OWN_STORE and own.address != EMBEDDED:
-            raise InvalidParameter(
-                "target", f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store."
-            )
+            raise InvalidParameter(side, f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.")
         return own
     token = text.token if text.token is not None else os.environ.get(text.token_env or "", "")
     if not token:
-        raise InvalidParameter("token_env", f"The environment variable {text.token_env} is not set in the gateway's process, or empty.")
+        raise InvalidParameter(f"{side}.token_env", f"The environment variable {text.token_env} is not set in the gateway's process, or empty.")
     try:
         return endpoint_at(text.url, text.org, token)
     except ValueError as broken:
-        raise InvalidParameter("url", f"{text.url!r} is no address of an InfluxDB ({broken}).") from None
+        raise InvalidParameter(f"{side}.url", f"{text.url!r} is no address of an InfluxDB ({broken}).") from None
 
 
 def _pair(text: str | PairText) -> BucketPair:

@@ -16,7 +16,7 @@ from service.domain.mirror_slices import SliceState
 from service.domain.timerange import TimeRange, parse_range
 from service.errors import CallerError, FluxgateError, InvalidParameter, MirrorConflict, MirrorIncomplete
 from service.jobs.mirror.book import MirrorBook
-from service.jobs.mirror.buckets import BucketPairs
+from service.jobs.mirror.buckets import BucketPairs, Pairs
 from service.jobs.mirror.copying import Copier
 from service.jobs.mirror.definitions import KIND
 from service.jobs.mirror.ground import Ground, Links, ground_of
@@ -25,7 +25,7 @@ from service.jobs.mirror.pair import PairReport, PairRun, Work
 from service.jobs.mirror.patience import Budget, Once, Patience
 from service.jobs.mirror.rejects import DeadLetters
 from service.jobs.mirror.sides import Side
-from service.jobs.mirror.telling import lacking, result_of, sentence, worst
+from service.jobs.mirror.telling import foreseen, lacking, result_of, sentence, slices_of, worst
 from service.jobs.mirror.verifying import Verifier
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
@@ -98,7 +98,8 @@ class MirrorKind:
             links = self._links(mirror, context, journal, source, target)
             if mirror.log_in_target and not dry:
                 journal.beyond = TargetLog(target.store, self._clock)
-            pairs = links.patience.call(lambda: self._pairs.of(mirror, source.store, target.store, bucket, dry))
+            looks = dry or bool(parameters.get("verify"))
+            pairs = links.patience.call(lambda: self._pairs.of(mirror, source.store, target.store, bucket, looks))
             if parameters.get("verify"):
                 return self._verify(mirror, pairs, source.store, target.store, links)
             return self._mirror(mirror, pairs, parameters, source.store, target.store, links)
@@ -106,10 +107,10 @@ class MirrorKind:
     def diff(self, mirror: Mirror, bucket: str, span: TimeRange) -> Json:
         """Which series of a bucket differ in which hours of `span`, as the two sides answer now. Raises InvalidParameter, StoreError."""
         with self._sides(mirror) as (source, target):
-            pair = self._pairs.of(mirror, source.store, target.store, bucket, dry=True)
-            if not pair:
+            pairs = self._pairs.of(mirror, source.store, target.store, bucket, looks=True)
+            if not pairs.there:
                 raise InvalidParameter("bucket", f"The target ({mirror.target}) has no copy of {bucket!r} yet. Run the mirror first.")
-            return Verifier(self._ground(mirror, pair[0], source.store, target.store), Once()).diff(span)
+            return Verifier(self._ground(mirror, pairs.there[0], source.store, target.store), Once()).diff(span)
 
     @contextmanager
     def _sides(self, mirror: Mirror) -> Iterator[tuple[OpenStore, OpenStore]]:
@@ -131,33 +132,39 @@ class MirrorKind:
         there = Side("target", mirror.target, target, pair.target, None, stamped)
         return ground_of(mirror, pair, here, there, int(self._clock() * 1e9))
 
-    def _mirror(self, mirror: Mirror, pairs: list[BucketPair], parameters: Mapping[str, Any], source: Store, target: Store, links: Links) -> Json:
+    def _mirror(self, mirror: Mirror, pairs: Pairs, parameters: Mapping[str, Any], source: Store, target: Store, links: Links) -> Json:
         """Run over all pairs. What is wrong with one does not keep the others; it fails the run at its end."""
         work = Work(_span(parameters), bool(parameters.get("dry_run")), bool(parameters.get("again")))
         letters = DeadLetters(self._directory, mirror.name)
         reports: dict[BucketPair, PairReport] = {}
         wrong: list[FluxgateError] = []
-        for pair in pairs:
+        for pair in pairs.there:
             try:
-                reports[pair] = self._one(mirror, pair, work, source, target, letters, links)
+                reports[pair] = self._one(mirror, pair, work, source, target, letters, links, sum(one.compared for one in reports.values()))
             except (CallerError, MirrorConflict) as broken:
                 links.tell("error", f"{pair}: {broken.message}")
                 wrong.append(broken)
                 continue
-            links.context.progress(reports[pair].compared, reports[pair].compared, "slices")
+            links.context.progress(done := sum(one.compared for one in reports.values()), done, "slices")
             links.tell(*sentence(pair, reports[pair], work.dry, letters.path))
+        for pair in pairs.lacking:
+            links.tell("info", f"{pair}: the target has no bucket {pair.target!r} yet; a run makes it and copies everything.")
+            reports[pair] = PairReport(target_lacks_bucket=True)
         if wrong:
             raise wrong[0]
         if not work.dry and any(one.states[SliceState.DIFFERENT] for one in reports.values()):
             raise MirrorIncomplete(lacking(mirror, reports))
-        state = worst(one.states for one in reports.values()) if work.dry else self._standing(mirror, pairs, links)
+        state = foreseen(reports.values()) if work.dry else self._standing(mirror, pairs.there, links)
         return {"mirror": mirror.name, "dry_run": work.dry, "state": state.value, "pairs": [result_of(pair, one) for pair, one in reports.items()]}
 
-    def _one(self, mirror: Mirror, pair: BucketPair, work: Work, source: Store, target: Store, letters: DeadLetters, links: Links) -> PairReport:
+    def _one(
+        self, mirror: Mirror, pair: BucketPair, work: Work, source: Store, target: Store, letters: DeadLetters, links: Links, before: int
+    ) -> PairReport:
+        """`before`: slices of the pairs before this one."""
         ground = links.patience.call(lambda: self._ground(mirror, pair, source, target))
         copier = Copier(ground.source, ground.target, mirror.on_conflict, links.context.check, letters.add)
         ledger = PairLedger(self._database, mirror.name, pair.source, pair.target)
-        run = PairRun(ground, ledger, copier, links, work)
+        run = PairRun(ground, ledger, copier, links, work, before)
         try:
             return run.run()
         finally:
@@ -171,17 +178,22 @@ class MirrorKind:
         states = [{SliceState(name): count for name, count in one.states.items()} for one in totals]
         refused = sum(one.rejected for one in totals)
         if refused:
-            links.tell("warning", f"{refused:,} values are not on the target, because it refused them. `again` tries them once more.")
+            told = f"{refused:,} values are not on the target as the source has them, because it refused them. `again` tries them once more."
+            links.tell("warning", told)
         return worst(states)
 
-    def _verify(self, mirror: Mirror, pairs: list[BucketPair], source: Store, target: Store, links: Links) -> Json:
-        told = []
-        for pair in pairs:
+    def _verify(self, mirror: Mirror, pairs: Pairs, source: Store, target: Store, links: Links) -> Json:
+        told: list[Json] = []
+        for pair in pairs.there:
             ground = links.patience.call(lambda pair=pair: self._ground(mirror, pair, source, target))  # type: ignore[misc]
-            found = Verifier(ground, links.patience, links.tell).verify(links)
-            told.append({"source": pair.source, "target": pair.target, **found})
+            found = Verifier(ground, links.patience, links.tell).verify(links, sum(one["slices"] for one in told))
+            told.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": False, **found})
             level = "info" if found["equal"] else "error"
-            links.tell(level, f"{pair}: {found['points']:,} points in {found['slices']} slices, of which {found['different']} differ.")
+            links.tell(level, f"{pair}: {found['points']:,} points in {slices_of(found['slices'])}, of which {found['different']} differ.")
+        for pair in pairs.lacking:
+            links.tell("error", f"{pair}: the target has no bucket {pair.target!r}.")
+            nothing = {"equal": False, "slices": 0, "points": 0, "different": 0, "differing": []}
+            told.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": True, **nothing})
         return {"mirror": mirror.name, "equal": all(one["equal"] for one in told), "pairs": told}
 
 

@@ -46,6 +46,7 @@ class Work:
 class PairReport:
     """What a run found and did: slices compared by counts and by values, copied, and in each state; points copied, rejected and deleted."""
 
+    target_lacks_bucket: bool = False
     compared: int = 0
     summed: int = 0
     copied_slices: int = 0
@@ -58,14 +59,15 @@ class PairReport:
 
 
 class PairRun:
-    """One run over the pair of `ground`; `report` says what came of it, also when it is broken off."""
+    """One run over the pair of `ground`; `report` says what came of it, also when it is broken off. `before`: slices of the pairs before this one."""
 
-    def __init__(self, ground: Ground, ledger: PairLedger, copier: Copier, links: Links, work: Work) -> None:
+    def __init__(self, ground: Ground, ledger: PairLedger, copier: Copier, links: Links, work: Work, before: int) -> None:
         self._ground = ground
         self._ledger = ledger
         self._copier = copier
         self._links = links
         self._work = work
+        self._before = before
         self._halver = Halver(links.patience, links.tell)
         self._reader = SliceReader(ground, self._halver)
         self._settler = Settler(ground, links, self._reader)
@@ -148,7 +150,7 @@ class PairRun:
         while done < len(starts):
             left, counted = islice(starts, done, None), islice(counts, done, None)
             group = next(batches(left, counted, self._ground.step_ns, self._most_points))
-            self._links.context.progress(done, len(starts), "slices")
+            self._progress(done, len(starts))
             self._links.budget.spend()
             copied, waits, began = self.report.copied, self._links.patience.waits, self._links.clock()
             records = act(group)
@@ -158,7 +160,10 @@ class PairRun:
             for record in records:
                 self._count(record)
             done = bisect_left(starts, group.stop_ns, done)
-        self._links.context.progress(len(starts), len(starts), "slices")
+        self._progress(len(starts), len(starts))
+
+    def _progress(self, done: int, total: int) -> None:
+        self._links.context.progress(self._before + done, self._before + total, "slices")
 
     def _count(self, record: SliceRecord) -> None:
         self.report.states[record.state] += 1

@@ -24,6 +24,7 @@ SeriesDigests = Mapping[SeriesName, SeriesDigest]
 SeriesCounts = Counter[SeriesName]
 """How many points each series has, by measurement, tags, field and type."""
 _SETTINGS = {"INFLUXDB_URL": "url", "INFLUXDB_TOKEN": "token", "INFLUXDB_ORG": "org"}
+_NEEDED = {"source": "read the buckets that are mirrored", "target": "read and write the buckets that are mirrored"}
 
 
 @contextmanager
@@ -37,6 +38,7 @@ def told_by(role: str, endpoint: Endpoint) -> Iterator[None]:
             message = broken.message
             for setting, member in _SETTINGS.items() if endpoint.url is not None else ():
                 message = message.replace(setting, f"the mirror's {role}.{member}")
+            message = message.replace("read and write the buckets served", _NEEDED[role])
             broken.message = before + message
             broken.args = (broken.message,)
         raise

@@ -16,9 +16,20 @@ def worst(states: Iterable[Mapping[SliceState, int]]) -> SliceState:
     return next((state for state in worst_first if state in found), SliceState.EQUAL)
 
 
+def foreseen(reports: Iterable[PairReport]) -> SliceState:
+    """What a dry run found."""
+    reports = list(reports)
+    return SliceState.DIFFERENT if any(one.target_lacks_bucket for one in reports) else worst(one.states for one in reports)
+
+
+def slices_of(count: int) -> str:
+    return "1 slice" if count == 1 else f"{count} slices"
+
+
 def result_of(pair: BucketPair, report: PairReport) -> Json:
     return {
-        "source": pair.source, "target": pair.target, "compared": report.compared, "summed": report.summed, "copied_slices": report.copied_slices,
+        "source": pair.source, "target": pair.target, "target_lacks_bucket": report.target_lacks_bucket,
+        "compared": report.compared, "summed": report.summed, "copied_slices": report.copied_slices,
         "copied_points": report.copied, "rejected": report.rejected, "deleted": report.deleted,
         "slices": {state.value: report.states[state] for state in SliceState}, "differing": report.differing, "would_delete": report.would_delete,
     }  # fmt: skip
@@ -27,12 +38,14 @@ def result_of(pair: BucketPair, report: PairReport) -> Json:
 def sentence(pair: BucketPair, report: PairReport, dry: bool, letters: Path) -> tuple[str, str]:
     """Level and line. `letters` is the dead-letter file."""
     if dry:
-        return "info", f"{pair}: {report.compared} slices compared, {report.states[SliceState.DIFFERENT]} would be copied."
-    done = f"{pair}: {report.compared} slices compared, {report.copied_slices} copied with {report.copied:,} points"
+        gone = sum(int(str(one["points"])) for one in report.would_delete)
+        removed = f", and {gone:,} points removed" if gone else ""
+        return "info", f"{pair}: {slices_of(report.compared)} compared, {report.states[SliceState.DIFFERENT]} would be copied{removed}."
+    done = f"{pair}: {slices_of(report.compared)} compared, {report.copied_slices} copied with {report.copied:,} points"
     if report.states[SliceState.PARTIAL]:
         return "error", f"{done}. PARTIAL: the target refused {report.rejected:,} values; {letters} has each with the reason."
     if report.states[SliceState.EXTRA]:
-        return "warning", f"{done}. {report.states[SliceState.EXTRA]} slices of the target hold points that the source has not (deleted there?)."
+        return "warning", f"{done}. In {slices_of(report.states[SliceState.EXTRA])} the target has points that the source has not (deleted there?)."
     return "info", f"{done}."
 
 

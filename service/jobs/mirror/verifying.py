@@ -27,21 +27,21 @@ class Verifier:
         self._ground = ground
         self._reader = SliceReader(ground, Halver(patience, tell))
 
-    def verify(self, links: Links) -> dict[str, Any]:
-        """Slices and points looked at, and the slices that differ."""
+    def verify(self, links: Links, before: int = 0) -> dict[str, Any]:
+        """Slices and points looked at, and the slices that differ. `before`: slices of the pairs before this one, for the progress."""
         ground, wrong, points, slices = self._ground, list[int](), 0, 0
         for span in ground.cut([aligned(ground.extent(), ground.step_ns)]):
             here, there = self._reader.tallies(span, ground.step_ns)
             starts = sorted({*here, *there})
             counts = [max(here.get(one, SliceDigest()).count, there.get(one, SliceDigest()).count) for one in starts]
             for group in batches(starts, counts, ground.step_ns, _MOST_POINTS):
-                links.context.progress(slices, len(starts), "slices")
+                links.context.progress(before + slices, before + len(starts), "slices")
                 links.budget.spend()
                 source, target = self._reader.digests(group, ground.step_ns)
                 wrong += list(differing(source, target))
                 points += sum(one.count for one in source.values())
                 slices += sum(1 for one in starts if is_in(one, group))
-        links.context.progress(slices, slices, "slices")
+        links.context.progress(before + slices, before + slices, "slices")
         told = [format_time(slice_range(one, ground.step_ns).start_ns) for one in wrong[:_LISTED]]
         return {"equal": not wrong, "slices": slices, "points": points, "different": len(wrong), "differing": told}
 

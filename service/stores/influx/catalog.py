@@ -196,7 +196,10 @@ class Catalog:
             if self._org_id is None:
                 orgs = _dicts(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
                 if not orgs or "id" not in orgs[0]:
-                    raise StoreDenied(f"InfluxDB shows no organization {self._transport.org!r} to this token. Check INFLUXDB_ORG.")
+                    raise StoreDenied(
+                        f"InfluxDB shows no organization {self._transport.org!r} to this token, and a bucket cannot be made without."
+                        " Check INFLUXDB_ORG, let the token read the organization, or make the bucket by hand."
+                    )
                 self._org_id = str(orgs[0]["id"])
             return self._org_id
 

@@ -24,6 +24,8 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, bucket: str | 
         )
     if status == 404 and bucket is not None and "bucket" in reason:
         return UnknownBucket(bucket)
+    if status == 404 and "organization" in reason and "not found" in reason:
+        return StoreDenied(f"InfluxDB has no such organization ({reason}). Check INFLUXDB_ORG.")
     if status == 429:
         return _throttled(headers, reason)
     if status in (408, 504):

@@ -138,7 +138,7 @@ def test_the_section_schedules_is_checked_when_it_is_put(clockwork: Clockwork) -
     def check(schedule: Schedule) -> None:
         order_by(KINDS)(schedule)
 
-    config = ConfigStore(clockwork.database, lambda: clockwork.now, {"schedules": schedules_section(check)})
+    config = ConfigStore(clockwork.database, lambda: clockwork.now, {"schedules": schedules_section(check, "mirror ")})
     assert config.get("schedules").value == {}
     stored = config.put("schedules", {"nightly": {"kind": "count", "parameters": COUNT, "cron": "30 2 * * *", "zone": "Europe/Berlin"}})
     assert named(stored.value) == named(config.get("schedules").value)
@@ -148,9 +148,14 @@ def test_the_section_schedules_is_checked_when_it_is_put(clockwork: Clockwork) -
         ({"every": "10m"}, "HH:MM:SS"),
         ({"every": "00:10:00", "kind": "nothing"}, "no kind of job 'nothing'"),
         ({"every": "00:10:00", "parameters": {}}, "no whole number"),
-        ({"every": "00:10:00", "colour": "red"}, "Extra inputs"),
+        ({"every": "00:10:00", "colour": "red"}, "there is no such member"),
         ({"every": "00:10:00", "missed": "never"}, "run_once"),
     ]:
         with pytest.raises(InvalidParameter, match=says):
             config.put("schedules", {"nightly": {"kind": "count", "parameters": COUNT, **wrong}})
+    with pytest.raises(InvalidParameter, match="The schedule 'nightly': every='10m'") as refused:
+        config.put("schedules", {"nightly": {"kind": "count", "parameters": COUNT, "every": "10m"}})
+    assert refused.value.parameter == "nightly.every"
+    with pytest.raises(InvalidParameter, match="names that begin with 'mirror ' are the mirrors' own"):
+        config.put("schedules", {"mirror plant": {"kind": "count", "parameters": COUNT, "every": "00:10:00"}})
     assert config.get("schedules").version == 1

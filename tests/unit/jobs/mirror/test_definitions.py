@@ -17,6 +17,7 @@ from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.book import MirrorBook, mirrors_section
 from service.jobs.mirror.definitions import MirrorText, endpoint_at, parse_size
 from service.jobs.mirror.overlaps import refuse_overlaps
+from service.state.places import wrong_places
 from tests.support.mirrors import A, B, side
 
 OWN = Endpoint(None, "", "", EMBEDDED, is_remote=False)
@@ -30,7 +31,7 @@ def refused(section: Any, own: Endpoint = OWN) -> str:
         mirrors_section(own).model_validate(section)
     if isinstance(caught.value, InvalidParameter):
         return f"{caught.value.parameter}: {caught.value.message}"
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in caught.value.errors(include_input=False))
+    return "; ".join(f"{place}: {reason}" for place, reason in wrong_places(caught.value))
 
 
 def test_the_defaults_are_those_of_the_manual() -> None:
@@ -60,19 +61,22 @@ def test_every_member_arrives() -> None:
 
 
 WRONG: list[tuple[str, Mapping[str, Any], str]] = [
-    ("an unknown member", {"bukets": ["W"]}, "bukets: Extra inputs are not permitted"),
-    ("a source that is no store", {"source": "influx"}, "source"),
-    ("an address without a scheme", {"source": side("a.test:8086")}, "url: String should match pattern"),
+    ("an unknown member", {"bukets": ["W"]}, "m.bukets: there is no such member"),
+    ("a source that is no store", {"source": "influx"}, "m.source: Input should be 'store' or 'embedded'"),
+    ("a source that is a list", {"source": ["store"]}, "m.source: write an InfluxDB with url, org and token, or store"),
+    ("a bucket that is a number", {"buckets": [7]}, "m.buckets.0: write a bucket's name, or source and target"),
+    ("a pair with other members", {"buckets": [{"from": "W"}]}, "m.buckets.0.source: Field required; m.buckets.0.from: there is no such member"),
+    ("an address without a scheme", {"source": side("a.test:8086")}, "m.source.url: this is no address: write it like http://127.0.0.1:8086"),
     ("a port that is none", {"source": side("http://a.test:99999")}, "is no address of an InfluxDB"),
     ("an empty token", {"source": side(A, token="")}, "token: String should have at least 1 character"),
     ("a token that is only the stars shown", {"source": side(A, token="***")}, "write the token"),
     ("no token", {"source": {"url": A, "org": "o"}}, "give either token, or token_env (the name of an environment variable)"),
     ("two tokens", {"source": {**side(A), "token_env": "X"}}, "give either token, or token_env"),
-    ("a variable that is not set", {"source": {"url": A, "org": "o", "token_env": "FLUXGATE_NOT_SET"}}, "variable FLUXGATE_NOT_SET is not set"),
+    ("a variable that is not set", {"source": {"url": A, "org": "o", "token_env": "FLUXGATE_NOT_SET"}}, "m.source.token_env: The mirror 'm': The"),
     ("no organisation", {"source": {"url": A, "org": "", "token": "t"}}, "org: String should have at least 1 character"),
     ("no bucket", {"buckets": []}, "names no bucket. Name some, or write all"),
     ("an empty pair", {"buckets": [{"source": ""}]}, "source: String should have at least 1 character"),
-    ("a word for all buckets", {"buckets": "every"}, "Input should be 'all'"),
+    ("a word for all buckets", {"buckets": "every"}, "m.buckets: write a list of buckets, or all"),
     ("an unknown mode", {"mode": "exact"}, "mode: Input should be 'raw' or 'downsample'"),
     ("an unknown function", {"mode": "downsample", "fn": "average"}, "fn: Input should be 'mean', 'min'"),
     ("a length without a unit", {"mode": "downsample", "every": "10"}, "every='10' is not a duration. Write a whole number and one unit"),
@@ -84,7 +88,7 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("a full rescan that is no length", {"full_rescan": "x"}, "full_rescan='x' is not a duration"),
     ("a budget without a unit", {"budget": "300"}, "budget='300' is no size. Write a whole number and kB, MB or GB: 300MB"),
     ("a policy that is none", {"on_conflict": "ignore"}, "on_conflict: Input should be 'fail', 'skip' or 'as_string'"),
-    ("a schedule that is none", {"schedule": "hourly"}, "minute hour day-of-month month day-of-week"),
+    ("a schedule that is none", {"schedule": "hourly"}, "m.schedule: The mirror 'm': schedule='hourly' is no cron"),
     ("a minute that is none", {"schedule": "61 * * * *"}, "minute hour day-of-month month day-of-week"),
     ("a zone that is none", {"zone": "Mars/Olympus"}, "Mars/Olympus"),
     ("a refresh that is none", {"refresh": "10m"}, "HH:MM:SS"),

@@ -52,7 +52,7 @@ class TestTheFirstRuns:
         assert equal(stage)
         assert stage.pair()["copied_points"] == 0
         assert stage.run(verify=True)["pairs"][0] == {
-            "source": "W", "target": "W", "equal": True, "slices": 2, "points": 4, "different": 0, "differing": [],
+            "source": "W", "target": "W", "target_lacks_bucket": False, "equal": True, "slices": 2, "points": 4, "different": 0, "differing": [],
         }  # fmt: skip
 
     def test_a_target_that_is_filled_with_the_same_is_compared_and_not_copied(self, stage: Stage) -> None:
@@ -147,7 +147,7 @@ class TestExtraPoints:
         found = stage.run(context)
         assert (found["state"], found["pairs"][0]["slices"]["extra"]) == ("extra", 1)
         assert context.lines[-1][0] == "warning"
-        assert "1 slices of the target hold points that the source has not (deleted there?)" in context.lines[-1][1]
+        assert "In 1 slice the target has points that the source has not (deleted there?)" in context.lines[-1][1]
         for days in (0, 0, 0.1):
             stage.wait(days)
             assert (stage.pair()["copied_points"], stage.run()["state"]) == (0, "extra")
@@ -272,6 +272,11 @@ class TestBuckets:
         stage.configure(buckets=["w"])
         with pytest.raises(UnknownBucket, match="Did you mean 'W'"):
             stage.run()
+        stage.configure(buckets=["X"])
+        with pytest.raises(
+            UnknownBucket, match=r"The source \(a\.test:8086\) has no bucket 'X'\. Is it spelled so, and may the mirror's source\.token"
+        ):
+            stage.run()
 
     def test_all_buckets_are_copied_and_an_empty_source_has_none(self, stage: Stage, tmp_path: Path) -> None:
         """A source without buckets was refused: "has no bucket None"."""
@@ -313,6 +318,19 @@ class TestBuckets:
         found = stage.run(dry_run=True)
         assert (found["state"], found["pairs"][0]["slices"]["different"]) == ("different", 21)
         assert ([one.name for one in stage.b.buckets()], points(stage.b, "W")) == (["W"], 0)
+
+    def test_a_bucket_that_the_target_lacks_is_no_equal_one_and_only_a_run_makes_it(self, stage: Stage) -> None:
+        """A dry run left such a pair out and said `equal`; a verification made the bucket."""
+        stage.a.create_bucket(BucketSpec("V"))
+        stage.configure(buckets=["V"])
+        foreseen, verdict = stage.run(dry_run=True), stage.run(verify=True)
+        assert (foreseen["state"], foreseen["pairs"][0]["target_lacks_bucket"]) == ("different", True)
+        assert (verdict["equal"], verdict["pairs"][0]["target_lacks_bucket"]) == (False, True)
+        assert [one.name for one in stage.b.buckets()] == ["W"]
+        assert stage.run()["state"] == "equal"
+        assert stage.run(verify=True)["pairs"] == [
+            {"source": "V", "target": "V", "target_lacks_bucket": False, "equal": True, "slices": 0, "points": 0, "different": 0, "differing": []}
+        ]
 
 
 class TestRetention:

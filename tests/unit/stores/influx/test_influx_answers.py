@@ -122,6 +122,7 @@ def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
     [
         (401, {}, b'{"code":"unauthorized","message":"unauthorized access"}', StoreDenied, "INFLUXDB_TOKEN"),
         (404, {}, b'{"code":"not found","message":"could not find bucket \\"x\\""}', UnknownBucket, "'x'"),
+        (404, {}, b'{"code":"not found","message":"organization name \\"o\\" not found"}', StoreDenied, "Check INFLUXDB_ORG"),
         (429, {"Retry-After": "17"}, b"<html><h1>Too many</h1></html>", StoreBusy, "wait 17 s"),
         (429, {}, b'{"message":"exceeded cardinality limit"}', StoreFailed, "does not reset"),
         (429, {}, b"slow down", StoreBusy, "slow down"),
