@@ -46,9 +46,9 @@ def site(influx: InfluxServer, target: InfluxServer, tmp_path: Path) -> Site:
 
 
 def filled(site: Site) -> Site:
-    """10 series of all five types over 30 days, at odd nanoseconds: 20,000 values."""
+    """10 series of all five types over 30 days until now, which are parts of 31 whatever the hour, at odd nanoseconds: 20,000 values."""
     chance, now_ns = random.Random(1), time.time_ns()
-    hourly = [now_ns - 30 * DAY_NS + place * 30 * DAY_NS // 400 for place in range(400)]
+    hourly = [now_ns - 30 * DAY_NS + place * 30 * DAY_NS // 399 for place in range(400)]
     times = [time_ns + chance.randrange(10**9) for time_ns in hourly]
     site.source.write(site.bucket, "".join(line(place, host, time_ns) for place, time_ns in enumerate(times) for host in range(10)))
     return site
