@@ -32,6 +32,9 @@ def storable(tag: str) -> bool:
 
 
 TAGS = LETTERS.filter(storable)
+QUOTED_BY_ITSELF = "\\."
+"""Go quotes this one cell though no letter in it needs that, so what CSV makes of it with carriage returns tells nothing."""
+TOLD_TAGS = TAGS.filter(lambda tag: "\r" not in tag or tag.replace("\r", "") != QUOTED_BY_ITSELF)
 
 
 def go_cell(text: str, crlf: bool) -> str:
@@ -51,7 +54,12 @@ def rows(frames: Iterator[pa.RecordBatch]) -> list[tuple[str | None, str | None]
     return [pair for frame in frames for pair in zip(frame.column(4).to_pylist(), frame.column(5).to_pylist(), strict=True)]
 
 
-@given(tags=st.lists(st.tuples(TAGS, TAGS), min_size=1, max_size=4), size=st.integers(1, 200))
+def test_one_tag_comes_in_the_same_bytes_with_a_carriage_return_and_without() -> None:
+    """So no reader can tell them apart, and the page on exactness says so."""
+    assert go_cell("\\.", True) == go_cell("\\.\r", True) == '"\\."'
+
+
+@given(tags=st.lists(st.tuples(TOLD_TAGS, TOLD_TAGS), min_size=1, max_size=4), size=st.integers(1, 200))
 def test_flux_gives_the_stored_tags_or_an_error(tags: list[tuple[str, str]], size: int) -> None:
     """One hole is left: a carriage return in a cell that is quoted for another letter too."""
     lines = [f",,0,1970-01-01T00:00:00Z,1,f,m,{go_cell(host, True)},{go_cell(room, True)}\r\n" for host, room in tags]
