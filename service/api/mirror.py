@@ -158,4 +158,6 @@ def _info(parts: Parts, mirror: Mirror, news: _News) -> MirrorInfo:
 
 
 def _last_job(jobs: Sequence[Job], name: str) -> Job | None:
-    return next((job for job in jobs if job.parameters.get("mirror") == name and not job.parameters.get("verify")), None)
+    """The newest run that copies."""
+    runs = (job for job in jobs if job.parameters.get("mirror") == name and not job.parameters.get("verify") and not job.parameters.get("dry_run"))
+    return next(runs, None)

@@ -49,23 +49,30 @@ class PairLedger:
         self._key = {"mirror": mirror, "source": source, "target": target}
         self._step_ns = 1
 
-    def open(self, identity: str, step_ns: int) -> PairState:
-        """Begin a run: what earlier ones left. When `identity` (what is mirrored from where to where) or the length of slices is another one,
-        all of that is forgotten first."""
+    def look(self, identity: str, step_ns: int) -> PairState | None:
+        """What earlier runs left; None when there are none, or when `identity` (what is mirrored from where to where) or the length of slices
+        was another one."""
         self._step_ns = step_ns
-        mine = _is(mirror_pairs, self._key)
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(mirror_pairs).where(_is(mirror_pairs, self._key))).first()
+        if row is None or (row.identity, row.step_ns) != (identity, step_ns):
+            return None
+        return PairState(row.counted_at, row.succeeded_at, row.copied)
+
+    def open(self, identity: str, step_ns: int) -> PairState:
+        """Begin a run that changes something. Where `look` finds nothing, all that was known of the pair is forgotten first."""
+        known = self.look(identity, step_ns)
+        if known is not None:
+            return known
         with self._database.write() as connection:
-            row = connection.execute(sa.select(mirror_pairs).where(mine)).first()
-            if row is not None and (row.identity, row.step_ns) == (identity, step_ns):
-                return PairState(row.counted_at, row.succeeded_at, row.copied)
-            connection.execute(sa.delete(mirror_pairs).where(mine))
+            connection.execute(sa.delete(mirror_pairs).where(_is(mirror_pairs, self._key)))
             connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key)))
             fresh = {"identity": identity, "step_ns": step_ns, "counted_at": None, "succeeded_at": None, "copied": 0}
             connection.execute(sa.insert(mirror_pairs).values(**self._key, **fresh))
         return PairState(None, None, 0)
 
     def known(self) -> dict[int, SliceRecord]:
-        """By the slice's start, after `open`."""
+        """By the slice's start, after `open`, or after a `look` that found something."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(mirror_slices).where(_is(mirror_slices, self._key)).order_by(mirror_slices.c.start_ns))
             records = [_record(row, slice_start(row.start_ns, self._step_ns)) for row in rows]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from pydantic import ValidationError
 
 from service.domain.mirror import Endpoint
@@ -23,6 +24,8 @@ from service.state.schedules import named, schedules_section
 from service.stores.protocol import Store
 from service.wiring.stores import opener, own_endpoint
 
+_log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True)
 class Work:
@@ -37,7 +40,7 @@ def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Cal
     """`touched` is told of buckets of the own store that a job wrote. Raises ConfigurationError."""
     own = own_endpoint(settings)
     schedules_of = schedules_section(lambda schedule: order_by(kinds)(schedule), SCHEDULE_PREFIX)
-    sections = {**SECTIONS, "mirrors": mirrors_section(own), "schedules": schedules_of}
+    sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere()), "schedules": schedules_of}
     config = ConfigStore(state, time.time, sections)
     file = settings.mirrors_file or settings.data_dir / FILE_NAME
     if settings.mirrors_file is not None and not file.is_file():
@@ -70,15 +73,21 @@ def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, schedules: Cal
 
 
 def _schedules(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
-    """Those of the setting SCHEDULES."""
-    section = schedules_section(order_by(kinds), SCHEDULE_PREFIX)
+    """Those of the setting SCHEDULES. What one names may be gone for now, as with those of the section: that is told, and no reason not to start."""
+    section = schedules_section(lambda schedule: kinds.get(schedule.kind), SCHEDULE_PREFIX)
     try:
-        return named(section.model_validate(settings.schedules).model_dump(mode="json"))
+        found = named(section.model_validate(settings.schedules).model_dump(mode="json"))
     except ValidationError as broken:
         place, reason = wrong_places(broken)[0]
         raise ConfigurationError(f"SCHEDULES.{place}: {reason}.") from None
     except InvalidParameter as wrong:
         raise ConfigurationError(f"SCHEDULES: {wrong.message}") from None
+    for name, schedule in found.items():
+        try:
+            order_by(kinds)(schedule)
+        except InvalidParameter as wrong:
+            _log.warning("a schedule of SCHEDULES is left out as long as this is so", schedule=name, reason=wrong.message)
+    return found
 
 
 def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:

@@ -115,6 +115,27 @@ def test_a_dry_run_changes_nothing(serve: Callable[..., Served], influx: InfluxS
     assert [bucket.name for bucket in parts.store.buckets()] == []
 
 
+def test_the_last_job_of_a_mirror_is_one_that_copies(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, _ = serve()
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    job = finished(http, http.post("/mirror/trigger").json()["jobs"][0])
+    finished(http, http.post("/mirror/trigger", json={"dry_run": True}).json()["jobs"][0])
+    finished(http, http.post("/mirror/lab/verify").json())
+    assert http.get("/mirror/lab").json()["last_job"] == job["id"]
+
+
+def test_a_schedule_of_the_settings_waits_for_a_mirror_that_is_not_there(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    """A gateway did not start again after such a mirror was taken away over HTTP."""
+    nightly = {"kind": "mirror", "parameters": {"mirror": "lab"}, "every": "00:00:01"}
+    http, _ = serve(schedules={"nightly": nightly})
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    deadline = time.monotonic() + 20
+    while not (jobs := http.get("/jobs?kind=mirror").json()["jobs"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert (jobs[0]["schedule"], finished(http, jobs[0])["state"]) == ("nightly", "succeeded")
+
+
 def test_a_new_mirror_with_a_schedule_runs_without_being_asked(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
     http, _ = serve()
     configured(http, lab={"source": source(influx), "buckets": [filled]}).raise_for_status()
@@ -201,8 +222,8 @@ def test_mirrors_of_a_file_are_taken_when_it_changes(serve: Callable[..., Served
         ({**CLOUD, "cloud_refresh": "5m"}, "CLOUD_REFRESH='5m' is not an interval"),
         ({**CLOUD, "influxdb_cloud_url": "cloud.test"}, "source.url: this is no address"),
         (
-            {"schedules": {"n": {"kind": "mirror", "parameters": {"mirror": "x"}, "cron": "* * * * *"}}},
-            "SCHEDULES: The schedule 'n': There is no mirror",
+            {"schedules": {"n": {"kind": "mirrors", "parameters": {"mirror": "x"}, "cron": "* * * * *"}}},
+            "SCHEDULES: The schedule 'n': There is no kind of job 'mirrors'",
         ),
     ],
 )

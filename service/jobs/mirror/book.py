@@ -21,8 +21,8 @@ from service.state.places import wrong_places
 FILE_NAME = "mirrors.yaml"
 
 
-def mirrors_section(own: Endpoint) -> type[BaseModel]:
-    """The section `mirrors`, by name; what cannot work is refused when it is stored."""
+def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict) -> type[BaseModel]:
+    """The section `mirrors`, by name; what cannot work is refused when it is stored, also beside those that are written `elsewhere`."""
 
     class Mirrors(RootModel[dict[str, MirrorText]]):
         model_config = ConfigDict(hide_input_in_errors=True)
@@ -31,7 +31,10 @@ def mirrors_section(own: Endpoint) -> type[BaseModel]:
 
         @model_validator(mode="after")
         def _each(self) -> Self:
-            refuse_overlaps(_checked(name, text, own) for name, text in self.root.items())
+            mirrors = [_checked(name, text, own) for name, text in self.root.items()]
+            refuse_overlaps(mirrors)
+            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own):
+                refuse_overlaps([*mirrors, other])
             return self
 
     return Mirrors
@@ -44,6 +47,13 @@ def _checked(name: str, text: MirrorText, own: Endpoint) -> Mirror:
     except InvalidParameter as wrong:
         told = wrong.message if repr(name) in wrong.message else f"The mirror {name!r}: {wrong.message}"
         raise InvalidParameter(f"{name}.{wrong.parameter}", told) from None
+
+
+def _working(texts: Mapping[str, MirrorText], own: Endpoint) -> Iterator[Mirror]:
+    """One that cannot work (the variable of its token is not set) is none that others have to mind."""
+    for name, text in sorted(texts.items()):
+        with contextlib.suppress(InvalidParameter):
+            yield text.named(name, own)
 
 
 class _File(RootModel[dict[str, MirrorText]]):
@@ -62,9 +72,13 @@ class MirrorBook:
 
     def texts(self) -> dict[str, MirrorText]:
         """Raises ConfigurationError when the file cannot be read."""
-        default = {} if self._default is None else {"cloud": self._default}
         section = {name: MirrorText.model_validate(text) for name, text in self._section().items()}
-        return {**default, **self._of_file(), **section}
+        return {**self.elsewhere(), **section}
+
+    def elsewhere(self) -> dict[str, MirrorText]:
+        """Those of the file and the settings. Raises ConfigurationError."""
+        default = {} if self._default is None else {"cloud": self._default}
+        return {**default, **self._of_file()}
 
     def names(self) -> list[str]:
         return sorted(self.texts())
@@ -76,18 +90,13 @@ class MirrorBook:
             known = ", ".join(sorted(texts)) or "none; PUT /config/mirrors makes one"
             raise InvalidParameter("mirror", f"There is no mirror {name[:60]!r}. There are: {known}.")
         mirror = _checked(name, texts.pop(name), self.own)
-        for other in self._working(texts):
+        for other in _working(texts, self.own):
             refuse_overlaps((mirror, other))
         return mirror
 
     def others(self, name: str) -> Iterator[Mirror]:
-        """All but `name`. One that cannot work (the variable of its token is not set) is none that others have to mind."""
-        return self._working({own: text for own, text in self.texts().items() if own != name})
-
-    def _working(self, texts: Mapping[str, MirrorText]) -> Iterator[Mirror]:
-        for name, text in sorted(texts.items()):
-            with contextlib.suppress(InvalidParameter):
-                yield text.named(name, self.own)
+        """All but `name` that can work."""
+        return _working({other: text for other, text in self.texts().items() if other != name}, self.own)
 
     def schedules(self) -> dict[str, Schedule]:
         """Of all mirrors that have one, by the schedule's name."""

@@ -16,19 +16,17 @@ Letter = dict[str, Any]
 
 def letter_of_line(points: Points, refusal: Refusal) -> Letter:
     """A whole line that the target refused."""
-    start, stop = points.offsets[refusal.line - 1], points.offsets[refusal.line]
-    return {"line": points.text[start:stop].decode("utf-8", "replace").rstrip("\n"), "code": refusal.code, "reason": refusal.reason}
+    place = refusal.line - 1
+    line = points.text[points.offsets[place] : points.offsets[place + 1]].decode("utf-8", "replace").rstrip("\n")
+    return {"line": line, **_why(refusal.code, refusal.reason, int(points.times_ns[place]))}
 
 
 def letters_of_unwritten(one: Unwritten) -> list[Letter]:
     """Values that no line can hold."""
     key = one.key
-    told = {
-        "measurement": key.measurement, "tags": dict(key.tags), "field": key.field, "type": key.type.value,
-        "code": "unwritable", "reason": one.reason,
-    }  # fmt: skip
+    told = {"measurement": key.measurement, "tags": dict(key.tags), "field": key.field, "type": key.type.value}
     found = zip(one.times_ns.tolist(), one.values.to_pylist(), strict=True)
-    return [{**told, "time": format_time(time_ns), "value": str(value)} for time_ns, value in found]
+    return [{**told, "value": str(value), **_why("unwritable", one.reason, time_ns)} for time_ns, value in found]
 
 
 def letters_of_frame(frame: pa.RecordBatch, done: str) -> list[Letter]:
@@ -41,7 +39,11 @@ def letters_of_frame(frame: pa.RecordBatch, done: str) -> list[Letter]:
     return [
         {
             "measurement": measurement, "tags": {key: text for key, text in zip(tags, own, strict=True) if text is not None}, "field": name,
-            "type": kind, "code": "type_conflict", "reason": reason, "time": format_time(time_ns), "time_ns": time_ns, "value": str(value),
+            "type": kind, "value": str(value), **_why("type_conflict", reason, time_ns),
         }
         for time_ns, value, name, measurement, *own in rows
     ]  # fmt: skip
+
+
+def _why(code: str, reason: str, time_ns: int) -> Letter:
+    return {"time": format_time(time_ns), "time_ns": time_ns, "code": code, "reason": reason}

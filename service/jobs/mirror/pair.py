@@ -20,7 +20,7 @@ from service.jobs.mirror.halving import Halver
 from service.jobs.mirror.reading import SliceReader
 from service.jobs.mirror.settling import Settler, SourceSlices, seal
 from service.jobs.mirror.sides import Tallies
-from service.state.mirror_ledger import PairLedger
+from service.state.mirror_ledger import PairLedger, PairState
 
 _FIRST_POINTS, _MOST_POINTS, _FEWEST_POINTS = 400_000, 2_000_000, 10_000
 _POINT_BYTES = 50
@@ -80,8 +80,8 @@ class PairRun:
     def run(self) -> PairReport:
         """Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; what was copied until then is kept."""
         ground, work, began = self._ground, self._work, self._links.clock()
-        state = self._ledger.open(ground.identity, ground.step_ns)
-        known = self._known = self._ledger.known()
+        state = self._begin()
+        known = self._known
         everything = work.span is None and (state.counted_at is None or began - state.counted_at >= ground.mirror.full_count_ns / 1e9)
         due = sums_due(ground.mirror, list(known.values()), ground.now_ns, state.succeeded_at) if work.span is None else set(known)
         spans = self._spans(due, everything)
@@ -94,6 +94,15 @@ class PairRun:
             if work.span is None and not self.report.states[SliceState.DIFFERENT]:
                 self._ledger.succeeded(began, everything)
         return self.report
+
+    def _begin(self) -> PairState:
+        """What earlier runs left. A dry run leaves it alone also where it is of another mirror."""
+        identity, step_ns = self._ground.identity, self._ground.step_ns
+        state = self._ledger.look(identity, step_ns) if self._work.dry else self._ledger.open(identity, step_ns)
+        if state is None:
+            return PairState(None, None, 0)
+        self._known = self._ledger.known()
+        return state
 
     def _spans(self, due: set[int], everything: bool) -> list[TimeRange]:
         """What to look at, in whole slices. With windows, nothing that is not over yet."""

@@ -106,6 +106,16 @@ def test_another_store_or_length_of_slices_means_that_nothing_is_known(ledger: P
     assert ledger.known() == {}
 
 
+def test_a_look_forgets_nothing(database: StateDatabase, ledger: PairLedger) -> None:
+    ledger.note([record(0)], copied=5)
+    ledger.succeeded(100.5, counted_all=True)
+    look = PairLedger(database, "m", "W", "W").look
+    assert (look("another", DAY), look("same", DAY // 24), look("same", DAY)) == (None, None, PairState(100.5, 100.5, 5))
+    assert PairLedger(database, "m", "W", "new").look("same", DAY) is None
+    assert ledger.open("same", DAY) == PairState(100.5, 100.5, 5)
+    assert list(ledger.known()) == [0]
+
+
 def test_pairs_and_mirrors_do_not_see_each_other(database: StateDatabase, ledger: PairLedger) -> None:
     others = [PairLedger(database, *names) for names in (("m", "W", "V"), ("m", "V", "W"), ("n", "W", "W"))]
     for place, other in enumerate(others, start=1):

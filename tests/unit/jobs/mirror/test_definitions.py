@@ -155,6 +155,15 @@ class TestOverlaps:
     def test_other_buckets_and_other_stores_are_nobodys_business(self, other: Mapping[str, Any]) -> None:
         mirrors_section(OWN).model_validate({"m": MIRROR, "n": other})
 
+    def test_what_is_stored_is_held_against_the_file_and_the_settings_too(self) -> None:
+        """It was taken, and then both mirrors were refused at every order."""
+        other = {"n": MirrorText.model_validate(MIRROR)}
+        section = mirrors_section(OWN, lambda: other)
+        with pytest.raises(InvalidParameter, match="The mirrors 'm' and 'n' both write the bucket 'W'"):
+            section.model_validate({"m": MIRROR})
+        section.model_validate({"n": MIRROR})
+        section.model_validate({"m": {**MIRROR, "buckets": ["V"]}})
+
     def test_a_mirror_does_not_overlap_with_itself(self) -> None:
         refuse_overlaps([MirrorText.model_validate({**MIRROR, "buckets": ["W", "V"]}).named("m", OWN)])
 

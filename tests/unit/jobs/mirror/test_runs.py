@@ -319,6 +319,15 @@ class TestBuckets:
         assert (found["state"], found["pairs"][0]["slices"]["different"]) == ("different", 21)
         assert ([one.name for one in stage.b.buckets()], points(stage.b, "W")) == (["W"], 0)
 
+    def test_a_dry_run_of_a_mirror_that_was_changed_leaves_what_is_known_of_the_old_one(self, stage: Stage) -> None:
+        """It made the next run read every value again."""
+        fill(stage)
+        stage.pair()
+        stage.configure(buckets=["W"], since="30d")
+        assert stage.pair(dry_run=True)["slices"]["different"] == 0
+        stage.configure(buckets=["W"])
+        assert stage.pair()["summed"] == 0
+
     def test_a_bucket_that_the_target_lacks_is_no_equal_one_and_only_a_run_makes_it(self, stage: Stage) -> None:
         """A dry run left such a pair out and said `equal`; a verification made the bucket."""
         stage.a.create_bucket(BucketSpec("V"))
