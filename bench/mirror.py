@@ -1,9 +1,10 @@
 """A mirror between two real InfluxDB servers, against plain ingest and against a loop of the usual client. Prints rows of docs/benchmarks.md.
 
-    .venv/bin/python -m bench.mirror           (about two minutes)
+    .venv/bin/python -m bench.mirror           (about three minutes)
 
 Values as in TSBS: measurement cpu, 100 hosts, 3 tags, 10 float fields, over the last 30 days with nanosecond
-jitter. Both servers, the gateway and the clients share this machine.
+jitter. Both servers, the gateway and the clients share this machine. What is measured begins seconds after the last
+write, when the servers have put in order what they got.
 """
 
 import datetime as dt
@@ -28,6 +29,7 @@ _DAYS = 30
 _SAMPLE = 100_000
 """Values that the client's loop copies: a million would take it minutes."""
 _TURNS = 3
+_SETTLED_S = 3.0
 
 
 def lines(values: int) -> list[str]:
@@ -75,11 +77,14 @@ def speed(source: InfluxServer, target: InfluxServer, mirroring: Mirroring, writ
     alone, first, second = [], [], []
     mirroring.configure(*names)
     for name in names:
+        time.sleep(_SETTLED_S)
         alone.append(ingest(target, f"alone-{name}", bodies))
         ingest(source, name, bodies)
+        time.sleep(_SETTLED_S)
         spent_s, pair = mirroring.run(name)
         assert pair["copied_points"] == values, pair
         first.append(spent_s)
+        time.sleep(_SETTLED_S)
         spent_s, pair = mirroring.run(name)
         assert (pair["copied_points"], pair["summed"]) == (0, 0), pair
         second.append(spent_s)

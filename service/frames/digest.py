@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from service.frames.hashes import LANES, Lanes, Words, added, point_hashes, text_lanes, value_words, words_of
+from service.frames.hashes import LANES, Lanes, Words, added, point_hashes, stamp_hashes, text_lanes, value_words, words_of
 from service.frames.labels import combine, texts_of
 
 
@@ -96,6 +96,6 @@ def _sums(times: Words, values: Words, of_row: npt.NDArray[np.int64], size: int)
     lanes = []
     for lane in LANES:
         summed = np.zeros(size, np.uint64)
-        np.add.at(summed, of_row, point_hashes(times, values, lane))
+        np.add.at(summed, of_row, point_hashes(stamp_hashes(times, lane), values, lane))
         lanes.append(summed.tolist())
     return [SeriesDigest(int(count), (first, second)) for count, first, second in zip(counts, *lanes, strict=True)]

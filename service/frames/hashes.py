@@ -37,9 +37,14 @@ def mix(words: Words) -> Words:
     return mixed
 
 
-def point_hashes(times: Words, values: Words, lane: int) -> Words:
-    """For each point a hash of its time and the bits of its value; `lane` is one of LANES."""
-    return mix(mix(times + np.uint64(lane)) ^ (values * np.uint64(lane | 1)))
+def stamp_hashes(times: Words, lane: int) -> Words:
+    """For each time its hash; `lane` is one of LANES."""
+    return mix(times + np.uint64(lane))
+
+
+def point_hashes(stamps: Words, values: Words, lane: int) -> Words:
+    """For each point a hash of its time, whose hash is in `stamps`, and the bits of its value."""
+    return mix(stamps ^ (values * np.uint64(lane | 1)))
 
 
 def words_of(column: pa.Array) -> Words:

@@ -94,7 +94,7 @@ class Labels:
         return self._singles[key]
 
     def _combinations(self, labels: Sequence[pa.DictionaryArray]) -> Combinations:
-        identity = tuple(None if _is_constant(column) else (*same_codes(column), len(column.dictionary)) for column in labels)
+        identity = tuple(None if is_constant(column) else (*same_codes(column), len(column.dictionary)) for column in labels)
         if self._seen is None or self._seen[0] != identity:
             self._seen = (identity, combine(labels))
             self._kept = labels
@@ -113,7 +113,8 @@ def _join(parts: Sequence[Part]) -> Part:
     return pc.binary_join_element_wise(*merged, "", null_handling="replace", null_replacement="")
 
 
-def _is_constant(column: pa.DictionaryArray) -> bool:
+def is_constant(column: pa.DictionaryArray) -> bool:
+    """Whether all rows have the same text."""
     return len(column.dictionary) == 1 and not column.indices.null_count
 
 
@@ -127,7 +128,7 @@ def same_codes(column: pa.DictionaryArray) -> tuple[int, ...]:
 def combine(labels: Sequence[pa.DictionaryArray]) -> Combinations:
     groups: dict[tuple[int, ...], list[int]] = {}
     for place, column in enumerate(labels):
-        if not _is_constant(column):
+        if not is_constant(column):
             groups.setdefault(same_codes(column), []).append(place)
     of_row: Codes | None = None
     combined: list[tuple[list[int], Codes]] = []

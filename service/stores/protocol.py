@@ -5,7 +5,7 @@ called from many threads at once, and raise `UnknownBucket`, `StoreError` or `Re
 message that says what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,6 +87,13 @@ class Store(Protocol):
 
         Rows equal those of Flux `aggregateWindow(every, fn, createEmpty: false)`; raw rows are the
         stored points, bit for bit. Memory is bounded whatever the range.
+        """
+
+    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
+        """How many points (a field's value is one) of these measurements each slice holds in `span`, by the slice's start.
+
+        Slices are `step_ns` long, on the grid from 1970; empty ones are absent. The answer is small however many series there are.
+        None: the store has no such answer for these measurements, and a read of windows' counts is due.
         """
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:

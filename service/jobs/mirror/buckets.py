@@ -11,7 +11,7 @@ from service.domain.schema import Bucket, BucketSpec
 from service.errors import InvalidParameter, UnknownBucket
 from service.jobs.mirror.book import MirrorBook
 from service.jobs.mirror.overlaps import two_writers
-from service.jobs.mirror.sides import told_by
+from service.jobs.mirror.sides import both, told_by
 from service.state.database import StateDatabase
 from service.state.mirror_ledger import pairs_of
 from service.stores.protocol import Store
@@ -37,13 +37,14 @@ class BucketPairs:
 
         Raises InvalidParameter: no such pair, or two mirrors that write one bucket. UnknownBucket: the source lacks it.
         """
-        there = {one.name: one for one in _buckets("source", mirror.source, source)}
+        of_source, of_target = both(_buckets, ("source", mirror.source, source), ("target", mirror.target, target))
+        there = {one.name: one for one in of_source}
         pairs = list(mirror.buckets) if mirror.buckets is not None else _all(mirror, there)
         self._refuse_overlaps(mirror, pairs)
         wanted = [pair for pair in pairs if bucket is None or pair.source == bucket]
         if bucket is not None and not wanted:
             raise InvalidParameter("bucket", f"The source ({mirror.source}) has no bucket {bucket!r} that {mirror.name!r} copies.")
-        present = {one.name for one in _buckets("target", mirror.target, target)}
+        present = {one.name for one in of_target}
         for pair in wanted:
             if pair.source not in there:
                 raise _lacks(mirror, pair.source, there)
@@ -78,6 +79,7 @@ def _lacks(mirror: Mirror, bucket: str, there: Mapping[str, object]) -> UnknownB
     return UnknownBucket(bucket, near, f"The source ({mirror.source}) has no bucket {bucket!r}. {hint}")
 
 
-def _buckets(role: str, endpoint: Endpoint, store: Store) -> list[Bucket]:
+def _buckets(side: tuple[str, Endpoint, Store]) -> list[Bucket]:
+    role, endpoint, store = side
     with told_by(role, endpoint):
         return store.buckets()

@@ -144,10 +144,11 @@ def _together(blocks: Iterator[Block]) -> Iterator[Block]:
     gathered: list[pa.RecordBatch] = []
     size = 0
     for block in blocks:
-        gathered += block
-        size += sum(frame.num_rows for frame in block)
-        if size >= _FOLDED_TOGETHER:
+        rows = sum(frame.num_rows for frame in block)
+        if gathered and size + rows > _FOLDED_TOGETHER:
             yield tuple(gathered)
             gathered, size = [], 0
+        gathered += block
+        size += rows
     if gathered:
         yield tuple(gathered)

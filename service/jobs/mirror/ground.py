@@ -69,11 +69,7 @@ class Ground:
 
     def extent(self) -> TimeRange:
         """From the first to the last point of both sides."""
-        times = []
-        for side in (self.source, self.target):
-            with told_by(side.role, side.endpoint):
-                times += [side.store.first_point(side.bucket), side.store.last_point(side.bucket)]
-        found = [one for one in times if one is not None]
+        found = [one for side in both(_edges, self.source, self.target) for one in side if one is not None]
         return TimeRange(min(found), max(found) + 1) if found else TimeRange(self.now_ns, self.now_ns + 1)
 
     def cut(self, spans: Iterable[TimeRange]) -> list[TimeRange]:
@@ -102,6 +98,11 @@ def ground_of(mirror: Mirror, pair: BucketPair, source: Side, target: Side, now_
     _refuse_short_retention(mirror, parts, source, here.bucket, there.bucket, now_ns)
     sub_ns = step_ns if mirror.windows is not None else math.gcd(step_ns, _HOUR_NS)
     return Ground(mirror, pair, source, target, parts, step_ns, sub_ns, kept_since_ns, now_ns)
+
+
+def _edges(side: Side) -> tuple[int | None, int | None]:
+    with told_by(side.role, side.endpoint):
+        return side.store.first_point(side.bucket), side.store.last_point(side.bucket)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from service.domain.mirror_slices import Act, SliceRecord, SliceState, aligned, 
 from service.domain.timerange import TimeRange, format_time
 from service.frames.slices import SliceDigest, summed
 from service.jobs.mirror.copying import Copied, Copier
+from service.jobs.mirror.counting import counted
 from service.jobs.mirror.deletes import Deleter
 from service.jobs.mirror.ground import Ground, Links
 from service.jobs.mirror.halving import Halver
@@ -22,7 +23,7 @@ from service.jobs.mirror.settling import Settler, SourceSlices, seal
 from service.jobs.mirror.sides import Tallies
 from service.state.mirror_ledger import PairLedger, PairState
 
-_FIRST_POINTS, _MOST_POINTS, _FEWEST_POINTS = 400_000, 2_000_000, 10_000
+_FIRST_POINTS, _MOST_POINTS, _FEWEST_POINTS = 1_000_000, 2_000_000, 10_000
 _POINT_BYTES = 50
 """About so many go over both links for one point."""
 _QUICK_S, _SLOW_S = 3.0, 20.0
@@ -85,8 +86,9 @@ class PairRun:
         everything = work.span is None and (state.counted_at is None or began - state.counted_at >= ground.mirror.full_count_ns / 1e9)
         due = sums_due(ground.mirror, list(known.values()), ground.now_ns, state.succeeded_at) if work.span is None else set(known)
         spans = self._spans(due, everything)
+        by_series = work.span is not None or (everything and bool(known))
         for span in spans:
-            self._compare(span, due)
+            self._compare(span, due, by_series)
         if not work.dry:
             if everything:  # what lies beyond the first and the last point of both sides is no more
                 self._ledger.forget([start_ns for start_ns in known if not any(is_in(start_ns, span) for span in spans)])
@@ -113,9 +115,10 @@ class PairRun:
         extent = ground.extent() if everything else None
         return ground.cut(spans_of_run(ground.mirror, ground.now_ns, extent, unsettled | due, ground.step_ns))
 
-    def _compare(self, span: TimeRange, due: set[int]) -> None:
-        """Compare the slices of `span`, and do what each needs."""
-        source, target = self._reader.tallies(span, self._ground.step_ns)
+    def _compare(self, span: TimeRange, due: set[int], by_series: bool) -> None:
+        """Compare the slices of `span`, and do what each needs. `by_series`: also count the series of those that have as many points as before."""
+        step_ns = self._ground.step_ns
+        source, target = self._reader.tallies(span, step_ns) if by_series else counted(self._reader, span, step_ns, self._known)
         acts = {start_ns: self._act(start_ns, source, target, due) for start_ns in sorted({*source, *target})}
         self.report.compared += len(acts)
         for start_ns, act in acts.items():

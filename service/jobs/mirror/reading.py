@@ -8,7 +8,7 @@ from service.domain.timerange import TimeRange
 from service.frames.slices import summed
 from service.jobs.mirror.ground import Ground
 from service.jobs.mirror.halving import Halver
-from service.jobs.mirror.sides import SeriesDigests, Side, Tallies, both
+from service.jobs.mirror.sides import SeriesDigests, Side, Tallies, Totals, both
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -40,6 +40,16 @@ class SliceReader:
     def digests(self, span: TimeRange, step_ns: int) -> tuple[Tallies, Tallies]:
         """`digest` of the source and of the target."""
         return both(lambda side: self.digest(side, span, step_ns), self._ground.source, self._ground.target)
+
+    def totals(self, span: TimeRange, step_ns: int) -> tuple[Totals, Totals] | None:
+        """How many points slices hold in the source and in the target; None where one of them can only tell it series by series."""
+
+        def of_side(side: Side) -> Totals | None:
+            found = self._halver.call(lambda piece: side.totals(self._ground.parts, piece, step_ns), span, step_ns)
+            return None if any(one is None for one in found) else summed(one for one in found if one is not None)
+
+        here, there = both(of_side, self._ground.source, self._ground.target)
+        return None if here is None or there is None else (here, there)
 
     def series(self, span: TimeRange) -> tuple[SeriesDigests, SeriesDigests]:
         """What each series holds in the source and in the target."""

@@ -18,8 +18,11 @@ from service.frames.frame import Block
 from service.frames.slices import SliceDigest, SliceDigester, summed
 from service.stores.protocol import Store
 
+S = TypeVar("S")
 T = TypeVar("T")
 Tallies = dict[int, SliceDigest]
+Totals = Mapping[int, int]
+"""How many points each slice holds, by its start."""
 SeriesDigests = Mapping[SeriesName, SeriesDigest]
 SeriesCounts = Counter[SeriesName]
 """How many points each series has, by measurement, tags, field and type."""
@@ -73,6 +76,17 @@ class Side:
         counted = {start_ns: replace(one, values=(0, 0)) for start_ns, one in last.items()}
         return summed((digester.slices, counted))
 
+    def totals(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Totals | None:
+        """How many points each slice holds, of all series together. None: the store cannot tell, and `tally` is due."""
+        totals = Counter[int]()
+        for part, own in _within(parts, span):
+            with told_by(self.role, self.endpoint):
+                found = None if self.stamped_at_stop else self.store.count_points(self.bucket, part.measurements, own, step_ns)
+            if found is None:
+                return None
+            totals.update(found)
+        return totals
+
     def digest(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Tallies:
         """What each slice holds, by every value."""
         digester = SliceDigester(step_ns, self.stamped_at_stop)
@@ -104,7 +118,7 @@ class Side:
                 reading.cancel()
 
 
-def both(ask: Callable[[Side], T], source: Side, target: Side) -> tuple[T, T]:
+def both(ask: Callable[[S], T], source: S, target: S) -> tuple[T, T]:
     """What both sides answer, asked at the same time."""
     with ThreadPoolExecutor(1, "mirror-target") as beside:
         there = beside.submit(ask, target)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from service.domain.schema import FieldType
 from service.domain.selection import Fn
+from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
 from service.stores.embedded.tables import VALUES
 from service.stores.windowed import Bins, columns_of
@@ -65,6 +66,13 @@ def raw(source: Source, grid: Grid) -> Query:
 def oldest(source: Source, grid: Grid) -> Query:
     """The time of the first point: one row, column time, null when there is none."""
     return Query(f"SELECT min(time) AS time FROM ({source.points()})", source.bound(grid))
+
+
+def counts(source: Source, step_ns: int, span: TimeRange) -> Query:
+    """How many points stand in each slice on the grid from 1970: columns slice (its number), points. DuckDB divides towards zero."""
+    number = "time // $step_ns - (time % $step_ns < 0)::BIGINT"
+    text = f"SELECT {number} AS slice, count(*) AS points FROM ({source.points()}) GROUP BY slice"
+    return Query(text, {**source.bound(Grid(span, step_ns, 0)), "step_ns": step_ns})
 
 
 def aggregate(source: Source, fn: Fn, grid: Grid) -> Query:

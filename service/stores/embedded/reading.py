@@ -208,6 +208,20 @@ def first_time(cursor: SnapshotCursor, members: list[Member], shards: Iterable[T
         cursor.close()
 
 
+def counted(cursor: SnapshotCursor, members: list[Member], span: TimeRange, step_ns: int, oldest_ns: int) -> dict[int, int]:
+    """How many points of `members` each slice holds, by its start."""
+    try:
+        if not members:
+            return {}
+        cursor.register("whole", _ranked([(number, 0) for _, number in members]))
+        source = Source(tuple({key.type for key, _ in members}), "whole", oldest_ns)
+        found = cursor.fetch(queries.counts(source, step_ns, span))
+        numbers, points = (column(found, name).to_pylist() for name in ("slice", "points"))
+        return {number * step_ns: count for number, count in zip(numbers, points, strict=True)}
+    finally:
+        cursor.close()
+
+
 def _queries(part: Part, source: Source, grid: Grid) -> Iterator[tuple[FieldType, Query]]:
     if part.fn is None:
         yield part.output[0], queries.raw(source, grid)

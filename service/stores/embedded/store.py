@@ -8,7 +8,7 @@ exact up to some thousand points and approximate beyond.
 
 import difflib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from service.stores.embedded import ledger, tables
 from service.stores.embedded.catalog import NEVER, BucketContents, Catalog, shard_number, shard_start_of
 from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
-from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, first_time
+from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
 from service.stores.embedded.writing import judge
 from service.stores.protocol import Latest, WriteOutcome
 
@@ -111,6 +111,14 @@ class EmbeddedStore:
             cursor = self._snapshot(f"read {selection.bucket!r}")
         blocks = BlockReader(cursor, pieces, extent, oldest_ns).blocks(plan, members)
         return Reading(plan, blocks, cursor.cancel)
+
+    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int]:
+        with self._guard:
+            contents = self._contents(bucket)
+            members = [(key, number) for key, number in contents.ids.items() if key.measurement in measurements]
+            oldest_ns = self._oldest_ns(contents)
+            cursor = self._snapshot(f"count the points of {bucket!r}")
+        return counted(cursor, members, span, step_ns, oldest_ns)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
         with self._guard:

@@ -86,6 +86,13 @@ def edge_point(origin: str, fields: Fields, newest: bool, span: TimeRange = EVER
     return f"SELECT {columns} FROM {origin} WHERE {where(span, tags)} ORDER BY time {'DESC' if newest else 'ASC'} LIMIT 1"  # noqa: S608
 
 
+def counts(origin: str, fields: Iterable[str], span: TimeRange, step_ns: int | None) -> str:
+    """How many points each field has, of all series together: a row for each slice of `step_ns` that has some; None: one row for all of `span`."""
+    columns = ", ".join(f"COUNT({field(name)})" for name in fields)
+    slices = "" if step_ns is None else f" GROUP BY time({step_ns}ns) fill(none)"
+    return f"SELECT {columns} FROM {origin} WHERE {where(span)}{slices}"  # noqa: S608
+
+
 def newest_value(origin: str, name: str, span: TimeRange) -> str:
     """The newest value of a field in each series, with its own time."""
     return f"SELECT LAST({field(name)}) FROM {origin} WHERE {where(span)} GROUP BY *"  # noqa: S608

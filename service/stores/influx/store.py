@@ -1,7 +1,7 @@
 """InfluxDB as a store: the port's methods, each in its own file behind this one."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
@@ -11,6 +11,7 @@ from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.stores.influx.aggregates import WindowReader
 from service.stores.influx.catalog import Catalog, LedElsewhere, TagSet
+from service.stores.influx.counting import count_points
 from service.stores.influx.deleting import Series, delete_points
 from service.stores.influx.latest import newest_frames, outermost_time
 from service.stores.influx.pipeline import ReadAhead
@@ -91,6 +92,10 @@ class InfluxStore:
             reader = WindowReader(self._transport, bucket, selection, plan.skipped, call)
         for measurement in plan.measurements:
             yield from reader.blocks(measurement)
+
+    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
+        self._catalog.bucket(bucket)
+        return count_points(self._catalog, bucket, measurements, span, step_ns)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
         schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurement is None or one.name == measurement)]

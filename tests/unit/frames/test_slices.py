@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.frames.frame import VALUE_TYPES, long_schema
-from service.frames.slices import SliceDigest, SliceDigester, differing
+from service.frames.slices import SliceDigest, SliceDigester, differing, summed
 
 STEP = 1_000
 Row = tuple[int, float, str, str | None]
@@ -70,13 +70,32 @@ def test_order_and_division_into_frames_do_not_matter(rows: list[Row], chance: r
     assert digests(*pieces) == digests(frame(rows))
 
 
+@given(many_rows, st.integers(0, 40), st.integers(0, 40))
+def test_frames_that_share_memory_are_told_apart(rows: list[Row], start: int, length: int) -> None:
+    """What rows have in common is remembered by where it lies: pieces of one frame, and its columns under other names, are others."""
+    whole = frame(rows)
+    piece = whole.slice(start, length)
+    other = pa.RecordBatch.from_arrays(whole.columns, schema=long_schema(FieldType.FLOAT, ("room",)))
+    alike = pa.RecordBatch.from_arrays([whole.column(0), pa.array([0.5] * len(rows)), *whole.columns[2:]], schema=whole.schema)
+    frames = [whole, piece, other, alike, whole]
+    apart = [digests(pa.ipc.open_stream(_copied(one)).read_all().to_batches()[0]) for one in frames if one.num_rows]
+    assert digests(*frames) == summed(apart)
+
+
+def _copied(one: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, one.schema) as stream:
+        stream.write_batch(one)
+    return sink.getvalue()
+
+
 @given(many_rows)
 def test_short_slices_add_up_to_long_ones(rows: list[Row]) -> None:
-    summed: dict[int, SliceDigest] = {}
+    total: dict[int, SliceDigest] = {}
     for start_ns, digest in digests(frame(rows), step_ns=100).items():
         place = start_ns - start_ns % STEP
-        summed[place] = summed.get(place, SliceDigest()) + digest
-    assert summed == digests(frame(rows))
+        total[place] = total.get(place, SliceDigest()) + digest
+    assert total == digests(frame(rows))
 
 
 @given(many_rows, st.data())
@@ -175,3 +194,10 @@ def test_differing_slices_are_named_in_order() -> None:
     left = digests(frame([(1, 1.0, "watts", "a"), (1_001, 1.0, "watts", "a"), (2_001, 1.0, "watts", "a")]))
     right = digests(frame([(1, 1.0, "watts", "a"), (1_001, 2.0, "watts", "a"), (3_001, 1.0, "watts", "a")]))
     assert list(differing(left, right)) == [1_000, 2_000, 3_000]
+
+
+@given(many_rows)
+def test_counts_can_be_read_back(rows: list[Row]) -> None:
+    for digest in digests(frame(rows)).values():
+        assert SliceDigest.of_counts(digest.counts) == SliceDigest(digest.count, digest.series)
+    assert SliceDigest.of_counts(SliceDigest().counts) == SliceDigest()

@@ -1,0 +1,38 @@
+"""How many points slices of time hold, of all series together: a small question to InfluxQL, and a small answer."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from service.domain.schema import MeasurementSchema
+from service.domain.timerange import TimeRange, floor_to, subtract
+from service.domain.windows import Grid
+from service.stores.influx import influxql
+from service.stores.influx.aggregates import whole_windows
+from service.stores.influx.catalog import Catalog
+
+
+def count_points(catalog: Catalog, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
+    """By the slice's start, as the port promises. None when InfluxQL cannot say."""
+    asked = [one for one in catalog.schema(bucket) if one.name in measurements]
+    if not all(map(_is_sayable, asked)):
+        return None
+    whole = whole_windows(Grid(span, step_ns, 0))
+    pieces = [
+        (None, piece) for piece in subtract(span, [] if whole is None else [whole.span])
+    ]  # each lies in one slice, the first or the last of all
+    statements = [
+        (influxql.counts(influxql.source(bucket, one.name), one.fields, piece, own), own, piece)
+        for one in asked
+        for own, piece in [*pieces, *([] if whole is None else [(step_ns, whole.span)])]
+    ]
+    counts = Counter[int]()
+    found = catalog.sums(bucket, [statement for statement, _, _ in statements])
+    for sums, (_, own, piece) in zip(found, statements, strict=True):
+        for time_ns, count in sums:
+            counts[floor_to(piece.start_ns if own is None else time_ns, step_ns)] += count
+    return {start_ns: count for start_ns, count in counts.items() if count}
+
+
+def _is_sayable(one: MeasurementSchema) -> bool:
+    """InfluxQL casts a field that changed its type, or leaves some of it out, and takes no carriage return in a list of columns."""
+    return all(len(types) == 1 and "\r" not in name for name, types in one.fields.items())
