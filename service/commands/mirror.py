@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.commands.connection import Key, Url, post, wire
 from service.commands.jobs import AsJson, follow
@@ -70,7 +70,7 @@ def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table("mirror", "bucket", "slices", "points", "last success", "next run")
+    table = Table(*(Column(name, overflow="fold") for name in ("mirror", "bucket")), "slices", "points", "last success", "next run")
     for mirror in found:
         for pair in mirror["pairs"] or [None]:
             table.add_row(mirror["name"], *_cells(pair), _short(mirror["next_run"]) or "by hand")
