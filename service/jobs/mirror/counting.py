@@ -5,8 +5,9 @@ only where that leaves something open.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 
-from service.domain.mirror_slices import SliceRecord, batches
+from service.domain.mirror_slices import SliceRecord, slice_range
 from service.domain.timerange import TimeRange
 from service.frames.slices import SliceDigest
 from service.jobs.mirror.reading import SliceReader
@@ -20,8 +21,8 @@ def counted(reader: SliceReader, span: TimeRange, step_ns: int, known: Mapping[i
     if totals is None:
         return reader.tallies(span, step_ns)
     sides: tuple[Tallies, Tallies] = ({}, {})
-    open_ones = []
-    for start_ns in sorted({*totals[0], *totals[1]}):
+    starts, open_ones = sorted({*totals[0], *totals[1]}), set[int]()
+    for start_ns in starts:
         counts = tuple(side.get(start_ns, 0) for side in totals)
         before = _known(known.get(start_ns))
         if counts == tuple(one.count for one in before):
@@ -29,10 +30,13 @@ def counted(reader: SliceReader, span: TimeRange, step_ns: int, known: Mapping[i
         elif counts[0] != counts[1]:
             _put(sides, start_ns, map(SliceDigest, counts))
         else:
-            open_ones.append(start_ns)
-    for stretch in batches(open_ones, [0] * len(open_ones), step_ns, 0):
-        for side, found in zip(sides, reader.tallies(stretch, step_ns), strict=True):
-            side.update(found)
+            open_ones.add(start_ns)
+    for is_open, together in groupby(starts, open_ones.__contains__):
+        if is_open:  # nothing lies between them
+            pieces = [slice_range(start_ns, step_ns) for start_ns in together]
+            stretch = TimeRange(pieces[0].start_ns, pieces[-1].stop_ns)
+            for side, tallies in zip(sides, reader.tallies(stretch, step_ns), strict=True):
+                side.update(tallies)
     return sides
 
 

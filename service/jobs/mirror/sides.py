@@ -12,7 +12,7 @@ from service.domain.mirror import Endpoint
 from service.domain.mirror_slices import Part
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import LATEST_NS, TimeRange
-from service.errors import FluxgateError
+from service.errors import FluxgateError, StoreTimeout
 from service.frames.digest import Digester, SeriesDigest, SeriesName
 from service.frames.frame import Block
 from service.frames.slices import SliceDigest, SliceDigester, summed
@@ -77,11 +77,15 @@ class Side:
         return summed((digester.slices, counted))
 
     def totals(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Totals | None:
-        """How many points each slice holds, of all series together. None: the store cannot tell, and `tally` is due."""
+        """How many points each slice holds, of all series together. None: the store cannot tell, or not before its time is up, and `tally`,
+        whose answer comes bit by bit, is due."""
         totals = Counter[int]()
         for part, own in _within(parts, span):
             with told_by(self.role, self.endpoint):
-                found = None if self.stamped_at_stop else self.store.count_points(self.bucket, part.measurements, own, step_ns)
+                try:
+                    found = None if self.stamped_at_stop else self.store.count_points(self.bucket, part.measurements, own, step_ns)
+                except StoreTimeout:
+                    found = None
             if found is None:
                 return None
             totals.update(found)

@@ -17,19 +17,15 @@ def count_points(catalog: Catalog, bucket: str, measurements: Collection[str], s
     if not all(map(_is_sayable, asked)):
         return None
     whole = whole_windows(Grid(span, step_ns, 0))
-    pieces = [
-        (None, piece) for piece in subtract(span, [] if whole is None else [whole.span])
-    ]  # each lies in one slice, the first or the last of all
-    statements = [
-        (influxql.counts(influxql.source(bucket, one.name), one.fields, piece, own), own, piece)
-        for one in asked
-        for own, piece in [*pieces, *([] if whole is None else [(step_ns, whole.span)])]
-    ]
+    pieces: list[tuple[TimeRange, int | None]] = [] if whole is None else [(whole.span, step_ns)]
+    pieces += [(edge, None) for edge in subtract(span, [one for one, _ in pieces])]  # in the first or in the last slice there is
     counts = Counter[int]()
-    found = catalog.sums(bucket, [statement for statement, _, _ in statements])
-    for sums, (_, own, piece) in zip(found, statements, strict=True):
-        for time_ns, count in sums:
-            counts[floor_to(piece.start_ns if own is None else time_ns, step_ns)] += count
+    for one in asked:  # a request each: an answer comes when all of it is counted
+        origin = influxql.source(bucket, one.name)
+        found = catalog.sums(bucket, [influxql.counts(origin, one.fields, piece, every_ns) for piece, every_ns in pieces])
+        for (piece, every_ns), sums in zip(pieces, found, strict=True):
+            for time_ns, count in sums:
+                counts[floor_to(piece.start_ns if every_ns is None else time_ns, step_ns)] += count
     return {start_ns: count for start_ns, count in counts.items() if count}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.domain.timerange import EVER, TimeRange
+from service.errors import StoreTimeout
 from service.frames.frame import Reading
 from service.stores.protocol import Store
 from tests.support.mirror_faults import Through
@@ -15,14 +16,15 @@ from tests.unit.jobs.mirror.conftest import Stage, equal, fill
 
 
 class Watched(Through):
-    """Counts what is read series by series."""
+    """Counts what is read series by series, and how often windows' counts are."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
-        self.reads = 0
+        self.reads = self.tallies = 0
 
     def read(self, selection: Any) -> Reading:
         self.reads += 1
+        self.tallies += selection.windows is not None
         return self.store.read(selection)
 
 
@@ -31,6 +33,13 @@ class CannotCount(Watched):
 
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> None:
         return None
+
+
+class TooSlow(Watched):
+    """A store whose one answer takes longer than the silence that is borne, where those of a read come bit by bit."""
+
+    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> None:
+        raise StoreTimeout("No byte for 60 s.")
 
 
 def watch(stage: Stage, kind: type[Watched] = Watched) -> tuple[Watched, Watched]:
@@ -87,9 +96,19 @@ def test_sides_that_never_were_compared_are_counted_by_series(stage: Stage) -> N
     assert (found["copied_points"], found["slices"]["extra"]) == (1, 1)
 
 
+def test_slices_without_anything_between_them_are_asked_for_together(stage: Stage) -> None:
+    """A target that had everything already was asked for each of thousands of slices alone."""
+    for store in (stage.a, stage.b):
+        store_all(store, "W", "\n".join(f"m v=1i {stage.at(-2 * days)}" for days in range(1, 100)))
+    _, target = watch(stage)
+    assert stage.pair()["copied_points"] == 0
+    assert target.tallies == 1
+
+
+@pytest.mark.parametrize("kind", [CannotCount, TooSlow])
 @pytest.mark.parametrize("wait_days", [0.04, 1.5])
-def test_a_store_that_cannot_count_in_all_is_read_by_series(stage: Stage, wait_days: float) -> None:
-    watch(stage, CannotCount)
+def test_a_store_that_cannot_count_in_all_is_read_by_series(stage: Stage, kind: type[Watched], wait_days: float) -> None:
+    watch(stage, kind)
     fill(stage)
     assert stage.run()["state"] == "equal"
     stage.wait(wait_days)
