@@ -23,7 +23,9 @@ from service.jobs.mirror.settling import Settler, SourceSlices, seal
 from service.jobs.mirror.sides import Tallies
 from service.state.mirror_ledger import PairLedger, PairState
 
-_FIRST_POINTS, _MOST_POINTS, _FEWEST_POINTS = 1_000_000, 2_000_000, 10_000
+_FIRST_POINTS, _FIRST_POINTS_HERE = 400_000, 1_000_000
+"""The size of the first group: over a link of unknown speed and quota, and where both sides are on this machine."""
+_MOST_POINTS, _FEWEST_POINTS = 2_000_000, 10_000
 _POINT_BYTES = 50
 """About so many go over both links for one point."""
 _QUICK_S, _SLOW_S = 3.0, 20.0
@@ -75,7 +77,8 @@ class PairRun:
         self._deleter = Deleter(ground, links, self._reader)
         self._known: dict[int, SliceRecord] = {}
         self._limit = _most_at_once(ground.mirror.budget_bytes)
-        self._most_points = min(_FIRST_POINTS, self._limit)
+        is_remote = ground.source.endpoint.is_remote or ground.target.endpoint.is_remote
+        self._most_points = min(_FIRST_POINTS if is_remote else _FIRST_POINTS_HERE, self._limit)
         self.report = PairReport()
 
     def run(self) -> PairReport:
