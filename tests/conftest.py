@@ -21,6 +21,7 @@ hypothesis.settings.load_profile("fluxgate")
 
 T = TypeVar("T")
 _MISSING = "server missing: "
+_shared: list[servers.InfluxServer] = []
 
 
 def _or_skip(start: Callable[[], T]) -> T:
@@ -36,8 +37,18 @@ def _or_skip(start: Callable[[], T]) -> T:
 def influx() -> Iterator[servers.InfluxServer]:
     """A real InfluxDB for the whole run: `.url`, `.token`, `.org`, `.new_bucket()`, `.write()`, `.flux()`."""
     running = _or_skip(servers.start_influx)
+    _shared.append(running)
     yield running
+    _shared.remove(running)
     running.server.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_bucket_outlives_its_module() -> Iterator[None]:
+    """The shared InfluxDB runs out of open files after about a thousand buckets."""
+    yield
+    for running in _shared:
+        running.drop_buckets()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.support.servers import InfluxServer
 START = at("2024-01-01T00:00:00Z")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def filled(influx: InfluxServer) -> str:
     """A bucket with 6 series of 2,000 points over three shard groups: about 400 kB of answer."""
     name = influx.new_bucket(f"Faults {secrets.token_hex(6)}")

@@ -135,6 +135,14 @@ class InfluxServer:
             http.post("/api/v2/buckets", json={"orgID": org_id, "name": name, "retentionRules": rules}).raise_for_status()
         return name
 
+    def drop_buckets(self) -> None:
+        """Remove all buckets. Each that holds something keeps 17 files open or more. A server that may open no more refuses writes to new
+        shard groups with 500, and reads of them answer nothing, with 200 (seen on 2.9.1)."""
+        with self.http() as http:
+            while buckets := [one for one in http.get("/api/v2/buckets", params={"limit": 100}).json()["buckets"] if one["type"] != "system"]:
+                for one in buckets:
+                    http.delete(f"/api/v2/buckets/{one['id']}").raise_for_status()
+
     @property
     def folder(self) -> Path:
         return self.server.folder
