@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from service.domain.durations import SECOND_NS
-from service.domain.timerange import TimeRange, floor_to
+from service.domain.timerange import EARLIEST_NS, TimeRange, floor_to
 
 _DAY_NS = 86_400 * SECOND_NS
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -37,22 +37,30 @@ class Grid:
 
 
 def grids(span: TimeRange, every_ns: int, zone: str = "UTC") -> list[Grid]:
-    """The windows of `span`, ascending and without gaps. `zone` is an IANA name that exists."""
+    """The windows of `span`, ascending and without gaps. `zone` is an IANA name that exists.
+
+    Where the local clock goes back, a time that comes twice is an edge the first time only, as in Flux: the window before the change
+    lasts until the clock is new again.
+    """
     pieces: list[Grid] = []
-    open_ns: int | None = None
-    for segment, offset_ns in _segments(span, zone):
-        origin_ns = -offset_ns % every_ns
-        first_ns = span.start_ns if segment.start_ns == span.start_ns else _ceil_to(segment.start_ns, every_ns, origin_ns)
-        last_ns = span.stop_ns if segment.stop_ns == span.stop_ns else floor_to(segment.stop_ns, every_ns, origin_ns)
-        if first_ns > last_ns:
-            open_ns = span.start_ns if open_ns is None else open_ns
+    open_ns = span.start_ns
+    segments = list(_segments(TimeRange(max(span.start_ns - _DAY_NS, EARLIEST_NS), span.stop_ns), zone))
+    offsets = [offset_ns for _, offset_ns in segments]
+    for (segment, offset_ns), before_ns, after_ns in zip(segments, [offsets[0], *offsets], [*offsets[1:], offsets[-1]], strict=False):
+        if segment.stop_ns <= span.start_ns:
             continue
-        if open_ns is not None and open_ns < first_ns:
+        origin_ns = -offset_ns % every_ns
+        new_ns = segment.start_ns + max(0, before_ns - offset_ns)
+        first_ns = span.start_ns if new_ns <= span.start_ns else _ceil_to(new_ns, every_ns, origin_ns)
+        last_ns = span.stop_ns if segment.stop_ns == span.stop_ns else floor_to(segment.stop_ns - (after_ns < offset_ns), every_ns, origin_ns)
+        if first_ns > last_ns:
+            continue
+        if open_ns < first_ns:
             pieces.append(_single(TimeRange(open_ns, first_ns)))
         if first_ns < last_ns:
             pieces.append(Grid(TimeRange(first_ns, last_ns), every_ns, origin_ns))
         open_ns = last_ns
-    if open_ns is not None and open_ns < span.stop_ns:
+    if open_ns < span.stop_ns:
         pieces.append(_single(TimeRange(open_ns, span.stop_ns)))
     return pieces
 

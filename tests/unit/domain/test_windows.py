@@ -72,7 +72,21 @@ def test_local_days_in_berlin_have_23_or_25_hours_at_the_change(start: str, stop
     assert [(right - left) // 3_600_000_000_000 for left, right in pairwise(found)] == hours
 
 
-def test_hours_are_not_touched_by_a_change_of_whole_hours() -> None:
+@pytest.mark.parametrize(
+    ("start", "every", "expected"),
+    [
+        ("2024-11-03T04:00:00Z", "1h", ["04:00", "05:00", "07:00", "08:00"]),
+        ("2024-11-03T04:30:00Z", "30m", ["04:30", "05:00", "05:30", "07:00", "07:30", "08:00"]),
+        ("2024-11-03T06:15:00Z", "15m", ["06:15", "07:00", "07:15", "07:30", "07:45", "08:00"]),
+    ],
+)
+def test_in_the_hour_that_comes_twice_no_window_begins_the_second_time(start: str, every: str, expected: list[str]) -> None:
+    """As in Flux: hours were told one by one."""
+    found = edges(grids(between(start, "2024-11-03T08:00:00Z"), parse_duration(every, "every"), "America/New_York"))
+    assert [format_time(edge)[11:16] for edge in found] == expected
+
+
+def test_hours_are_not_touched_by_a_change_forwards_of_whole_hours() -> None:
     span = between("2026-03-28T00:00:00Z", "2026-03-30T00:00:00Z")
     assert edges(grids(span, parse_duration("1h", "every"), "Europe/Berlin")) == edges(grids(span, parse_duration("1h", "every")))
 
