@@ -46,7 +46,7 @@ def grids(span: TimeRange, every_ns: int, zone: str = "UTC") -> list[Grid]:
     open_ns = span.start_ns
     segments = list(_segments(TimeRange(max(span.start_ns - _DAY_NS, EARLIEST_NS), span.stop_ns), zone))
     offsets = [offset_ns for _, offset_ns in segments]
-    for (segment, offset_ns), before_ns, after_ns in zip(segments, [offsets[0], *offsets], [*offsets[1:], offsets[-1]], strict=False):
+    for (segment, offset_ns), before_ns, after_ns in zip(segments, [offsets[0], *offsets[:-1]], [*offsets[1:], offsets[-1]], strict=True):
         if segment.stop_ns <= span.start_ns:
             continue
         origin_ns = -offset_ns % every_ns

@@ -79,13 +79,15 @@ class Side:
     def totals(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Totals | None:
         """How many points each slice holds, of all series together. None: the store cannot tell, or not before its time is up, and `tally`,
         whose answer comes bit by bit, is due."""
+        if self.stamped_at_stop:
+            return None
         totals = Counter[int]()
         for part, own in _within(parts, span):
-            with told_by(self.role, self.endpoint):
-                try:
-                    found = None if self.stamped_at_stop else self.store.count_points(self.bucket, part.measurements, own, step_ns)
-                except StoreTimeout:
-                    found = None
+            try:
+                with told_by(self.role, self.endpoint):
+                    found = self.store.count_points(self.bucket, part.measurements, own, step_ns)
+            except StoreTimeout:
+                return None
             if found is None:
                 return None
             totals.update(found)

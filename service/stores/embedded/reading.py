@@ -197,8 +197,7 @@ def first_time(cursor: SnapshotCursor, members: list[Member], shards: Iterable[T
     try:
         if not members:
             return None
-        cursor.register("whole", _ranked([(number, 0) for _, number in members]))
-        source = Source(tuple({key.type for key, _ in members}), "whole", oldest_ns)
+        source = _all_of(cursor, members, oldest_ns)
         for shard in shards:
             found = column(cursor.fetch(queries.oldest(source, Grid(shard, shard.length_ns, 0))), "time")[0].as_py()
             if found is not None:
@@ -213,13 +212,17 @@ def counted(cursor: SnapshotCursor, members: list[Member], span: TimeRange, step
     try:
         if not members:
             return {}
-        cursor.register("whole", _ranked([(number, 0) for _, number in members]))
-        source = Source(tuple({key.type for key, _ in members}), "whole", oldest_ns)
-        found = cursor.fetch(queries.counts(source, step_ns, span))
+        found = cursor.fetch(queries.counts(_all_of(cursor, members, oldest_ns), step_ns, span))
         numbers, points = (column(found, name).to_pylist() for name in ("slice", "points"))
         return {number * step_ns: count for number, count in zip(numbers, points, strict=True)}
     finally:
         cursor.close()
+
+
+def _all_of(cursor: SnapshotCursor, members: list[Member], oldest_ns: int) -> Source:
+    """All points of `members`, in no order."""
+    cursor.register("whole", _ranked([(number, 0) for _, number in members]))
+    return Source(tuple({key.type for key, _ in members}), "whole", oldest_ns)
 
 
 def _queries(part: Part, source: Source, grid: Grid) -> Iterator[tuple[FieldType, Query]]:

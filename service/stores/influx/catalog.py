@@ -129,8 +129,10 @@ class Catalog:
     def sums(self, bucket: str, queries: Sequence[str]) -> list[list[tuple[int, int]]]:
         """For each query, whose rows are whole numbers, the time and the sum of each row; all in one request."""
         with _making_sense("/query"):
-            found = self._show(bucket, *queries) if queries else []
-            return [[(int(time_ns), sum(number or 0 for number in numbers)) for _, rows in series for time_ns, *numbers in rows] for series in found]
+            return [
+                [(int(time_ns), sum(number or 0 for number in numbers)) for _, rows in series for time_ns, *numbers in rows]
+                for series in self._show(bucket, *queries)
+            ]
 
     def tag_sets(self, bucket: str, query: str) -> set[TagSet]:
         """The tags of each series that `query`, grouped by all of them, answers."""
