@@ -285,6 +285,9 @@ def soaking(folder: Path, minutes: float) -> Iterator[Soak]:
 def failures(report: Report, warm_up_s: float) -> list[str]:
     """What a soak must not show, as sentences; empty when all is well."""
     found = [f"{len(report.unnamed)} answers that nothing explains, such as: {report.unnamed[:3]}"] if report.unnamed else []
+    locked_out = sum(count for (client, _, code), count in report.answers.items() if code == "too_many_failed_tries" and client != "intruder")
+    if locked_out:
+        found.append(f"{locked_out} requests with a valid key were locked out by wrong keys from the same address")
     if {"queued", "running"} & set(report.jobs):
         found.append(f"jobs that did not end: {dict(report.jobs)}")
     if report.stored < len(report.acknowledged):
