@@ -27,23 +27,34 @@
     |   |-- StoreBroken            an answer that stops early or makes no sense
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
+    |-- AddressRefused         an address that may not be connected to: whoever named it acts
     `-- ConfigurationError     the process cannot run like this: the operator acts
 
 Each carries a stable `code`; `service.api.problems` gives it a status. Messages say what was
-attempted, what was found and what to do; they never hold secrets.
+attempted, what was found and what to do; they never hold secrets, nor what another server wrote:
+that is `upstream`, which keys with `admin` and the log alone see.
 """
 
 from collections.abc import Mapping, Sequence
 
+LONGEST_UPSTREAM = 500
+
+
+def readable(text: str) -> str:
+    """A text of another server as one short line: nothing that moves a cursor, hides letters or turns their direction."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_UPSTREAM * 16])
+    return " ".join(shown.split())[:LONGEST_UPSTREAM]
+
 
 class FluxgateError(Exception):
-    """Root of the tree. `code` is stable and documented in docs/errors.md."""
+    """Root of the tree. `code` is stable and documented in docs/errors.md. `upstream`: what the other server wrote, if one did."""
 
     code = "error"
 
-    def __init__(self, message: str, **extra: object) -> None:
+    def __init__(self, message: str, *, upstream: str = "", **extra: object) -> None:
         super().__init__(message)
         self.message = message
+        self.upstream = readable(upstream)
         self.extra: Mapping[str, object] = extra
         """Further members of the problem document, JSON-ready."""
 
@@ -55,8 +66,8 @@ class CallerError(FluxgateError):
 class InvalidParameter(CallerError):
     code = "invalid_parameter"
 
-    def __init__(self, parameter: str, message: str, **extra: object) -> None:
-        super().__init__(message, parameter=parameter, **extra)
+    def __init__(self, parameter: str, message: str, *, upstream: str = "", **extra: object) -> None:
+        super().__init__(message, upstream=upstream, parameter=parameter, **extra)
         self.parameter = parameter
 
 
@@ -110,8 +121,8 @@ class RetryLater(FluxgateError):
 
     code = "retry_later"
 
-    def __init__(self, message: str, retry_after_s: float = 1.0, **extra: object) -> None:
-        super().__init__(message, **extra)
+    def __init__(self, message: str, retry_after_s: float = 1.0, *, upstream: str = "", **extra: object) -> None:
+        super().__init__(message, upstream=upstream, **extra)
         self.retry_after_s = retry_after_s
 
 
@@ -180,6 +191,10 @@ class MirrorConflict(StoreError):
 
 class MirrorIncomplete(StoreError):
     code = "mirror_incomplete"
+
+
+class AddressRefused(FluxgateError):
+    code = "address_refused"
 
 
 class ConfigurationError(FluxgateError):

@@ -7,6 +7,7 @@ FLUXGATE_SECRETS_DIR names (container secrets). Nothing is read at import.
 import difflib
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,11 +18,13 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.domain.addresses import WrongAddress, parse_address
 from service.domain.durations import parse_duration
 from service.errors import ConfigurationError, InvalidParameter
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 _ENV_FILE = ".env"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 OTHER_NAMES = (SECRETS_DIRECTORY, "FLUXGATE_DEMO", "FLUXGATE_URL", "FLUXGATE_CACHE", "FLUXGATE_REQUIRE_SERVERS")
 """Names in the environment that are no settings of the service."""
 _SHORTEST_HIDDEN_PASSWORD = 8
@@ -67,6 +70,10 @@ class Settings(BaseSettings):
     cloud_schedule: str = Field("0 * * * *", description="When `cloud` runs, besides at the start: a cron expression in UTC.")
     cloud_refresh: str | None = Field(None, description="The time between two runs of `cloud` as HH:MM:SS, instead of CLOUD_SCHEDULE.")
     mirrors_file: Path | None = Field(None, description="File with mirrors. Absent: mirrors.yaml in DATA_DIR, if there is one.")
+    mirror_private_addresses: bool = Field(
+        True,
+        description="Mirrors may lead to private addresses and this machine; off: only to public ones. Never to link-local ones or metadata.",
+    )
     schedules: Annotated[dict[str, Any], NoDecode] = Field(
         {}, description="Schedules by name, as JSON; those of the section `schedules` of the same name win (docs/jobs.md)."
     )
@@ -122,6 +129,21 @@ class Settings(BaseSettings):
             return json.loads(value) if isinstance(value, str) else value
         except json.JSONDecodeError as broken:
             raise ValueError(f"this is no JSON (line {broken.lineno}, column {broken.colno})") from None
+
+    @field_validator("influxdb_url", "influxdb_cloud_url")
+    @classmethod
+    def _is_address(cls, text: str | None) -> str | None:
+        try:
+            return None if text is None else str(parse_address(text))
+        except WrongAddress as wrong:
+            raise ValueError(str(wrong)) from None
+
+    @field_validator("redis_url", "state_database_url", "celery_broker_url")
+    @classmethod
+    def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _SCHEME.match(value.get_secret_value()):
+            raise ValueError("this is no address: it begins with a scheme, such as redis:// or postgresql+psycopg://")
+        return value
 
     @field_validator("telemetry_lookback", "embedded_shard")
     @classmethod

@@ -12,6 +12,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from service.api.deps import parts_of
+from service.api.upstream import note_principal
 from service.domain.access import Principal, Scope
 from service.errors import Forbidden, TooManyFailedTries, Unauthorized, UnknownBucket
 
@@ -32,7 +33,13 @@ class FailedTries:
 
 
 async def authenticate(request: Request) -> Principal:
-    """The principal of the request's key. Raises Unauthorized, TooManyFailedTries."""
+    """The principal of the request's key, which the request's state keeps. Raises Unauthorized, TooManyFailedTries."""
+    principal = await _principal(request)
+    note_principal(request, principal)
+    return principal
+
+
+async def _principal(request: Request) -> Principal:
     parts = parts_of(request)
     address = request.client.host if request.client else "unknown"
     parts.failed_tries.check(address)

@@ -22,10 +22,11 @@ class ProgressInfo(BaseModel):
 
 
 class JobError(BaseModel):
-    """Why it failed, or why it will be tried again, and what to do."""
+    """Why it failed, or why it will be tried again, and what to do. `upstream`: what another server wrote, for keys with `admin` alone."""
 
     code: str
     message: str
+    upstream: str | None = None
 
 
 class JobInfo(BaseModel):
@@ -73,7 +74,7 @@ class JobInfo(BaseModel):
 
 
 class JobLogLine(BaseModel):
-    """A line of its log. `number` grows with each line."""
+    """A line of its log. `number` grows with each line. Lines of the level `upstream` hold what another server wrote, for keys with `admin` alone."""
 
     number: int
     at: str

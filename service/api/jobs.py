@@ -18,6 +18,7 @@ from service.api.auth import authenticate
 from service.api.deps import parts_of
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
 from service.api.schemas import PROBLEM
+from service.api.upstream import shown_job, shown_lines
 from service.domain.access import Principal, Scope
 from service.domain.job import Job, JobState, LogLine
 from service.errors import Forbidden, InvalidParameter, RetryLater, UnknownThing
@@ -83,7 +84,7 @@ async def accepted(request: Request, response: Response, principal: Principal, k
 def _answered(request: Request, response: Response, job: Job) -> JobInfo:
     response.status_code = 202
     response.headers["Location"] = f"/jobs/{job.id}"
-    return info(job, now_of(request))
+    return info(shown_job(request, job), now_of(request))
 
 
 @router.get("/jobs", summary="List jobs")
@@ -102,7 +103,7 @@ async def list_jobs(
     kinds = [name for name in desk.kinds.of(principal) if kind is None or name in kind]
     own = None if principal.buckets is None else principal.id
     found = await anyio.to_thread.run_sync(partial(desk.ledger.list, kinds, state or (), limit, before, own))
-    return JobList(jobs=[info(job, now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
+    return JobList(jobs=[info(shown_job(request, job), now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
 
 
 @router.get("/schedules", summary="List schedules")
@@ -118,7 +119,7 @@ async def list_schedules(request: Request, principal: JobReader) -> ScheduleList
 async def show_job(request: Request, job: SeenJob) -> JobDetail:
     """The job, with the newest hundred lines of its log."""
     lines = await anyio.to_thread.run_sync(parts_of(request).jobs.ledger.newest_lines, job.id, _SHOWN_LINES)
-    return detail(job, list(lines), now_of(request))
+    return detail(shown_job(request, job), shown_lines(request, lines), now_of(request))
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", status_code=202)
@@ -175,10 +176,11 @@ async def follow_job(
         lines = await anyio.to_thread.run_sync(ledger.lines, job.id, number)
         for line in lines:
             number = line.number
-            yield _log_event(line, version)
+            for shown in shown_lines(request, [line]):
+                yield _log_event(shown, version)
         if now_job.version != version and len(lines) < LONGEST_LIST:
             version = now_job.version
-            yield ServerSentEvent(event="job", id=f"{version}.{number}", data=info(now_job, now_of(request)).model_dump())
+            yield ServerSentEvent(event="job", id=f"{version}.{number}", data=info(shown_job(request, now_job), now_of(request)).model_dump())
         elif now_job.state.ended and not lines:
             return
         await asyncio.sleep(_LOOK_EVERY_S)

@@ -12,11 +12,13 @@ from service.api.deps import Parts, parts_of
 from service.api.names import decode_segment
 from service.api.reading import unknown_parameter
 from service.api.schemas import PROBLEM, LineProblem, Stored
+from service.api.upstream import sees_upstream
 from service.api.waiting import seen
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
 from service.frames.jsonpoints import points_to_lines, read_points
 from service.frames.lineprotocol import parse_lines
+from service.stores.protocol import Refusal
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
 _MOST_NAMED = 1000
@@ -58,14 +60,14 @@ async def write_points(
     parts.metrics.bytes_in.inc(len(body))
     is_json = request.headers.get("Content-Type", "").split(";")[0].strip().lower() == "application/json"
     lines = await anyio.to_thread.run_sync(_lines_of_json, body, precision) if is_json else body
-    return await seen(principal, partial(_store, parts, bucket, lines, precision, partial_ == "true"))
+    return await seen(principal, partial(_store, parts, bucket, lines, precision, partial_ == "true", sees_upstream(request)))
 
 
 def _lines_of_json(body: bytes, precision: str) -> bytes:
     return points_to_lines(read_points(body), precision)
 
 
-def _store(parts: Parts, bucket: str, body: bytes, precision: str, partial_allowed: bool) -> Stored:
+def _store(parts: Parts, bucket: str, body: bytes, precision: str, partial_allowed: bool, upstream_shown: bool) -> Stored:
     parts.store.bucket(bucket)
     parsed = parse_lines(body, precision, parts.clock_ns())
     bad = [LineProblem(line=one.line, code="bad_line", reason=f"{one.reason}: {one.text}") for one in parsed.bad[:_MOST_NAMED]]
@@ -80,10 +82,14 @@ def _store(parts: Parts, bucket: str, body: bytes, precision: str, partial_allow
     finally:
         parts.answers.touch(bucket)
     parts.metrics.points_in.inc(outcome.stored)
-    refused = [LineProblem(line=one.line, code=one.code, reason=one.reason) for one in outcome.refused[:_MOST_NAMED]]
+    refused = [LineProblem(line=one.line, code=one.code, reason=_reason(one, upstream_shown)) for one in outcome.refused[:_MOST_NAMED]]
     if refused and not partial_allowed:
         raise PointsRefused(
             f"The store refused {len(outcome.refused)} points; {outcome.stored} were stored. Line {refused[0].line}: {refused[0].reason}",
             stored=outcome.stored, bad=[], refused=[one.model_dump() for one in refused],
         )  # fmt: skip
     return Stored(stored=outcome.stored, bad=bad, refused=refused)
+
+
+def _reason(refusal: Refusal, upstream_shown: bool) -> str:
+    return f"{refusal.reason} It says: {refusal.upstream}" if refusal.upstream and upstream_shown else refusal.reason

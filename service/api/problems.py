@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from service import errors
+from service.api.upstream import sees_upstream
 from service.cache.flight import Stalled
 
 MEDIA_TYPE = "application/problem+json"
@@ -47,6 +48,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.StoreBroken: 502,
     errors.MirrorConflict: 502,
     errors.MirrorIncomplete: 502,
+    errors.AddressRefused: 502,
     errors.ConfigurationError: 500,
     Stalled: 503,
 }
@@ -75,14 +77,15 @@ def problem(request: Request, status: int, code: str, detail: str, extra: Mappin
 
 def of_error(request: Request, error: errors.FluxgateError) -> Response:
     status = status_of(error)
-    answer = problem(request, status, error.code, error.message, error.extra)
+    upstream = {"upstream": error.upstream} if error.upstream and sees_upstream(request) else {}
+    answer = problem(request, status, error.code, error.message, {**error.extra, **upstream})
     retry_after_s = getattr(error, "retry_after_s", _UNAVAILABLE_RETRY_S if isinstance(error, errors.StoreUnavailable) else None)
     if retry_after_s is not None:
         answer.headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="fluxgate"'
     if status >= 500:
-        _log.warning("request failed", code=error.code, detail=error.message, status=status)
+        _log.warning("request failed", code=error.code, detail=error.message, upstream=error.upstream, status=status)
     return answer
 
 

@@ -62,7 +62,7 @@ class AnswerResponse(Response):
             await watched(receive, self._served.close, lambda gone: self._send_all(send, gone))
         except Exception as failure:
             if isinstance(failure, FluxgateError):
-                _log.error("answer broken off", code=failure.code, detail=failure.message)
+                _log.error("answer broken off", code=failure.code, detail=failure.message, upstream=failure.upstream)
             raise BrokenOff from failure
         finally:
             with anyio.CancelScope(shield=True):

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 Json = dict[str, Any]
+UPSTREAM = "upstream"
+"""The member of a job's error, and the level of a line of its log, with what another server wrote: for keys with `admin`."""
 
 
 class JobState(StrEnum):

@@ -136,6 +136,6 @@ class Runner:
 def _told(job: Job, broken: Exception) -> Json:
     """The error for people. What nobody foresaw may hold anything, so only the log gets it."""
     if isinstance(broken, FluxgateError):
-        return error_of(broken.code, broken.message)
+        return error_of(broken.code, broken.message, broken.upstream)
     _log.error("job broke", job=job.id, kind=job.kind, exc_info=broken)
     return error_of("internal", f"Unexpected {type(broken).__name__}. The log of its process has the rest under the job {job.id}; please report it.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.domain.job import Job, JobState, Json, LogLine, Progress
+from service.domain.job import UPSTREAM, Job, JobState, Json, LogLine, Progress
 
 _PLAIN = (
     "id", "kind", "parameters", "exclusion_key", "created_at", "run_after", "created_by", "schedule", "lease_owner", "lease_until", "fence",
@@ -36,5 +36,5 @@ def sameness(kind: str, exclusion_key: str | None, parameters: Mapping[str, Any]
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def error_of(code: str, message: str) -> Json:
-    return {"code": code, "message": message}
+def error_of(code: str, message: str, upstream: str = "") -> Json:
+    return {"code": code, "message": message, **({UPSTREAM: upstream} if upstream else {})}

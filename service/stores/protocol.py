@@ -29,13 +29,17 @@ class TypeClash:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A line that the store itself refused. `line` counts from 1 in what the caller sent; `clash` tells the field of a `type_conflict`."""
+    """A line that the store itself refused. `line` counts from 1 in what the caller sent; `clash` tells the field of a `type_conflict`.
+
+    `upstream`: what the server wrote, for keys with admin alone.
+    """
 
     line: int
     code: str
     """`type_conflict`, `outside_retention` or `refused`."""
     reason: str
     clash: TypeClash | None = None
+    upstream: str = ""
 
 
 @dataclass(frozen=True)

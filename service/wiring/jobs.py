@@ -22,7 +22,7 @@ from service.state.database import StateDatabase
 from service.state.places import wrong_places
 from service.state.schedules import named, schedules_section
 from service.stores.protocol import Store
-from service.wiring.stores import opener, own_endpoint
+from service.wiring.stores import mirror_policy, opener, own_endpoint
 
 _log = structlog.get_logger(__name__)
 
@@ -38,14 +38,14 @@ class Work:
 
 def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Callable[[str], None]) -> Work:
     """`touched` is told of buckets of the own store that a job wrote. Raises ConfigurationError."""
-    own = own_endpoint(settings)
+    own, policy = own_endpoint(settings), mirror_policy(settings)
     schedules_of = schedules_section(lambda schedule: order_by(kinds)(schedule), SCHEDULE_PREFIX)
-    sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere()), "schedules": schedules_of}
+    sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere(), policy), "schedules": schedules_of}
     config = ConfigStore(state, time.time, sections)
     file = settings.mirrors_file or settings.data_dir / FILE_NAME
     if settings.mirrors_file is not None and not file.is_file():
         raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")
-    book = MirrorBook(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file)
+    book = MirrorBook(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file, policy)
     book.texts()  # a file that cannot be read is told at the start
     mirrors = MirrorKind(book, state, opener(settings, store), settings.data_dir, time.time, touched)
     kinds = Kinds([mirrors])
@@ -99,7 +99,7 @@ def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
     timing = {"schedule": settings.cloud_schedule, "refresh": settings.cloud_refresh}
     try:
         text = MirrorText.model_validate({"source": source, "buckets": [bucket] if settings.cloud_bucket else "all", **timing})
-        text.named("cloud", own)
+        text.named("cloud", own, mirror_policy(settings))
     except ValidationError as broken:
         place, reason = wrong_places(broken)[0]
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from service.domain.addresses import AddressPolicy
 from service.domain.durations import parse_duration
 from service.domain.mirror import EMBEDDED, Endpoint
 from service.errors import ConfigurationError
 from service.jobs.mirror.definitions import endpoint_at
 from service.jobs.mirror.kind import Opener, OpenStore
 from service.settings import Settings
+from service.sockets import ANYWHERE, Connector
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import Store
@@ -29,7 +31,13 @@ def own_store(settings: Settings) -> Store:
     return _influx(settings, own_endpoint(settings))
 
 
+def mirror_policy(settings: Settings) -> AddressPolicy:
+    """Where the sides of mirrors may lead, whoever wrote them."""
+    return AddressPolicy.PRIVATE_TOO if settings.mirror_private_addresses else AddressPolicy.PUBLIC_ONLY
+
+
 def _influx(settings: Settings, endpoint: Endpoint) -> InfluxStore:
+    """One with no url of its own is that of the operator's setting, which is trusted."""
     return InfluxStore(
         endpoint.url or settings.influxdb_url or "",
         endpoint.token,
@@ -38,6 +46,7 @@ def _influx(settings: Settings, endpoint: Endpoint) -> InfluxStore:
         silence_timeout_s=settings.influxdb_silence_timeout_s,
         read_timeout_s=settings.read_timeout_s,
         packed=endpoint.url is not None and endpoint.is_remote,
+        connector=ANYWHERE if endpoint.url is None else Connector(mirror_policy(settings)),
     )
 
 

@@ -57,6 +57,15 @@ def test_a_secrets_directory_that_is_none_is_named() -> None:
         ("DEFAULT_EVERY", "often"),
         ("LOG_LEVEL", "loud"),
         ("SCHEDULES", "{x"),
+        ("INFLUXDB_URL", "foo"),
+        ("INFLUXDB_URL", "127.0.0.1:8086"),
+        ("INFLUXDB_URL", "http://"),
+        ("INFLUXDB_URL", "http://host:0"),
+        ("INFLUXDB_URL", "ftp://host"),
+        ("INFLUXDB_CLOUD_URL", "cloud.test"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("STATE_DATABASE_URL", "state.db"),
+        ("CELERY_BROKER_URL", "foo"),
         ("SCHEDULES", "[]"),
     ],
 )
@@ -64,6 +73,22 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
         load_settings({})
+
+
+def test_an_address_that_is_none_is_told_in_one_line_that_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFLUXDB_URL", "http://me:hunter2-hunter2@host:8086")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings({})
+    assert refused.value.message == (
+        "Some settings are wrong. INFLUXDB_URL: an address here holds no user or password: leave out what stands before the @."
+        " See .env.example for all of them."
+    )
+
+
+def test_an_address_is_kept_in_its_one_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("INFLUXDB_URL", "HTTPS://Influx.Example:443/base/"), ("INFLUXDB_TOKEN", "t"), ("INFLUXDB_ORG", "o")):
+        monkeypatch.setenv(name, value)
+    assert load_settings({}).influxdb_url == "https://influx.example/base"
 
 
 def test_a_misspelt_name_warns_with_the_one_it_may_have_meant() -> None:

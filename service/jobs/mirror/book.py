@@ -11,6 +11,7 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
+from service.domain.addresses import AddressPolicy
 from service.domain.mirror import Endpoint, Mirror
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
@@ -21,7 +22,9 @@ from service.state.places import wrong_places
 FILE_NAME = "mirrors.yaml"
 
 
-def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict) -> type[BaseModel]:
+def mirrors_section(
+    own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict, policy: AddressPolicy = AddressPolicy.PRIVATE_TOO
+) -> type[BaseModel]:
     """The section `mirrors`, by name; what cannot work is refused when it is stored, also beside those that are written `elsewhere`."""
 
     class Mirrors(RootModel[dict[str, MirrorText]]):
@@ -31,29 +34,29 @@ def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorTe
 
         @model_validator(mode="after")
         def _each(self) -> Self:
-            mirrors = [_checked(name, text, own) for name, text in self.root.items()]
+            mirrors = [_checked(name, text, own, policy) for name, text in self.root.items()]
             refuse_overlaps(mirrors)
-            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own):
+            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own, policy):
                 refuse_overlaps([*mirrors, other])
             return self
 
     return Mirrors
 
 
-def _checked(name: str, text: MirrorText, own: Endpoint) -> Mirror:
+def _checked(name: str, text: MirrorText, own: Endpoint, policy: AddressPolicy) -> Mirror:
     """A wrong member says whose it is."""
     try:
-        return text.named(name, own)
+        return text.named(name, own, policy)
     except InvalidParameter as wrong:
         told = wrong.message if repr(name) in wrong.message else f"The mirror {name!r}: {wrong.message}"
         raise InvalidParameter(f"{name}.{wrong.parameter}", told) from None
 
 
-def _working(texts: Mapping[str, MirrorText], own: Endpoint) -> Iterator[Mirror]:
+def _working(texts: Mapping[str, MirrorText], own: Endpoint, policy: AddressPolicy) -> Iterator[Mirror]:
     """One that cannot work (the variable of its token is not set) is none that others have to mind."""
     for name, text in sorted(texts.items()):
         with contextlib.suppress(InvalidParameter):
-            yield text.named(name, own)
+            yield text.named(name, own, policy)
 
 
 class _File(RootModel[dict[str, MirrorText]]):
@@ -61,11 +64,22 @@ class _File(RootModel[dict[str, MirrorText]]):
 
 
 class MirrorBook:
-    """The mirrors of now. `section` gives the stored section; `default` is the mirror of the settings; `file` may not exist."""
+    """The mirrors of now. `section` gives the stored section; `default` is the mirror of the settings; `file` may not exist.
 
-    def __init__(self, section: Callable[[], Mapping[str, Any]], own: Endpoint, default: MirrorText | None, file: Path) -> None:
+    `policy`: where their sides may lead.
+    """
+
+    def __init__(
+        self,
+        section: Callable[[], Mapping[str, Any]],
+        own: Endpoint,
+        default: MirrorText | None,
+        file: Path,
+        policy: AddressPolicy = AddressPolicy.PRIVATE_TOO,
+    ) -> None:
         self._section = section
         self.own = own
+        self._policy = policy
         self._default = default
         self._file = file
         self._kept: tuple[float, dict[str, MirrorText]] = (-1.0, {})
@@ -89,14 +103,14 @@ class MirrorBook:
         if name not in texts:
             known = ", ".join(sorted(texts)) or "none; PUT /config/mirrors makes one"
             raise InvalidParameter("mirror", f"There is no mirror {name[:60]!r}. There are: {known}.")
-        mirror = _checked(name, texts.pop(name), self.own)
-        for other in _working(texts, self.own):
+        mirror = _checked(name, texts.pop(name), self.own, self._policy)
+        for other in _working(texts, self.own, self._policy):
             refuse_overlaps((mirror, other))
         return mirror
 
     def others(self, name: str) -> Iterator[Mirror]:
         """All but `name` that can work."""
-        return _working({other: text for other, text in self.texts().items() if other != name}, self.own)
+        return _working({other: text for other, text in self.texts().items() if other != name}, self.own, self._policy)
 
     def schedules(self) -> dict[str, Schedule]:
         """Of all mirrors that have one, by the schedule's name."""

@@ -4,10 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
 from service.domain.durations import parse_duration
 from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror, OnConflict
 from service.domain.schedule import Schedule, parse_interval
@@ -20,11 +20,9 @@ from service.state.places import VARIANT
 KIND = "mirror"
 SCHEDULE_PREFIX = "mirror "
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
-_URL = re.compile(r"https?://[^\s@]+")
 _SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB)", re.ASCII)
 _SIZES = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
-_PORTS = {"http": 80, "https": 443}
 
 
 class InfluxText(BaseModel):
@@ -40,9 +38,7 @@ class InfluxText(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        if not _URL.fullmatch(url):
-            raise ValueError("this is no address: write it like http://127.0.0.1:8086, without a user or password")
-        return url
+        return str(parse_address(url))
 
     @model_validator(mode="after")
     def _has_one_token(self) -> Self:
@@ -116,14 +112,14 @@ class MirrorText(BaseModel):
     at_start: bool = True
     enabled: bool = True
 
-    def named(self, name: str, own: Endpoint) -> Mirror:
-        """Raises InvalidParameter with the member that is wrong."""
+    def named(self, name: str, own: Endpoint, policy: AddressPolicy = AddressPolicy.PRIVATE_TOO) -> Mirror:
+        """`policy`: where its sides may lead. Raises InvalidParameter with the member that is wrong."""
         if not _NAME.fullmatch(name):
             raise InvalidParameter("name", f"{name!r} is no name of a mirror. Use 1 to 60 letters, digits, dots, dashes and underscores.")
         mirror = Mirror(
             name=name,
-            source=_endpoint(self.source, own, "source"),
-            target=_endpoint(self.target, own, "target"),
+            source=_endpoint(self.source, own, policy, "source"),
+            target=_endpoint(self.target, own, policy, "target"),
             buckets=None if self.buckets == "all" else tuple(_pair(one) for one in self.buckets),
             measurements=tuple(self.measurements),
             windows=Windows(parse_duration(self.every, "every"), self.fn) if self.mode == "downsample" else None,
@@ -166,15 +162,14 @@ def parse_size(text: str, parameter: str) -> int:
 
 
 def endpoint_at(url: str, org: str, token: str) -> Endpoint:
-    """The InfluxDB at `url`. Names of this machine are one address."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    here = host in _THIS_MACHINE
-    address = f"{'localhost' if here else host}:{parts.port or _PORTS.get(parts.scheme, 0)}{parts.path.rstrip('/')}"
-    return Endpoint(url.rstrip("/"), org, token, address, not here)
+    """The InfluxDB at `url`. Names of this machine are one address. Raises WrongAddress."""
+    found = parse_address(url)
+    here = found.host in _THIS_MACHINE
+    address = f"localhost:{found.port}{found.path}" if here else f"{found.origin}{found.path}"
+    return Endpoint(str(found), org, token, address, not here)
 
 
-def _endpoint(text: InfluxText | str, own: Endpoint, side: str) -> Endpoint:
+def _endpoint(text: InfluxText | str, own: Endpoint, policy: AddressPolicy, side: str) -> Endpoint:
     if isinstance(text, str):
         if text != OWN_STORE and own.address != EMBEDDED:
             raise InvalidParameter(side, f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.")
@@ -183,9 +178,12 @@ def _endpoint(text: InfluxText | str, own: Endpoint, side: str) -> Endpoint:
     if not token:
         raise InvalidParameter(f"{side}.token_env", f"The environment variable {text.token_env} is not set in the gateway's process, or empty.")
     try:
+        refused = refusal_of(parse_address(text.url), policy)
+        if refused is not None:
+            raise InvalidParameter(f"{side}.url", f"{text.url!r} cannot be a side of a mirror: {refused} (MIRROR_PRIVATE_ADDRESSES).")
         return endpoint_at(text.url, text.org, token)
-    except ValueError as broken:
-        raise InvalidParameter(f"{side}.url", f"{text.url!r} is no address of an InfluxDB ({broken}).") from None
+    except WrongAddress as wrong:
+        raise InvalidParameter(f"{side}.url", f"The url is no address of an InfluxDB: {wrong}.") from None
 
 
 def _pair(text: str | PairText) -> BucketPair:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from service.domain.mirror_slices import slice_start
 from service.domain.timerange import TimeRange
 from service.errors import StoreLimit
+from service.jobs.mirror.journal import tell_failure
 from service.jobs.mirror.patience import Caller
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ class Halver:
         try:
             found: list[T] = self._patience.call(lambda: [act(span)], when_busy=list)
         except StoreLimit as failed:
-            self._tell("warning", f"{failed.message} Trying half as much at a time.")
+            tell_failure(self._tell, "warning", f"{failed.message} Trying half as much at a time.", failed)
             found = []
         halves = (TimeRange(span.start_ns, middle_ns), TimeRange(middle_ns, span.stop_ns))
         return found or [one for half in halves for one in self.call(act, half, unit_ns, depth + 1)]

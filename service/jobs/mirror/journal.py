@@ -7,6 +7,7 @@ does not take a line is left alone for a while; nothing about that is written to
 import threading
 from collections.abc import Callable
 
+from service.domain.job import UPSTREAM
 from service.domain.mirror import LOG_BUCKET
 from service.domain.schema import BucketSpec
 from service.errors import FluxgateError
@@ -46,6 +47,13 @@ class TargetLog:
             self._silent_until = now + _LEFT_ALONE_S
 
 
+def tell_failure(tell: Callable[[str, str], None], level: str, message: str, failure: FluxgateError) -> None:
+    """Tell `message`, which is about `failure`, and beside it what the other server wrote."""
+    tell(level, message)
+    if failure.upstream:
+        tell(UPSTREAM, failure.upstream)
+
+
 class Journal:
     """Tells people. `log` is the job's; `beyond` the target's, when that is wished for."""
 
@@ -58,7 +66,7 @@ class Journal:
         self.beyond: TargetLog | None = None
 
     def tell(self, level: str, message: str) -> None:
-        """A line; `level` is `info`, `warning` or `error`. Errors are always told."""
+        """A line; `level` is `info`, `warning`, `error` or `upstream`. Errors are always told."""
         with self._lock:
             now = self._clock()
             began, lines = self._minute
@@ -74,5 +82,5 @@ class Journal:
             told.insert(0, ("warning", f"{left_out} lines were left out, so that this log is not flooded."))
         for one_level, one in told:
             self._log(one_level, one)
-            if self.beyond is not None:
+            if self.beyond is not None and one_level != UPSTREAM:  # whoever reads the target may not be meant to see it
                 self.beyond.write(one_level, one)

@@ -20,7 +20,7 @@ from service.jobs.mirror.buckets import BucketPairs, Pairs
 from service.jobs.mirror.copying import Copier
 from service.jobs.mirror.definitions import KIND
 from service.jobs.mirror.ground import Ground, Links, ground_of
-from service.jobs.mirror.journal import Journal, TargetLog
+from service.jobs.mirror.journal import Journal, TargetLog, tell_failure
 from service.jobs.mirror.pair import PairReport, PairRun, Work
 from service.jobs.mirror.patience import Budget, Once, Patience
 from service.jobs.mirror.rejects import DeadLetters
@@ -142,7 +142,7 @@ class MirrorKind:
             try:
                 reports[pair] = self._one(mirror, pair, work, source, target, letters, links, sum(one.compared for one in reports.values()))
             except (CallerError, MirrorConflict) as broken:
-                links.tell("error", f"{pair}: {broken.message}")
+                tell_failure(links.tell, "error", f"{pair}: {broken.message}", broken)
                 wrong.append(broken)
                 continue
             links.context.progress(done := sum(one.compared for one in reports.values()), done, "slices")

@@ -18,7 +18,8 @@ def letter_of_line(points: Points, refusal: Refusal) -> Letter:
     """A whole line that the target refused."""
     place = refusal.line - 1
     line = points.text[points.offsets[place] : points.offsets[place + 1]].decode("utf-8", "replace").rstrip("\n")
-    return {"line": line, **_why(refusal.code, refusal.reason, int(points.times_ns[place]))}
+    reason = f"{refusal.reason} It says: {refusal.upstream}" if refusal.upstream else refusal.reason
+    return {"line": line, **_why(refusal.code, reason, int(points.times_ns[place]))}
 
 
 def letters_of_unwritten(one: Unwritten) -> list[Letter]:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from service.domain.backoff import wait_s
 from service.errors import RetryLater, StoreBroken, StoreTimeout, StoreUnavailable
+from service.jobs.mirror.journal import tell_failure
 from service.jobs.protocol import JobContext
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class Patience:
                 return act()
             except RetryLater as busy:
                 self.waits += 1
-                self._tell("warning", f"{busy.message} Waiting {busy.retry_after_s:.0f} s.")
+                tell_failure(self._tell, "warning", f"{busy.message} Waiting {busy.retry_after_s:.0f} s.", busy)
                 self._context.sleep(busy.retry_after_s)
                 if when_busy is not None:
                     return when_busy()
@@ -66,7 +67,7 @@ class Patience:
                 if breaks > _MOST_BREAKS:
                     raise
                 pause_s = wait_s(breaks, random.random())  # noqa: S311  (no secret)
-                self._tell("warning", f"{broken.message} Trying again in {pause_s:.0f} s.")
+                tell_failure(self._tell, "warning", f"{broken.message} Trying again in {pause_s:.0f} s.", broken)
                 self._context.sleep(pause_s)
 
 

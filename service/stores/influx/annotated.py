@@ -143,7 +143,9 @@ def _header(region: bytes, position: int) -> tuple[Columns, int] | None:
         lines.append(region[position:end].rstrip(b"\r").decode("utf-8", "replace"))
         position = end + 1
     if not lines[0].startswith("#datatype"):
-        raise StoreBroken(f"InfluxDB answered {lines[0][:80]!r} where columns are due. Check INFLUXDB_URL, and what stands between.")
+        raise StoreBroken(
+            "InfluxDB answered something else where columns are due. Check INFLUXDB_URL, and what stands between.", upstream=repr(lines[0][:80])
+        )
     datatypes, _, _, names = (tuple(cells) for cells in csv.reader(lines))
     return Columns(names, datatypes), position
 

@@ -14,7 +14,7 @@ from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSche
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx import influxql
-from service.stores.influx.failures import failure, not_an_answer, query_failure
+from service.stores.influx.failures import failure, not_an_answer, query_failure, reason_of
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
@@ -96,7 +96,8 @@ class Catalog:
         if reply.status == 422 and self._found(spec.name) is not None:
             return False
         if reply.status in (400, 422):
-            raise InvalidParameter("name", f"InfluxDB does not take the bucket {spec.name!r}: {failure(reply.status, {}, answer).message}")
+            told = f"InfluxDB does not take the bucket {spec.name!r}: its name, description or retention breaks a rule of the server."
+            raise InvalidParameter("name", told, upstream=reason_of(answer))
         raise failure(reply.status, reply.headers, answer)
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:

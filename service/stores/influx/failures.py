@@ -2,17 +2,28 @@
 
 InfluxDB says busy and out-of-memory as 400 (OSS maps most Flux codes to it), proxies in front of
 Cloud answer HTML, and limits that never reset come as 429 without Retry-After: the text decides
-along with the status (influxdb v2.9.1 query/control/controller.go, http/errors.go).
+along with the status (influxdb v2.9.1 query/control/controller.go, http/errors.go). It is not part of
+the message: it stands in `upstream`, since whatever answers there may not be meant for the caller.
 """
 
 import json
 import re
 from collections.abc import Mapping
 
-from service.errors import FluxgateError, StoreBroken, StoreBusy, StoreDenied, StoreFailed, StoreLimit, StoreTimeout, StoreUnavailable, UnknownBucket
+from service.errors import (
+    LONGEST_UPSTREAM,
+    FluxgateError,
+    StoreBroken,
+    StoreBusy,
+    StoreDenied,
+    StoreFailed,
+    StoreLimit,
+    StoreTimeout,
+    StoreUnavailable,
+    UnknownBucket,
+)
 
 _BUSY_S = 2.0
-_LONGEST_REASON = 500
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes, bucket: str | None = None) -> FluxgateError:
@@ -20,36 +31,41 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, bucket: str | 
     reason = reason_of(body)
     if status in (401, 403):
         return StoreDenied(
-            f"InfluxDB refuses the token ({status}: {reason}). Check INFLUXDB_TOKEN, and that it may read and write the buckets served."
+            f"InfluxDB refuses the token ({status}). Check INFLUXDB_TOKEN, and that it may read and write the buckets served.", upstream=reason
         )
     if status == 404 and bucket is not None and "bucket" in reason:
         return UnknownBucket(bucket)
     if status == 404 and "organization" in reason and "not found" in reason:
-        return StoreDenied(f"InfluxDB has no such organization ({reason}). Check INFLUXDB_ORG.")
+        return StoreDenied("InfluxDB has no such organization. Check INFLUXDB_ORG.", upstream=reason)
+    if 300 <= status < 400:
+        return StoreFailed(
+            f"InfluxDB answers with a redirect ({status}), and none is followed. Set INFLUXDB_URL to the address that it is at.", upstream=reason
+        )
     if status == 429:
         return _throttled(headers, reason)
     if status in (408, 504):
-        return StoreTimeout(f"InfluxDB gave up ({status}: {reason}). Read a shorter range, or ask later.")
+        return StoreTimeout(f"InfluxDB gave up ({status}). Read a shorter range, or ask later.", upstream=reason)
     if status in (502, 503):
-        return StoreUnavailable(f"InfluxDB is not ready ({status}: {reason}). Ask again in a moment; if it stays so, look at its log.")
+        return StoreUnavailable(f"InfluxDB is not ready ({status}). Ask again in a moment; if it stays so, look at its log.", upstream=reason)
     return query_failure(reason, status)
 
 
 def query_failure(reason: str, status: int | None = None) -> FluxgateError:
     """The error for a reason that a query ended with, before or in the middle of its answer."""
     if "queue length exceeded" in reason or "max concurrency" in reason:
-        return StoreBusy(f"InfluxDB has too many queries waiting ({reason}). Ask again.", _BUSY_S)
+        return StoreBusy("InfluxDB has too many queries waiting. Ask again.", _BUSY_S, upstream=reason)
     if "memory allocation limit" in reason:
-        return StoreLimit(f"InfluxDB ran into its memory limit ({reason}). Read a shorter range or fewer series, or raise query-memory-bytes.")
+        return StoreLimit("InfluxDB ran into its memory limit. Read a shorter range or fewer series, or raise query-memory-bytes.", upstream=reason)
     if "database not found" in reason or "retention policy not" in reason:
         return StoreFailed(
-            f"InfluxDB does not find the bucket by InfluxQL ({reason}). InfluxDB Cloud wants a mapping for that:"
-            " `influx v1 dbrp create --db BUCKET --rp autogen --default --bucket-id ID`."
+            "InfluxDB does not find the bucket by InfluxQL. InfluxDB Cloud wants a mapping for that:"
+            " `influx v1 dbrp create --db BUCKET --rp autogen --default --bucket-id ID`.",
+            upstream=reason,
         )
     if "timeout" in reason or "deadline exceeded" in reason:
-        return StoreTimeout(f"InfluxDB ran out of time ({reason}). Read a shorter range, or ask later.")
-    shown = f"{status}: {reason}" if status else reason
-    return StoreFailed(f"InfluxDB answered an error ({shown}). Its log says more.")
+        return StoreTimeout("InfluxDB ran out of time. Read a shorter range, or ask later.", upstream=reason)
+    shown = f" ({status})" if status else ""
+    return StoreFailed(f"InfluxDB answered an error{shown}. Its log says more; a key with admin is shown its words.", upstream=reason)
 
 
 def reason_of(body: bytes) -> str:
@@ -62,23 +78,26 @@ def reason_of(body: bytes) -> str:
     if isinstance(found, dict):
         text = str(found.get("message") or found.get("error") or text)
     text = " ".join(re.sub(r"<[^>]*>", " ", text).split())
-    return text[:_LONGEST_REASON] or "no reason given"
+    return text[:LONGEST_UPSTREAM] or "no reason given"
 
 
 def _throttled(headers: Mapping[str, str], reason: str) -> FluxgateError:
     wait = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
     if wait.strip().isdigit():
-        return StoreBusy(f"InfluxDB asks to wait {wait.strip()} s ({reason}).", float(wait))
+        return StoreBusy(f"InfluxDB asks to wait {wait.strip()} s.", float(wait), upstream=reason)
     if "cardinality" in reason:
-        return StoreFailed(f"InfluxDB refuses for a limit that does not reset by itself ({reason}). Raise the plan's limit or delete series.")
-    return StoreBusy(f"InfluxDB asks to slow down ({reason}).", 60.0)
+        return StoreFailed(
+            "InfluxDB refuses for a limit on series, which does not reset by itself. Raise the plan's limit or delete series.", upstream=reason
+        )
+    return StoreBusy("InfluxDB asks to slow down.", 60.0, upstream=reason)
 
 
 def senseless(broken: Exception) -> FluxgateError:
     """The error for rows that do not fit what was asked for. InfluxDB stores any bytes as text; ours is Unicode."""
     if isinstance(broken, UnicodeDecodeError) or "UTF8" in str(broken):
-        return StoreFailed(f"A text or tag in InfluxDB is not UTF-8 and cannot be read ({broken}). Leave its field or series out, or rewrite it.")
-    return StoreBroken(f"InfluxDB answered rows that make no sense ({broken}). Ask again.")
+        told = "A text or tag in InfluxDB is not UTF-8 and cannot be read. Leave its field or series out, or rewrite it."
+        return StoreFailed(told, upstream=str(broken))
+    return StoreBroken("InfluxDB answered rows that make no sense. Ask again.", upstream=str(broken))
 
 
 def not_an_answer(path: str, found: str) -> StoreBroken:

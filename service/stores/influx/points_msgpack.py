@@ -75,7 +75,7 @@ def _messages(unpacker: msgpack.Unpacker) -> Iterator[dict[str, Any]]:
         except UnicodeDecodeError as broken:
             raise senseless(broken) from broken
         except (ValueError, msgpack.UnpackException, msgpack.BufferFull) as broken:
-            raise StoreBroken(f"InfluxDB answered something that is no MessagePack ({broken}). Check INFLUXDB_URL.") from broken
+            raise StoreBroken("InfluxDB answered something that is no MessagePack. Check INFLUXDB_URL.", upstream=str(broken)) from broken
         if not isinstance(message, dict):
             raise StoreBroken("InfluxDB answered MessagePack that is no result. Check INFLUXDB_URL, and what stands between.")
         if "error" in message:
@@ -152,4 +152,4 @@ def _column(values: list[Any], kind: FieldType, mixed: bool) -> pa.Array:
     try:
         return pa.array(values, VALUE_TYPES[kind])
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as broken:
-        raise StoreBroken(f"InfluxDB answered a value that is no {kind} ({broken}). Ask again.") from broken
+        raise StoreBroken(f"InfluxDB answered a value that is no {kind}. Ask again.", upstream=str(broken)) from broken

@@ -9,6 +9,7 @@ from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
+from service.sockets import ANYWHERE, Connector
 from service.stores.influx.aggregates import WindowReader
 from service.stores.influx.catalog import Catalog, LedElsewhere, TagSet
 from service.stores.influx.counting import count_points
@@ -26,7 +27,7 @@ _SCHEMA_KEPT_S = 10.0
 class InfluxStore:
     """A `Store` on InfluxDB 2.x or Cloud. `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes.
 
-    `packed`: what goes over the link is gzipped, which is worth it on a remote one.
+    `packed`: what goes over the link is gzipped, which is worth it on a remote one. `connector` decides which addresses are connected to.
     """
 
     name = "influx"
@@ -41,8 +42,11 @@ class InfluxStore:
         silence_timeout_s: float = 60.0,
         read_timeout_s: float = 600.0,
         packed: bool = False,
+        connector: Connector = ANYWHERE,
     ) -> None:
-        self._transport = Transport(url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s, packed=packed)
+        self._transport = Transport(
+            url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s, packed=packed, connector=connector
+        )
         self._catalog = Catalog(self._transport)
         self._read_timeout_s = read_timeout_s
         self._schemas: dict[str, tuple[float, list[MeasurementSchema]]] = {}

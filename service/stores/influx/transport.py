@@ -5,7 +5,9 @@ its socket is shut down, and InfluxDB ends the query when it sees that.
 """
 
 import contextlib
+import functools
 import gzip
+import http.client
 import json
 import socket
 import threading
@@ -18,8 +20,10 @@ from weakref import WeakKeyDictionary
 import urllib3
 from influxdb_client import InfluxDBClient
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from service.errors import FluxgateError, StoreBroken, StoreError, StoreTimeout, StoreUnavailable
+from service.sockets import ANYWHERE, Connector
 from service.stores.influx.failures import failure, not_an_answer, reason_of
 
 Parameters = Mapping[str, str]
@@ -98,7 +102,14 @@ class Call:
 
 
 class _WatchedHTTP(HTTPConnection):
-    """Tells the call of this thread which connection carries it."""
+    """Tells the call of this thread which connection carries it, and connects only to what `connector` allows."""
+
+    def __init__(self, *arguments: Any, connector: Connector, **named: Any) -> None:  # noqa: ANN401  (urllib3's own signature is passed on)
+        super().__init__(*arguments, **named)
+        self._connector = connector
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self, self._dns_host, self._connector)
 
     def request(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  (urllib3's own signature is passed on)
         _attach(self)
@@ -107,10 +118,29 @@ class _WatchedHTTP(HTTPConnection):
 
 
 class _WatchedHTTPS(HTTPSConnection):
+    def __init__(self, *arguments: Any, connector: Connector, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **named)
+        self._connector = connector
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self, self._dns_host, self._connector)
+
     def request(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
         _attach(self)
         super().request(*arguments, **named)
         _sent(self)
+
+
+def _connected(connection: HTTPConnection, host: str, connector: Connector) -> socket.socket:
+    """A socket for `connection`, with the errors that urllib3 has for its own. Names in TLS and in `Host` stay those of the address."""
+    try:
+        return connector.connect(host, connection.port, connection.timeout, connection.socket_options or ())
+    except socket.gaierror as broken:
+        raise NameResolutionError(host, connection, broken) from broken
+    except TimeoutError as broken:
+        raise ConnectTimeoutError(connection, f"Connection to {host} timed out. (connect timeout={connection.timeout})") from broken
+    except OSError as broken:
+        raise NewConnectionError(connection, f"Failed to establish a new connection: {broken}") from broken
 
 
 def _attach(connection: HTTPConnection) -> None:
@@ -128,9 +158,17 @@ def _sent(connection: HTTPConnection) -> None:
 class _HTTPPool(urllib3.HTTPConnectionPool):
     ConnectionCls = _WatchedHTTP
 
+    def __init__(self, *arguments: Any, connector: Connector, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **named)
+        self.conn_kw["connector"] = connector
+
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _WatchedHTTPS
+
+    def __init__(self, *arguments: Any, connector: Connector, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **named)
+        self.conn_kw["connector"] = connector
 
 
 class Meter:
@@ -207,7 +245,10 @@ class Reply:
 
 
 class Transport:
-    """Sends requests with one token to one InfluxDB. `silence_timeout_s` bounds each wait for bytes. `packed`: bodies are gzipped, both ways."""
+    """Sends requests with one token to one InfluxDB. `silence_timeout_s` bounds each wait for bytes. `packed`: bodies are gzipped, both ways.
+
+    No proxy of the environment is used: `connector` decides about the address that is connected to.
+    """
 
     def __init__(
         self,
@@ -219,12 +260,14 @@ class Transport:
         silence_timeout_s: float = 60.0,
         connections: int = 32,
         packed: bool = False,
+        connector: Connector = ANYWHERE,
     ) -> None:
         self.url = url.rstrip("/")
         self.org = org
         self._client = InfluxDBClient(url=self.url, token=token, org=org, connection_pool_maxsize=connections)
         self._pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
-        self._pool.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        pools = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._pool.pool_classes_by_scheme = {scheme: functools.partial(pool, connector=connector) for scheme, pool in pools.items()}
         self._timeout = urllib3.Timeout(connect=connect_timeout_s, read=silence_timeout_s)
         self._packed = packed
         self._headers = {"Authorization": f"Token {token}", "Accept-Encoding": "gzip" if packed else "identity"}
@@ -243,6 +286,7 @@ class Transport:
 
         Raises:
             StoreUnavailable: no connection. StoreTimeout: no answer in time. Cancelled: aborted.
+            AddressRefused: its host leads where `connector` does not connect to.
         """
         call = call or Call()
         self.meter.add(len(body or b""))
@@ -313,7 +357,15 @@ def _translated(broken: Exception, path: str) -> FluxgateError:
         return StoreTimeout("InfluxDB was silent for longer than INFLUXDB_SILENCE_TIMEOUT_S. Read a shorter range, or raise it.")
     if isinstance(broken, urllib3.exceptions.SSLError):
         return StoreUnavailable(f"No trusted connection to InfluxDB ({reason}). Check its certificate and INFLUXDB_URL.")
-    return StoreBroken(f"InfluxDB's answer to {path} was cut off ({reason}). Ask again; if it stays so, look at its log and the link.")
+    shown, upstream = ("", reason) if _quotes(broken) else (f" ({reason})", "")
+    told = f"InfluxDB's answer to {path} was cut off{shown}. Ask again; if it stays so, look at its log and the link."
+    return StoreBroken(told, upstream=upstream)
+
+
+def _quotes(broken: Exception) -> bool:
+    """Whether the words of an exception may be those of the other side, such as a first line that is not HTTP."""
+    cause = broken.args[-1] if broken.args and isinstance(broken.args[-1], Exception) else broken
+    return not isinstance(cause, OSError | http.client.IncompleteRead)
 
 
 def _plain(broken: Exception) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from service.domain.schema import Bucket
 from service.domain.timerange import shard_start
-from service.errors import FluxgateError, RetryLater, StoreBusy, StoreError, StoreFailed
+from service.errors import FluxgateError, RetryLater, StoreBusy, StoreError, StoreFailed, readable
 from service.frames.points import Points
 from service.stores.influx.failures import failure
 from service.stores.influx.failures import reason_of as said
@@ -101,14 +101,14 @@ class _Write:
 
     def _by_halves(self, lines: Lines, message: str) -> None:
         if len(lines) == 1:
-            self._refuse(lines, REFUSED, f"InfluxDB refused it: {message[:500]}")
+            self._refuse(lines, REFUSED, "InfluxDB refused this line alone. A key with admin is shown why.", upstream=readable(message))
             return
         middle = len(lines) // 2
         self.batch(lines[:middle])
         self.batch(lines[middle:])
 
-    def _refuse(self, lines: Lines, code: str, reason: str, clash: TypeClash | None = None) -> None:
-        self.refused += [Refusal(int(number), code, reason, clash) for number in self._points.numbers[lines]]
+    def _refuse(self, lines: Lines, code: str, reason: str, clash: TypeClash | None = None, upstream: str = "") -> None:
+        self.refused += [Refusal(int(number), code, reason, clash, upstream) for number in self._points.numbers[lines]]
 
     def _count(self) -> None:
         self._singling += 1
@@ -128,7 +128,7 @@ class _Write:
         if reply.status in (400, 413, 422) and "queue length exceeded" not in message:
             return reply.status, message or f"status {reply.status}"
         if reply.status == 500 and any(sign in message for sign in _BUSY_SIGNS):
-            raise StoreBusy(f"InfluxDB cannot take the write at this moment ({message[:300]}).", _BUSY_S)
+            raise StoreBusy("InfluxDB cannot take the write at this moment.", _BUSY_S, upstream=message)
         raise failure(reply.status, reply.headers, body, self._bucket)
 
     def _text(self, lines: Lines) -> bytes:

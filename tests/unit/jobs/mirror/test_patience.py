@@ -47,7 +47,7 @@ def test_a_wait_that_the_store_names_is_kept_to_the_second_and_else_is_a_minute(
     calling, told = patience(context)
     assert calling.call(Calls([failure(429, header, b'{"message": "slow down"}')])) == "done"
     assert context.slept == [seconds]
-    assert told.lines == [("warning", told.lines[0][1])]
+    assert told.lines == [("warning", told.lines[0][1]), ("upstream", "slow down")]
     assert told.lines[0][1].endswith(f"Waiting {seconds:.0f} s.")
 
 

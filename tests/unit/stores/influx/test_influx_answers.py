@@ -75,8 +75,10 @@ def test_an_error_in_the_middle_of_a_200_is_raised_with_its_reason() -> None:
     broken = (
         FLUX[: FLUX.index(b"\r\n\r\n") + 4] + b'#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,"it, broke",\r\n'
     )
-    with pytest.raises(StoreFailed, match="it, broke"):
+    with pytest.raises(StoreFailed) as failed:
         flux_rows(in_pieces(broken, 30))
+    told = "InfluxDB answered an error. Its log says more; a key with admin is shown its words."
+    assert (failed.value.message, failed.value.upstream) == (told, "it, broke")
 
 
 @pytest.mark.parametrize("body", [b"<html>login</html>\n", b'{"code":"ok"}\n', b"a,b\n1,2\n"])
@@ -129,9 +131,11 @@ def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
         (400, {}, b'{"code":"invalid","message":"queue length exceeded"}', StoreBusy, "too many queries"),
         (400, {}, b'{"message":"memory allocation limit reached: limit 1 bytes"}', StoreLimit, "shorter range"),
         (500, {}, b'{"message":"context deadline exceeded"}', StoreTimeout, "ran out of time"),
-        (503, {}, b"", StoreUnavailable, "no reason given"),
-        (504, {}, b"<html>gateway</html>", StoreTimeout, "gateway"),
-        (500, {}, b'{"message":"panic"}', StoreFailed, "500: panic"),
+        (503, {}, b"", StoreUnavailable, "InfluxDB is not ready (503)"),
+        (504, {}, b"<html>gateway</html>", StoreTimeout, "InfluxDB gave up (504)"),
+        (500, {}, b'{"message":"panic"}', StoreFailed, "an error (500)"),
+        (301, {"Location": "http://x"}, b"", StoreFailed, "answers with a redirect (301), and none is followed. Set INFLUXDB_URL"),
+        (307, {}, b"", StoreFailed, "answers with a redirect (307)"),
         (404, {}, b'{"message":"database not found: x"}', StoreFailed, "influx v1 dbrp create"),
     ],
 )
@@ -139,6 +143,23 @@ def test_an_error_answer_says_who_acts(status: int, headers: dict[str, str], bod
     error = failure(status, headers, body, "x")
     assert type(error) is kind
     assert says in str(error)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 408, 418, 422, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    "reason", ["hunter2", "queue length exceeded hunter2", "memory allocation limit hunter2", "database not found: hunter2", "timeout hunter2",
+               "cardinality hunter2", "organization hunter2 not found"]
+)  # fmt: skip
+def test_what_the_server_wrote_is_never_part_of_the_message(status: int, reason: str) -> None:
+    error = failure(status, {}, b'{"message": "%s"}' % reason.encode())
+    assert "hunter2" not in str(error) + error.message
+    assert "hunter2" in error.upstream
+
+
+def test_what_the_server_wrote_is_one_short_line_without_control_characters() -> None:
+    error = failure(500, {}, ("\x1b[2J\x00a\u202eb\nc\u200bd " + "x" * 9_000).encode())
+    assert error.upstream.startswith("[2J a b c d xxx")
+    assert 490 < len(error.upstream) <= 500
 
 
 def test_retry_after_is_kept_exactly() -> None:

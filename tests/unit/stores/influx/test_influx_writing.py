@@ -89,7 +89,8 @@ def test_a_line_refused_for_a_reason_we_do_not_know_is_singled_out() -> None:
     transport = FakeTransport(lambda lines: (422, "shard 7 is upset") if b"m f=5 5" in lines else (204, ""))
     outcome = write_points(transport, BUCKET, many(8))  # type: ignore[arg-type]
     assert outcome.stored == 7
-    assert [(one.line, one.code, one.reason) for one in outcome.refused] == [(6, "refused", "InfluxDB refused it: shard 7 is upset")]
+    assert [(one.line, one.code, one.upstream) for one in outcome.refused] == [(6, "refused", "shard 7 is upset")]
+    assert outcome.refused[0].reason == "InfluxDB refused this line alone. A key with admin is shown why."
 
 
 def test_singling_out_ends_at_its_bound() -> None:
