@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from service import __version__, demo, logs
 from service.api import buckets, config, health, jobs, mirror, pages, points, problems, telemetry
 from service.api.auth import describe
+from service.api.memory import limit_arenas
 from service.api.middleware import Observed
 from service.api.names import PathSegments
+from service.api.readiness import readiness_of
 from service.settings import Settings, load_settings, secret_values
 from service.wiring import Parts, assemble
 
@@ -47,7 +49,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     plain_document = app.openapi
     app.openapi = lambda: describe(plain_document())  # type: ignore[method-assign]
     app.state.parts = parts
-    app.state.readiness = health.Readiness()
+    app.state.readiness = readiness_of(parts)
     for part in (buckets, points, telemetry, mirror, jobs, config, health):
         app.include_router(part.router)
     if parts.settings.docs_enabled:
@@ -63,6 +65,7 @@ def app_from_environment() -> FastAPI:
     settings = load_settings()
     configure_logs(settings)
     sys.setswitchinterval(_SWITCH_S)
+    limit_arenas()
     parts = assemble(settings)
     simulated = os.environ.get("FLUXGATE_DEMO") == "1" and parts.store.name == "embedded"
     if simulated:

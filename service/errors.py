@@ -17,6 +17,7 @@
     |-- RetryLater             nothing is wrong but the moment: wait and ask again
     |   |-- TooManyReads           every read slot is taken
     |   |-- StoreBusy              the store asked for patience (429, queue full)
+    |   |-- DependencyBusy         every thread that asks a dependency waits for it
     |   `-- NotReady               starting or stopping
     |-- StoreError             the store did not do its part: the operator acts
     |   |-- StoreUnavailable       no connection
@@ -132,6 +133,12 @@ class TooManyReads(RetryLater):
 
 class StoreBusy(RetryLater):
     code = "store_busy"
+
+
+class DependencyBusy(RetryLater):
+    """`dependency` in the document says which one hangs, or has too much to do."""
+
+    code = "dependency_busy"
 
 
 class NotReady(RetryLater):

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     max_windows: int = Field(1_000_000, gt=0, description="Most windows a series of one read may have.")
     max_reads: int = Field(8, gt=0, description="Reads at one time, in each worker; one more is answered 429.")
     read_timeout_s: float = Field(600, gt=0, description="Longest time a read may take, in seconds.")
+    send_timeout_s: float = Field(60, gt=0, description="How long a client may take nothing of an answer before its connection is reset, in seconds.")
     influxdb_connect_timeout_s: float = Field(5, gt=0, description="Longest wait for a connection to InfluxDB, in seconds.")
     influxdb_silence_timeout_s: float = Field(60, gt=0, description="Longest wait for the next bytes of InfluxDB, in seconds.")
     max_body_mb: int = Field(25, gt=0, description="Largest body of a write as sent, in MB.")
@@ -109,6 +110,11 @@ class Settings(BaseSettings):
     job_slots: int = Field(2, gt=0, description="Jobs at one time, in each process that runs jobs.")
     job_lease_s: float = Field(30, ge=2, description="How long a job's process may be silent before another takes the job up, in seconds.")
 
+    key_outage_s: float = Field(
+        300,
+        ge=0,
+        description="How long a key that was found good is trusted while the state database does not answer, in seconds; so are coordinates.",
+    )
     max_failed_tries: int = Field(20, gt=0, description="Wrong keys from one address in a minute before it is told to wait.")
     docs_enabled: bool = Field(True, description="Serve /docs, /redoc and /openapi.json.")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -5,16 +5,16 @@ A route says `requires(Scope.…)` or `OPEN`; a test walks all routes and fails 
 
 from typing import Any
 
-import anyio.to_thread
 from fastapi import Depends, Request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from service.api.deps import parts_of
+from service.api.deps import Parts, parts_of
 from service.api.upstream import note_principal
 from service.domain.access import Principal, Scope
-from service.errors import Forbidden, TooManyFailedTries, Unauthorized, UnknownBucket
+from service.errors import DependencyBusy, Forbidden, TooManyFailedTries, Unauthorized, UnknownBucket
+from service.state.keys import could_be_key
 
 
 class FailedTries:
@@ -48,11 +48,24 @@ async def _principal(request: Request) -> Principal:
     if known is not None:
         return known
     try:
-        return await anyio.to_thread.run_sync(parts.keys.check, presented)
+        return await _checked(parts, presented)
     except Unauthorized:
         if presented:
             parts.failed_tries.note(address)
         raise
+
+
+async def _checked(parts: Parts, presented: str | None) -> Principal:
+    """As `KeyRing.check`. What cannot be a key needs no thread, and one that was good lately none of a pool that is full."""
+    if not could_be_key(presented):
+        return parts.keys.check(presented)
+    try:
+        return await parts.pools.keys.run(parts.keys.check, presented)
+    except DependencyBusy:
+        trusted = parts.keys.trusted(presented)
+        if trusted is None:
+            raise
+        return trusted
 
 
 def _presented(request: Request) -> str | None:

@@ -3,24 +3,23 @@
 from functools import partial
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
 from service.api import reads
 from service.api.auth import allow_bucket, requires
-from service.api.deps import Parts, parts_of
+from service.api.bucket_list import listing
+from service.api.deps import parts_of
 from service.api.names import decode_segment
 from service.api.parameters import PARAMETERS
 from service.api.reading import understand
-from service.api.schemas import PROBLEM, BucketInfo, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
+from service.api.schemas import PROBLEM, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.streaming import AnswerResponse, wants_gzip
 from service.api.waiting import awaited, seen
 from service.cache.answers import Served
 from service.domain.access import Principal, Scope
-from service.domain.durations import format_duration, parse_duration
-from service.domain.schema import Bucket, BucketSpec
-from service.domain.timerange import format_time
+from service.domain.durations import parse_duration
+from service.domain.schema import BucketSpec
 from service.frames.encoders import Format
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
@@ -43,15 +42,12 @@ _ROWS = {
 }
 
 
-@router.get("/buckets", summary="List buckets")
-async def list_buckets(request: Request, principal: Principal = requires(Scope.READ)) -> BucketList:
+@router.get("/buckets", summary="List buckets", response_model=BucketList)
+async def list_buckets(request: Request, principal: Principal = requires(Scope.READ)) -> Response:
     """The buckets that the key may see, with their retention and the time of their newest point."""
     parts = parts_of(request)
-
-    def look() -> BucketList:
-        return BucketList(buckets=[_info(parts, one) for one in parts.store.buckets() if principal.may_see(one.name)])
-
-    return await anyio.to_thread.run_sync(look)
+    served = await seen(parts.pools.catalogue, principal, partial(listing, parts, principal))
+    return AnswerResponse(served, {"Cache-Control": "private"}, gzip=False, most_s=parts.limits.read_timeout_s)
 
 
 @router.post("/buckets", summary="Create buckets", status_code=200)
@@ -72,7 +68,7 @@ async def create_buckets(
             parts.answers.touch(name)
         return CreatedBuckets(created=[name for name, new in made.items() if new], existing=[name for name, new in made.items() if not new])
 
-    return await anyio.to_thread.run_sync(create)
+    return await parts.pools.catalogue.run(create, key=principal.id)
 
 
 @router.get("/buckets/{name}/schema", summary="What a bucket holds")
@@ -80,7 +76,7 @@ async def bucket_schema(request: Request, name: str, principal: Principal = requ
     """Measurements with their tag keys, and their fields with types."""
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)
-    found = await seen(principal, partial(parts.store.schema, bucket))
+    found = await seen(parts.pools.catalogue, principal, partial(parts.store.schema, bucket))
     return BucketSchema(
         bucket=bucket,
         measurements=[
@@ -113,23 +109,13 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
         served = await awaited(request, principal, partial(parts.answers.serve, *kept, partial(reads.produce, parts, question), fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
-    return AnswerResponse(served, headers, gzip)
+    return AnswerResponse(served, headers, gzip, limits.read_timeout_s)
 
 
 def cache_header(served: Served) -> str:
     if served.outcome == "hit":
         return f"hit; age={int(served.age_s)}"
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
-
-
-def _info(parts: Parts, bucket: Bucket) -> BucketInfo:
-    newest = parts.store.last_point(bucket.name)
-    return BucketInfo(
-        name=bucket.name,
-        description=bucket.description,
-        retention=format_duration(bucket.retention_ns) if bucket.retention_ns else None,
-        last_point=None if newest is None else format_time(newest),
-    )
 
 
 def _spec(wanted: NewBucket) -> BucketSpec:

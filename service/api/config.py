@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import anyio.to_thread
 from fastapi import APIRouter, Body, Header, Path, Request, Response
 from fastapi.openapi.models import Example
 
@@ -36,7 +35,8 @@ router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
 @router.get("/config/{section}", summary="Read a section")
 async def read_section(request: Request, response: Response, section: SectionName, _: Principal = requires(Scope.ADMIN)) -> Section:
     """The section's value and version; the version is also the ETag. Secrets read `***`, and stay what they are when that is sent back."""
-    found = await anyio.to_thread.run_sync(parts_of(request).config.get, section)
+    parts = parts_of(request)
+    found = await parts.pools.state.run(parts.config.get, section)
     return _answer(response, section, found)
 
 
@@ -50,8 +50,8 @@ async def replace_section(
     _: Principal = requires(Scope.ADMIN),
 ) -> Section:
     """Replace the whole section. With `If-Match`, only when nobody changed it since."""
-    expected = _version(if_match)
-    stored = await anyio.to_thread.run_sync(parts_of(request).config.put, section, value, expected)
+    parts, expected = parts_of(request), _version(if_match)
+    stored = await parts.pools.state.run(parts.config.put, section, value, expected)
     return _answer(response, section, stored)
 
 

@@ -18,8 +18,10 @@ from service.stores.protocol import Store
 if TYPE_CHECKING:
     from service.api.auth import FailedTries
     from service.api.limits import Limits
+    from service.api.memory import MemoryReturn
     from service.api.metrics import Metrics
     from service.api.slots import Slots
+    from service.api.thread_pools import ThreadPools
 
 
 class Parts(Protocol):
@@ -49,6 +51,10 @@ class Parts(Protocol):
     def metrics(self) -> "Metrics": ...
     @property
     def slots(self) -> "Slots": ...
+    @property
+    def memory(self) -> "MemoryReturn": ...
+    @property
+    def pools(self) -> "ThreadPools": ...
     @property
     def failed_tries(self) -> "FailedTries": ...
     @property

@@ -6,11 +6,10 @@ some buckets sees only those that it ordered itself. Others are not there for it
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -30,11 +29,17 @@ JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.
 _LOOK_EVERY_S = 0.5
 _SHOWN_LINES = 100
 _MOST_STREAMS = 64
+Result = TypeVar("Result")
 _EVENT_ID = re.compile(r"(-1|[0-9]{1,17})\.([0-9]{1,17})", re.ASCII)
 
 
 def now_of(request: Request) -> float:
     return float(parts_of(request).clock_ns()) / 1e9
+
+
+async def state_call(request: Request, act: Callable[..., Result], *arguments: object) -> Result:
+    """What `act` gives, in a thread that asks the state database."""
+    return await parts_of(request).pools.state.run(act, *arguments)
 
 
 async def _some_job_scope(request: Request) -> Principal:
@@ -56,7 +61,7 @@ async def _seen_job(
     desk = parts_of(request).jobs
     if not _is_id(job_id):
         raise _no_job(job_id)
-    job = await anyio.to_thread.run_sync(desk.ledger.show, job_id)
+    job = await state_call(request, desk.ledger.show, job_id)
     if job.kind not in desk.kinds.of(principal) or (principal.buckets is not None and job.created_by != principal.id):
         raise _no_job(job_id)
     return job
@@ -77,7 +82,7 @@ SeenJob = Annotated[Job, Depends(_seen_job)]
 async def accepted(request: Request, response: Response, principal: Principal, kind: str, parameters: Mapping[str, Any]) -> JobInfo:
     """Order a job: 202 with its Location. For the trigger routes of the kinds, which say the scope."""
     submit = partial(parts_of(request).jobs.submit, kind, parameters, principal.id)
-    job, _ = await anyio.to_thread.run_sync(submit)
+    job, _ = await parts_of(request).pools.orders.run(submit)
     return _answered(request, response, job)
 
 
@@ -102,7 +107,7 @@ async def list_jobs(
     desk = parts_of(request).jobs
     kinds = [name for name in desk.kinds.of(principal) if kind is None or name in kind]
     own = None if principal.buckets is None else principal.id
-    found = await anyio.to_thread.run_sync(partial(desk.ledger.list, kinds, state or (), limit, before, own))
+    found = await state_call(request, partial(desk.ledger.list, kinds, state or (), limit, before, own))
     return JobList(jobs=[info(shown_job(request, job), now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
 
 
@@ -110,7 +115,7 @@ async def list_jobs(
 async def list_schedules(request: Request, principal: JobReader) -> ScheduleList:
     """The schedules of the kinds that the key may see, with their next and last run. They are edited as `/config/schedules`."""
     parts = parts_of(request)
-    listing = await anyio.to_thread.run_sync(parts.schedules.listing)
+    listing = await state_call(request, parts.schedules.listing)
     kinds = () if principal.buckets is not None else parts.jobs.kinds.of(principal)
     return ScheduleList(schedules=[schedule_info(one, state) for one, state in listing if one.kind in kinds])
 
@@ -118,14 +123,14 @@ async def list_schedules(request: Request, principal: JobReader) -> ScheduleList
 @router.get("/jobs/{job_id}", summary="See a job")
 async def show_job(request: Request, job: SeenJob) -> JobDetail:
     """The job, with the newest hundred lines of its log."""
-    lines = await anyio.to_thread.run_sync(parts_of(request).jobs.ledger.newest_lines, job.id, _SHOWN_LINES)
+    lines = await state_call(request, parts_of(request).jobs.ledger.newest_lines, job.id, _SHOWN_LINES)
     return detail(shown_job(request, job), shown_lines(request, lines), now_of(request))
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", status_code=202)
 async def cancel_job(request: Request, response: Response, job: SeenJob, principal: JobReader) -> JobInfo:
     """End a queued job at once; a running one stops within seconds and keeps its checkpoint. An ended one stays as it is."""
-    ended = await anyio.to_thread.run_sync(parts_of(request).jobs.cancel, job.id, principal.name)
+    ended = await state_call(request, parts_of(request).jobs.cancel, job.id, principal.name)
     return _answered(request, response, ended)
 
 
@@ -138,7 +143,7 @@ async def retry_job(
     force: Annotated[bool, Query(description="Take a running job from its process, which can write nothing more about it; the log says so.")] = False,
 ) -> JobInfo:
     """Queue a failed or cancelled job again; it goes on from its checkpoint."""
-    again = await anyio.to_thread.run_sync(parts_of(request).jobs.retry, job.id, principal.name, force)
+    again = await parts_of(request).pools.orders.run(parts_of(request).jobs.retry, job.id, principal.name, force)
     return _answered(request, response, again)
 
 
@@ -172,8 +177,8 @@ async def follow_job(
     ledger = parts_of(request).jobs.ledger
     version, number = _cursor(last_event_id)
     while True:
-        now_job = await anyio.to_thread.run_sync(ledger.show, job.id)
-        lines = await anyio.to_thread.run_sync(ledger.lines, job.id, number)
+        now_job = await state_call(request, ledger.show, job.id)
+        lines = await state_call(request, ledger.lines, job.id, number)
         for line in lines:
             number = line.number
             for shown in shown_lines(request, [line]):

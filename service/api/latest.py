@@ -57,7 +57,7 @@ def _printed(
 
 def _coordinates(parts: Parts) -> tuple[float | None, float | None]:
     """From the runtime configuration; what is not set there, from the settings."""
-    section = parts.config.get("coordinates").value
+    section = parts.config.get_or_last_known("coordinates").value
     latitude, longitude = section.get("latitude"), section.get("longitude")
     return (
         parts.limits.latitude if latitude is None else latitude,

@@ -1,4 +1,7 @@
-"""Clients that leave: noticed while something is done for them, and told at once to whoever does it."""
+"""Clients that leave: noticed while something is done for them, and told at once to whoever does it.
+
+Answers under way have threads of their own, and so has leaving them: neither waits for the other, nor for other routes.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -8,18 +11,28 @@ import anyio.lowlevel
 import anyio.to_thread
 from starlette.types import Receive
 
-_MOST_THREADS = 128
+_MOST_THREADS, _MOST_LEAVING = 128, 16
 _limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("threads_for_reads")
+_leaving_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("threads_for_leaving")
 Result = TypeVar("Result")
 
 
 def threads() -> anyio.CapacityLimiter:
-    """Threads for reads, apart from those of the other routes: one bounded set for each event loop."""
+    """Threads that wait for the next piece of an answer, apart from those of the other routes."""
+    return _of_this_loop(_limiter, _MOST_THREADS)
+
+
+async def leave_in_thread(leave: Callable[[], None]) -> None:
+    """Leave an answer, which may wait a moment for a lock or the cache."""
+    await anyio.to_thread.run_sync(leave, limiter=_of_this_loop(_leaving_limiter, _MOST_LEAVING))
+
+
+def _of_this_loop(variable: anyio.lowlevel.RunVar[anyio.CapacityLimiter], most: int) -> anyio.CapacityLimiter:
     try:
-        return _limiter.get()
+        return variable.get()
     except LookupError:
-        limiter = anyio.CapacityLimiter(_MOST_THREADS)
-        _limiter.set(limiter)
+        limiter = anyio.CapacityLimiter(most)
+        variable.set(limiter)
         return limiter
 
 
@@ -34,7 +47,7 @@ async def watched(receive: Receive, leave: Callable[[], None], act: Callable[[an
             while (await receive())["type"] != "http.disconnect":
                 pass
             gone.set()
-            await anyio.to_thread.run_sync(leave)
+            await leave_in_thread(leave)
 
         group.start_soon(watch)
         try:
@@ -43,5 +56,8 @@ async def watched(receive: Receive, leave: Callable[[], None], act: Callable[[an
             failure = error
         group.cancel_scope.cancel()
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            failure = None  # its traceback holds this frame, and with it what was being sent
     return results[0]

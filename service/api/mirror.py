@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
 from service.api.job_schemas import JobInfo, time_text
-from service.api.jobs import accepted, now_of
+from service.api.jobs import accepted, now_of, state_call
 from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
 from service.api.schemas import PROBLEM
 from service.api.waiting import seen
@@ -42,7 +41,7 @@ async def trigger(
     _unlimited(principal)
     wanted = order or MirrorOrder()
     parameters = {name: value for name, value in wanted.model_dump(exclude={"mirror"}).items() if value not in (None, False)}
-    names = [wanted.mirror] if wanted.mirror is not None else await anyio.to_thread.run_sync(_names, parts_of(request))
+    names = [wanted.mirror] if wanted.mirror is not None else await state_call(request, _names, parts_of(request))
     if not names:
         raise InvalidParameter("mirror", "No mirror is configured. PUT /config/mirrors makes one; docs/mirror.md says how.")
     ordered = [await accepted(request, response, principal, KIND, {"mirror": name, **parameters}) for name in names]
@@ -61,7 +60,7 @@ async def verify(
 ) -> JobInfo:
     """Order a job that reads both sides fully and compares digests; its `result.equal` is the answer."""
     _unlimited(principal)
-    mirror = await anyio.to_thread.run_sync(_mirror, parts_of(request), name)
+    mirror = await state_call(request, _mirror, parts_of(request), name)
     parameters = {"mirror": mirror.name, "verify": True, **({} if bucket is None else {"bucket": bucket})}
     return await accepted(request, response, principal, KIND, parameters)
 
@@ -70,7 +69,7 @@ async def verify(
 async def list_mirrors(request: Request, principal: Principal = requires(Scope.MIRROR)) -> MirrorList:
     """Every mirror, with what is known of its buckets."""
     _unlimited(principal)
-    return await anyio.to_thread.run_sync(_listing, parts_of(request), now_of(request))
+    return await state_call(request, _listing, parts_of(request), now_of(request))
 
 
 @router.get("/mirror/{name}", summary="See a mirror")
@@ -78,8 +77,8 @@ async def show_mirror(request: Request, name: Name, principal: Principal = requi
     """One mirror: last success, lag, points, slices by state, next run."""
     _unlimited(principal)
     parts = parts_of(request)
-    mirror = await anyio.to_thread.run_sync(_mirror, parts, name)
-    return await anyio.to_thread.run_sync(lambda: _info(parts, mirror, _news(parts, now_of(request))))
+    mirror = await state_call(request, _mirror, parts, name)
+    return await state_call(request, lambda: _info(parts, mirror, _news(parts, now_of(request))))
 
 
 @router.get("/mirror/{name}/diff", summary="See what differs")
@@ -95,8 +94,8 @@ async def diff_mirror(
     _unlimited(principal)
     parts = parts_of(request)
     span = parse_range(start, stop)
-    mirror = await anyio.to_thread.run_sync(_mirror, parts, name)
-    found = await seen(principal, partial(parts.mirrors.diff, mirror, bucket, span))
+    mirror = await state_call(request, _mirror, parts, name)
+    found = await seen(parts.pools.mirrors, principal, partial(parts.mirrors.diff, mirror, bucket, span))
     return Difference.model_validate(found)
 
 

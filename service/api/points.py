@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 
 from service.api.auth import allow_bucket, requires
@@ -59,8 +58,9 @@ async def write_points(
     body = await read_body(request, parts.limits.max_body_bytes, parts.limits.max_unpacked_bytes)
     parts.metrics.bytes_in.inc(len(body))
     is_json = request.headers.get("Content-Type", "").split(";")[0].strip().lower() == "application/json"
-    lines = await anyio.to_thread.run_sync(_lines_of_json, body, precision) if is_json else body
-    return await seen(principal, partial(_store, parts, bucket, lines, precision, partial_ == "true", sees_upstream(request)))
+    lines = await parts.pools.parsing.run(_lines_of_json, body, precision) if is_json else body
+    store = partial(_store, parts, bucket, lines, precision, partial_ == "true", sees_upstream(request))
+    return await seen(parts.pools.writes, principal, store)
 
 
 def _lines_of_json(body: bytes, precision: str) -> bytes:

@@ -38,6 +38,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.RetryLater: 503,
     errors.TooManyReads: 429,
     errors.StoreBusy: 503,
+    errors.DependencyBusy: 503,
     errors.NotReady: 503,
     errors.StoreError: 502,
     errors.StoreUnavailable: 503,

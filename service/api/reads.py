@@ -42,6 +42,7 @@ def produce(parts: Parts, question: Question) -> Produced:
     def end() -> None:
         reading.cancel()
         give_back()
+        parts.memory.read_ended()
 
     chunks = encode(_measured(parts, reading), reading.plan, question.layout, question.limit)
     return Produced(_headers(parts, question, reading), chunks, end)

@@ -2,9 +2,10 @@
 
 The first chunk is there before the status is sent, so whatever fails before it has a status of its
 own. What fails later is raised: the server then drops the connection without the end of the body, and
-no client can take the answer for a whole one.
+no client can take the answer for a whole one. A client that takes too long for the whole answer has its connection reset.
 """
 
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -12,10 +13,12 @@ import anyio
 import anyio.to_thread
 import structlog
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from service.api.leaving import threads, watched
+from service.api.connections import break_off
+from service.api.leaving import leave_in_thread, threads, watched
 from service.cache.answers import Served
+from service.cache.flight import Stalled
 from service.errors import FluxgateError
 
 _log = structlog.get_logger(__name__)
@@ -39,10 +42,12 @@ def wants_gzip(accept_encoding: str | None) -> bool:
 
 
 class AnswerResponse(Response):
-    """Sends a served answer, packed when the client wants it so."""
+    """Sends a served answer, packed when the client wants it so, within `most_s` seconds."""
 
-    def __init__(self, served: Served, headers: Mapping[str, str], gzip: bool) -> None:
+    def __init__(self, served: Served, headers: Mapping[str, str], gzip: bool, most_s: float) -> None:
         self._served = served
+        self._most_s = most_s
+        self._until = math.inf
         self._at_hand = served.size_bytes is not None and not gzip
         self._chunks: Iterator[Chunk] = gzipped(served.chunks) if gzip else served.chunks
         self.status_code = 200
@@ -55,39 +60,50 @@ class AnswerResponse(Response):
             self.raw_headers.append((b"content-length", str(served.size_bytes).encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._at_hand:
-            await self._send_at_once(send)
-            return
+        self._until = anyio.current_time() + self._most_s
         try:
-            await watched(receive, self._served.close, lambda gone: self._send_all(send, gone))
+            if self._at_hand:
+                await self._send_at_once(send)
+            else:
+                await watched(receive, self._served.close, lambda gone: self._send_all(send, gone))
         except Exception as failure:
             if isinstance(failure, FluxgateError):
                 _log.error("answer broken off", code=failure.code, detail=failure.message, upstream=failure.upstream)
+            if isinstance(failure, Stalled):
+                break_off(scope)
             raise BrokenOff from failure
         finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._served.close)
+            if not self._at_hand:
+                with anyio.CancelScope(shield=True):
+                    await leave_in_thread(self._served.close)
 
     async def _send_at_once(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await self._sent(send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         left = self._served.size_bytes or 0
         for chunk in self._chunks:
             left -= len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+            await self._sent(send, {"type": "http.response.body", "body": chunk, "more_body": left > 0})
         if not self._served.size_bytes:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send, gone: anyio.Event) -> None:
         """Until the end, or until the client is gone: then what fails is of no matter."""
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._sent(send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while (chunk := await self._next()) is not None and not gone.is_set():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await self._sent(send, {"type": "http.response.body", "body": chunk, "more_body": True})
             if not gone.is_set():
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await self._sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
         except Exception:
             if not gone.is_set():
                 raise
+
+    async def _sent(self, send: Send, message: Message) -> None:
+        """Send one piece, which waits for the client. Raises Stalled at the deadline of the whole answer."""
+        with anyio.move_on_at(self._until) as deadline:
+            await send(message)
+        if deadline.cancelled_caught:
+            raise Stalled(f"The client did not take the answer within {self._most_s:g} s (READ_TIMEOUT_S).")
 
     async def _next(self) -> Chunk | None:
         return await anyio.to_thread.run_sync(next, self._chunks, None, limiter=threads())

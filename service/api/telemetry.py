@@ -45,14 +45,16 @@ async def latest_telemetry(
     parts = parts_of(request)
     lookback_ns = parse_duration(lookback or parts.limits.telemetry_lookback, "lookback")
     names = (tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))))
-    served = await seen(principal, partial(_serve, parts, principal, *names, lookback_ns, format))
-    return AnswerResponse(served, {"X-Fluxgate-Cache": cache_header(served), "Cache-Control": "private"}, gzip=False)
+    served = await seen(parts.pools.catalogue, principal, partial(_serve, parts, principal, *names, lookback_ns, format))
+    return AnswerResponse(
+        served, {"X-Fluxgate-Cache": cache_header(served), "Cache-Control": "private"}, gzip=False, most_s=parts.limits.read_timeout_s
+    )
 
 
 def _serve(parts: Parts, principal: Principal, buckets: tuple[str, ...], measurements: tuple[str, ...], lookback_ns: int, form: str) -> Served:
     for bucket in buckets:
         allow_bucket(principal, bucket)
-    version = parts.config.get("coordinates").version
+    version = parts.config.get_or_last_known("coordinates").version
     scope = "all" if principal.buckets is None else repr(sorted(principal.buckets))
     key = repr((parts.limits.store_identity, "latest", scope, buckets, measurements, lookback_ns, form, version))
 

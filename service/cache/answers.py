@@ -6,6 +6,7 @@ answer to one that came after it. Without a cache nothing is kept, and requests 
 """
 
 import hashlib
+import math
 import secrets
 import threading
 import time
@@ -46,6 +47,7 @@ class Served:
 
 class AnswerCache:
     """`max_answer_bytes` bounds what is kept or shared. `clock`: seconds since 1970. `on_outcome` hears each outcome.
+    `longest_s`: how long an answer may be under way.
 
     An answer under way holds at most `max_answer_bytes` (or 4 MB) and a chunk, and as much again for the moment in which it is kept.
     """
@@ -57,12 +59,14 @@ class AnswerCache:
         clock: Callable[[], float],
         on_outcome: Callable[[str], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
+        longest_s: float = math.inf,
     ) -> None:
         self._cache = cache
         self._max_answer_bytes = max_answer_bytes
         self._clock = clock
         self.on_outcome = on_outcome
         self._monotonic = monotonic
+        self._longest_s = longest_s
         self._generations = Generations(cache)
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Flight] = {}
@@ -142,7 +146,7 @@ class AnswerCache:
 
     def _begin(self, key: Hashable, name: str | None, ttl_s: float, produce: Callable[[], Produced]) -> tuple[Flight, Consumer]:
         leader = Leader(self._cache, name, ttl_s, self._clock, produce, lambda: self._land(key, flight))
-        flight = Flight(self._max_answer_bytes, leader, self._monotonic)
+        flight = Flight(self._max_answer_bytes, leader, self._monotonic, self._longest_s)
         consumer = flight.board()
         self._flights[key] = flight
         try:

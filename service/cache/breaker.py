@@ -11,14 +11,15 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 30.0
 
 
 class Breaker:
-    """`clock` gives seconds that never go back."""
+    """`clock` gives seconds that never go back. The first pause is doubled with each failure, up to the longest."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], first_pause_s: float = _FIRST_PAUSE_S, longest_pause_s: float = _LONGEST_PAUSE_S) -> None:
         self._clock = clock
+        self._first_pause_s, self._longest_pause_s = first_pause_s, longest_pause_s
         self._lock = threading.Lock()
         self._changes = 0
         self._away_until: float | None = None
-        self._pause_s = _FIRST_PAUSE_S
+        self._pause_s = first_pause_s
 
     def enter(self) -> int | None:
         """A ticket for one try; None: do without."""
@@ -36,7 +37,7 @@ class Breaker:
             if ticket != self._changes:
                 return False
             news = self._away_until is None
-            self._pause_s = _FIRST_PAUSE_S if news else min(self._pause_s * 2, _LONGEST_PAUSE_S)
+            self._pause_s = self._first_pause_s if news else min(self._pause_s * 2, self._longest_pause_s)
             self._away_until = self._clock() + self._pause_s
             self._changes += 1
             return news

@@ -3,9 +3,11 @@
 A thread of its own pulls the answer into a buffer that no client owns, so the first client may leave
 without failing the others. While everything so far still fits the buffer, more may join and read from
 the start; after that the answer only passes through: what all have read is dropped, and the producer
-waits for the slowest. In memory: at most `keep_bytes` (or 4 MB, if that is more) and one chunk.
+waits for the slowest. In memory: at most `keep_bytes` (or 4 MB, if that is more) and one chunk. Nobody waits
+longer than `longest_s`: neither a reader for the producer, nor the producer for readers that take nothing.
 """
 
+import math
 import sys
 import threading
 import time
@@ -16,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from service.errors import FluxgateError, StoreBroken
+from service.errors import FluxgateError, StoreBroken, StoreTimeout
 
 _AHEAD_BYTES = 4 * 1024 * 1024
 _STALL_S = 30.0
@@ -40,10 +42,11 @@ class Stalled(FluxgateError):
 
 
 class Consumer:
-    """One reader of a flight. `position`: chunks read; `moved_at`: when it last asked for one."""
+    """One reader of a flight. `position`: chunks read; `moved_at`: when it last asked for one; `until_s`: it waits no longer."""
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self, now_s: float, until_s: float = math.inf) -> None:
         self.position = 0
+        self.until_s = until_s
         self.moved_at = now_s
         self.left = False
         self.stalled = False
@@ -69,8 +72,9 @@ class Maker(Protocol):
 class Flight:
     """`keep_bytes`: up to this size the whole answer is held and may be joined. `clock`: seconds that never go back."""
 
-    def __init__(self, keep_bytes: int, maker: Maker, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, keep_bytes: int, maker: Maker, clock: Callable[[], float] = time.monotonic, longest_s: float = math.inf) -> None:
         self.begun_at = clock()
+        self._longest_s = longest_s
         self._keep_bytes = keep_bytes
         self.maker = maker
         self._clock = clock
@@ -99,14 +103,15 @@ class Flight:
 
     def board(self) -> Consumer:
         """The first reader, before the start."""
-        consumer = Consumer(self._clock())
+        now_s = self._clock()
+        consumer = Consumer(now_s, now_s + self._longest_s)
         self._consumers.append(consumer)
         return consumer
 
     def headers(self, consumer: Consumer) -> dict[str, str]:
         """Wait until the first chunk is there (or the end), and give the headers. Raises what producing raised."""
         with self._changed:
-            self._changed.wait_for(lambda: self._size or self._finished or consumer.left)
+            self._await(consumer, lambda: bool(self._size) or self._finished or consumer.left)
             if not self._size:
                 self._raise_failure()
             if consumer.left or self._headers is None:
@@ -132,7 +137,7 @@ class Flight:
     def _next(self, consumer: Consumer) -> bytes | None:
         with self._changed:
             consumer.moved_at = self._clock()
-            self._changed.wait_for(lambda: self._end > consumer.position or self._finished or consumer.left)
+            self._await(consumer, lambda: self._end > consumer.position or self._finished or consumer.left)
             consumer.moved_at = self._clock()
             if consumer.stalled:
                 raise Stalled("This client read nothing for 30 seconds while others waited for the same answer. Ask again.")
@@ -145,6 +150,12 @@ class Flight:
             consumer.position += 1
             self._trim()
             return chunk
+
+    def _await(self, consumer: Consumer, ready: Callable[[], bool]) -> None:
+        """Wait until `ready`. Raises StoreTimeout when the consumer has waited long enough."""
+        left_s = consumer.until_s - self._clock()
+        if not self._changed.wait_for(ready, None if left_s == math.inf else max(left_s, 0.0)):
+            raise StoreTimeout("The read took longer than READ_TIMEOUT_S. Read a shorter range, or raise it.")
 
     def _raise_failure(self) -> None:
         """What producing raised, with its traceback as it was: many threads raise the one exception, and each would lengthen it."""
@@ -165,7 +176,20 @@ class Flight:
                 self._consumers.remove(consumer)
         self._abandoned = self._abandoned or not (self._consumers or self._finished)
         self._trim()
+        self._let_go_if_over()
         self._changed.notify_all()
+
+    def _let_go_if_over(self) -> None:
+        """Hold nothing of an answer that nobody reads any more. A flight and its maker know each other, and a failure knows
+        the frames that know the flight: the collector of such circles may come hundreds of answers later.
+        """
+        if self._consumers or not (self._finished or self._abandoned):
+            return
+        self._first += len(self._chunks)
+        self._chunks.clear()
+        self._held = 0
+        if self._finished:
+            self._produced = self._error = self._traceback = None
 
     def _trim(self) -> None:
         """Drop what everybody has read, once the answer is too big to be kept."""
@@ -189,6 +213,7 @@ class Flight:
         _quietly(lambda: self.maker.done(self._headers or {}, whole))
         with self._changed:
             self._finished = True
+            self._let_go_if_over()
             self._changed.notify_all()
 
     def _pull(self, produced: Produced) -> None:
@@ -212,6 +237,8 @@ class Flight:
             while not self._abandoned and self._size > self._keep_bytes and self._held >= _AHEAD_BYTES:
                 self._changed.wait(_LOOK_S)
                 self._drop_stalled(full_since)
+                if self._clock() - self.begun_at > self._longest_s:
+                    raise StoreTimeout("The answer was not taken within READ_TIMEOUT_S. Read faster, or a shorter range, or raise it.")
             if self._abandoned:
                 return False
             outgrown = self._size <= self._keep_bytes < self._size + len(chunk)

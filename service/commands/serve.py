@@ -1,6 +1,7 @@
 """`fluxgate serve`: the service itself, with what a newcomer needs printed once it can be reached."""
 
 import contextlib
+import functools
 import os
 import secrets
 import socket
@@ -14,6 +15,7 @@ import uvicorn
 from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
+from service.api.connections import SendDeadlineProtocol
 from service.app import configure_logs
 from service.commands.connection import FIRST_KEY, is_loopback, kept_key
 from service.domain.access import Scope
@@ -43,6 +45,7 @@ def serve(
     config = uvicorn.Config(
         "service.app:app_from_environment",
         factory=True,
+        http=functools.partial(SendDeadlineProtocol, send_timeout_s=settings.send_timeout_s),  # type: ignore[arg-type]
         host=host,
         port=port,
         workers=workers,

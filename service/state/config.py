@@ -1,5 +1,6 @@
 """Runtime configuration: named sections, each with a version, so that two editors do not overwrite each other."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.errors import InvalidParameter, UnknownThing, VersionConflict
+from service.errors import InvalidParameter, NotReady, UnknownThing, VersionConflict
 from service.state.database import StateDatabase
 from service.state.hidden import unhide
 from service.state.places import wrong_places
@@ -35,21 +36,35 @@ class Versioned:
 
 
 class ConfigStore:
-    """Reads and writes sections. `clock` gives seconds since 1970."""
+    """Reads and writes sections. `clock` gives seconds since 1970. `outage_s`: how long a section's last value may stand in for it."""
 
-    def __init__(self, database: StateDatabase, clock: Callable[[], float], sections: Mapping[str, type[BaseModel]] = SECTIONS) -> None:
+    def __init__(
+        self, database: StateDatabase, clock: Callable[[], float], sections: Mapping[str, type[BaseModel]] = SECTIONS, outage_s: float = 0.0
+    ) -> None:
         self._database = database
         self._clock = clock
         self._sections = sections
+        self._outage_s = outage_s
+        self._last_known: dict[str, tuple[float, Versioned]] = {}
 
     def get(self, section: str) -> Versioned:
         """Raises UnknownThing."""
         model = self._model(section)
         with self._database.read() as connection:
             row = connection.execute(sa.select(configuration).where(configuration.c.section == section)).first()
-        if row is None:
-            return Versioned(0, model().model_dump(mode="json"))
-        return Versioned(row.version, dict(row.value))
+        found = Versioned(0, model().model_dump(mode="json")) if row is None else Versioned(row.version, dict(row.value))
+        self._last_known[section] = (self._clock(), found)
+        return found
+
+    def get_or_last_known(self, section: str) -> Versioned:
+        """As `get`; while the database does not answer, what it said last, when that is at most `outage_s` ago. Raises NotReady."""
+        try:
+            return self.get(section)
+        except NotReady:
+            at, found = self._last_known.get(section, (-math.inf, None))
+            if found is None or not 0 <= self._clock() - at < self._outage_s:
+                raise
+            return found
 
     def put(self, section: str, value: Mapping[str, Any], expected_version: int | None = None) -> Versioned:
         """Replace a section. `expected_version`: the one that was read; another one there now is a conflict.

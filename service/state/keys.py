@@ -24,6 +24,7 @@ from service.state.tables import api_keys
 SHORTEST_STATIC_KEY = 16
 _KEPT_S = 5.0
 """A key that was found good is not looked up again for so long; a revocation elsewhere counts after it."""
+OUTAGE_S = 300.0
 _USE_NOTED_EVERY_S = 60.0
 _NOTE_PATIENCE_MS = 100
 _LONGEST_NAME = 200
@@ -51,14 +52,19 @@ class KeyRecord:
 
 
 class KeyRing:
-    """Makes, checks and revokes keys. `static_key` has every scope; `clock` gives seconds since 1970."""
+    """Makes, checks and revokes keys. `static_key` has every scope; `clock` gives seconds since 1970.
 
-    def __init__(self, database: StateDatabase, static_key: str | None, clock: Callable[[], float]) -> None:
+    `outage_s`: how long a key that was found good is trusted while the database does not answer. One that expires meanwhile
+    is not, and a revocation that this process has seen ends the trust in every key until the database answers.
+    """
+
+    def __init__(self, database: StateDatabase, static_key: str | None, clock: Callable[[], float], outage_s: float = OUTAGE_S) -> None:
         if static_key is not None:
             _refuse_weak(static_key)
         self._database = database
         self._static = None if static_key is None else _hashed(static_key)
         self._clock = clock
+        self._outage_s = outage_s
         self._lock = threading.Lock()
         self._known: dict[bytes, tuple[float, KeyRecord]] = {}
         self._revocations = 0
@@ -94,11 +100,18 @@ class KeyRing:
 
         Raises:
             Unauthorized: the same for no key, an unknown, wrong, revoked or expired one.
+            NotReady: the database does not answer, and the key was not found good lately.
         """
         principal = self.at_hand(presented)
         if principal is not None:
             return principal
-        record = self._looked_up(presented or "", _hashed(presented or ""))
+        try:
+            record = self._looked_up(presented or "", _hashed(presented or ""))
+        except NotReady:
+            trusted = self.trusted(presented)
+            if trusted is None:
+                raise
+            return trusted
         if record is None or not record.valid_at(self._clock()):
             raise Unauthorized(_REFUSED)
         return _principal(record)
@@ -108,8 +121,14 @@ class KeyRing:
         hashed = _hashed(presented or "")
         if self._static is not None and hmac.compare_digest(hashed, self._static):
             return Principal("static", "API_KEY", frozenset(Scope))
-        record = self._remembered(hashed)
-        return _principal(record) if record is not None and record.valid_at(self._clock()) else None
+        return self._remembered(hashed, _KEPT_S)
+
+    def trusted(self, presented: str | None) -> Principal | None:
+        """Whose key this is, when the database does not answer: one that it found good at most `outage_s` ago."""
+        principal = self._remembered(_hashed(presented or ""), self._outage_s)
+        if principal is not None:
+            _log.warning("a key is trusted without the state database", key=principal.id)
+        return principal
 
     def list(self) -> list[KeyRecord]:
         """All keys, the oldest first."""
@@ -133,10 +152,12 @@ class KeyRing:
         """No key could be used: none set, and none valid in the database."""
         return self._static is None and not any(record.valid_at(self._clock()) for record in self.list())
 
-    def _remembered(self, hashed: bytes) -> KeyRecord | None:
+    def _remembered(self, hashed: bytes, most_s: float) -> Principal | None:
+        """Of a key that was found good at most `most_s` ago, and has not expired since."""
         with self._lock:
             found = self._known.get(hashed)
-        return found[1] if found is not None and _fresh(found[0], self._clock()) else None
+        now = self._clock()
+        return _principal(found[1]) if found is not None and _fresh(found[0], now, most_s) and found[1].valid_at(now) else None
 
     def _looked_up(self, presented: str, hashed: bytes) -> KeyRecord | None:
         key_id = _id_of(presented)
@@ -147,19 +168,27 @@ class KeyRing:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
         right = hmac.compare_digest(hashed, _NOBODYS if row is None else bytes(row.secret_hash))
         if row is None or not right:
+            self._forget(hashed)
             return None
         record = _record(row)
         if record.valid_at(now):
             self._remember(hashed, record, now, revocations)
             self._note_use(record, now)
+        else:
+            self._forget(hashed)
         return record
 
     def _remember(self, hashed: bytes, record: KeyRecord, now: float, revocations: int) -> None:
         """Keep a key that was good at `now`, unless one was revoked while it was looked up: it may have been this one."""
         with self._lock:
             if revocations == self._revocations:
-                self._known = {key: value for key, value in self._known.items() if _fresh(value[0], now)}
+                most_s = max(_KEPT_S, self._outage_s)
+                self._known = {key: value for key, value in self._known.items() if _fresh(value[0], now, most_s)}
                 self._known[hashed] = (now, record)
+
+    def _forget(self, hashed: bytes) -> None:
+        with self._lock:
+            self._known.pop(hashed, None)
 
     def _note_use(self, record: KeyRecord, now: float) -> None:
         """Write down the use, now and then. A database that cannot be written costs the note, not the answer."""
@@ -182,9 +211,9 @@ def _refuse_weak(static_key: str) -> None:
         raise ConfigurationError("API_KEY cannot be sent in a header. Use printable ASCII characters without spaces around them.")
 
 
-def _fresh(since: float, now: float) -> bool:
+def _fresh(since: float, now: float, most_s: float) -> bool:
     """Also when the clock was set back: what seems to come from the future is looked up again."""
-    return 0 <= now - since < _KEPT_S
+    return 0 <= now - since < most_s
 
 
 def _principal(record: KeyRecord) -> Principal:
@@ -198,6 +227,11 @@ def _hashed(key: str) -> bytes:
 
 def _check(body: str) -> str:
     return f"{binascii.crc32(body.encode()):08x}"
+
+
+def could_be_key(presented: str | None) -> bool:
+    """Its form and check are those of a key, so that the database has to say whether it is one."""
+    return _id_of(presented or "") is not None
 
 
 def _id_of(presented: str) -> str | None:

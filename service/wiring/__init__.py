@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from service.api.auth import FailedTries
 from service.api.limits import Limits
+from service.api.memory import MemoryReturn, give_back_unused
 from service.api.metrics import Metrics
 from service.api.slots import Slots
+from service.api.thread_pools import ThreadPools
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
@@ -43,6 +45,8 @@ class Parts:
     limits: Limits
     metrics: Metrics
     slots: Slots
+    memory: MemoryReturn
+    pools: ThreadPools
     failed_tries: FailedTries
     clock_ns: Callable[[], int]
     mirrors: MirrorKind
@@ -57,6 +61,7 @@ class Parts:
 
     def close(self) -> None:
         self.crew.stop()
+        self.memory.close()
         for part in (self.store, self.cache, self.state):
             part.close()
 
@@ -69,7 +74,9 @@ def assemble(settings: Settings) -> Parts:
     metrics = Metrics(lambda: slots.taken)
     cache = _cache(settings)
     store = own_store(settings)
-    answers = AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc())
+    answers = AnswerCache(
+        cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc(), longest_s=settings.read_timeout_s
+    )
     work = work_of(settings, state, store, answers.touch)
     return Parts(
         settings=settings,
@@ -83,6 +90,8 @@ def assemble(settings: Settings) -> Parts:
         limits=_limits(settings),
         metrics=metrics,
         slots=slots,
+        memory=MemoryReturn(give_back_unused),
+        pools=ThreadPools(),
         failed_tries=FailedTries(settings.max_failed_tries),
         clock_ns=time.time_ns,
         mirrors=work.mirrors,
@@ -103,7 +112,7 @@ def open_keys(settings: Settings) -> KeyRing:
 
 
 def _keys(settings: Settings, state: StateDatabase) -> KeyRing:
-    return KeyRing(state, settings.api_key.get_secret_value() if settings.api_key else None, time.time)
+    return KeyRing(state, settings.api_key.get_secret_value() if settings.api_key else None, time.time, settings.key_outage_s)
 
 
 def _cache(settings: Settings) -> Cache:

@@ -41,7 +41,7 @@ def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Cal
     own, policy = own_endpoint(settings), mirror_policy(settings)
     schedules_of = schedules_section(lambda schedule: order_by(kinds)(schedule), SCHEDULE_PREFIX)
     sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere(), policy), "schedules": schedules_of}
-    config = ConfigStore(state, time.time, sections)
+    config = ConfigStore(state, time.time, sections, settings.key_outage_s)
     file = settings.mirrors_file or settings.data_dir / FILE_NAME
     if settings.mirrors_file is not None and not file.is_file():
         raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")

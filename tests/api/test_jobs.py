@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from service.api import jobs, problems
 from service.api.auth import FailedTries, requires
 from service.api.job_schemas import JobInfo
+from service.api.thread_pools import ThreadPools
 from service.commands.jobs import list_jobs, what
 from service.domain.access import Principal, Scope
 from service.domain.schedule import Schedule
@@ -43,6 +44,7 @@ class Parts:
     schedules: ScheduleBook
     keys: KeyRing
     failed_tries: FailedTries
+    pools: ThreadPools
     clock_ns: Any = time.time_ns
 
 
@@ -84,7 +86,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     runner = LocalRunner(ledger, Runner(LeaseBook(state, time.time), KINDS, time.time, lease_s=5), slots=2, poll_s=0.1)
     hourly = Schedule("hourly", "count", {"n": 1, "file": "out"}, every="01:00:00")
     schedules = ScheduleBook(state, lambda: {"hourly": hourly}, order_by(KINDS), time.time)
-    parts = Parts(JobDesk(ledger, KINDS, time.time, runner.wake), schedules, KeyRing(state, KEY, time.time), FailedTries(100))
+    parts = Parts(JobDesk(ledger, KINDS, time.time, runner.wake), schedules, KeyRing(state, KEY, time.time), FailedTries(100), ThreadPools())
     config = uvicorn.Config(application(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
@@ -83,7 +84,8 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """A running server. `stop` ends it and removes its folder; `freeze` makes it hang until `thaw`."""
+    """A running server. `stop` ends it and removes its folder; `freeze` makes it hang until `thaw`, with the processes that it began:
+    PostgreSQL's go on answering on the connections that they have when only the first one is stopped."""
 
     name: str
     port: int
@@ -93,7 +95,7 @@ class Server:
 
     def stop(self) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
+            self.thaw()
             self.process.send_signal(self.stop_signal)
             try:
                 self.process.wait(STOP_WITHIN_S)
@@ -103,10 +105,17 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def freeze(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self.process.pid)
+            for process in (first, *first.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from service.cache.flight import Flight, Produced, Stalled
-from service.errors import StoreBroken, TooManyReads
+from service.errors import StoreBroken, StoreTimeout, TooManyReads
 from tests.unit.cache.cache_fakes import Clock, Recipe, Task, until
 
 MB = 1024 * 1024
@@ -229,3 +229,38 @@ def test_one_that_left_is_never_given_an_empty_answer_for_a_whole_one() -> None:
     until(lambda: flight._finished)
     with pytest.raises(StoreBroken):
         flight.headers(consumer)
+
+
+def test_the_producer_waits_no_longer_than_the_whole_answer_may_take_and_its_query_ends() -> None:
+    clock = Clock()
+    recipe = Recipe(*[bytes(MB)] * 20)
+    flight = Flight(MB, Kept(recipe), clock, longest_s=600)
+    consumer = flight.board()
+    flight.start()
+    until(lambda: flight._held >= 4 * MB)
+    clock.now += 601
+    assert recipe.cancelled.wait(10)
+    with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
+        list(flight.chunks(consumer))
+
+
+def test_a_reader_waits_no_longer_than_the_whole_answer_may_take() -> None:
+    recipe = Recipe(b"a", held=True)
+    flight = Flight(100, Kept(recipe), longest_s=0.2)
+    consumer = flight.board()
+    flight.start()
+    with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
+        flight.headers(consumer)
+    recipe.let_go()
+
+
+def test_an_answer_that_was_left_is_freed_at_once_and_waits_for_no_collector() -> None:
+    recipe = Recipe(*[bytes(MB)] * 3, StoreBroken("cut"))
+    flight = Flight(8 * MB, Kept(recipe))
+    consumer = flight.board()
+    flight.start()
+    chunks = flight.chunks(consumer)
+    next(chunks)
+    until(lambda: flight._finished)
+    chunks.close()  # type: ignore[attr-defined]
+    assert (flight._chunks, flight._held, flight._produced, flight._error, flight._traceback) == ([], 0, None, None, None)

@@ -1,16 +1,19 @@
 """API keys: shown once, kept as hashes, refused alike, ended at once."""
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from service.domain.access import Principal, Scope
-from service.errors import ConfigurationError, InvalidParameter, Unauthorized, UnknownThing
+from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
+from service.state.config import ConfigStore
 from service.state.database import StateDatabase
-from service.state.keys import KeyRecord, KeyRing
+from service.state.keys import KeyRecord, KeyRing, could_be_key
 
 STATIC = "a-static-key-0123456789"
 
@@ -206,3 +209,94 @@ def test_a_static_key_that_no_header_can_carry_is_refused_without_showing_it(dat
     with pytest.raises(ConfigurationError, match="printable ASCII") as refused:
         KeyRing(database, key, clock)
     assert key not in refused.value.message
+
+
+class LosableDatabase(StateDatabase):
+    """Away as long as `lost` says so."""
+
+    lost = False
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        if self.lost:
+            raise NotReady("away")
+        with super().read() as connection:
+            yield connection
+
+
+@pytest.fixture
+def losable(database: StateDatabase) -> Iterator[LosableDatabase]:
+    made = LosableDatabase(database.engine.url)
+    yield made
+    made.close()
+
+
+def test_a_key_that_was_found_good_is_trusted_for_five_minutes_without_the_database(losable: LosableDatabase, clock: Clock) -> None:
+    keys = KeyRing(losable, None, clock)
+    key, record = keys.create("a", [Scope.READ])
+    other, _ = keys.create("never used", [Scope.READ])
+    keys.check(key)
+    losable.lost = True
+    clock.now += 299
+    assert keys.check(key).id == record.id
+    with pytest.raises(NotReady):
+        keys.check(other)
+    clock.now += 2
+    with pytest.raises(NotReady):
+        keys.check(key)
+
+
+def test_a_key_that_expires_or_was_found_revoked_is_not_trusted_without_the_database(losable: LosableDatabase, clock: Clock) -> None:
+    keys, elsewhere = KeyRing(losable, None, clock), KeyRing(losable, None, clock)
+    expiring, _ = keys.create("a", [Scope.READ], expires_at=1_060.0)
+    revoked, record = keys.create("b", [Scope.READ])
+    keys.check(expiring), keys.check(revoked)
+    elsewhere.revoke(record.id)
+    clock.now += 6
+    with pytest.raises(Unauthorized):
+        keys.check(revoked)
+    losable.lost = True
+    assert keys.check(expiring).name == "a"
+    with pytest.raises(NotReady):
+        keys.check(revoked)
+    clock.now += 60
+    with pytest.raises(NotReady):
+        keys.check(expiring)
+
+
+def test_a_revocation_here_ends_the_trust_in_every_key(losable: LosableDatabase, clock: Clock) -> None:
+    keys = KeyRing(losable, None, clock)
+    key, record = keys.create("a", [Scope.READ])
+    keys.check(key)
+    keys.revoke(record.id)
+    losable.lost = True
+    with pytest.raises(NotReady):
+        keys.check(key)
+
+
+def test_an_outage_of_zero_seconds_trusts_no_key(losable: LosableDatabase, clock: Clock) -> None:
+    keys = KeyRing(losable, None, clock, outage_s=0)
+    key, _ = keys.create("a", [Scope.READ])
+    keys.check(key)
+    losable.lost = True
+    clock.now += 6
+    with pytest.raises(NotReady):
+        keys.check(key)
+
+
+def test_only_what_has_the_form_of_a_key_needs_the_database(keys: KeyRing) -> None:
+    key, _ = keys.create("a", [Scope.READ])
+    assert could_be_key(key)
+    assert not any(map(could_be_key, (None, "", "a-static-key-0123456789", key[:-1] + ("0" if key[-1] != "0" else "1"))))
+
+
+def test_the_last_known_coordinates_stand_in_for_a_database_that_is_away(losable: LosableDatabase, clock: Clock) -> None:
+    config = ConfigStore(losable, clock, outage_s=300)
+    config.put("coordinates", {"latitude": 52.5, "longitude": 13.4})
+    assert config.get_or_last_known("coordinates").value["latitude"] == 52.5
+    losable.lost = True
+    clock.now += 299
+    assert config.get_or_last_known("coordinates").value["latitude"] == 52.5
+    clock.now += 2
+    with pytest.raises(NotReady):
+        config.get_or_last_known("coordinates")

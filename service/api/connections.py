@@ -1,0 +1,94 @@
+"""Connections whose client takes nothing: broken off in time, whatever is sent on them.
+
+uvicorn waits for ever for a client that reads nothing, and `close` first waits for the rest to be sent. Here a
+connection that cannot be written to has a deadline, and a route may break its own off at once.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_BREAK_OFF = "fluxgate.break_off"
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing discards what the kernel still holds and sends a reset, which no client takes for an end."""
+_log = structlog.get_logger(__name__)
+
+
+class SendDeadlineProtocol(HttpToolsProtocol):
+    """`send_timeout_s`: how long a full connection may wait while its client takes nothing. Then it is reset."""
+
+    def __init__(self, *arguments: Any, send_timeout_s: float, **named: Any) -> None:  # noqa: ANN401  (uvicorn's, passed on)
+        super().__init__(*arguments, **named)
+        self._send_timeout_s = send_timeout_s
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {**(self.scope.get("extensions") or {}), _BREAK_OFF: {"act": self.break_off}}
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        self._unwatch()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The last answer may still be on its way when the connection has been idle for long enough: closing waits for it, in vain perhaps."""
+        super().timeout_keep_alive_handler()
+        if self._deadline is None:
+            self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def break_off(self) -> None:
+        """Reset the connection: nothing that waits to be sent is sent."""
+        self._unwatch()
+        with contextlib.suppress(OSError, AttributeError):  # a socket that is gone already needs no option
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+    def _watch(self) -> None:
+        self._unwatch()
+        waiting_bytes = self._waiting_bytes()
+        if waiting_bytes:
+            self._deadline = self.loop.call_later(self._send_timeout_s, self._look, waiting_bytes)
+
+    def _unwatch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _waiting_bytes(self) -> int:
+        """What the client has not taken: here, and in the kernel, which takes more only once a third of its buffer is free."""
+        in_kernel = 0
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # systems without the call, sockets that are gone
+            answer = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+            in_kernel = struct.unpack("i", answer)[0]
+        return self.transport.get_write_buffer_size() + in_kernel
+
+    def _look(self, before_bytes: int) -> None:
+        """A client that took something since has as long again; the whole answer has a deadline of its own."""
+        if self._waiting_bytes() < before_bytes:
+            self._watch()
+            return
+        _log.warning("connection broken off", reason="the client took nothing within SEND_TIMEOUT_S", waiting_bytes=before_bytes)
+        self.break_off()
+
+
+def break_off(scope: MutableMapping[str, Any]) -> None:
+    """Reset the connection of a request. Servers without this extension drop it when the application raises."""
+    extension = (scope.get("extensions") or {}).get(_BREAK_OFF)
+    if extension is not None:
+        extension["act"]()

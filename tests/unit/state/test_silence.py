@@ -1,0 +1,27 @@
+"""A deadline for a connection whose server is there and says nothing."""
+
+import socket
+import time
+
+from service.state.silence import SilenceWatch
+
+
+def test_a_wait_for_a_silentserver_ends_at_the_deadline_as_if_it_had_died() -> None:
+    watch, (ours, server) = SilenceWatch(), socket.socketpair()
+    begun = time.monotonic()
+    with ours, server, watch.bounded(ours, 0.3):
+        assert ours.recv(1) == b""
+    assert 0.2 < time.monotonic() - begun < 5
+    watch.close()
+
+
+def test_a_connection_that_is_answered_in_time_stays_usable() -> None:
+    watch, (ours, server) = SilenceWatch(), socket.socketpair()
+    with ours, server:
+        with watch.bounded(ours, 0.3):
+            server.sendall(b"a")
+            assert ours.recv(1) == b"a"
+        time.sleep(0.8)
+        server.sendall(b"b")
+        assert ours.recv(1) == b"b"
+    watch.close()
