@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from service import __version__, demo, logs
 from service.api import buckets, config, health, jobs, mirror, pages, points, problems, telemetry
 from service.api.auth import describe
+from service.api.documents import with_schemas
+from service.api.door import Door
 from service.api.memory import limit_arenas
 from service.api.middleware import Observed
 from service.api.names import PathSegments
@@ -47,7 +49,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         redirect_slashes=False,
     )
     plain_document = app.openapi
-    app.openapi = lambda: describe(plain_document())  # type: ignore[method-assign]
+    app.openapi = lambda: describe(with_schemas(plain_document()))  # type: ignore[method-assign]
     app.state.parts = parts
     app.state.readiness = readiness_of(parts)
     for part in (buckets, points, telemetry, mirror, jobs, config, health):
@@ -56,6 +58,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         pages.install(app)
     problems.install(app)
     app.add_middleware(PathSegments)
+    app.add_middleware(Door)
     app.add_middleware(Observed, metrics=parts.metrics)
     return app
 

@@ -8,6 +8,7 @@
     |   |-- UnknownThing           no such job, section, key
     |   |-- NotAcceptable          no offered format fits Accept
     |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
+    |   |-- BodyTimeout            a body that does not come
     |   |-- TooManyWindows         the read would make more windows than the limit
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
@@ -95,6 +96,10 @@ class NotAcceptable(CallerError):
 
 class BodyTooLarge(CallerError):
     code = "body_too_large"
+
+
+class BodyTimeout(CallerError):
+    code = "body_timeout"
 
 
 class TooManyWindows(CallerError):

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     influxdb_silence_timeout_s: float = Field(60, gt=0, description="Longest wait for the next bytes of InfluxDB, in seconds.")
     max_body_mb: int = Field(25, gt=0, description="Largest body of a write as sent, in MB.")
     max_unpacked_mb: int = Field(250, gt=0, description="Largest body of a write once unpacked, in MB.")
+    max_document_kb: int = Field(1024, gt=0, description="Largest JSON document, such as a configuration or a list of new buckets, in kB.")
+    body_silence_s: float = Field(30, gt=0, description="Longest wait for the next bytes of a body, in seconds.")
+    body_timeout_s: float = Field(600, gt=0, description="Longest time for a whole body to arrive, in seconds.")
 
     cache_closed_s: float = Field(600, ge=0, description="How long an answer about a closed range is kept, in seconds.")
     cache_open_s: float = Field(

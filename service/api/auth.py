@@ -3,6 +3,8 @@
 A route says `requires(Scope.…)` or `OPEN`; a test walks all routes and fails for one that says neither.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from fastapi import Depends, Request
@@ -11,6 +13,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from service.api.deps import Parts, parts_of
+from service.api.door import accept
 from service.api.upstream import note_principal
 from service.domain.access import Principal, Scope
 from service.errors import DependencyBusy, Forbidden, TooManyFailedTries, Unauthorized, UnknownBucket
@@ -75,14 +78,21 @@ def _presented(request: Request) -> str | None:
 
 def requires(scope: Scope) -> Any:  # noqa: ANN401  (FastAPI's Depends has no public type)
     """A dependency that gives the principal when its key has `scope`. One step, because FastAPI pays for each."""
+    return Depends(_check(scope))
+
+
+@cache
+def _check(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
+    """One for each scope: what depends on it again has its answer without asking twice."""
 
     async def check(request: Request) -> Principal:
         principal = await authenticate(request)
         if not principal.may(scope):
             raise Forbidden(f"The key {principal.name!r} lacks the scope {scope.value!r}. Make one that has it with `fluxgate keys create`.")
+        accept(request)
         return principal
 
-    return Depends(check)
+    return check
 
 
 SCHEMES = {

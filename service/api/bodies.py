@@ -1,30 +1,57 @@
-"""Bodies of requests, bounded as they arrive: as sent, and once unpacked."""
+"""Bodies of requests, bounded as they arrive: as sent, once unpacked, and in time."""
 
 import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
+import anyio
+import anyio.to_thread
 from fastapi import Request
 
-from service.errors import BodyTooLarge, InvalidBody
+from service.api.door import gate_of
+from service.api.limits import Limits
+from service.errors import BodyTimeout, BodyTooLarge, InvalidBody
 
-_PIECE_BYTES = 1024 * 1024
+
+@dataclass(frozen=True)
+class BodyBound:
+    """What a kind of body may bring, and the settings that say so."""
+
+    most_bytes: int
+    most_unpacked_bytes: int
+    setting: str
+    unpacked_setting: str
+    silence_s: float
+    whole_s: float
 
 
-async def read_body(request: Request, most_bytes: int, most_unpacked_bytes: int) -> bytes:
-    """The body, unpacked when it is gzip.
+def points_bound(limits: Limits) -> BodyBound:
+    sizes = limits.max_body_bytes, limits.max_unpacked_bytes
+    return BodyBound(*sizes, "MAX_BODY_MB", "MAX_UNPACKED_MB", limits.body_silence_s, limits.body_timeout_s)
+
+
+def document_bound(limits: Limits) -> BodyBound:
+    size, setting = limits.max_document_bytes, "MAX_DOCUMENT_KB"
+    return BodyBound(size, size, setting, setting, limits.body_silence_s, limits.body_timeout_s)
+
+
+async def read_body(request: Request, bound: BodyBound) -> bytes:
+    """The body, unpacked when it is gzip. Only for a request whose key is accepted.
 
     Raises:
-        BodyTooLarge: more bytes than either limit, before they are all in memory. InvalidBody: broken or unknown coding.
+        BodyTooLarge: more bytes than either limit, before they are read when their number is announced.
+        BodyTimeout: it does not come. InvalidBody: broken or unknown coding, or the client left.
     """
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("identity", "gzip", "x-gzip"):
         raise InvalidBody(f"Content-Encoding: {coding[:50]} is not known here. Send the body plain or as gzip.")
     unpacker = None if coding == "identity" else zlib.decompressobj(31)
     pieces, sent, unpacked = [], 0, 0
-    async for piece in request.stream():
+    async for piece in _pieces(request, bound):
         sent += len(piece)
-        if sent > most_bytes:
-            raise _too_large(sent, most_bytes, "as sent (MAX_BODY_MB)")
-        plain = piece if unpacker is None else _unpack(unpacker, piece, most_unpacked_bytes - unpacked)
+        if sent > bound.most_bytes:
+            raise _too_large(bound.most_bytes, f"as sent ({bound.setting})")
+        plain = piece if unpacker is None else await anyio.to_thread.run_sync(_unpack, unpacker, piece, bound, unpacked)
         unpacked += len(plain)
         pieces.append(plain)
     if unpacker is not None and not unpacker.eof and sent:
@@ -32,17 +59,41 @@ async def read_body(request: Request, most_bytes: int, most_unpacked_bytes: int)
     return b"".join(pieces)
 
 
-def _unpack(unpacker: "zlib._Decompress", piece: bytes, room_bytes: int) -> bytes:
+async def _pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises BodyTooLarge, BodyTimeout, InvalidBody."""
+    gate = gate_of(request)
+    if gate.length > bound.most_bytes:
+        raise _too_large(bound.most_bytes, f"as sent ({bound.setting})")
+    gate.open()
+    deadline = anyio.current_time() + bound.whole_s
+    while True:
+        wait_s = min(bound.silence_s, deadline - anyio.current_time())
+        with anyio.move_on_after(max(wait_s, 0)) as waiting:
+            message = await request.receive()
+        if waiting.cancelled_caught:
+            raise BodyTimeout(
+                f"The body did not come: nothing for {bound.silence_s:g} s (BODY_SILENCE_S), or not whole after {bound.whole_s:g} s"
+                " (BODY_TIMEOUT_S). Send it in smaller parts, or over a better link."
+            )
+        if message["type"] == "http.disconnect":
+            raise InvalidBody("The connection ended before the body did. Send it whole.")
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+def _unpack(unpacker: "zlib._Decompress", piece: bytes, bound: BodyBound, unpacked: int) -> bytes:
+    room_bytes = bound.most_unpacked_bytes - unpacked
     try:
         plain = unpacker.decompress(piece, room_bytes + 1)
     except zlib.error as broken:
         raise InvalidBody(f"The body is no gzip ({broken}). Leave Content-Encoding out, or pack it.") from None
     if len(plain) > room_bytes or unpacker.unconsumed_tail:
-        raise _too_large(len(plain), room_bytes, "once unpacked (MAX_UNPACKED_MB)")
+        raise _too_large(bound.most_unpacked_bytes, f"once unpacked ({bound.unpacked_setting})")
     if unpacker.unused_data:
         raise InvalidBody("The gzip body has more than one part, or something behind it. Send one gzip member.")
     return plain
 
 
-def _too_large(_size: int, most_bytes: int, how: str) -> BodyTooLarge:
+def _too_large(most_bytes: int, how: str) -> BodyTooLarge:
     return BodyTooLarge(f"The body has more than {most_bytes} bytes {how}. Send it in smaller parts.")

@@ -3,13 +3,15 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from service.api import reads
 from service.api.auth import allow_bucket, requires
 from service.api.bucket_list import listing
 from service.api.deps import parts_of
+from service.api.documents import document, request_body
 from service.api.names import decode_segment
 from service.api.parameters import PARAMETERS
 from service.api.reading import understand
@@ -42,6 +44,10 @@ _ROWS = {
 }
 
 
+NewBuckets = NewBucket | Annotated[list[NewBucket], Field(max_length=1000)]
+_NEW_BUCKETS = request_body(NewBuckets, "Wanted", examples=[[{"name": "Lab 1", "description": "Bench tests", "retention": "30d"}]])
+
+
 @router.get("/buckets", summary="List buckets", response_model=BucketList)
 async def list_buckets(request: Request, principal: Principal = requires(Scope.READ)) -> Response:
     """The buckets that the key may see, with their retention and the time of their newest point."""
@@ -50,13 +56,13 @@ async def list_buckets(request: Request, principal: Principal = requires(Scope.R
     return AnswerResponse(served, {"Cache-Control": "private"}, gzip=False, most_s=parts.limits.read_timeout_s)
 
 
-@router.post("/buckets", summary="Create buckets", status_code=200)
+@router.post("/buckets", summary="Create buckets", status_code=200, openapi_extra=_NEW_BUCKETS)
 async def create_buckets(
     request: Request,
-    wanted: Annotated[NewBucket | list[NewBucket], Body(examples=[[{"name": "Lab 1", "description": "Bench tests", "retention": "30d"}]])],
+    wanted: Annotated[NewBucket | list[NewBucket], document(NewBuckets, Scope.ADMIN)],
     principal: Principal = requires(Scope.ADMIN),
 ) -> CreatedBuckets:
-    """Make one bucket or many. One that is there already is left alone and named under `existing`."""
+    """Make one bucket or many, at most 1000. One that is there already is left alone and named under `existing`."""
     parts = parts_of(request)
     specs = [_spec(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
     for spec in specs:

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.openapi.models import Example
 
 from service.api.auth import requires
 from service.api.deps import parts_of
+from service.api.documents import document, request_body
 from service.api.schemas import PROBLEM, Section
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter
@@ -40,12 +41,12 @@ async def read_section(request: Request, response: Response, section: SectionNam
     return _answer(response, section, found)
 
 
-@router.put("/config/{section}", summary="Replace a section")
+@router.put("/config/{section}", summary="Replace a section", openapi_extra=request_body(dict[str, Any], "Value", openapi_examples=EXAMPLES))
 async def replace_section(
     request: Request,
     response: Response,
     section: SectionName,
-    value: Annotated[dict[str, Any], Body(openapi_examples=EXAMPLES)],
+    value: Annotated[dict[str, Any], document(dict[str, Any], Scope.ADMIN)],
     if_match: Annotated[str | None, Header(description="The version that was read; another one there now is a 409.")] = None,
     _: Principal = requires(Scope.ADMIN),
 ) -> Section:

@@ -15,6 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.api.auth import authenticate
 from service.api.deps import parts_of
+from service.api.door import accept
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
 from service.api.schemas import PROBLEM
 from service.api.upstream import shown_job, shown_lines
@@ -48,6 +49,7 @@ async def _some_job_scope(request: Request) -> Principal:
         raise Forbidden(
             f"The key {principal.name!r} has none of the scopes that jobs need: {', '.join(JOB_SCOPES)}. Make one with `fluxgate keys create`."
         )
+    accept(request)
     return principal
 
 

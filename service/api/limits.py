@@ -12,6 +12,9 @@ class Limits:
     read_timeout_s: float
     max_body_bytes: int
     max_unpacked_bytes: int
+    max_document_bytes: int
+    body_silence_s: float
+    body_timeout_s: float
     cache_closed_s: float
     cache_open_s: float
     cache_telemetry_s: float

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
+from service.api.documents import document, request_body
 from service.api.job_schemas import JobInfo, time_text
 from service.api.jobs import accepted, now_of, state_call
 from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
@@ -24,6 +25,7 @@ from service.state.mirror_ledger import pairs_of
 from service.state.schedules import ScheduleState
 
 router = APIRouter(tags=["mirror"], responses={"default": PROBLEM})
+_ORDER = MirrorOrder | None
 Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.", examples=["plant"])]
 
 
@@ -33,9 +35,12 @@ def _unlimited(principal: Principal) -> None:
         raise Forbidden(f"The key {principal.name!r} is limited to some buckets, and a mirror is not. Use one without that limit.")
 
 
-@router.post("/mirror/trigger", summary="Run mirrors now", status_code=202)
+@router.post("/mirror/trigger", summary="Run mirrors now", status_code=202, openapi_extra=request_body(_ORDER, "Order", required=False))
 async def trigger(
-    request: Request, response: Response, order: MirrorOrder | None = None, principal: Principal = requires(Scope.MIRROR)
+    request: Request,
+    response: Response,
+    order: Annotated[MirrorOrder | None, document(_ORDER, Scope.MIRROR, required=False)],
+    principal: Principal = requires(Scope.MIRROR),
 ) -> OrderedJobs:
     """Order a run of one mirror or of all; of one bucket or of a range, when that is said. Each is a job. A dry run changes nothing."""
     _unlimited(principal)

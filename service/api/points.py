@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from service.api.auth import allow_bucket, requires
-from service.api.bodies import read_body
+from service.api.bodies import points_bound, read_body
 from service.api.deps import Parts, parts_of
 from service.api.names import decode_segment
 from service.api.reading import unknown_parameter
@@ -55,7 +55,7 @@ async def write_points(
         raise InvalidParameter("partial", f"partial={partial_[:50]!r} is neither true nor false.")
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)
-    body = await read_body(request, parts.limits.max_body_bytes, parts.limits.max_unpacked_bytes)
+    body = await read_body(request, points_bound(parts.limits))
     parts.metrics.bytes_in.inc(len(body))
     is_json = request.headers.get("Content-Type", "").split(";")[0].strip().lower() == "application/json"
     lines = await parts.pools.parsing.run(_lines_of_json, body, precision) if is_json else body

@@ -29,6 +29,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.UnknownThing: 404,
     errors.NotAcceptable: 406,
     errors.BodyTooLarge: 413,
+    errors.BodyTimeout: 408,
     errors.TooManyWindows: 422,
     errors.PointsRefused: 422,
     errors.VersionConflict: 409,
