@@ -85,6 +85,12 @@ class Settings(BaseSettings):
     max_body_mb: int = Field(25, gt=0, description="Largest body of a write as sent, in MB.")
     max_unpacked_mb: int = Field(250, gt=0, description="Largest body of a write once unpacked, in MB.")
 
+    max_writes: int = Field(
+        4, gt=0, description="Writes of more than 64 KB or packed at one time, in each worker; one more waits, then is answered 429."
+    )
+    max_write_memory_mb: int = Field(500, gt=0, description="Most memory that the parsed points of one write may take, in MB.")
+    write_timeout_s: float = Field(120, gt=0, description="Longest time a write may take from its first byte on, in seconds.")
+
     cache_closed_s: float = Field(600, ge=0, description="How long an answer about a closed range is kept, in seconds.")
     cache_open_s: float = Field(
         10,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from service.api.limits import Limits
     from service.api.metrics import Metrics
     from service.api.slots import Slots
+    from service.api.writes import WriteSlots
 
 
 class Parts(Protocol):
@@ -49,6 +50,8 @@ class Parts(Protocol):
     def metrics(self) -> "Metrics": ...
     @property
     def slots(self) -> "Slots": ...
+    @property
+    def write_slots(self) -> "WriteSlots": ...
     @property
     def failed_tries(self) -> "FailedTries": ...
     @property

@@ -12,6 +12,8 @@ class Limits:
     read_timeout_s: float
     max_body_bytes: int
     max_unpacked_bytes: int
+    max_write_memory_bytes: int
+    write_timeout_s: float
     cache_closed_s: float
     cache_open_s: float
     cache_telemetry_s: float

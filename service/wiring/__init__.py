@@ -9,6 +9,7 @@ from service.api.auth import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.slots import Slots
+from service.api.writes import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
@@ -43,6 +44,7 @@ class Parts:
     limits: Limits
     metrics: Metrics
     slots: Slots
+    write_slots: WriteSlots
     failed_tries: FailedTries
     clock_ns: Callable[[], int]
     mirrors: MirrorKind
@@ -83,6 +85,7 @@ def assemble(settings: Settings) -> Parts:
         limits=_limits(settings),
         metrics=metrics,
         slots=slots,
+        write_slots=WriteSlots(settings.max_writes),
         failed_tries=FailedTries(settings.max_failed_tries),
         clock_ns=time.time_ns,
         mirrors=work.mirrors,
@@ -121,6 +124,8 @@ def _limits(settings: Settings) -> Limits:
         read_timeout_s=settings.read_timeout_s,
         max_body_bytes=settings.max_body_mb * _MB,
         max_unpacked_bytes=settings.max_unpacked_mb * _MB,
+        max_write_memory_bytes=settings.max_write_memory_mb * _MB,
+        write_timeout_s=settings.write_timeout_s,
         cache_closed_s=0 if off else settings.cache_closed_s,
         cache_open_s=0 if off else settings.cache_open_s,
         cache_telemetry_s=0 if off else settings.cache_telemetry_s,
