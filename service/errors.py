@@ -12,11 +12,14 @@
     |   |-- TooManyWindows         the read would make more windows than the limit
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
+    |   |-- ClientDisconnected     the client left: nobody sees the answer
     |   |-- Unauthorized           no key, or none that is valid
     |   |-- Forbidden              a valid key without the scope or bucket
     |   `-- TooManyFailedTries     wrong keys too often from one address
     |-- RetryLater             nothing is wrong but the moment: wait and ask again
     |   |-- TooManyReads           every read slot is taken
+    |   |-- TooManyWrites          every write slot is taken
+    |   |-- WriteTimeout           a write took too long and was ended
     |   |-- StoreBusy              the store asked for patience (429, queue full)
     |   |-- DependencyBusy         every thread that asks a dependency waits for it
     |   `-- NotReady               starting or stopping
@@ -114,6 +117,10 @@ class VersionConflict(CallerError):
     code = "version_conflict"
 
 
+class ClientDisconnected(CallerError):
+    code = "client_disconnected"
+
+
 class Unauthorized(CallerError):
     code = "unauthorized"
 
@@ -134,6 +141,14 @@ class RetryLater(FluxgateError):
 
 class TooManyReads(RetryLater):
     code = "too_many_reads"
+
+
+class TooManyWrites(RetryLater):
+    code = "too_many_writes"
+
+
+class WriteTimeout(RetryLater):
+    code = "write_timeout"
 
 
 class StoreBusy(RetryLater):

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
     body_silence_s: float = Field(30, gt=0, description="Longest wait for the next bytes of a body, in seconds.")
     body_timeout_s: float = Field(600, gt=0, description="Longest time for a whole body to arrive, in seconds.")
 
+    max_writes: int = Field(
+        4, gt=0, description="Writes of more than 64 KB or packed at one time, in each worker; one more waits, then is answered 429."
+    )
+    max_write_memory_mb: int = Field(500, gt=0, description="Most memory that the parsed points of one write may take, in MB.")
+    write_timeout_s: float = Field(120, gt=0, description="Longest time a write may take from its first byte on, in seconds.")
+
     cache_closed_s: float = Field(600, ge=0, description="How long an answer about a closed range is kept, in seconds.")
     cache_open_s: float = Field(
         10,

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import anyio
-import anyio.to_thread
 from fastapi import Request
 
+from service.api.deps import parts_of
 from service.api.door import gate_of
 from service.api.limits import Limits
 from service.errors import BodyTimeout, BodyTooLarge, InvalidBody
@@ -51,7 +51,7 @@ async def read_body(request: Request, bound: BodyBound) -> bytes:
         sent += len(piece)
         if sent > bound.most_bytes:
             raise _too_large(bound.most_bytes, f"as sent ({bound.setting})")
-        plain = piece if unpacker is None else await anyio.to_thread.run_sync(_unpack, unpacker, piece, bound, unpacked)
+        plain = piece if unpacker is None else await parts_of(request).pools.parsing.run(_unpack, unpacker, piece, bound, unpacked)
         unpacked += len(plain)
         pieces.append(plain)
     if unpacker is not None and not unpacker.eof and sent:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.api.metrics import Metrics
     from service.api.slots import Slots
     from service.api.thread_pools import ThreadPools
+    from service.api.writes import WriteSlots
 
 
 class Parts(Protocol):
@@ -55,6 +56,8 @@ class Parts(Protocol):
     def memory(self) -> "MemoryReturn": ...
     @property
     def pools(self) -> "ThreadPools": ...
+    @property
+    def write_slots(self) -> "WriteSlots": ...
     @property
     def failed_tries(self) -> "FailedTries": ...
     @property

@@ -1,5 +1,6 @@
 """Making the latest telemetry: one question to the store for each bucket, folded and printed once for all who ask."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ from service.api.names import header_names
 from service.cache.flight import Produced
 from service.domain.telemetry import Newest, flat, fold, thingsboard
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
+from service.errors import StoreTimeout
 
 
 @dataclass(frozen=True)
 class LatestQuestion:
-    """`buckets`: to look in; `measurement`: only these, when any are given."""
+    """`buckets`: to look in; `measurements`: only these, when any are given."""
 
     buckets: tuple[str, ...]
     measurements: tuple[str, ...]
@@ -28,11 +30,14 @@ def produce_latest(parts: Parts, question: LatestQuestion) -> Produced:
     span = TimeRange(max(now_ns - question.lookback_ns, EARLIEST_NS), now_ns)
     rows: list[Newest] = []
     known: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
+    word, measurements = ("", question.measurements) if question.measurements else (parts.limits.telemetry_word, None)
+    begun_s = time.monotonic()
     for bucket in question.buckets:
-        for measurement in question.measurements or (None,):
-            latest = parts.store.latest(bucket, span, "" if measurement else parts.limits.telemetry_word, measurement)
-            rows += [row for frame in latest.frames for row in _newest(bucket, frame)]
-            known |= {(bucket, name): fields for name, fields in latest.fields.items()}
+        if time.monotonic() - begun_s > parts.limits.read_timeout_s:
+            raise StoreTimeout("Looking for the latest values took longer than READ_TIMEOUT_S. Name fewer buckets, or raise it.")
+        latest = parts.store.latest(bucket, span, word, measurements)
+        rows += [row for frame in latest.frames for row in _newest(bucket, frame)]
+        known |= {(bucket, name): fields for name, fields in latest.fields.items()}
     parts.metrics.upstream_rows.inc(len(rows))
     body, text = _printed(parts, question, rows, known, now_ns)
     headers = {"Content-Type": "application/json", "X-Fluxgate-Store": parts.store.name}

@@ -15,6 +15,8 @@ class Limits:
     max_document_bytes: int
     body_silence_s: float
     body_timeout_s: float
+    max_write_memory_bytes: int
+    write_timeout_s: float
     cache_closed_s: float
     cache_open_s: float
     cache_telemetry_s: float

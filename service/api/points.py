@@ -3,21 +3,25 @@
 from functools import partial
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Query, Request
 
 from service.api.auth import allow_bucket, requires
 from service.api.bodies import points_bound, read_body
 from service.api.deps import Parts, parts_of
+from service.api.leaving import watched
 from service.api.names import decode_segment
 from service.api.reading import unknown_parameter
 from service.api.schemas import PROBLEM, LineProblem, Stored
 from service.api.upstream import sees_upstream
 from service.api.waiting import seen
+from service.api.writes import WriteBudget
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
 from service.frames.jsonpoints import points_to_lines, read_points
 from service.frames.lineprotocol import parse_lines
-from service.stores.protocol import Refusal
+from service.frames.points import ParsedLines
+from service.stores.protocol import Refusal, WriteBounds, WriteOutcome
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
 _MOST_NAMED = 1000
@@ -55,41 +59,64 @@ async def write_points(
         raise InvalidParameter("partial", f"partial={partial_[:50]!r} is neither true nor false.")
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)
-    body = await read_body(request, points_bound(parts.limits))
-    parts.metrics.bytes_in.inc(len(body))
     is_json = request.headers.get("Content-Type", "").split(";")[0].strip().lower() == "application/json"
-    lines = await parts.pools.parsing.run(_lines_of_json, body, precision) if is_json else body
-    store = partial(_store, parts, bucket, lines, precision, partial_ == "true", sees_upstream(request))
-    return await seen(parts.pools.writes, principal, store)
+    budget = WriteBudget(parts.limits.write_timeout_s)
+    async with parts.write_slots.slot(request):
+        body = await _arrived(request, parts, budget)
+        act = partial(_store, parts, bucket, body, is_json, precision, partial_ == "true", budget, sees_upstream(request))
+        return await watched(request.receive, budget.leave, lambda _gone: seen(parts.pools.writes, principal, act))
 
 
-def _lines_of_json(body: bytes, precision: str) -> bytes:
-    return points_to_lines(read_points(body), precision)
-
-
-def _store(parts: Parts, bucket: str, body: bytes, precision: str, partial_allowed: bool, upstream_shown: bool) -> Stored:
-    parts.store.bucket(bucket)
-    parsed = parse_lines(body, precision, parts.clock_ns())
-    bad = [LineProblem(line=one.line, code="bad_line", reason=f"{one.reason}: {one.text}") for one in parsed.bad[:_MOST_NAMED]]
-    if bad and not partial_allowed:
-        raise PointsRefused(
-            f"{len(parsed.bad)} of {len(parsed.bad) + len(parsed.points)} lines do not parse, so nothing was stored."
-            f" Line {bad[0].line}: {bad[0].reason}. Mend them, or send partial=true to store the others.",
-            stored=0, bad=[one.model_dump() for one in bad], refused=[],
-        )  # fmt: skip
+async def _arrived(request: Request, parts: Parts, budget: WriteBudget) -> bytes:
     try:
-        outcome = parts.store.write(bucket, parsed.points)
+        with anyio.fail_after(budget.rest_s):
+            body = await read_body(request, points_bound(parts.limits))
+    except TimeoutError:
+        raise budget.timeout() from None
+    parts.metrics.bytes_in.inc(len(body))
+    return body
+
+
+def _store(
+    parts: Parts, bucket: str, body: bytes, is_json: bool, precision: str, partial_allowed: bool, budget: WriteBudget, upstream_shown: bool
+) -> Stored:
+    parts.store.bucket(bucket)
+    most_bytes = parts.limits.max_write_memory_bytes
+    lines = points_to_lines(read_points(body), precision, budget.check) if is_json else body
+    parsed = parse_lines(lines, precision, parts.clock_ns(), check=budget.check, max_memory_bytes=most_bytes)
+    bad = [LineProblem(line=one.line, code="bad_line", reason=f"{one.reason}: {one.text}") for one in parsed.bad]
+    if parsed.ended_early or (bad and not partial_allowed):
+        raise PointsRefused(_why_nothing(parsed, bad[0]), stored=0, bad=[one.model_dump() for one in bad], refused=[])
+    try:
+        outcome = parts.store.write(bucket, parsed.points, WriteBounds(budget.check, _MOST_NAMED))
     finally:
         parts.answers.touch(bucket)
     parts.metrics.points_in.inc(outcome.stored)
-    refused = [LineProblem(line=one.line, code=one.code, reason=_reason(one, upstream_shown)) for one in outcome.refused[:_MOST_NAMED]]
+    refused = [LineProblem(line=one.line, code=one.code, reason=_reason(one, upstream_shown)) for one in outcome.refused]
     if refused and not partial_allowed:
-        raise PointsRefused(
-            f"The store refused {len(outcome.refused)} points; {outcome.stored} were stored. Line {refused[0].line}: {refused[0].reason}",
-            stored=outcome.stored, bad=[], refused=[one.model_dump() for one in refused],
-        )  # fmt: skip
-    return Stored(stored=outcome.stored, bad=bad, refused=refused)
+        raise _refused(outcome, refused)
+    return Stored(stored=outcome.stored, bad=bad, bad_count=parsed.bad_count, refused=refused, refused_count=outcome.refused_count)
 
 
 def _reason(refusal: Refusal, upstream_shown: bool) -> str:
     return f"{refusal.reason} It says: {refusal.upstream}" if refusal.upstream and upstream_shown else refusal.reason
+
+
+def _why_nothing(parsed: ParsedLines, first: LineProblem) -> str:
+    """The sentence of an answer that stores nothing, because of `first` and others."""
+    if parsed.ended_early:
+        return (
+            f"At least {parsed.bad_count} lines do not parse, and {parsed.ended_early}: nothing was stored, and partial=true would not change that."
+            f" Line {first.line}: {first.reason}. Mend the lines, or send fewer at a time."
+        )
+    return (
+        f"{parsed.bad_count} of {parsed.bad_count + len(parsed.points)} lines do not parse, so nothing was stored."
+        f" Line {first.line}: {first.reason}. Mend them, or send partial=true to store the others."
+    )
+
+
+def _refused(outcome: WriteOutcome, refused: list[LineProblem]) -> PointsRefused:
+    return PointsRefused(
+        f"The store refused {outcome.refused_count} points; {outcome.stored} were stored. Line {refused[0].line}: {refused[0].reason}",
+        stored=outcome.stored, bad=[], refused=[one.model_dump() for one in refused],
+    )  # fmt: skip

@@ -79,13 +79,18 @@ class LineProblem(BaseModel):
 
 
 class Stored(BaseModel):
-    """How many points were stored. `bad`: lines that do not parse; `refused`: points that the store did not take."""
+    """How many points were stored. `bad`: lines that do not parse; `refused`: points that the store did not take.
 
-    model_config = ConfigDict(json_schema_extra={"example": {"stored": 2, "bad": [], "refused": []}})
+    Both name the first thousand; `bad_count` and `refused_count` count all.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"stored": 2, "bad": [], "bad_count": 0, "refused": [], "refused_count": 0}})
 
     stored: int
     bad: list[LineProblem]
+    bad_count: int
     refused: list[LineProblem]
+    refused_count: int
 
 
 class Section(BaseModel):

@@ -13,8 +13,8 @@ from service.api.latest import LatestQuestion, produce_latest
 from service.api.reading import unknown_parameter
 from service.api.schemas import PROBLEM
 from service.api.streaming import AnswerResponse
-from service.api.waiting import seen
-from service.cache.answers import EVERY_BUCKET, Served
+from service.api.waiting import awaited
+from service.cache.answers import EVERY_BUCKET, Departure, Served
 from service.cache.flight import Produced
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
@@ -22,6 +22,8 @@ from service.errors import InvalidParameter
 
 router = APIRouter(tags=["telemetry"], responses={"default": PROBLEM})
 FORMATS = ("thingsboard", "flat", "rows")
+_MOST_NAMES = 100
+"""Names of buckets and of measurements in one question: each measurement is looked up in each bucket."""
 PARAMETERS = ("bucket", "measurement", "lookback", "format")
 _EXAMPLE = {"ts": 1767225600000, "values": {"real_power": {"watts": 412.5}, "latitude": 52.5, "longitude": 13.4}}
 _ANSWER = {"description": "The newest values.", "content": {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}}}
@@ -42,16 +44,21 @@ async def latest_telemetry(
             raise unknown_parameter(name, PARAMETERS)
     if format not in FORMATS:
         raise InvalidParameter("format", f"format={format[:100]!r} is unknown. Allowed: {', '.join(FORMATS)}.", allowed=list(FORMATS))
+    for parameter, given in (("bucket", bucket), ("measurement", measurement)):
+        if len(given or ()) > _MOST_NAMES:
+            raise InvalidParameter(parameter, f"More than {_MOST_NAMES} times {parameter}. Ask for fewer at a time, or leave it out.")
     parts = parts_of(request)
     lookback_ns = parse_duration(lookback or parts.limits.telemetry_lookback, "lookback")
     names = (tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))))
-    served = await seen(parts.pools.catalogue, principal, partial(_serve, parts, principal, *names, lookback_ns, format))
+    served = await awaited(request, principal, partial(_serve, parts, principal, *names, lookback_ns, format))
     return AnswerResponse(
         served, {"X-Fluxgate-Cache": cache_header(served), "Cache-Control": "private"}, gzip=False, most_s=parts.limits.read_timeout_s
     )
 
 
-def _serve(parts: Parts, principal: Principal, buckets: tuple[str, ...], measurements: tuple[str, ...], lookback_ns: int, form: str) -> Served:
+def _serve(
+    parts: Parts, principal: Principal, buckets: tuple[str, ...], measurements: tuple[str, ...], lookback_ns: int, form: str, departure: Departure
+) -> Served:
     for bucket in buckets:
         allow_bucket(principal, bucket)
     version = parts.config.get_or_last_known("coordinates").version
@@ -60,6 +67,10 @@ def _serve(parts: Parts, principal: Principal, buckets: tuple[str, ...], measure
 
     def produce() -> Produced:
         seen_buckets = buckets or tuple(one.name for one in parts.store.buckets() if principal.may_see(one.name))
-        return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form))
+        give_back = parts.slots.take()
+        try:
+            return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form))
+        finally:
+            give_back()
 
-    return parts.answers.serve(key, [EVERY_BUCKET], parts.limits.cache_telemetry_s, produce)
+    return parts.answers.serve(key, [EVERY_BUCKET], parts.limits.cache_telemetry_s, produce, departure=departure)

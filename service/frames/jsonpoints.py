@@ -4,17 +4,13 @@ What line protocol cannot hold is refused with the index of the point and the re
 altered. Numbers keep the type they are written in: `7` is an integer, `7.0` a float.
 """
 
-import json
 import math
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import orjson
+from collections.abc import Callable, Iterable, Mapping
 
 from service.domain.schema import FieldType
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, parse_time
-from service.errors import InvalidBody, InvalidParameter, PointsRefused
+from service.errors import InvalidParameter, PointsRefused
+from service.frames.json_points_reader import read_points
 from service.frames.lineprotocol import UNITS_NS
 from service.frames.lineprotocol_exact import MAX_STRING_BYTES
 from service.frames.lineprotocol_names import Unwritable, quote_field, quote_measurement, quote_tag
@@ -23,29 +19,18 @@ __all__ = ["format_value", "points_to_lines", "quote_field", "quote_measurement"
 
 _MEMBERS = {"measurement", "tags", "fields", "time"}
 _MOST_REPORTED = 100
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
-"""Whole numbers beyond 64 bits have at least 19 digits; orjson turns them into floats without a word."""
+_MOST_WRONG = 10_000
+"""Wrong points after which the rest is not looked at."""
+_CHECKED_POINTS = 64
+_LONGEST_TIME = 100
+"""Longer than any time that can be read: what is cut off cannot make one of what is left."""
+_SHOWN = 60
 
 
-def read_points(body: bytes) -> list[Any]:
-    """The points of a JSON body: a list of them, or one. Whole numbers are kept whole, whatever their size.
-
-    Raises:
-        InvalidBody: no JSON, or neither a list nor an object.
-    """
-    try:
-        points = json.loads(body) if _LONG_NUMBER.search(body) else orjson.loads(body)
-    except (ValueError, RecursionError) as broken:
-        raise InvalidBody(f"The body is no JSON ({broken}). Send a list of points, or line protocol as text/plain.") from None
-    if isinstance(points, dict):
-        return [points]
-    if not isinstance(points, list):
-        raise InvalidBody('The body is no list of points. Send [{"measurement": ..., "fields": {...}}, ...].')
-    return points
-
-
-def points_to_lines(points: Sequence[Any], precision: str = "ns") -> bytes:
+def points_to_lines(points: Iterable[object], precision: str = "ns", check: Callable[[], None] = lambda: None) -> bytes:
     """Line protocol with times in `precision`, one line a point, in the order of `points`.
+
+    `check` is called again and again; what it raises ends the work.
 
     A point is `{"measurement": "m", "tags": {"k": "v"}, "fields": {"f": 1.5}, "time": ...}`; `tags` and
     `time` may be left out. `time` is a whole number in `precision`, or RFC 3339 with an offset, which
@@ -60,19 +45,23 @@ def points_to_lines(points: Sequence[Any], precision: str = "ns") -> bytes:
     unit_ns = UNITS_NS.get(precision)
     if unit_ns is None:
         raise InvalidParameter("precision", f"precision={precision!r} is none of ns, us, ms, s.")
-    lines, wrong = [], []
+    lines, wrong_count, index = bytearray(), 0, -1
+    wrong: list[dict[str, object]] = []
     for index, point in enumerate(points):
+        if index % _CHECKED_POINTS == 0:
+            check()
         try:
-            lines.append(_line(point, unit_ns))
+            lines += _line(point, unit_ns)
         except Unwritable as reason:
-            wrong.append({"index": index, "reason": f"{reason}."})
+            wrong_count += 1
+            if len(wrong) < _MOST_REPORTED:
+                wrong.append({"index": index, "reason": f"{reason}."})
+            if wrong_count == _MOST_WRONG:
+                break
     if wrong:
-        first = wrong[0]
-        raise PointsRefused(
-            f"{len(wrong)} of {len(points)} points cannot be taken. Point {first['index']}: {first['reason']}",
-            points=wrong[:_MOST_REPORTED],
-        )
-    return b"".join(lines)
+        of = f"At least {wrong_count}" if wrong_count == _MOST_WRONG else f"{wrong_count} of {index + 1}"
+        raise PointsRefused(f"{of} points cannot be taken. Point {wrong[0]['index']}: {wrong[0]['reason']}", points=wrong)
+    return bytes(lines)
 
 
 def format_value(value: object, kind: FieldType) -> bytes:
@@ -91,7 +80,7 @@ def format_value(value: object, kind: FieldType) -> bytes:
     elif isinstance(value, int):
         lowest, highest, suffix = (-(2**63), 2**63 - 1, "i") if kind is FieldType.INTEGER else (0, 2**64 - 1, "u")
         if not lowest <= value <= highest:
-            raise Unwritable(f"{value} is outside {lowest} to {highest}, what type {kind.value} holds")
+            raise Unwritable(f"{_shown(value)} is outside {lowest} to {highest}, what type {kind.value} holds")
         return f"{value}{suffix}".encode()
     raise Unwritable(f"{_shown(value)} is no {kind.value}")
 
@@ -104,7 +93,7 @@ def _float(value: float) -> bytes:
     if not math.isfinite(number):
         raise Unwritable("NaN, infinity and numbers beyond a 64-bit float cannot be stored; leave the field out")
     if isinstance(value, int) and int(number) != value:
-        raise Unwritable(f"{value} is no 64-bit float: the nearest one is {int(number)}")
+        raise Unwritable(f"{_shown(value)} is no 64-bit float: the nearest one is {int(number)}")
     return repr(number).encode()
 
 
@@ -123,7 +112,7 @@ def _line(point: object, unit_ns: int) -> bytes:
         raise Unwritable('a point is an object with "measurement" and "fields"')
     strange = sorted(map(str, set(point) - _MEMBERS))
     if strange:
-        raise Unwritable(f"a point has no member {strange[0]!r}; it has measurement, tags, fields and time")
+        raise Unwritable(f"a point has no member {_shown(strange[0])}; it has measurement, tags, fields and time")
     measurement, fields = point.get("measurement"), point.get("fields")
     if not isinstance(measurement, str):
         raise Unwritable('"measurement" must be a string')
@@ -145,7 +134,7 @@ def _tags(point: Mapping[str, object]) -> Mapping[str, object]:
 
 def _tag(key: str, value: object) -> bytes:
     if not isinstance(value, str):
-        raise Unwritable(f"the value of the tag {key!r} must be a string, not {_shown(value)}")
+        raise Unwritable(f"the value of the tag {_shown(key)} must be a string, not {_shown(value)}")
     return quote_tag(key, value)
 
 
@@ -155,7 +144,7 @@ def _field(name: str, value: object) -> bytes:
             return _typed(value)
         return format_value(value, _kind(value))
     except Unwritable as reason:
-        raise Unwritable(f"the field {name!r}: {reason}") from None
+        raise Unwritable(f"the field {_shown(name)}: {reason}") from None
 
 
 def _typed(value: Mapping[str, object]) -> bytes:
@@ -185,11 +174,11 @@ def _time(time: object, unit_ns: int) -> bytes:
         return b""
     if isinstance(time, str):
         try:
-            time_ns = parse_time(time, "time")
+            time_ns = parse_time(time[:_LONGEST_TIME], "time")
         except InvalidParameter as wrong:
             raise Unwritable(wrong.message.rstrip(".")) from None
         if time_ns % unit_ns:
-            raise Unwritable(f"the time {time!r} is finer than the precision of the request; send precision=ns")
+            raise Unwritable(f"the time {_shown(time)} is finer than the precision of the request; send precision=ns")
         time = time_ns // unit_ns
     if isinstance(time, bool) or not isinstance(time, int):
         raise Unwritable(f"the time {_shown(time)} is neither a whole number nor RFC 3339 with an offset")
@@ -199,5 +188,5 @@ def _time(time: object, unit_ns: int) -> bytes:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:60] + "..."
+    text = repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -20,6 +20,9 @@ from service.frames.points import FieldKey, Points, ValueColumn
 
 Longs = npt.NDArray[np.int64]
 _FIELD_BITS = 32
+_SERIES_BYTES, _TAG_BYTES, _KEY_BYTES = 1_000, 250, 500
+_LINE_BYTES, _VALUE_BYTES = 500, 120
+"""What a series, each of its tags, a field of a series, a single line and each of its values hold in memory: measured, rounded up."""
 
 
 class Keys:
@@ -33,12 +36,20 @@ class Keys:
         self._fields: dict[tuple[str, FieldType], int] = {}
         self._field_names: list[tuple[str, FieldType]] = []
         self._keys: dict[int, int] = {}
+        self._tag_count = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        """About what the names hold, once they are told as `FieldKey`s too."""
+        names = len(self._keys) + len(self._field_names)
+        return _SERIES_BYTES * len(self._series_names) + _TAG_BYTES * self._tag_count + _KEY_BYTES * names
 
     def series(self, series: Series) -> int:
         name = (series.measurement, series.tags)
         number = self._series.setdefault(name, len(self._series))
         if number == len(self._series_names):
             self._series_names.append(name)
+            self._tag_count += len(series.tags)
         return number
 
     def field(self, name: str, kind: FieldType) -> int:
@@ -91,11 +102,20 @@ class ExactGroup:
         self._keys = keys
         self._rows: list[tuple[int, int, int, bytes]] = []
         self._values: dict[FieldType, tuple[list[int], list[int], list[Value]]] = {kind: ([], [], []) for kind in FieldType}
+        self._value_count = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def memory_bytes(self) -> int:
+        return _LINE_BYTES * len(self._rows) + _VALUE_BYTES * self._value_count
 
     def add(self, start: int, number: int, time_ns: int, line: Line) -> None:
         row = len(self._rows)
         self._rows.append((start, number, time_ns, line.head))
         series = self._keys.series(line.series)
+        self._value_count += len(line.fields)
         for name, kind, value in line.fields:
             keys, lines, values = self._values[kind]
             keys.append(self._keys.key(series, self._keys.field(name, kind)))

@@ -5,6 +5,7 @@ together. A line that is not plain is left to the exact road, and a place where 
 plain ends the window: in doubt nothing is decided here.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ class Scanned:
     """
 
     groups: list[Group]
-    left: list[tuple[int, int, int]]
+    left: Iterable[tuple[int, int, int]]
     lines: int
     position: int
     number: int
@@ -58,7 +59,7 @@ def scan(body: bytes, start: int, stop: int, number: int, unit_ns: int, now_ns: 
     numbers = number + np.searchsorted(feeds, starts)
     window = Window(body, start, bytes_, at, starts, firsts, last[:count] - firsts + 1, numbers, unit_ns, now_ns, keys)
     groups, left = _by_shape(window)
-    spans = [(start + int(starts[row]), start + int(ends[row]), int(numbers[row])) for row in left]
+    spans = ((start + int(starts[row]), start + int(ends[row]), int(numbers[row])) for row in left)
     position = int(ends[-1]) + 1
     return Scanned(groups, spans, count, start + position, number + int(np.searchsorted(feeds, position)), odd_at is not None)
 

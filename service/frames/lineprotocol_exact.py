@@ -15,6 +15,10 @@ from service.frames.lineprotocol_names import FIELD_NAME, MAX_KEY_BYTES, Series,
 
 MAX_STRING_BYTES = 1_048_576
 """Longest string value (tsdb.MaxFieldValueLength)."""
+MAX_LINE_BYTES = 10 * 1024 * 1024
+"""Longest line. InfluxDB has no such bound: its own are for names and strings, of which this holds ten of the longest."""
+MAX_FIELDS = 65_536
+"""Most fields on a line. InfluxDB has no such bound; without one a single line could hold a thread for minutes."""
 Value = float | int | bool | str
 TRUE_WORDS = (b"t", b"T", b"true", b"True", b"TRUE")
 FALSE_WORDS = (b"f", b"F", b"false", b"False", b"FALSE")
@@ -51,16 +55,18 @@ def line_end(body: bytes, start: int) -> int:
     """Where the line at `start` ends: the position of its line feed, or the end of `body`.
 
     A line feed inside a string, or after a backslash, does not end a line (scanLine); a comment always
-    ends at the first. `start` is past the line's leading blanks.
+    ends at the first. `start` is past the line's leading blanks. The end of a line that is longer than
+    MAX_LINE_BYTES is not looked for: what comes back then lies farther than that from `start`.
     """
-    stop = body.find(b"\n", start)
-    stop = len(body) if stop < 0 else stop
+    limit = min(len(body), start + MAX_LINE_BYTES + 2)
+    stop = body.find(b"\n", start, limit)
+    stop = limit if stop < 0 else stop
     comment = body[start : start + 1] == b"#"
     if comment or (body.find(b'"', start, stop) < 0 and body.find(b"\\", start, stop) < 0):
         return stop
     in_fields = quoted = False
     pairs = 0
-    for found in _TOKEN.finditer(body, start):
+    for found in _TOKEN.finditer(body, start, limit):
         token = found[0]
         if token == b"\n":
             if not quoted:
@@ -71,11 +77,12 @@ def line_end(body: bytes, start: int) -> int:
             quoted = not quoted if in_fields and pairs > 0 else quoted
         elif in_fields and not quoted and len(token) == 1:
             pairs += 1 if token == b"=" else -1
-    return len(body)
+    return limit
 
 
 def skip_blanks(body: bytes, start: int) -> int:
-    found = _BLANKS.match(body, start)
+    """Past the blanks at `start`; at most one byte more of them than a line may have."""
+    found = _BLANKS.match(body, start, start + MAX_LINE_BYTES + 1)
     assert found is not None
     return found.end()
 
@@ -121,6 +128,8 @@ def _read_fields(line: bytes, start: int, key_bytes: int) -> tuple[tuple[tuple[s
         name, position = _read_name(line, position, key_bytes)
         kind, value, position = _read_value(line, position, name)
         fields.append((name, kind, value))
+        if len(fields) > MAX_FIELDS:
+            raise BadSyntax(f"the line has more than {MAX_FIELDS} fields; write the others on a line of their own")
         if position >= len(line) or line[position] == 0x20:
             return tuple(fields), position
         position += 1

@@ -56,11 +56,11 @@ def read_series(raw: bytes) -> Series:
         return plain
     if b"\n" in raw:
         raise Unwritable("a backslash at the end of the line joins it with the next one; a name or tag cannot hold a line feed")
+    if len(raw) > MAX_KEY_BYTES:
+        raise Unwritable(f"measurement and tags take {len(raw)} bytes; InfluxDB holds at most {MAX_KEY_BYTES}")
     pieces = _UNESCAPED_COMMA.split(raw) if b"\\" in raw else raw.split(b",")
     if not pieces[0]:
         raise Unwritable("the measurement is missing")
-    if len(raw) > MAX_KEY_BYTES:
-        raise Unwritable(f"measurement and tags take {len(raw)} bytes; InfluxDB holds at most {MAX_KEY_BYTES}")
     name, written = _measurement(pieces[0])
     if _UNNAMEABLE.search(name):
         raise Unwritable(f"the measurement {name!r} {_NOT_NAMED}")
@@ -73,7 +73,7 @@ def read_series(raw: bytes) -> Series:
 
 def _read_plain(raw: bytes) -> Series | None:
     """The quick way for a key that needs no second look; None for any other."""
-    if _LOOK_AGAIN.search(raw) or len(raw) > MAX_KEY_BYTES:
+    if len(raw) > MAX_KEY_BYTES or _LOOK_AGAIN.search(raw):
         return None
     name, *pieces = raw.decode().split(",")
     tags = [tuple(piece.split("=")) for piece in pieces]
@@ -153,10 +153,10 @@ def quote_measurement(name: str) -> bytes:
     """`name` as it stands first in a line. Raises Unwritable."""
     _check_name(name, "a measurement")
     if name[0] in "#\t":
-        raise Unwritable(f"the measurement {name!r} cannot begin with {name[0]!r}: the line would be a comment, or lose it")
+        raise Unwritable(f"the measurement {_brief(name)} cannot begin with {name[0]!r}: the line would be a comment, or lose it")
     raw = _MEASUREMENT_SPECIAL.sub(r"\\\1", name).encode()
     if raw.endswith(b"\\") or _read_back(raw) != (name, ()):
-        raise Unwritable(f"the measurement {name!r} has a backslash where line protocol cannot hold one")
+        raise Unwritable(f"the measurement {_brief(name)} has a backslash where line protocol cannot hold one")
     return raw
 
 
@@ -165,12 +165,12 @@ def quote_tag(key: str, value: str) -> bytes:
     if _PLAIN_TAG.fullmatch(value) and _PLAIN_TAG.fullmatch(key) and key not in RESERVED_TAGS:
         return f"{key}={value}".encode()
     _check_name(key, "a tag key")
-    _check_text(value, f"the value of the tag {key!r}")
+    _check_text(value, f"the value of the tag {_brief(key)}")
     if key in RESERVED_TAGS:
-        raise Unwritable(f"{key!r} cannot be a tag key: InfluxDB keeps that name for itself")
+        raise Unwritable(f"{_brief(key)} cannot be a tag key: InfluxDB keeps that name for itself")
     raw = (_TAG_SPECIAL.sub(r"\\\1", key) + "=" + _TAG_SPECIAL.sub(r"\\\1", value)).encode()
     if raw.endswith(b"\\") or _read_back(b"m," + raw) != ("m", ((key, value),)):
-        raise Unwritable(f"the tag {key!r}={value!r} has a backslash where line protocol cannot hold one")
+        raise Unwritable(f"the tag {_brief(key)}={_brief(value)} has a backslash where line protocol cannot hold one")
     return raw
 
 
@@ -179,7 +179,7 @@ def quote_field(name: str) -> bytes:
     _check_name(name, "a field name")
     raw = _FIELD_SPECIAL.sub(r"\\\1", name).encode()
     if FIELD_NAME.fullmatch(raw) is None or read_field_name(raw) != name:
-        raise Unwritable(f"the field name {name!r} has a backslash where line protocol cannot hold one")
+        raise Unwritable(f"the field name {_brief(name)} has a backslash where line protocol cannot hold one")
     return raw
 
 
@@ -194,21 +194,25 @@ def _read_back(raw: bytes) -> tuple[str, tuple[tuple[str, str], ...]] | None:
 def _check_name(name: str, what: str) -> None:
     _check_text(name, what)
     if _UNNAMEABLE.search(name):
-        raise Unwritable(f"{what} that {_NOT_NAMED}: {name!r}")
+        raise Unwritable(f"{what} that {_NOT_NAMED}: {_brief(name)}")
 
 
 def _check_text(text: str, what: str) -> None:
     if not text:
         raise Unwritable(f"{what} cannot be empty")
     if "\n" in text:
-        raise Unwritable(f"{what} cannot hold a line feed: {text!r}")
+        raise Unwritable(f"{what} cannot hold a line feed: {_brief(text)}")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise Unwritable(f"{what} holds half a surrogate pair, which is no text: {text!r}") from None
+            raise Unwritable(f"{what} holds half a surrogate pair, which is no text: {_brief(text)}") from None
 
 
 def _shown(raw: bytes) -> str:
     text = raw.decode(errors="replace")
+    return repr(text if len(text) <= 60 else text[:60] + "...")
+
+
+def _brief(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:60] + "...")

@@ -105,5 +105,13 @@ class BadLine:
 
 @dataclass(frozen=True)
 class ParsedLines:
+    """What a body says. `bad` names the first thousand bad lines in order, `bad_count` counts them all.
+
+    `ended_early`: why parsing ended before the end of the body; then there are no points, and `bad_count`
+    counts those up to there. Empty: the whole body was parsed.
+    """
+
     points: Points
     bad: tuple[BadLine, ...]
+    bad_count: int
+    ended_early: str = ""

@@ -5,7 +5,7 @@ called from many threads at once, and raise `UnknownBucket`, `StoreError` or `Re
 message that says what to do.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,10 +44,33 @@ class Refusal:
 
 @dataclass(frozen=True)
 class WriteOutcome:
-    """How many lines were stored, in full, and which were refused. A refused line stored nothing of itself."""
+    """How many lines were stored, in full, and which were refused. A refused line stored nothing of itself.
+
+    `unnamed` counts the refused lines beyond those that `refused` names, by the bounds of the write.
+    """
 
     stored: int
     refused: tuple[Refusal, ...] = ()
+    unnamed: int = 0
+
+    @property
+    def refused_count(self) -> int:
+        return len(self.refused) + self.unnamed
+
+
+@dataclass(frozen=True)
+class WriteBounds:
+    """What a write may cost. `check` is called before each batch; what it raises ends the write there.
+
+    What was sent before stays stored (the embedded store stores all or nothing). Of the refused lines the
+    first `most_named` are named, and the others counted; None: all are named.
+    """
+
+    check: Callable[[], None] = lambda: None
+    most_named: int | None = None
+
+
+UNBOUNDED = WriteBounds()
 
 
 @dataclass(frozen=True)
@@ -100,13 +123,13 @@ class Store(Protocol):
         None: the store has no such answer for these measurements, and a read of windows' counts is due.
         """
 
-    def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
+    def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
         """The newest value in `span` of each field and series whose measurement's name contains `word`.
 
-        `measurement`, when given, selects that one alone. At most two upstream queries.
+        `measurements`, when given, selects those alone. At most two upstream queries.
         """
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         """Store points. When it returns, they are durable. Writing a point twice leaves one.
 
         What the store refuses (a second type of a field in a shard group, a time outside the

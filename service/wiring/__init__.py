@@ -11,6 +11,7 @@ from service.api.memory import MemoryReturn, give_back_unused
 from service.api.metrics import Metrics
 from service.api.slots import Slots
 from service.api.thread_pools import ThreadPools
+from service.api.writes import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
@@ -47,6 +48,7 @@ class Parts:
     slots: Slots
     memory: MemoryReturn
     pools: ThreadPools
+    write_slots: WriteSlots
     failed_tries: FailedTries
     clock_ns: Callable[[], int]
     mirrors: MirrorKind
@@ -92,6 +94,7 @@ def assemble(settings: Settings) -> Parts:
         slots=slots,
         memory=MemoryReturn(give_back_unused),
         pools=ThreadPools(),
+        write_slots=WriteSlots(settings.max_writes),
         failed_tries=FailedTries(settings.max_failed_tries),
         clock_ns=time.time_ns,
         mirrors=work.mirrors,
@@ -133,6 +136,8 @@ def _limits(settings: Settings) -> Limits:
         max_document_bytes=settings.max_document_kb * 1024,
         body_silence_s=settings.body_silence_s,
         body_timeout_s=settings.body_timeout_s,
+        max_write_memory_bytes=settings.max_write_memory_mb * _MB,
+        write_timeout_s=settings.write_timeout_s,
         cache_closed_s=0 if off else settings.cache_closed_s,
         cache_open_s=0 if off else settings.cache_open_s,
         cache_telemetry_s=0 if off else settings.cache_telemetry_s,

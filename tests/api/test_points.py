@@ -14,7 +14,7 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 def test_good_lines_are_counted(http: httpx.Client) -> None:
     answer = write(http, "Power%20Consumption", "m f=1 1767265200\nm f=2 1767265201\n", precision="s")
-    assert (answer.status_code, answer.json()) == (200, {"stored": 2, "bad": [], "refused": []})
+    assert (answer.status_code, answer.json()) == (200, {"stored": 2, "bad": [], "bad_count": 0, "refused": [], "refused_count": 0})
 
 
 def test_one_bad_line_keeps_everything_out_and_is_named(http: httpx.Client) -> None:

@@ -55,8 +55,8 @@ def test_the_word_is_plain_text(store: Store, bucket: str, word: str) -> None:
 
 def test_one_measurement_by_its_whole_name(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"real f=1 {ago(1)}\nreal2 f=2 {ago(1)}\nplain f=3 {ago(1)}\n")
-    assert rows(store.latest(bucket, HALF_MINUTE, "real", "real")) == [row("real", {}, "f", ago(1), 1.0)]
-    assert rows(store.latest(bucket, HALF_MINUTE, "real", "rea")) == []
+    assert rows(store.latest(bucket, HALF_MINUTE, "real", ["real"])) == [row("real", {}, "f", ago(1), 1.0)]
+    assert rows(store.latest(bucket, HALF_MINUTE, "real", ["rea", "other"])) == []
 
 
 def test_the_span_is_half_open(store: Store, bucket: str) -> None:

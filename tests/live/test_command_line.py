@@ -26,7 +26,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("cli"), {}) as running:
         with connect(running.url, KEY) as client:
             client.create_buckets([{"name": "Lab 1", "description": "Bench"}])
-            assert client.write("Lab 1", LINES, precision="s") == {"stored": 10, "bad": [], "refused": []}
+            assert client.write("Lab 1", LINES, precision="s") == {"stored": 10, "bad": [], "bad_count": 0, "refused": [], "refused_count": 0}
         yield running
 
 

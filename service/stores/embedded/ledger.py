@@ -39,8 +39,16 @@ def load(cursor: duckdb.DuckDBPyConnection) -> Catalog:
     return catalog
 
 
-def store(cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: BucketContents, points: Points, judgement: Judgement, guard: Guard) -> None:
-    """Store the accepted lines, durably; then let the catalog say so."""
+def store(
+    cursor: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    contents: BucketContents,
+    points: Points,
+    judgement: Judgement,
+    guard: Guard,
+    check: Callable[[], None],
+) -> None:
+    """Store the accepted lines, durably; then let the catalog say so. What `check` raises leaves the file as it was."""
     used = writing.used_keys(points, judgement.accepted)
     new_keys = [points.keys[place] for place in used if points.keys[place] not in contents.ids]
     numbers = {key: catalog.series_count + place for place, key in enumerate(new_keys)}
@@ -55,7 +63,9 @@ def store(cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: BucketC
         _add_series(cursor, contents, numbers)
         _add_types(cursor, contents, judgement)
         for batch in batches:
+            check()
             _add_values(cursor, batch, _rewritten(batch, newest_ns, catalog.series_count))
+        check()
         with guard():
             cursor.commit()
             catalog.add_series(contents, new_keys)

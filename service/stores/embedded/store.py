@@ -28,7 +28,7 @@ from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
 from service.stores.embedded.writing import judge
-from service.stores.protocol import Latest, WriteOutcome
+from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _HOUR_NS = 3_600 * SECOND_NS
 _DAY_NS = 24 * _HOUR_NS
@@ -120,10 +120,10 @@ class EmbeddedStore:
             cursor = self._snapshot(f"count the points of {bucket!r}")
         return counted(cursor, members, span, step_ns, oldest_ns)
 
-    def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
+    def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
         with self._guard:
             contents = self._contents(bucket)
-            schema = [one for one in self.schema(bucket) if word in one.name and measurement in (None, one.name)]
+            schema = [one for one in self.schema(bucket) if word in one.name and (measurements is None or one.name in measurements)]
             plan = plan_read(Selection(bucket, span, Windows(span.length_ns, Fn.LAST)), schema)
             members = {one.name: _members(contents, one.name, one.fields, ()) for one in schema}
             extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
@@ -133,15 +133,17 @@ class EmbeddedStore:
         found = {frame.column(3)[0].as_py() for frame in frames}
         return Latest(frames, {one.name: {**one.fields} for one in schema if one.name in found})
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         with self._writer, self._fatal_noted(f"write to {bucket!r}"):
             contents = self._contents(bucket)
             self._drop_expired(contents)
             oldest_ns = self._oldest_ns(contents) if contents.bucket.retention_ns else None
-            judgement = judge(points, contents.bucket, contents.types, oldest_ns)
-            if judgement.accepted.any():
-                ledger.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard)
-            return WriteOutcome(int(judgement.accepted.sum()), judgement.refusals)
+            bounds.check()
+            judgement = judge(points, contents.bucket, contents.types, oldest_ns, bounds)
+            stored = int(judgement.accepted.sum())
+            if stored:
+                ledger.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard, bounds.check)
+            return WriteOutcome(stored, judgement.refusals, len(points) - stored - len(judgement.refusals))
 
     def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
         """As promised by the port, but no other series loses a point. Types and tags that lost all points stay in the schema

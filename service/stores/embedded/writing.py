@@ -4,7 +4,9 @@ The rules are InfluxDB's: a field has one type within a shard group, set by the 
 it there; a time before the retention is refused; a refused line stores nothing of itself.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +16,19 @@ from service.domain.schema import Bucket, FieldType
 from service.domain.timerange import EARLIEST_NS, format_time
 from service.frames.points import Points, ValueColumn
 from service.stores.embedded.catalog import FieldName, shard_numbers, shard_start_of
-from service.stores.protocol import Refusal, TypeClash
+from service.stores.protocol import UNBOUNDED, Refusal, TypeClash, WriteBounds
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Types = dict[FieldName, dict[int, FieldType]]
 _MANY = 4
+_STRETCH = 65_536
+"""Lines with a disputed field that are looked at before others may go on."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """`accepted[i]`: whether line i is stored. `new_types`: those that the stored lines set."""
+    """`accepted[i]`: whether line i is stored. `refusals`: the others, or the first of them. `new_types`: those that the stored lines set."""
 
     accepted: Mask
     refusals: tuple[Refusal, ...]
@@ -41,19 +45,19 @@ class Rows:
     values: pa.Array
 
 
-def judge(points: Points, bucket: Bucket, known: Types, oldest_ns: int | None) -> Judgement:
+def judge(points: Points, bucket: Bucket, known: Types, oldest_ns: int | None, bounds: WriteBounds = UNBOUNDED) -> Judgement:
     """Hold a batch against the types that the bucket has; times before `oldest_ns` are outside its retention."""
     accepted = np.ones(len(points), np.bool_) if oldest_ns is None else points.times_ns >= oldest_ns
-    refusals = [_too_old(points, int(line), oldest_ns) for line in np.flatnonzero(~accepted)] if oldest_ns is not None else []
+    refusals = [_too_old(points, int(line), oldest_ns) for line in np.flatnonzero(~accepted)[: bounds.most_named]] if oldest_ns is not None else []
     claims = _Claims(points, bucket)
     disputed = claims.disputed(known, accepted)
     if disputed:
-        conflicts = claims.settle(disputed, known, accepted)
-        accepted = accepted.copy()
-        for line, (reason, clash) in conflicts.items():
+        before, accepted = accepted, accepted.copy()
+        for place, (line, (reason, clash)) in enumerate(claims.settle(disputed, known, before, bounds.check)):
             accepted[line] = False
-            refusals.append(Refusal(int(points.numbers[line]), "type_conflict", reason, clash))
-    refusals.sort(key=lambda one: one.line)
+            if bounds.most_named is None or place < bounds.most_named:
+                refusals.append(Refusal(int(points.numbers[line]), "type_conflict", reason, clash))
+    refusals = sorted(refusals, key=lambda one: one.line)[: bounds.most_named]
     new = tuple((name, shard, kind) for (name, shard), kinds in claims.made(accepted).items() if shard not in known.get(name, {}) for kind in kinds)
     return Judgement(accepted, tuple(refusals), new)
 
@@ -85,27 +89,37 @@ class _Claims:
         """Field and shard group with more than one type, what is stored included."""
         return {(name, shard) for (name, shard), kinds in self.made(accepted).items() if len(kinds | _stored(known, name, shard)) > 1}
 
-    def settle(self, disputed: set[tuple[FieldName, int]], known: Types, accepted: Mask) -> dict[int, tuple[str, TypeClash]]:
+    def settle(
+        self, disputed: set[tuple[FieldName, int]], known: Types, accepted: Mask, check: Callable[[], None]
+    ) -> Iterator[tuple[int, tuple[str, TypeClash]]]:
         """Walk the lines that use a disputed field, in their order. The lines that lose, each with the reason."""
         settled = {claim: next(iter(_stored(known, *claim)), None) for claim in disputed}
-        losers: dict[int, tuple[str, TypeClash]] = {}
-        for line, claims in self._uses(disputed, accepted):
+        reasons: dict[tuple[tuple[FieldName, int], FieldType, FieldType], tuple[str, TypeClash]] = {}
+        for line, claims in self._uses(disputed, accepted, check):
             conflict = _conflict(claims, settled)
             if conflict is None:
                 settled.update(claims)
             else:
-                (measurement, field), _ = conflict[0]
-                losers[line] = self._reason(*conflict), TypeClash(measurement, field, conflict[1])
-        return losers
+                if conflict not in reasons:
+                    (measurement, field), _ = conflict[0]
+                    reasons[conflict] = self._reason(*conflict), TypeClash(measurement, field, conflict[1])
+                yield line, reasons[conflict]
 
-    def _uses(self, disputed: set[tuple[FieldName, int]], accepted: Mask) -> list[tuple[int, list[tuple[tuple[FieldName, int], FieldType]]]]:
-        by_line: dict[int, list[tuple[tuple[FieldName, int], FieldType]]] = {}
-        for column in self._points.columns:
+    def _uses(
+        self, disputed: set[tuple[FieldName, int]], accepted: Mask, check: Callable[[], None]
+    ) -> Iterator[tuple[int, list[tuple[tuple[FieldName, int], FieldType]]]]:
+        """Each line that uses a disputed field, ascending, with these fields and their types in it."""
+        kinds = [column.type for column in self._points.columns]
+        found = []
+        for place, column in enumerate(self._points.columns):
             codes = self._codes(column)
             wanted = [int(code) for code in np.unique(codes) if self._named(int(code)) in disputed]
-            for row in np.flatnonzero(np.isin(codes, wanted) & accepted[column.lines]):
-                by_line.setdefault(int(column.lines[row]), []).append((self._named(int(codes[row])), column.type))
-        return sorted(by_line.items())
+            rows = np.flatnonzero(np.isin(codes, wanted) & accepted[column.lines])
+            found.append(np.stack((column.lines[rows].astype(np.int64), codes[rows], np.full(len(rows), place, np.int64))))
+        uses = np.concatenate(found, axis=1)
+        uses = uses[:, np.argsort(uses[0], kind="stable")]
+        for line, group in groupby(_by_stretches(uses, check), key=lambda use: use[0]):
+            yield line, [(self._named(code), kinds[place]) for _, code, place in group]
 
     def _codes(self, column: ValueColumn) -> Ints:
         codes: Ints = self._field_of_key[column.keys] * len(self._shards) + self._shard_of_line[column.lines]
@@ -119,6 +133,13 @@ class _Claims:
         (measurement, field), shard = claim
         since = format_time(max(shard_start_of(shard, self._shard_ns), EARLIEST_NS))
         return f"Field {field!r} of {measurement!r} is {kind} here and {holds} in the shard group that begins at {since}; send it as {holds}."
+
+
+def _by_stretches(uses: Ints, check: Callable[[], None]) -> Iterator[tuple[int, int, int]]:
+    """The columns of `uses`, made into Python's numbers a stretch at a time."""
+    for start in range(0, uses.shape[1], _STRETCH):
+        check()
+        yield from zip(*uses[:, start : start + _STRETCH].tolist(), strict=True)
 
 
 def _conflict(

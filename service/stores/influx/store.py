@@ -19,7 +19,7 @@ from service.stores.influx.pipeline import ReadAhead
 from service.stores.influx.raw import RawReader
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
-from service.stores.protocol import Latest, WriteOutcome
+from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _SCHEMA_KEPT_S = 10.0
 
@@ -101,8 +101,8 @@ class InfluxStore:
         self._catalog.bucket(bucket)
         return count_points(self._catalog, bucket, measurements, span, step_ns)
 
-    def latest(self, bucket: str, span: TimeRange, word: str, measurement: str | None = None) -> Latest:
-        schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurement is None or one.name == measurement)]
+    def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
+        schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurements is None or one.name in measurements)]
         if not schema:
             return Latest((), {})
         frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
@@ -119,9 +119,9 @@ class InfluxStore:
             self._schemas[bucket] = kept
         return kept[1]
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         try:
-            return write_points(self._transport, self._catalog.bucket(bucket), points)
+            return write_points(self._transport, self._catalog.bucket(bucket), points, bounds)
         finally:
             self._schemas.pop(bucket, None)
 

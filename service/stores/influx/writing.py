@@ -18,7 +18,7 @@ from service.stores.influx.failures import failure
 from service.stores.influx.failures import reason_of as said
 from service.stores.influx.refusals import OUTSIDE_RETENTION, REFUSED, Lines, reason_of
 from service.stores.influx.transport import Transport
-from service.stores.protocol import Refusal, TypeClash, WriteOutcome
+from service.stores.protocol import UNBOUNDED, Refusal, TypeClash, WriteBounds, WriteOutcome
 
 BATCH_LINES = 10_000
 BATCH_BYTES = 5_000_000
@@ -28,20 +28,20 @@ _BUSY_S = 2.0
 _BUSY_SIGNS = ("timeout", "cache-max-memory", "cache maximum memory")
 
 
-def write_points(transport: Transport, bucket: Bucket, points: Points) -> WriteOutcome:
-    """Store `points`, in their order within each shard group.
+def write_points(transport: Transport, bucket: Bucket, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
+    """Store `points`, in their order within each shard group. What the check of `bounds` raises ends it between two requests.
 
     Raises:
         UnknownBucket, StoreError, RetryLater: the write broke off; the message says how many lines
             were stored until then. Sending everything again is safe.
     """
-    write = _Write(transport, bucket.name, points)
+    write = _Write(transport, bucket.name, points, bounds)
     try:
         for batch in batches(points, bucket.shard_ns):
             write.batch(batch)
     except (StoreError, RetryLater) as broken:
         raise _with_count(broken, write.stored, len(points)) from broken
-    return WriteOutcome(write.stored, tuple(sorted(write.refused, key=lambda refusal: refusal.line)))
+    return write.outcome()
 
 
 def _with_count(broken: FluxgateError, stored: int, total: int) -> FluxgateError:
@@ -72,17 +72,24 @@ def batches(points: Points, shard_ns: int) -> Iterator[Lines]:
 class _Write:
     """One write under way: what is known to be stored, and what was refused."""
 
-    def __init__(self, transport: Transport, bucket: str, points: Points) -> None:
+    def __init__(self, transport: Transport, bucket: str, points: Points, bounds: WriteBounds) -> None:
         self._transport = transport
         self._bucket = bucket
         self._points = points
         self._singling = 0
+        self._bounds = bounds
+        self._refused: list[Refusal] = []
+        self._unnamed = 0
         self.stored = 0
-        self.refused: list[Refusal] = []
+
+    def outcome(self) -> WriteOutcome:
+        self._name_the_first()
+        return WriteOutcome(self.stored, tuple(self._refused), self._unnamed)
 
     def batch(self, lines: Lines) -> None:
         """Send `lines`; whatever of them is refused is taken out and the rest sent again, in the same order."""
         while len(lines):
+            self._bounds.check()
             status, message = self._send(lines)
             if status < 300:
                 self.stored += len(lines)
@@ -108,7 +115,18 @@ class _Write:
         self.batch(lines[middle:])
 
     def _refuse(self, lines: Lines, code: str, reason: str, clash: TypeClash | None = None, upstream: str = "") -> None:
-        self.refused += [Refusal(int(number), code, reason, clash, upstream) for number in self._points.numbers[lines]]
+        numbers = np.sort(self._points.numbers[lines])[: self._bounds.most_named]
+        self._unnamed += len(lines) - len(numbers)
+        self._refused += [Refusal(int(number), code, reason, clash, upstream) for number in numbers]
+        if self._bounds.most_named is not None and len(self._refused) > 2 * self._bounds.most_named:
+            self._name_the_first()
+
+    def _name_the_first(self) -> None:
+        """Sort what was refused, and keep as many as may be named."""
+        self._refused.sort(key=lambda refusal: refusal.line)
+        kept = self._refused[: self._bounds.most_named]
+        self._unnamed += len(self._refused) - len(kept)
+        self._refused = kept
 
     def _count(self) -> None:
         self._singling += 1

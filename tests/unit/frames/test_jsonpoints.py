@@ -152,10 +152,77 @@ def test_format_value_is_by_the_type_asked_for() -> None:
 def test_a_whole_number_of_a_body_stays_whole_beyond_64_bits() -> None:
     [big] = read_points(b'[{"measurement": "m", "fields": {"f": 18446744073709551616}}]')
     assert "18446744073709551616 is outside" in reason(big)
-    assert read_points(b'{"measurement": "m", "fields": {"f": 1}}') == [{"measurement": "m", "fields": {"f": 1}}]
+    assert list(read_points(b'{"measurement": "m", "fields": {"f": 1}}')) == [{"measurement": "m", "fields": {"f": 1}}]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"7", b'"x"', b"null", b"1" * 5000, b"[" * 100_000 + b"1" * 20])
 def test_a_body_without_points_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidBody):
-        read_points(body)
+        list(read_points(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[1", b"[1,", b"[1 2]", b"[1,]", b"[,1]", b"[]]", b"[] x", b"{} {}", b"[NaN]", b"[-Infinity]", b"[01]", b'["\xff"]', b'["a\nb"]', b'["\x00"]'],
+)
+def test_what_is_no_json_is_refused_wherever_it_stands(body: bytes) -> None:
+    with pytest.raises(InvalidBody, match=r"The body is no JSON \(.*\)\. Send a list of points"):
+        list(read_points(body))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(JSON, max_size=6), st.sampled_from([None, 1]), st.booleans())
+def test_a_list_is_read_member_by_member_as_json_reads_it(members: list[object], indent: int | None, ascii_only: bool) -> None:
+    assert list(read_points(json.dumps(members, indent=indent, ensure_ascii=ascii_only).encode())) == members
+
+
+def test_members_on_the_border_of_two_stretches_are_read_whole() -> None:
+    members = [{"name": "é🌡" * (n % 7), "number": 10**n} for n in range(1, 400)] * 20
+    body = json.dumps(members, ensure_ascii=False).encode()
+    assert len(body) > 4 * 256 * 1024
+    assert list(read_points(body)) == members
+    assert list(read_points(b"[" + b" " * 1_000_000 + b"12345" + b" " * 1_000_000 + b"]")) == [12345]
+    assert list(read_points(b"[" + b"1" * 4000 + b"]")) == [int("1" * 4000)]
+
+
+def test_a_point_of_more_than_ten_megabytes_is_refused() -> None:
+    with pytest.raises(InvalidBody, match="takes more than 10485760 bytes"):
+        list(read_points(b'[1, {"a": "' + b"x" * 22_000_000 + b'"}]'))
+
+
+def test_after_ten_thousand_wrong_points_the_rest_is_not_looked_at() -> None:
+    endless = iter(dict, None)
+    with pytest.raises(PointsRefused, match=r"At least 10000 points cannot be taken. Point 0: ") as raised:
+        points_to_lines(endless)
+    assert len(raised.value.extra["points"]) == 100  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"x" * 1_000_000: 1},
+        {"measurement": "x\n" + "x" * 1_000_000, "fields": {"f": 1}},
+        {"measurement": "m", "tags": {"t" * 1_000_000: 1}, "fields": {"f": 1}},
+        {"measurement": "m", "tags": {"time": "x" * 1_000_000, "_field": "y"}, "fields": {"f": 1}},
+        {"measurement": "m", "tags": {"k": "x\n" + "x" * 1_000_000}, "fields": {"f": 1}},
+        {"measurement": "m", "fields": {"f" * 1_000_000: None}},
+        {"measurement": "m", "fields": {"f": 10**4000}},
+        {"measurement": "m", "fields": {"f": 1}, "time": "1" * 1_000_000},
+    ],
+)
+def test_a_reason_is_short_however_long_the_names_are(wrong: object) -> None:
+    assert len(reason(wrong)) < 500
+
+
+def test_the_check_of_the_caller_ends_the_work() -> None:
+    def leave() -> None:
+        raise InvalidBody("left")
+
+    with pytest.raises(InvalidBody, match="left"):
+        points_to_lines([point()], check=leave)
