@@ -5,47 +5,34 @@ A route says `requires(Scope.…)` or `OPEN`; a test walks all routes and fails 
 
 from typing import Any
 
-import anyio.to_thread
+import structlog
 from fastapi import Depends, Request
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from service.api.deps import parts_of
+from service.api.failed_tries import judged, origin_of
 from service.domain.access import Principal, Scope
-from service.errors import Forbidden, TooManyFailedTries, Unauthorized, UnknownBucket
-
-
-class FailedTries:
-    """Counts wrong keys by client address, in this process. `most` in a minute, then the address waits."""
-
-    def __init__(self, most: int) -> None:
-        self._limit = RateLimitItemPerMinute(most)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-
-    def check(self, address: str) -> None:
-        if not self._limiter.test(self._limit, address):
-            raise TooManyFailedTries("Too many wrong keys from this address. Wait a minute, then use a valid one.", 60)
-
-    def note(self, address: str) -> None:
-        self._limiter.hit(self._limit, address)
+from service.errors import Forbidden, UnknownBucket
 
 
 async def authenticate(request: Request) -> Principal:
-    """The principal of the request's key. Raises Unauthorized, TooManyFailedTries."""
-    parts = parts_of(request)
-    address = request.client.host if request.client else "unknown"
-    parts.failed_tries.check(address)
-    presented = _presented(request)
+    """The principal of the request's key, whose id every line of the log about the request then has.
+
+    Raises Unauthorized, TooManyFailedTries.
+    """
+    principal = await _principal(request)
+    structlog.contextvars.bind_contextvars(key=principal.id)
+    return principal
+
+
+async def _principal(request: Request) -> Principal:
+    parts, presented = parts_of(request), _presented(request)
     known = parts.keys.at_hand(presented)
     if known is not None:
         return known
-    try:
-        return await anyio.to_thread.run_sync(parts.keys.check, presented)
-    except Unauthorized:
-        if presented:
-            parts.failed_tries.note(address)
-        raise
+    if presented is None:
+        return parts.keys.check(None)
+    origin = origin_of(request.client.host if request.client else "")
+    return await judged(parts.keys, presented, parts.failed_tries, origin)
 
 
 def _presented(request: Request) -> str | None:
@@ -59,10 +46,20 @@ def requires(scope: Scope) -> Any:  # noqa: ANN401  (FastAPI's Depends has no pu
     async def check(request: Request) -> Principal:
         principal = await authenticate(request)
         if not principal.may(scope):
-            raise Forbidden(f"The key {principal.name!r} lacks the scope {scope.value!r}. Make one that has it with `fluxgate keys create`.")
+            raise Forbidden(lacks(principal, scope))
         return principal
 
     return Depends(check)
+
+
+def lacks(principal: Principal, scope: Scope) -> str:
+    """Why `principal` may not do what needs `scope`, and what to do."""
+    if scope in principal.scopes:
+        return (
+            f"The key {principal.name!r} is limited to some buckets, and the scope {scope.value!r} reaches past them. "
+            "Use a key without that limit: `fluxgate keys create` without --bucket."
+        )
+    return f"The key {principal.name!r} lacks the scope {scope.value!r}. Make one that has it with `fluxgate keys create`."
 
 
 SCHEMES = {

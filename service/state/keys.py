@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 import structlog
 
-from service.domain.access import Principal, Scope
+from service.domain.access import BUCKET_SCOPES, Principal, Scope, beyond_buckets
 from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
 from service.state.database import StateDatabase
+from service.state.key_list import KeyList
 from service.state.tables import api_keys
 
 SHORTEST_STATIC_KEY = 16
@@ -63,18 +64,21 @@ class KeyRing:
         self._known: dict[bytes, tuple[float, KeyRecord]] = {}
         self._revocations = 0
         self._noted: dict[str, float] = {}
+        self._list = KeyList(self._by_hash, clock)
 
     def create(self, name: str, scopes: Iterable[Scope], buckets: Iterable[str] = (), expires_at: float | None = None) -> tuple[str, KeyRecord]:
         """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket.
 
-        Raises InvalidParameter for a name that is empty, too long or not printable.
+        Raises InvalidParameter for a name that is empty, too long or not printable, and for scopes that cannot be limited to buckets.
         """
         if not (name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME):
             raise InvalidParameter("name", f"The name of a key has 1 to {_LONGEST_NAME} printable characters, to tell whose it is.")
+        allowed, seen = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
+        if seen is not None:
+            _refuse_beyond(allowed)
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
         body = f"fg_{key_id}_{secret}"
         key = f"{body}_{_check(body)}"
-        allowed, seen = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
         record = KeyRecord(key_id, name, allowed, seen, self._clock(), expires_at, None, None)
         row = {
             "id": key_id,
@@ -111,6 +115,14 @@ class KeyRing:
         record = self._remembered(hashed)
         return _principal(record) if record is not None and record.valid_at(self._clock()) else None
 
+    def listed(self, presented: str) -> Principal | None:
+        """Whose key this is, out of a list of all keys that is read at most once a second: what many wrong keys may cost."""
+        record, now = self._list.find(_hashed(presented)), self._clock()
+        if record is None or not record.valid_at(now):
+            return None
+        self._note_use(record, now)
+        return _principal(record)
+
     def list(self) -> list[KeyRecord]:
         """All keys, the oldest first."""
         with self._database.read() as connection:
@@ -125,9 +137,14 @@ class KeyRing:
         with self._lock:
             self._known.clear()
             self._revocations += 1
+        self._list.forget()
         if row is None:
             raise UnknownThing(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
         return _record(row)
+
+    def _by_hash(self) -> dict[bytes, KeyRecord]:
+        with self._database.read() as connection:
+            return {bytes(row.secret_hash): _record(row) for row in connection.execute(sa.select(api_keys))}
 
     def is_empty(self) -> bool:
         """No key could be used: none set, and none valid in the database."""
@@ -182,6 +199,21 @@ def _refuse_weak(static_key: str) -> None:
         raise ConfigurationError("API_KEY cannot be sent in a header. Use printable ASCII characters without spaces around them.")
 
 
+def _refuse_beyond(scopes: Iterable[Scope]) -> None:
+    beyond = beyond_buckets(scopes)
+    if beyond:
+        raise InvalidParameter(
+            "scope",
+            f"A key that is limited to buckets cannot have {_named('scope', beyond)}, which reaches past them. "
+            f"Leave it out ({_named('scope', sorted(BUCKET_SCOPES))} can be limited), or make a key without buckets.",
+        )
+
+
+def _named(noun: str, scopes: Iterable[Scope]) -> str:
+    names = [repr(scope.value) for scope in scopes]
+    return f"the {noun}{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+
+
 def _fresh(since: float, now: float) -> bool:
     """Also when the clock was set back: what seems to come from the future is looked up again."""
     return 0 <= now - since < _KEPT_S
@@ -198,6 +230,11 @@ def _hashed(key: str) -> bytes:
 
 def _check(body: str) -> str:
     return f"{binascii.crc32(body.encode()):08x}"
+
+
+def could_be_key(presented: str | None) -> bool:
+    """Its form and check are those of a key, so that the database has to say whether it is one."""
+    return _id_of(presented or "") is not None
 
 
 def _id_of(presented: str) -> str | None:

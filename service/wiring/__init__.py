@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.api.auth import FailedTries
+from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.slots import Slots
@@ -83,7 +83,7 @@ def assemble(settings: Settings) -> Parts:
         limits=_limits(settings),
         metrics=metrics,
         slots=slots,
-        failed_tries=FailedTries(settings.max_failed_tries),
+        failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=time.time_ns,
         mirrors=work.mirrors,
     )

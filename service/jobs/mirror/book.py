@@ -16,12 +16,15 @@ from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.definitions import MirrorText
 from service.jobs.mirror.overlaps import refuse_overlaps
+from service.jobs.mirror.token_variables import FROM_PREFIX, TokenVariables
 from service.state.places import wrong_places
 
 FILE_NAME = "mirrors.yaml"
 
 
-def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict) -> type[BaseModel]:
+def mirrors_section(
+    own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict, variables: TokenVariables = FROM_PREFIX
+) -> type[BaseModel]:
     """The section `mirrors`, by name; what cannot work is refused when it is stored, also beside those that are written `elsewhere`."""
 
     class Mirrors(RootModel[dict[str, MirrorText]]):
@@ -31,29 +34,29 @@ def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorTe
 
         @model_validator(mode="after")
         def _each(self) -> Self:
-            mirrors = [_checked(name, text, own) for name, text in self.root.items()]
+            mirrors = [_checked(name, text, own, variables) for name, text in self.root.items()]
             refuse_overlaps(mirrors)
-            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own):
+            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own, variables):
                 refuse_overlaps([*mirrors, other])
             return self
 
     return Mirrors
 
 
-def _checked(name: str, text: MirrorText, own: Endpoint) -> Mirror:
+def _checked(name: str, text: MirrorText, own: Endpoint, variables: TokenVariables) -> Mirror:
     """A wrong member says whose it is."""
     try:
-        return text.named(name, own)
+        return text.named(name, own, variables)
     except InvalidParameter as wrong:
         told = wrong.message if repr(name) in wrong.message else f"The mirror {name!r}: {wrong.message}"
         raise InvalidParameter(f"{name}.{wrong.parameter}", told) from None
 
 
-def _working(texts: Mapping[str, MirrorText], own: Endpoint) -> Iterator[Mirror]:
+def _working(texts: Mapping[str, MirrorText], own: Endpoint, variables: TokenVariables) -> Iterator[Mirror]:
     """One that cannot work (the variable of its token is not set) is none that others have to mind."""
     for name, text in sorted(texts.items()):
         with contextlib.suppress(InvalidParameter):
-            yield text.named(name, own)
+            yield text.named(name, own, variables)
 
 
 class _File(RootModel[dict[str, MirrorText]]):
@@ -63,11 +66,19 @@ class _File(RootModel[dict[str, MirrorText]]):
 class MirrorBook:
     """The mirrors of now. `section` gives the stored section; `default` is the mirror of the settings; `file` may not exist."""
 
-    def __init__(self, section: Callable[[], Mapping[str, Any]], own: Endpoint, default: MirrorText | None, file: Path) -> None:
+    def __init__(
+        self,
+        section: Callable[[], Mapping[str, Any]],
+        own: Endpoint,
+        default: MirrorText | None,
+        file: Path,
+        variables: TokenVariables = FROM_PREFIX,
+    ) -> None:
         self._section = section
         self.own = own
         self._default = default
         self._file = file
+        self._variables = variables
         self._kept: tuple[float, dict[str, MirrorText]] = (-1.0, {})
 
     def texts(self) -> dict[str, MirrorText]:
@@ -89,14 +100,14 @@ class MirrorBook:
         if name not in texts:
             known = ", ".join(sorted(texts)) or "none; PUT /config/mirrors makes one"
             raise InvalidParameter("mirror", f"There is no mirror {name[:60]!r}. There are: {known}.")
-        mirror = _checked(name, texts.pop(name), self.own)
-        for other in _working(texts, self.own):
+        mirror = _checked(name, texts.pop(name), self.own, self._variables)
+        for other in _working(texts, self.own, self._variables):
             refuse_overlaps((mirror, other))
         return mirror
 
     def others(self, name: str) -> Iterator[Mirror]:
         """All but `name` that can work."""
-        return _working({other: text for other, text in self.texts().items() if other != name}, self.own)
+        return _working({other: text for other, text in self.texts().items() if other != name}, self.own, self._variables)
 
     def schedules(self) -> dict[str, Schedule]:
         """Of all mirrors that have one, by the schedule's name."""
