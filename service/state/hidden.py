@@ -49,8 +49,8 @@ def _member(name: str, own: Any, value: Mapping[str, Any], before: Mapping[str, 
         where = ".".join(place)[:200]
         raise InvalidParameter(
             where,
-            f"{where}: {HIDDEN} stands for the secret that is stored there for the same {' and '.join(_BESIDE)}, "
-            "and there is none. Write the secret.",
+            f"{where}: {HIDDEN} stands for the {name} that is stored there for the same {' and '.join(_BESIDE)}, "
+            f"and there is none. Write the {name}.",
         )
     return kept
 

@@ -202,6 +202,25 @@ def test_a_key_sees_the_kinds_of_its_scopes_and_a_limited_one_no_jobs(served: Se
     assert seen([Scope.READ]) == (403, 0, 403)
 
 
+@pytest.mark.parametrize("scope", [Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR])
+def test_a_key_neither_sees_cancels_nor_retries_jobs_of_kinds_that_it_lacks_the_scope_for(served: Served, scope: Scope) -> None:
+    job_id = served.trigger(3).json()["id"]
+    headers = {"X-API-Key": served.keys.create("other", [scope])[0]}
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry"), ("POST", "/retry?force=true")):
+        assert served.http.request(method, f"/jobs/{job_id}{path}", headers=headers).status_code == 404, path
+    assert served.state(job_id) == "queued"
+
+
+def test_a_job_that_was_accepted_runs_also_when_its_key_is_revoked_meanwhile(served: Served) -> None:
+    key, record = served.keys.create("gone", [Scope.MIRROR])
+    job = served.trigger(3, key).json()
+    served.keys.revoke(record.id)
+    assert job["created_by"] == record.id
+    assert served.trigger(4, key).status_code == 401
+    served.runner.start()
+    until(lambda: served.state(job["id"]) == "succeeded")
+
+
 def test_schedules_are_shown_with_their_next_run_to_those_who_may_see_their_kind(served: Served) -> None:
     (shown,) = served.http.get("/schedules").json()["schedules"]
     assert (shown["name"], shown["every"], shown["next_run"]) == ("hourly", "01:00:00", None)

@@ -158,7 +158,7 @@ def test_tokens_are_never_shown_and_stay_when_what_was_shown_is_sent_back(serve:
     assert parts.config.get("mirrors").value["lab"]["source"]["token"] == influx.token
     elsewhere = http.put("/config/mirrors", json={"lab": {**shown["lab"], "source": {**shown["lab"]["source"], "url": "http://elsewhere.test"}}})
     assert elsewhere.status_code == 422
-    assert "write the token" in elsewhere.json()["detail"]
+    assert "Write the token" in elsewhere.json()["detail"]
 
 
 @pytest.mark.parametrize(
