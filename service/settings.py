@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.addresses import WrongAddress, parse_address
 from service.domain.durations import parse_duration
+from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
@@ -73,6 +74,10 @@ class Settings(BaseSettings):
     mirror_private_addresses: bool = Field(
         True,
         description="Mirrors may lead to private addresses and this machine; off: only to public ones. Never to link-local ones or metadata.",
+    )
+    mirror_token_variables: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Variables that `token_env` of a mirror may name besides FLUXGATE_TOKEN_*, separated by commas; never one of the gateway's own.",
     )
     schedules: Annotated[dict[str, Any], NoDecode] = Field(
         {}, description="Schedules by name, as JSON; those of the section `schedules` of the same name win (docs/jobs.md)."
@@ -174,10 +179,18 @@ class Settings(BaseSettings):
     def _is_duration_or_raw(cls, text: str) -> str:
         return text if text == "raw" else cls._is_duration(text)
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "mirror_token_variables", mode="before")
     @classmethod
     def _separated(cls, text: object) -> object:
         return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+    @field_validator("mirror_token_variables")
+    @classmethod
+    def _is_not_own(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        own = [name for name in names if name.lower() in cls.model_fields or name.upper() in OTHER_NAMES]
+        if own:
+            raise ValueError(f"{own[0]} is the gateway's own, and no token of a mirror. Put the token into a variable of its own, FLUXGATE_TOKEN_…")
+        return names
 
     @field_validator(
         "api_key",
@@ -239,14 +252,16 @@ def _told(place: tuple[str, ...], message: str) -> str:
 
 def unknown_names(environment: Mapping[str, str | None]) -> Iterator[str]:
     """Names that look like settings of Fluxgate but are none."""
-    return (name for name in sorted(environment) if name.startswith("FLUXGATE_") and name not in OTHER_NAMES)
+    return (name for name in sorted(environment) if name.startswith("FLUXGATE_") and not name.startswith(TOKEN_PREFIX) and name not in OTHER_NAMES)
 
 
-def secret_values(settings: Settings) -> list[str]:
-    """What must never stand in a log."""
+def secret_values(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """What must never stand in a log: secret settings, the passwords in addresses, and the tokens of mirrors in the environment."""
     fields = (getattr(settings, name) for name in Settings.model_fields)
     values = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
-    return [*values, *(password for value in values for password in _passwords(value))]
+    names = (name for name in environment if name.startswith(TOKEN_PREFIX) or name in settings.mirror_token_variables)
+    tokens = [environment[name] for name in names if environment[name]]
+    return [*values, *tokens, *(password for value in values for password in _passwords(value))]
 
 
 def _passwords(value: str) -> set[str]:

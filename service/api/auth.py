@@ -7,63 +7,36 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
+import structlog
 from fastapi import Depends, Request
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
-from service.api.deps import Parts, parts_of
+from service.api.deps import parts_of
 from service.api.door import accept
-from service.api.upstream import note_principal
+from service.api.failed_tries import judged, origin_of
 from service.domain.access import Principal, Scope
-from service.errors import DependencyBusy, Forbidden, TooManyFailedTries, Unauthorized, UnknownBucket
-from service.state.keys import could_be_key
-
-
-class FailedTries:
-    """Counts wrong keys by client address, in this process. `most` in a minute, then the address waits."""
-
-    def __init__(self, most: int) -> None:
-        self._limit = RateLimitItemPerMinute(most)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-
-    def check(self, address: str) -> None:
-        if not self._limiter.test(self._limit, address):
-            raise TooManyFailedTries("Too many wrong keys from this address. Wait a minute, then use a valid one.", 60)
-
-    def note(self, address: str) -> None:
-        self._limiter.hit(self._limit, address)
+from service.errors import DependencyBusy, Forbidden, UnknownBucket
 
 
 async def authenticate(request: Request) -> Principal:
-    """The principal of the request's key, which the request's state keeps. Raises Unauthorized, TooManyFailedTries."""
+    """The principal of the request's key, whose id every line of the log about the request then has.
+
+    Raises Unauthorized, TooManyFailedTries.
+    """
     principal = await _principal(request)
-    note_principal(request, principal)
+    structlog.contextvars.bind_contextvars(key=principal.id)
     return principal
 
 
 async def _principal(request: Request) -> Principal:
-    parts = parts_of(request)
-    address = request.client.host if request.client else "unknown"
-    parts.failed_tries.check(address)
-    presented = _presented(request)
+    parts, presented = parts_of(request), _presented(request)
     known = parts.keys.at_hand(presented)
     if known is not None:
         return known
+    if presented is None:
+        return parts.keys.check(None)
+    origin = origin_of(request.client.host if request.client else "")
     try:
-        return await _checked(parts, presented)
-    except Unauthorized:
-        if presented:
-            parts.failed_tries.note(address)
-        raise
-
-
-async def _checked(parts: Parts, presented: str | None) -> Principal:
-    """As `KeyRing.check`. What cannot be a key needs no thread, and one that was good lately none of a pool that is full."""
-    if not could_be_key(presented):
-        return parts.keys.check(presented)
-    try:
-        return await parts.pools.keys.run(parts.keys.check, presented)
+        return await judged(parts.keys, presented, parts.failed_tries, origin, parts.pools.keys)
     except DependencyBusy:
         trusted = parts.keys.trusted(presented)
         if trusted is None:
@@ -88,11 +61,21 @@ def _check(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
     async def check(request: Request) -> Principal:
         principal = await authenticate(request)
         if not principal.may(scope):
-            raise Forbidden(f"The key {principal.name!r} lacks the scope {scope.value!r}. Make one that has it with `fluxgate keys create`.")
+            raise Forbidden(lacks(principal, scope))
         accept(request)
         return principal
 
     return check
+
+
+def lacks(principal: Principal, scope: Scope) -> str:
+    """Why `principal` may not do what needs `scope`, and what to do."""
+    if scope in principal.scopes:
+        return (
+            f"The key {principal.name!r} is limited to some buckets, and the scope {scope.value!r} reaches past them. "
+            "Use a key without that limit: `fluxgate keys create` without --bucket."
+        )
+    return f"The key {principal.name!r} lacks the scope {scope.value!r}. Make one that has it with `fluxgate keys create`."
 
 
 SCHEMES = {

@@ -21,7 +21,10 @@ EXAMPLES: dict[str, Example] = {
         "summary": "mirrors",
         "description": "All members: docs/mirror.md.",
         "value": {
-            "plant": {"source": {"url": "https://influx.example:8086", "org": "my-org", "token_env": "SOURCE_TOKEN"}, "buckets": ["Weather"]},
+            "plant": {
+                "source": {"url": "https://influx.example:8086", "org": "my-org", "token_env": "FLUXGATE_TOKEN_SOURCE"},
+                "buckets": ["Weather"],
+            },
         },
     },
     "schedules": {

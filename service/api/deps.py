@@ -16,7 +16,7 @@ from service.state.schedules import ScheduleBook
 from service.stores.protocol import Store
 
 if TYPE_CHECKING:
-    from service.api.auth import FailedTries
+    from service.api.failed_tries import FailedTries
     from service.api.limits import Limits
     from service.api.memory import MemoryReturn
     from service.api.metrics import Metrics

@@ -1,7 +1,7 @@
 """Jobs over HTTP: ordered by the routes of their kinds, and seen, followed, cancelled and retried here.
 
-A key sees the jobs of the kinds that its scopes allow, and with `admin` all of them. One that is limited to
-some buckets sees only those that it ordered itself. Others are not there for it.
+A key sees the jobs of the kinds that its scopes allow, and with `admin` all of them. Others are not there for it. One
+that is limited to buckets holds none of those scopes.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.api.auth import authenticate
+from service.api.auth import authenticate, lacks
 from service.api.deps import parts_of
 from service.api.door import accept
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
@@ -46,6 +46,9 @@ async def state_call(request: Request, act: Callable[..., Result], *arguments: o
 async def _some_job_scope(request: Request) -> Principal:
     principal = await authenticate(request)
     if not any(principal.may(scope) for scope in JOB_SCOPES):
+        useless = next((scope for scope in JOB_SCOPES if scope in principal.scopes), None)
+        if useless is not None:
+            raise Forbidden(lacks(principal, useless))
         raise Forbidden(
             f"The key {principal.name!r} has none of the scopes that jobs need: {', '.join(JOB_SCOPES)}. Make one with `fluxgate keys create`."
         )
@@ -64,7 +67,7 @@ async def _seen_job(
     if not _is_id(job_id):
         raise _no_job(job_id)
     job = await state_call(request, desk.ledger.show, job_id)
-    if job.kind not in desk.kinds.of(principal) or (principal.buckets is not None and job.created_by != principal.id):
+    if job.kind not in desk.kinds.of(principal):
         raise _no_job(job_id)
     return job
 
@@ -108,8 +111,7 @@ async def list_jobs(
         raise InvalidParameter("before", f"before={before!r} is no id of a job. Send the `before` of an earlier answer.")
     desk = parts_of(request).jobs
     kinds = [name for name in desk.kinds.of(principal) if kind is None or name in kind]
-    own = None if principal.buckets is None else principal.id
-    found = await state_call(request, partial(desk.ledger.list, kinds, state or (), limit, before, own))
+    found = await state_call(request, partial(desk.ledger.list, kinds, state or (), limit, before))
     return JobList(jobs=[info(shown_job(request, job), now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
 
 
@@ -118,7 +120,7 @@ async def list_schedules(request: Request, principal: JobReader) -> ScheduleList
     """The schedules of the kinds that the key may see, with their next and last run. They are edited as `/config/schedules`."""
     parts = parts_of(request)
     listing = await state_call(request, parts.schedules.listing)
-    kinds = () if principal.buckets is not None else parts.jobs.kinds.of(principal)
+    kinds = parts.jobs.kinds.of(principal)
     return ScheduleList(schedules=[schedule_info(one, state) for one, state in listing if one.kind in kinds])
 
 

@@ -19,7 +19,7 @@ from service.domain.access import Principal, Scope
 from service.domain.job import Job
 from service.domain.mirror import Mirror
 from service.domain.timerange import parse_range
-from service.errors import Forbidden, InvalidParameter, UnknownThing
+from service.errors import InvalidParameter, UnknownThing
 from service.jobs.mirror.definitions import KIND, SCHEDULE_PREFIX
 from service.state.mirror_ledger import pairs_of
 from service.state.schedules import ScheduleState
@@ -27,12 +27,6 @@ from service.state.schedules import ScheduleState
 router = APIRouter(tags=["mirror"], responses={"default": PROBLEM})
 _ORDER = MirrorOrder | None
 Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.", examples=["plant"])]
-
-
-def _unlimited(principal: Principal) -> None:
-    """A mirror writes whatever buckets it is configured with."""
-    if principal.buckets is not None:
-        raise Forbidden(f"The key {principal.name!r} is limited to some buckets, and a mirror is not. Use one without that limit.")
 
 
 @router.post("/mirror/trigger", summary="Run mirrors now", status_code=202, openapi_extra=request_body(_ORDER, "Order", required=False))
@@ -43,7 +37,6 @@ async def trigger(
     principal: Principal = requires(Scope.MIRROR),
 ) -> OrderedJobs:
     """Order a run of one mirror or of all; of one bucket or of a range, when that is said. Each is a job. A dry run changes nothing."""
-    _unlimited(principal)
     wanted = order or MirrorOrder()
     parameters = {name: value for name, value in wanted.model_dump(exclude={"mirror"}).items() if value not in (None, False)}
     names = [wanted.mirror] if wanted.mirror is not None else await state_call(request, _names, parts_of(request))
@@ -64,7 +57,6 @@ async def verify(
     principal: Principal = requires(Scope.MIRROR),
 ) -> JobInfo:
     """Order a job that reads both sides fully and compares digests; its `result.equal` is the answer."""
-    _unlimited(principal)
     mirror = await state_call(request, _mirror, parts_of(request), name)
     parameters = {"mirror": mirror.name, "verify": True, **({} if bucket is None else {"bucket": bucket})}
     return await accepted(request, response, principal, KIND, parameters)
@@ -73,14 +65,12 @@ async def verify(
 @router.get("/mirror", summary="List mirrors")
 async def list_mirrors(request: Request, principal: Principal = requires(Scope.MIRROR)) -> MirrorList:
     """Every mirror, with what is known of its buckets."""
-    _unlimited(principal)
     return await state_call(request, _listing, parts_of(request), now_of(request))
 
 
 @router.get("/mirror/{name}", summary="See a mirror")
 async def show_mirror(request: Request, name: Name, principal: Principal = requires(Scope.MIRROR)) -> MirrorInfo:
     """One mirror: last success, lag, points, slices by state, next run."""
-    _unlimited(principal)
     parts = parts_of(request)
     mirror = await state_call(request, _mirror, parts, name)
     return await state_call(request, lambda: _info(parts, mirror, _news(parts, now_of(request))))
@@ -96,7 +86,6 @@ async def diff_mirror(
     principal: Principal = requires(Scope.MIRROR),
 ) -> Difference:
     """Read both sides of a range now and say which series differ, hour by hour."""
-    _unlimited(principal)
     parts = parts_of(request)
     span = parse_range(start, stop)
     mirror = await state_call(request, _mirror, parts, name)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.domain.access import Scope
+from service.domain.access import Scope, beyond_buckets
 from service.domain.durations import SECOND_NS, parse_duration
 from service.domain.timerange import parse_time
 from service.errors import InvalidParameter
@@ -26,7 +26,7 @@ cli = typer.Typer(help="API keys.", no_args_is_help=True)
 def create(
     name: Annotated[str, typer.Option(help="Whose key it is, or what for.")],
     scope: Annotated[list[Scope], typer.Option(help="What it may do; repeatable.")],
-    bucket: Annotated[list[str] | None, typer.Option(help="Only this bucket; repeatable. Left out: every bucket.")] = None,
+    bucket: Annotated[list[str] | None, typer.Option(help="Only this bucket; repeatable; for read and write alone. Left out: every bucket.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends: a duration like 30d, or an RFC 3339 time.")] = None,
 ) -> None:
     """Make a key. It is shown once, on standard output, and kept as a hash."""
@@ -47,7 +47,7 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="For machines
     for record in records:
         buckets = "all" if record.buckets is None else ", ".join(record.buckets)
         times = [_day(moment) for moment in (record.created_at, record.expires_at, record.used_at)]
-        table.add_row(record.id, record.name, ", ".join(record.scopes), buckets, *times, _state(record))
+        table.add_row(record.id, record.name, _scopes(record), buckets, *times, _state(record))
     Console().print(table)
 
 
@@ -69,6 +69,11 @@ def expiry(text: str, now: float) -> float:
 
 def _day(moment: float | None) -> str:
     return "" if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _scopes(record: KeyRecord) -> str:
+    useless = () if record.buckets is None else beyond_buckets(record.scopes)
+    return ", ".join(f"{scope.value} (without effect)" if scope in useless else scope.value for scope in record.scopes)
 
 
 def _state(record: KeyRecord) -> str:

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from service.domain.selection import Windows
 
+TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
+"""Variables of the environment that begin with it are made to hold tokens of mirrors."""
 OWN_STORE, EMBEDDED = "store", "embedded"
 """Names of the gateway's own store as an endpoint; the second only when it is the embedded one."""
 LOG_BUCKET = "Logging"

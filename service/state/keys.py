@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 import structlog
 
-from service.domain.access import Principal, Scope
+from service.domain.access import BUCKET_SCOPES, Principal, Scope, beyond_buckets
 from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
 from service.state.database import StateDatabase
+from service.state.key_list import KeyList
 from service.state.tables import api_keys
 
 SHORTEST_STATIC_KEY = 16
@@ -69,18 +70,21 @@ class KeyRing:
         self._known: dict[bytes, tuple[float, KeyRecord]] = {}
         self._revocations = 0
         self._noted: dict[str, float] = {}
+        self._list = KeyList(self._by_hash, clock)
 
     def create(self, name: str, scopes: Iterable[Scope], buckets: Iterable[str] = (), expires_at: float | None = None) -> tuple[str, KeyRecord]:
         """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket.
 
-        Raises InvalidParameter for a name that is empty, too long or not printable.
+        Raises InvalidParameter for a name that is empty, too long or not printable, and for scopes that cannot be limited to buckets.
         """
         if not (name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME):
             raise InvalidParameter("name", f"The name of a key has 1 to {_LONGEST_NAME} printable characters, to tell whose it is.")
+        allowed, seen = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
+        if seen is not None:
+            _refuse_beyond(allowed)
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
         body = f"fg_{key_id}_{secret}"
         key = f"{body}_{_check(body)}"
-        allowed, seen = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
         record = KeyRecord(key_id, name, allowed, seen, self._clock(), expires_at, None, None)
         row = {
             "id": key_id,
@@ -130,6 +134,14 @@ class KeyRing:
             _log.warning("a key is trusted without the state database", key=principal.id)
         return principal
 
+    def listed(self, presented: str) -> Principal | None:
+        """Whose key this is, out of a list of all keys that is read at most once a second: what many wrong keys may cost."""
+        record, now = self._list.find(_hashed(presented)), self._clock()
+        if record is None or not record.valid_at(now):
+            return None
+        self._note_use(record, now)
+        return _principal(record)
+
     def list(self) -> list[KeyRecord]:
         """All keys, the oldest first."""
         with self._database.read() as connection:
@@ -144,9 +156,14 @@ class KeyRing:
         with self._lock:
             self._known.clear()
             self._revocations += 1
+        self._list.forget()
         if row is None:
             raise UnknownThing(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
         return _record(row)
+
+    def _by_hash(self) -> dict[bytes, KeyRecord]:
+        with self._database.read() as connection:
+            return {bytes(row.secret_hash): _record(row) for row in connection.execute(sa.select(api_keys))}
 
     def is_empty(self) -> bool:
         """No key could be used: none set, and none valid in the database."""
@@ -209,6 +226,21 @@ def _refuse_weak(static_key: str) -> None:
         raise ConfigurationError(f"API_KEY is too short to be safe. Use at least {SHORTEST_STATIC_KEY} random characters.")
     if not (static_key.isascii() and static_key.isprintable() and static_key == static_key.strip()):
         raise ConfigurationError("API_KEY cannot be sent in a header. Use printable ASCII characters without spaces around them.")
+
+
+def _refuse_beyond(scopes: Iterable[Scope]) -> None:
+    beyond = beyond_buckets(scopes)
+    if beyond:
+        raise InvalidParameter(
+            "scope",
+            f"A key that is limited to buckets cannot have {_named('scope', beyond)}, which reaches past them. "
+            f"Leave it out ({_named('scope', sorted(BUCKET_SCOPES))} can be limited), or make a key without buckets.",
+        )
+
+
+def _named(noun: str, scopes: Iterable[Scope]) -> str:
+    names = [repr(scope.value) for scope in scopes]
+    return f"the {noun}{'s' if len(names) > 1 else ''} {' and '.join(names)}"
 
 
 def _fresh(since: float, now: float, most_s: float) -> bool:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.api.auth import FailedTries
+from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.memory import MemoryReturn, give_back_unused
 from service.api.metrics import Metrics
@@ -95,7 +95,7 @@ def assemble(settings: Settings) -> Parts:
         memory=MemoryReturn(give_back_unused),
         pools=ThreadPools(),
         write_slots=WriteSlots(settings.max_writes),
-        failed_tries=FailedTries(settings.max_failed_tries),
+        failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=time.time_ns,
         mirrors=work.mirrors,
     )

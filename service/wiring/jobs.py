@@ -13,7 +13,9 @@ from service.errors import ConfigurationError, InvalidParameter
 from service.jobs import Kinds
 from service.jobs.mirror.book import FILE_NAME, MirrorBook, mirrors_section
 from service.jobs.mirror.definitions import SCHEDULE_PREFIX, MirrorText
+from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.kind import MirrorKind
+from service.jobs.mirror.token_variables import TokenVariables
 from service.runner.crew import Crew
 from service.runner.scheduler import order_by
 from service.settings import Settings
@@ -38,14 +40,14 @@ class Work:
 
 def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Callable[[str], None]) -> Work:
     """`touched` is told of buckets of the own store that a job wrote. Raises ConfigurationError."""
-    own, policy = own_endpoint(settings), mirror_policy(settings)
+    own, rules = own_endpoint(settings), _endpoint_rules(settings)
     schedules_of = schedules_section(lambda schedule: order_by(kinds)(schedule), SCHEDULE_PREFIX)
-    sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere(), policy), "schedules": schedules_of}
+    sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere(), rules), "schedules": schedules_of}
     config = ConfigStore(state, time.time, sections, settings.key_outage_s)
     file = settings.mirrors_file or settings.data_dir / FILE_NAME
     if settings.mirrors_file is not None and not file.is_file():
         raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")
-    book = MirrorBook(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file, policy)
+    book = MirrorBook(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file, rules)
     book.texts()  # a file that cannot be read is told at the start
     mirrors = MirrorKind(book, state, opener(settings, store), settings.data_dir, time.time, touched)
     kinds = Kinds([mirrors])
@@ -55,6 +57,10 @@ def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Cal
         return {**of_settings, **named(config.get("schedules").value), **book.schedules()}
 
     return Work(config, mirrors, _crew(settings, state, kinds, schedules, store.name))
+
+
+def _endpoint_rules(settings: Settings) -> EndpointRules:
+    return EndpointRules(mirror_policy(settings), TokenVariables(frozenset(settings.mirror_token_variables)))
 
 
 def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, schedules: Callable[[], Mapping[str, Schedule]], store: str) -> Crew:
@@ -99,7 +105,7 @@ def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
     timing = {"schedule": settings.cloud_schedule, "refresh": settings.cloud_refresh}
     try:
         text = MirrorText.model_validate({"source": source, "buckets": [bucket] if settings.cloud_bucket else "all", **timing})
-        text.named("cloud", own, mirror_policy(settings))
+        text.named("cloud", own, _endpoint_rules(settings))
     except ValidationError as broken:
         place, reason = wrong_places(broken)[0]
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+import structlog
 from fastapi.routing import APIRoute
 
 from service.api.jobs import JOB_SCOPES
@@ -11,6 +12,7 @@ from service.app import create_app
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
 from tests.api.conftest import KEY, Served, write
+from tests.support.old_keys import old_key
 
 ROUTES = {
     ("GET", "/buckets"): Scope.READ,
@@ -37,6 +39,8 @@ ROUTES = {
     ("GET", "/health/ready"): None,
 }
 """Every route and the scope it needs (several: one of them); None: open."""
+LIMITABLE = {Scope.READ, Scope.WRITE}
+"""What a key that is limited to buckets may do at all."""
 
 
 def test_every_route_needs_its_scope_and_no_other(serve: Callable[..., Served]) -> None:
@@ -45,13 +49,20 @@ def test_every_route_needs_its_scope_and_no_other(serve: Callable[..., Served]) 
     found = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
     assert found == set(ROUTES), "a route without a line in ROUTES"
     keys = {scope: parts.keys.create(scope.value, [scope])[0] for scope in Scope}
+    limited = {scope: old_key(parts.keys, parts.state, [scope], ["mine"]) for scope in Scope}
+    limited_all = old_key(parts.keys, parts.state, Scope, ["mine"])
     for (method, path), needed in ROUTES.items():
         address = path.replace("{name}", "nothing").replace("{section}", "coordinates")
-        assert (client.request(method, address, headers={"X-API-Key": "wrong"}).status_code == 401) == (needed is not None), path
         allowed = needed if isinstance(needed, tuple) else (needed,)
-        for scope, key in keys.items():
-            status = client.request(method, address, headers={"X-API-Key": key}).status_code
-            assert (status == 403) == (needed is not None and scope not in allowed), (method, path, scope)
+
+        def refused(key: str, method: str = method, address: str = address) -> bool:
+            return client.request(method, address, headers={"X-API-Key": key}).status_code == 403
+
+        assert (client.request(method, address, headers={"X-API-Key": "wrong"}).status_code == 401) == (needed is not None), path
+        for scope in Scope:
+            assert refused(keys[scope]) == (needed is not None and scope not in allowed), (method, path, scope)
+            assert refused(limited[scope]) == (needed is not None and (scope not in allowed or scope not in LIMITABLE)), (method, path, scope)
+        assert refused(limited_all) == (needed is not None and not LIMITABLE & set(allowed)), (method, path)
 
 
 def test_open_routes_say_so(serve: Callable[..., Served]) -> None:
@@ -120,3 +131,23 @@ def test_too_many_wrong_keys_from_one_address_have_to_wait(serve: Callable[..., 
     assert statuses == [401, 401, 401, 429, 429]
     answer = client.get("/buckets", headers={"X-API-Key": "again"})
     assert (answer.json()["code"], answer.headers["Retry-After"]) == ("too_many_failed_tries", "60")
+
+
+def test_no_key_at_all_is_no_try(serve: Callable[..., Served]) -> None:
+    client, _ = serve(max_failed_tries=1)
+    assert [httpx.get(f"{client.base_url}/buckets").status_code for _ in range(3)] == [401, 401, 401]
+    assert [client.get("/buckets", headers={"X-API-Key": "wrong"}).status_code for _ in range(2)] == [401, 429]
+
+
+def test_what_is_logged_of_a_request_names_the_key_by_its_id(serve: Callable[..., Served]) -> None:
+    client, parts = serve()
+    key, record = parts.keys.create("one", [Scope.READ])
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        client.get("/buckets", headers={"X-API-Key": key})
+        client.get("/buckets", headers={"X-API-Key": "wrong-key-0123456789"})
+        httpx.get(f"{client.base_url}/buckets")
+    requests = [(line["status"], line.get("key")) for line in lines if line["event"] == "request"]
+    assert requests == [(200, record.id), (401, None), (401, None)]
+    assert [line["address"] for line in lines if line["event"] == "wrong key"] == ["127.0.0.1"]
+    assert key not in str(lines)
+    assert "wrong-key-0123456789" not in str(lines)

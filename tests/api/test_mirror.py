@@ -17,6 +17,7 @@ from service.domain.schema import BucketSpec
 from service.errors import ConfigurationError
 from service.state.hidden import HIDDEN
 from tests.api.conftest import NOW_NS, Served, write
+from tests.support.old_keys import old_key
 from tests.support.servers import InfluxServer
 
 Json = dict[str, Any]
@@ -157,7 +158,7 @@ def test_tokens_are_never_shown_and_stay_when_what_was_shown_is_sent_back(serve:
     assert parts.config.get("mirrors").value["lab"]["source"]["token"] == influx.token
     elsewhere = http.put("/config/mirrors", json={"lab": {**shown["lab"], "source": {**shown["lab"]["source"], "url": "http://elsewhere.test"}}})
     assert elsewhere.status_code == 422
-    assert "write the token" in elsewhere.json()["detail"]
+    assert "Write the token" in elsewhere.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_without_a_mirror_the_way_to_one_is_told(http: httpx.Client) -> None:
 
 def test_a_key_that_is_limited_to_buckets_orders_no_mirror(serve: Callable[..., Served]) -> None:
     http, parts = serve()
-    key, _ = parts.keys.create("narrow", [Scope.MIRROR], ["Lab 1"])
+    key = old_key(parts.keys, parts.state, [Scope.MIRROR], ["Lab 1"])
     assert http.post("/mirror/trigger", headers={"X-API-Key": key}).status_code == 403
     assert http.get("/mirror", headers={"X-API-Key": key}).status_code == 403
 
@@ -249,7 +250,7 @@ def test_the_examples_of_the_manual_and_of_the_page_are_taken(
     serve: Callable[..., Served], influx: InfluxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manual's schedules named a kind that is none, and no mirror."""
-    monkeypatch.setenv("SOURCE_TOKEN", influx.token)
+    monkeypatch.setenv("FLUXGATE_TOKEN_SOURCE", influx.token)
     http, _ = serve()
     for section, example in EXAMPLES.items():
         if section == "mirrors":

@@ -23,8 +23,8 @@ def commands(source: InfluxServer, target: InfluxServer, port: int) -> str:
         "https://eu-central-1-1.aws.cloud2.influxdata.com": source.url,
         "http://127.0.0.1:8086": target.url,
         "my-org": target.org,
-        "SOURCE_TOKEN=…": f"SOURCE_TOKEN={source.token}",
-        "TARGET_TOKEN=…": f"TARGET_TOKEN={target.token}",
+        "FLUXGATE_TOKEN_SOURCE=…": f"FLUXGATE_TOKEN_SOURCE={source.token}",
+        "FLUXGATE_TOKEN_TARGET=…": f"FLUXGATE_TOKEN_TARGET={target.token}",
         "fluxgate serve &": f"fluxgate serve --port {port} & trap 'kill $!' EXIT",
         "http://127.0.0.1:8000": f"http://127.0.0.1:{port}",
     }

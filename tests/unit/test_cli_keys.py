@@ -1,9 +1,16 @@
 """`fluxgate keys`: when a key ends, said as a person says it."""
 
-import pytest
+from pathlib import Path
 
-from service.commands.keys import expiry
+import pytest
+from typer.testing import CliRunner
+
+from service.commands.keys import cli, expiry
+from service.domain.access import Scope
 from service.errors import InvalidParameter
+from service.state.database import StateDatabase
+from service.state.keys import KeyRing
+from tests.support.old_keys import old_key
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
@@ -39,3 +46,23 @@ def test_a_time_without_its_zone_says_how_to_write_one(text: str) -> None:
 def test_no_duration_says_how_to_write_one(text: str) -> None:
     with pytest.raises(InvalidParameter, match="expires"):
         expiry(text, NOW)
+
+
+def test_a_key_for_a_bucket_is_not_made_with_a_scope_that_reaches_past_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    done = CliRunner().invoke(cli, ["create", "--name", "n", "--scope", "read", "--scope", "admin", "--bucket", "mine"])
+    assert isinstance(done.exception, InvalidParameter)
+    assert "cannot have the scope 'admin', which reaches past them. Leave it out" in done.exception.message
+    assert CliRunner().invoke(cli, ["list", "--json"]).stdout == "[]\n"
+
+
+def test_the_list_says_which_scopes_of_an_old_key_have_no_effect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "300")
+    state = StateDatabase.in_directory(tmp_path)
+    state.migrate()
+    old_key(KeyRing(state, None, lambda: NOW), state, [Scope.ADMIN, Scope.READ], ["mine"])
+    state.close()
+    assert "admin (without effect), read" in CliRunner().invoke(cli, ["list"]).stdout

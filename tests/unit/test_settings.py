@@ -67,6 +67,9 @@ def test_a_secrets_directory_that_is_none_is_named() -> None:
         ("STATE_DATABASE_URL", "state.db"),
         ("CELERY_BROKER_URL", "foo"),
         ("SCHEDULES", "[]"),
+        ("MIRROR_TOKEN_VARIABLES", "LAB_TOKEN, API_KEY"),
+        ("MIRROR_TOKEN_VARIABLES", "influxdb_token"),
+        ("MIRROR_TOKEN_VARIABLES", "FLUXGATE_SECRETS_DIR"),
     ],
 )
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -134,6 +137,17 @@ def test_a_misspelt_name_in_the_file_warns_too(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("FLUXGATE_API_KEY=0123456789abcdef\n")
     with pytest.warns(UserWarning, match="FLUXGATE_API_KEY is no setting of Fluxgate and has no effect. Did you mean API_KEY"):
         assert load_settings({}).api_key is None
+
+
+def test_variables_for_tokens_of_mirrors_are_listed_warn_not_and_stay_out_of_logs(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setenv("MIRROR_TOKEN_VARIABLES", "LAB_TOKEN, OTHER_TOKEN")
+    environment = {"FLUXGATE_TOKEN_PLANT": "token-of-the-plant", "LAB_TOKEN": "token-of-the-lab", "OTHER": "x", "FLUXGATE_TOKEN_EMPTY": ""}
+    settings = load_settings(environment)
+    assert list(recwarn) == []
+    assert settings.mirror_token_variables == ("LAB_TOKEN", "OTHER_TOKEN")
+    assert secret_values(settings, environment) == ["token-of-the-plant", "token-of-the-lab"]
 
 
 def test_names_that_others_read_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:

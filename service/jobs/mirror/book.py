@@ -11,20 +11,18 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from service.domain.addresses import AddressPolicy
 from service.domain.mirror import Endpoint, Mirror
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.definitions import MirrorText
+from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.state.places import wrong_places
 
 FILE_NAME = "mirrors.yaml"
 
 
-def mirrors_section(
-    own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict, policy: AddressPolicy = AddressPolicy.PRIVATE_TOO
-) -> type[BaseModel]:
+def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict, rules: EndpointRules = DEFAULT_RULES) -> type[BaseModel]:
     """The section `mirrors`, by name; what cannot work is refused when it is stored, also beside those that are written `elsewhere`."""
 
     class Mirrors(RootModel[dict[str, MirrorText]]):
@@ -34,29 +32,29 @@ def mirrors_section(
 
         @model_validator(mode="after")
         def _each(self) -> Self:
-            mirrors = [_checked(name, text, own, policy) for name, text in self.root.items()]
+            mirrors = [_checked(name, text, own, rules) for name, text in self.root.items()]
             refuse_overlaps(mirrors)
-            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own, policy):
+            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own, rules):
                 refuse_overlaps([*mirrors, other])
             return self
 
     return Mirrors
 
 
-def _checked(name: str, text: MirrorText, own: Endpoint, policy: AddressPolicy) -> Mirror:
+def _checked(name: str, text: MirrorText, own: Endpoint, rules: EndpointRules) -> Mirror:
     """A wrong member says whose it is."""
     try:
-        return text.named(name, own, policy)
+        return text.named(name, own, rules)
     except InvalidParameter as wrong:
         told = wrong.message if repr(name) in wrong.message else f"The mirror {name!r}: {wrong.message}"
         raise InvalidParameter(f"{name}.{wrong.parameter}", told) from None
 
 
-def _working(texts: Mapping[str, MirrorText], own: Endpoint, policy: AddressPolicy) -> Iterator[Mirror]:
+def _working(texts: Mapping[str, MirrorText], own: Endpoint, rules: EndpointRules) -> Iterator[Mirror]:
     """One that cannot work (the variable of its token is not set) is none that others have to mind."""
     for name, text in sorted(texts.items()):
         with contextlib.suppress(InvalidParameter):
-            yield text.named(name, own, policy)
+            yield text.named(name, own, rules)
 
 
 class _File(RootModel[dict[str, MirrorText]]):
@@ -66,7 +64,7 @@ class _File(RootModel[dict[str, MirrorText]]):
 class MirrorBook:
     """The mirrors of now. `section` gives the stored section; `default` is the mirror of the settings; `file` may not exist.
 
-    `policy`: where their sides may lead.
+    `rules`: what their sides may name.
     """
 
     def __init__(
@@ -75,11 +73,11 @@ class MirrorBook:
         own: Endpoint,
         default: MirrorText | None,
         file: Path,
-        policy: AddressPolicy = AddressPolicy.PRIVATE_TOO,
+        rules: EndpointRules = DEFAULT_RULES,
     ) -> None:
         self._section = section
         self.own = own
-        self._policy = policy
+        self._rules = rules
         self._default = default
         self._file = file
         self._kept: tuple[float, dict[str, MirrorText]] = (-1.0, {})
@@ -103,14 +101,14 @@ class MirrorBook:
         if name not in texts:
             known = ", ".join(sorted(texts)) or "none; PUT /config/mirrors makes one"
             raise InvalidParameter("mirror", f"There is no mirror {name[:60]!r}. There are: {known}.")
-        mirror = _checked(name, texts.pop(name), self.own, self._policy)
-        for other in _working(texts, self.own, self._policy):
+        mirror = _checked(name, texts.pop(name), self.own, self._rules)
+        for other in _working(texts, self.own, self._rules):
             refuse_overlaps((mirror, other))
         return mirror
 
     def others(self, name: str) -> Iterator[Mirror]:
         """All but `name` that can work."""
-        return _working({other: text for other, text in self.texts().items() if other != name}, self.own, self._policy)
+        return _working({other: text for other, text in self.texts().items() if other != name}, self.own, self._rules)
 
     def schedules(self) -> dict[str, Schedule]:
         """Of all mirrors that have one, by the schedule's name."""

@@ -1,20 +1,19 @@
 """A mirror as people write it, and the mirror that it means. What cannot work is refused with the member that is wrong."""
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
+from service.domain.addresses import WrongAddress, parse_address, refusal_of
 from service.domain.durations import parse_duration
 from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror, OnConflict
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
+from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_senseless
-from service.state.hidden import HIDDEN
 from service.state.places import VARIANT
 
 KIND = "mirror"
@@ -26,14 +25,14 @@ _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 class InfluxText(BaseModel):
-    """An InfluxDB. The token as it is, or `token_env`: the name of the environment variable that holds it."""
+    """An InfluxDB. The token as it is, or `token_env`: the name of a variable that was made to hold it (token_variables.py)."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: str = Field(max_length=500)
     org: str = Field(min_length=1, max_length=200)
     token: str | None = Field(None, min_length=1, max_length=1000)
-    token_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    token_env: str | None = Field(None, max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
     @field_validator("url")
     @classmethod
@@ -44,8 +43,6 @@ class InfluxText(BaseModel):
     def _has_one_token(self) -> Self:
         if (self.token is None) == (self.token_env is None):
             raise ValueError("give either token, or token_env (the name of an environment variable)")
-        if self.token == HIDDEN:
-            raise ValueError(f"{HIDDEN} stands for a token that is kept, and none is for this url: write the token")
         return self
 
 
@@ -112,14 +109,14 @@ class MirrorText(BaseModel):
     at_start: bool = True
     enabled: bool = True
 
-    def named(self, name: str, own: Endpoint, policy: AddressPolicy = AddressPolicy.PRIVATE_TOO) -> Mirror:
-        """`policy`: where its sides may lead. Raises InvalidParameter with the member that is wrong."""
+    def named(self, name: str, own: Endpoint, rules: EndpointRules = DEFAULT_RULES) -> Mirror:
+        """`rules`: what its sides may name. Raises InvalidParameter with the member that is wrong."""
         if not _NAME.fullmatch(name):
             raise InvalidParameter("name", f"{name!r} is no name of a mirror. Use 1 to 60 letters, digits, dots, dashes and underscores.")
         mirror = Mirror(
             name=name,
-            source=_endpoint(self.source, own, policy, "source"),
-            target=_endpoint(self.target, own, policy, "target"),
+            source=_endpoint(self.source, own, rules, "source"),
+            target=_endpoint(self.target, own, rules, "target"),
             buckets=None if self.buckets == "all" else tuple(_pair(one) for one in self.buckets),
             measurements=tuple(self.measurements),
             windows=Windows(parse_duration(self.every, "every"), self.fn) if self.mode == "downsample" else None,
@@ -169,16 +166,14 @@ def endpoint_at(url: str, org: str, token: str) -> Endpoint:
     return Endpoint(str(found), org, token, address, not here)
 
 
-def _endpoint(text: InfluxText | str, own: Endpoint, policy: AddressPolicy, side: str) -> Endpoint:
+def _endpoint(text: InfluxText | str, own: Endpoint, rules: EndpointRules, side: str) -> Endpoint:
     if isinstance(text, str):
         if text != OWN_STORE and own.address != EMBEDDED:
             raise InvalidParameter(side, f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.")
         return own
-    token = text.token if text.token is not None else os.environ.get(text.token_env or "", "")
-    if not token:
-        raise InvalidParameter(f"{side}.token_env", f"The environment variable {text.token_env} is not set in the gateway's process, or empty.")
+    token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{side}.token_env")
     try:
-        refused = refusal_of(parse_address(text.url), policy)
+        refused = refusal_of(parse_address(text.url), rules.addresses)
         if refused is not None:
             raise InvalidParameter(f"{side}.url", f"{text.url!r} cannot be a side of a mirror: {refused} (MIRROR_PRIVATE_ADDRESSES).")
         return endpoint_at(text.url, text.org, token)

@@ -14,6 +14,7 @@ from service.errors import ConfigurationError, InvalidParameter, NotReady, Unaut
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRecord, KeyRing, could_be_key
+from tests.support.old_keys import old_key
 
 STATIC = "a-static-key-0123456789"
 
@@ -202,6 +203,64 @@ def test_a_key_has_a_name_that_tells_whose_it_is(keys: KeyRing, name: str) -> No
     with pytest.raises(InvalidParameter, match="1 to 200"):
         keys.create(name, [Scope.READ])
     assert keys.list() == []
+
+
+@pytest.mark.parametrize("scope", [Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.ADMIN])
+def test_a_key_that_is_limited_to_buckets_cannot_have_a_scope_that_reaches_past_them(keys: KeyRing, scope: Scope) -> None:
+    with pytest.raises(InvalidParameter, match=f"cannot have the scope '{scope.value}', which reaches past them") as refused:
+        keys.create("narrow", [Scope.READ, scope], ["mine"])
+    assert refused.value.message.endswith("Leave it out (the scopes 'read' and 'write' can be limited), or make a key without buckets.")
+    assert keys.list() == []
+
+
+def test_all_scopes_that_cannot_be_limited_are_named_at_once(keys: KeyRing) -> None:
+    with pytest.raises(InvalidParameter, match="the scopes 'admin' and 'mirror', which"):
+        keys.create("narrow", [Scope.MIRROR, Scope.READ, Scope.ADMIN], ["mine"])
+
+
+def test_an_old_key_with_a_list_of_buckets_may_only_read_and_write(keys: KeyRing, database: StateDatabase) -> None:
+    principal = keys.check(old_key(keys, database, Scope, ["mine"]))
+    assert [scope.value for scope in Scope if principal.may(scope)] == ["read", "write"]
+
+
+class Counted(KeyRing):
+    """Counts its reads of the whole list."""
+
+    reads = 0
+
+    def _by_hash(self) -> dict[bytes, KeyRecord]:
+        self.reads += 1
+        return super()._by_hash()
+
+
+def test_any_number_of_wrong_keys_costs_one_read_of_the_list_in_a_second(database: StateDatabase, clock: Clock) -> None:
+    keys = Counted(database, None, clock)
+    key, record = keys.create("a", [Scope.READ])
+    assert [keys.listed(f"wrong-{number}") for number in range(100)] == [None] * 100
+    assert keys.listed(key) == Principal(record.id, "a", frozenset({Scope.READ}), None)
+    assert keys.reads == 1
+    clock.now += 1.0
+    keys.listed("wrong")
+    assert keys.reads == 2
+
+
+def test_a_listed_key_ends_with_its_revocation_and_when_it_expires(keys: KeyRing, clock: Clock) -> None:
+    revoked, record = keys.create("r", [Scope.READ])
+    expiring, _ = keys.create("e", [Scope.READ], expires_at=clock.now + 0.5)
+    assert keys.listed(revoked) is not None
+    assert keys.listed(expiring) is not None
+    keys.revoke(record.id)
+    clock.now += 0.5
+    assert (keys.listed(revoked), keys.listed(expiring)) == (None, None)
+
+
+def test_a_key_revoked_elsewhere_leaves_the_list_within_a_second(keys: KeyRing, database: StateDatabase, clock: Clock) -> None:
+    elsewhere = KeyRing(database, None, clock)
+    key, record = keys.create("a", [Scope.READ])
+    assert elsewhere.listed(key) is not None
+    keys.revoke(record.id)
+    clock.now += 1.0
+    assert elsewhere.listed(key) is None
 
 
 @pytest.mark.parametrize("key", ["schlüssel-mit-umlaut-0123", " key-with-a-space-in-front", "key-with-a-line-end-at-the-end\n"])

@@ -72,10 +72,9 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("a metadata service", {"source": side("http://169.254.169.254/")}, "m.source.url: The mirror 'm': 'http://169.254.169.254' cannot be a side"),
     ("one in other words", {"target": side("http://[::ffff:169.254.169.254]")}, "is a cloud's metadata service, and such addresses are never"),
     ("an empty token", {"source": side(A, token="")}, "token: String should have at least 1 character"),
-    ("a token that is only the stars shown", {"source": side(A, token="***")}, "write the token"),
     ("no token", {"source": {"url": A, "org": "o"}}, "give either token, or token_env (the name of an environment variable)"),
     ("two tokens", {"source": {**side(A), "token_env": "X"}}, "give either token, or token_env"),
-    ("a variable that is not set", {"source": {"url": A, "org": "o", "token_env": "FLUXGATE_NOT_SET"}}, "m.source.token_env: The mirror 'm': The"),
+    ("a variable that is not set", {"source": {"url": A, "org": "o", "token_env": "FLUXGATE_TOKEN_NONE"}}, "m.source.token_env: The mirror 'm': The"),
     ("no organisation", {"source": {"url": A, "org": "", "token": "t"}}, "org: String should have at least 1 character"),
     ("no bucket", {"buckets": []}, "names no bucket. Name some, or write all"),
     ("an empty pair", {"buckets": [{"source": ""}]}, "source: String should have at least 1 character"),
@@ -132,8 +131,8 @@ class TestAddresses:
         MirrorText.model_validate({**MIRROR, "target": side(A, org="other")}).named("m", OWN)
 
     def test_a_token_may_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(os.environ, "FLUXGATE_TEST_TOKEN", "from-there")
-        source = {"url": A, "org": "o", "token_env": "FLUXGATE_TEST_TOKEN"}
+        monkeypatch.setitem(os.environ, "FLUXGATE_TOKEN_TEST", "from-there")
+        source = {"url": A, "org": "o", "token_env": "FLUXGATE_TOKEN_TEST"}
         assert MirrorText.model_validate({**MIRROR, "source": source}).named("m", OWN).source.token == "from-there"
 
     def test_embedded_is_refused_where_the_own_store_is_an_influxdb(self) -> None:
