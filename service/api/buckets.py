@@ -1,5 +1,6 @@
 """Buckets: which there are, what they hold, making them, and reading one."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from service.domain.access import Principal, Scope
 from service.domain.durations import format_duration, parse_duration
 from service.domain.schema import Bucket, BucketSpec
 from service.domain.timerange import format_time
+from service.errors import OF_ONE_BUCKET, InvalidParameter, UnknownBucket
 from service.frames.encoders import Format
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
@@ -49,7 +51,8 @@ async def list_buckets(request: Request, principal: Principal = requires(Scope.R
     parts = parts_of(request)
 
     def look() -> BucketList:
-        return BucketList(buckets=[_info(parts, one) for one in parts.store.buckets() if principal.may_see(one.name)])
+        found = (_info(parts, one) for one in parts.store.buckets() if principal.may_see(one.name))
+        return BucketList(buckets=[one for one in found if one is not None])
 
     return await anyio.to_thread.run_sync(look)
 
@@ -62,7 +65,7 @@ async def create_buckets(
 ) -> CreatedBuckets:
     """Make one bucket or many. One that is there already is left alone and named under `existing`."""
     parts = parts_of(request)
-    specs = [_spec(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
+    specs = _specs(wanted if isinstance(wanted, list) else [wanted])
     for spec in specs:
         allow_bucket(principal, spec.name)
 
@@ -122,15 +125,29 @@ def cache_header(served: Served) -> str:
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
 
 
-def _info(parts: Parts, bucket: Bucket) -> BucketInfo:
-    newest = parts.store.last_point(bucket.name)
+def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:
+    """None: the bucket was deleted meanwhile."""
+    newest, note = None, None
+    try:
+        newest = parts.store.last_point(bucket.name)
+    except UnknownBucket:
+        return None
+    except OF_ONE_BUCKET as error:
+        note = error.message
     return BucketInfo(
         name=bucket.name,
         description=bucket.description,
         retention=format_duration(bucket.retention_ns) if bucket.retention_ns else None,
         last_point=None if newest is None else format_time(newest),
+        note=note,
     )
 
 
-def _spec(wanted: NewBucket) -> BucketSpec:
-    return BucketSpec(wanted.name, wanted.description, 0 if wanted.retention is None else parse_duration(wanted.retention, "retention"))
+def _specs(wanted: Iterable[NewBucket]) -> list[BucketSpec]:
+    """One for each name. Raises InvalidParameter for a name that is wrong, or stands twice with different members."""
+    specs: dict[str, BucketSpec] = {}
+    for one in wanted:
+        spec = BucketSpec(one.name, one.description, 0 if one.retention is None else parse_duration(one.retention, "retention"))
+        if specs.setdefault(spec.name, spec) != spec:
+            raise InvalidParameter("name", f"The bucket {spec.name!r} stands twice in the request, with different members. Nothing was made.")
+    return list(specs.values())

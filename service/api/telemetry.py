@@ -58,6 +58,6 @@ def _serve(parts: Parts, principal: Principal, buckets: tuple[str, ...], measure
 
     def produce() -> Produced:
         seen_buckets = buckets or tuple(one.name for one in parts.store.buckets() if principal.may_see(one.name))
-        return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form))
+        return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form, named=bool(buckets)))
 
     return parts.answers.serve(key, [EVERY_BUCKET], parts.limits.cache_telemetry_s, produce)
