@@ -226,3 +226,7 @@ class AddressRefused(FluxgateError):
 
 class ConfigurationError(FluxgateError):
     code = "configuration"
+
+
+OF_ONE_BUCKET = (InvalidParameter, StoreFailed)
+"""What a store raises for what is odd in one bucket: no reason to leave the others unread."""

@@ -14,7 +14,7 @@ from service.domain.access import Principal
 from service.domain.durations import format_duration
 from service.domain.schema import Bucket
 from service.domain.timerange import format_time
-from service.errors import StoreTimeout
+from service.errors import OF_ONE_BUCKET, StoreTimeout, UnknownBucket
 
 _LONGEST_S = 60.0
 
@@ -28,21 +28,29 @@ def listing(parts: Parts, principal: Principal, clock: Callable[[], float] = tim
 
 def _produced(parts: Parts, principal: Principal, clock: Callable[[], float]) -> Produced:
     until_s = clock() + _LONGEST_S
-    found = []
+    infos = []
     for bucket in parts.store.buckets():
         if clock() > until_s:
             raise StoreTimeout(f"The newest points of all buckets were not there within {_LONGEST_S:.0f} s. Use a key limited to fewer buckets.")
         if principal.may_see(bucket.name):
-            found.append(_info(parts, bucket))
-    body = BucketList(buckets=found).model_dump_json().encode()
+            infos.append(_info(parts, bucket))
+    body = BucketList(buckets=[info for info in infos if info is not None]).model_dump_json().encode()
     return Produced({"Content-Type": "application/json"}, iter([body]), lambda: None)
 
 
-def _info(parts: Parts, bucket: Bucket) -> BucketInfo:
-    newest = parts.store.last_point(bucket.name)
+def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:
+    """None: the bucket was deleted meanwhile."""
+    newest, note = None, None
+    try:
+        newest = parts.store.last_point(bucket.name)
+    except UnknownBucket:
+        return None
+    except OF_ONE_BUCKET as error:
+        note = error.message
     return BucketInfo(
         name=bucket.name,
         description=bucket.description,
         retention=format_duration(bucket.retention_ns) if bucket.retention_ns else None,
         last_point=None if newest is None else format_time(newest),
+        note=note,
     )

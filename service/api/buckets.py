@@ -1,5 +1,6 @@
 """Buckets: which there are, what they hold, making them, and reading one."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from service.cache.answers import Served
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
+from service.errors import InvalidParameter
 from service.frames.encoders import Format
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
@@ -64,7 +66,7 @@ async def create_buckets(
 ) -> CreatedBuckets:
     """Make one bucket or many, at most 1000. One that is there already is left alone and named under `existing`."""
     parts = parts_of(request)
-    specs = [_spec(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
+    specs = _specs(wanted if isinstance(wanted, list) else [wanted])
     for spec in specs:
         allow_bucket(principal, spec.name)
 
@@ -124,5 +126,11 @@ def cache_header(served: Served) -> str:
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
 
 
-def _spec(wanted: NewBucket) -> BucketSpec:
-    return BucketSpec(wanted.name, wanted.description, 0 if wanted.retention is None else parse_duration(wanted.retention, "retention"))
+def _specs(wanted: Iterable[NewBucket]) -> list[BucketSpec]:
+    """One for each name. Raises InvalidParameter for a name that is wrong, or stands twice with different members."""
+    specs: dict[str, BucketSpec] = {}
+    for one in wanted:
+        spec = BucketSpec(one.name, one.description, 0 if one.retention is None else parse_duration(one.retention, "retention"))
+        if specs.setdefault(spec.name, spec) != spec:
+            raise InvalidParameter("name", f"The bucket {spec.name!r} stands twice in the request, with different members. Nothing was made.")
+    return list(specs.values())

@@ -6,44 +6,66 @@ from dataclasses import dataclass
 
 import orjson
 import pyarrow as pa
+import structlog
 
 from service.api.deps import Parts
-from service.api.names import header_names
+from service.api.names import header_buckets, header_names
 from service.cache.flight import Produced
 from service.domain.telemetry import Newest, flat, fold, thingsboard
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
-from service.errors import StoreTimeout
+from service.errors import OF_ONE_BUCKET, FluxgateError, StoreTimeout, UnknownBucket
+from service.stores.protocol import Latest
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class LatestQuestion:
-    """`buckets`: to look in; `measurements`: only these, when any are given."""
+    """`buckets`: to look in; `named`: the caller named them, so all of them must be read. `measurements`: only these, when any are given."""
 
     buckets: tuple[str, ...]
     measurements: tuple[str, ...]
     lookback_ns: int
     form: str
+    named: bool = True
 
 
 def produce_latest(parts: Parts, question: LatestQuestion) -> Produced:
     now_ns = parts.clock_ns()
     span = TimeRange(max(now_ns - question.lookback_ns, EARLIEST_NS), now_ns)
-    rows: list[Newest] = []
-    known: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
-    word, measurements = ("", question.measurements) if question.measurements else (parts.limits.telemetry_word, None)
-    begun_s = time.monotonic()
-    for bucket in question.buckets:
-        if time.monotonic() - begun_s > parts.limits.read_timeout_s:
-            raise StoreTimeout("Looking for the latest values took longer than READ_TIMEOUT_S. Name fewer buckets, or raise it.")
-        latest = parts.store.latest(bucket, span, word, measurements)
-        rows += [row for frame in latest.frames for row in _newest(bucket, frame)]
-        known |= {(bucket, name): fields for name, fields in latest.fields.items()}
+    found, unread = _looked(parts, question, span)
+    rows = [row for bucket, latest in found for frame in latest.frames for row in _newest(bucket, frame)]
+    known = {(bucket, name): fields for bucket, latest in found for name, fields in latest.fields.items()}
     parts.metrics.upstream_rows.inc(len(rows))
     body, text = _printed(parts, question, rows, known, now_ns)
     headers = {"Content-Type": "application/json", "X-Fluxgate-Store": parts.store.name}
     if text:
         headers["X-Fluxgate-Text-Fields"] = text
+    if unread:
+        headers["X-Fluxgate-Unread-Buckets"] = header_buckets(unread)
     return Produced(headers, iter([body]), lambda: None)
+
+
+def _looked(parts: Parts, question: LatestQuestion, span: TimeRange) -> tuple[list[tuple[str, Latest]], list[str]]:
+    """What each bucket holds, and the buckets that cannot be read. Raises when the caller named one of those, or none can be read."""
+    found: list[tuple[str, Latest]] = []
+    unread: dict[str, FluxgateError] = {}
+    word, measurements = ("", question.measurements) if question.measurements else (parts.limits.telemetry_word, None)
+    begun_s = time.monotonic()
+    for bucket in question.buckets:
+        if time.monotonic() - begun_s > parts.limits.read_timeout_s:
+            raise StoreTimeout("Looking for the latest values took longer than READ_TIMEOUT_S. Name fewer buckets, or raise it.")
+        try:
+            found.append((bucket, parts.store.latest(bucket, span, word, measurements)))
+        except UnknownBucket:
+            if question.named:
+                raise  # else it was deleted since the buckets were listed
+        except OF_ONE_BUCKET as error:
+            unread[bucket] = error
+            _log.warning("telemetry without a bucket", bucket=bucket, code=error.code, detail=error.message)
+    if unread and (question.named or not found):
+        raise next(iter(unread.values()))
+    return found, sorted(unread)
 
 
 def _printed(

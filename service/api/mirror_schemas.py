@@ -17,8 +17,8 @@ class MirrorOrder(BaseModel):
     bucket: Annotated[str | None, Field(max_length=500, description="Only this bucket of the source.")] = None
     start: Annotated[str | None, Field(max_length=40, description="From this moment on, RFC 3339, with `stop`.")] = None
     stop: Annotated[str | None, Field(max_length=40, description="Before this moment, with `start`.")] = None
-    dry_run: Annotated[bool, Field(description="Say what would be copied and removed, and change nothing.")] = False
-    again: Annotated[bool, Field(description="Also try what the target refused before.")] = False
+    dry_run: Annotated[bool, Field(strict=True, description="Say what would be copied and removed, and change nothing.")] = False
+    again: Annotated[bool, Field(strict=True, description="Also try what the target refused before.")] = False
 
 
 class OrderedJobs(BaseModel):

@@ -14,7 +14,15 @@ _LONGEST_HEADER = 4000
 
 def header_names(fields: Iterable[tuple[str, str]]) -> str:
     """`measurement.field` for each pair, percent-encoded, separated by commas; cut with `...` when too long for a header."""
-    text = ",".join(f"{quote(measurement, safe='')}.{quote(field, safe='')}" for measurement, field in fields)
+    return _cut(",".join(f"{quote(measurement, safe='')}.{quote(field, safe='')}" for measurement, field in fields))
+
+
+def header_buckets(names: Iterable[str]) -> str:
+    """Names of buckets, printed likewise."""
+    return _cut(",".join(quote(name, safe="") for name in names))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_HEADER else text[:_LONGEST_HEADER].rpartition(",")[0] + ",..."
 
 

@@ -23,19 +23,20 @@ class CreatedBuckets(BaseModel):
 
 
 class BucketInfo(BaseModel):
-    """A bucket. `retention` null: everything is kept. `last_point` null: empty."""
+    """A bucket. `retention` null: everything is kept. `last_point` null: empty, or not to be found, and then `note` says why."""
 
     name: str
     description: str
     retention: str | None
     last_point: str | None
+    note: str | None = None
 
 
 class BucketList(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "buckets": [{"name": "Weather", "description": "", "retention": "30d", "last_point": "2026-01-31T12:00:00Z"}],
+                "buckets": [{"name": "Weather", "description": "", "retention": "30d", "last_point": "2026-01-31T12:00:00Z", "note": None}],
             }
         }
     )

@@ -69,7 +69,7 @@ def _serve(
         seen_buckets = buckets or tuple(one.name for one in parts.store.buckets() if principal.may_see(one.name))
         give_back = parts.slots.take()
         try:
-            return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form))
+            return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form, named=bool(buckets)))
         finally:
             give_back()
 

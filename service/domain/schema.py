@@ -1,7 +1,13 @@
 """What a bucket is and what it holds: measurements, fields with their types, tag keys."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from service.errors import InvalidParameter
+
+LONGEST_BUCKET_NAME = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class FieldType(StrEnum):
@@ -34,11 +40,24 @@ class Bucket:
 
 @dataclass(frozen=True)
 class BucketSpec:
-    """A bucket to be created. `retention_ns` 0 keeps everything."""
+    """A bucket to be created. `retention_ns` 0 keeps everything.
+
+    Its name is one that InfluxDB takes (facts, 1.7), that InfluxQL finds again (facts, 11), and that stands in a URL.
+
+    Raises:
+        InvalidParameter: another name, or a description that is no Unicode text.
+    """
 
     name: str
     description: str = ""
     retention_ns: int = 0
+
+    def __post_init__(self) -> None:
+        reason = wrong_name(self.name)
+        if reason:
+            raise InvalidParameter("name", f"No bucket can be named {self.name[:100]!r}: {reason}. Nothing was made; take another name.")
+        if not _is_text(self.description):
+            raise InvalidParameter("description", f"The description of the bucket {self.name[:100]!r} is no Unicode text. Nothing was made.")
 
 
 @dataclass(frozen=True)
@@ -52,3 +71,35 @@ class MeasurementSchema:
     name: str
     tags: tuple[str, ...]
     fields: dict[str, tuple[FieldType, ...]] = field(default_factory=dict)
+
+
+def wrong_name(name: str) -> str | None:
+    """Why no bucket can be made under `name`; None: one can."""
+    if not name:
+        return "a name has at least one character"
+    if len(name) > LONGEST_BUCKET_NAME:
+        return f"a name has at most {LONGEST_BUCKET_NAME} characters, and this one has {len(name)}"
+    if not _is_text(name):
+        return "it is no Unicode text"
+    if _CONTROL.search(name):
+        return "it holds a control character, such as a tab, a line end or NUL"
+    if name.startswith("_") or '"' in name:
+        return "InfluxDB takes no name that begins with an underscore or holds a double quote"
+    return _wrong_part(name)
+
+
+def _wrong_part(name: str) -> str | None:
+    first, *rest = name.split("/")
+    if {"", ".", ".."} & {first, *rest}:
+        return "what stands before, between and after slashes cannot be empty, . or .., which programs on the way drop from a URL"
+    if rest == ["autogen"]:
+        return f"InfluxQL would read the bucket {first!r} for it"
+    return None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -127,8 +127,11 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
 
     Under a numeric function, text and boolean fields are left out and listed as skipped; one that
     `selection.fields` names is answered with `last` instead. A measurement without a field to read
-    or without a filtered tag key is left out.
+    or without a filtered tag key is left out. No series has an empty tag value, so a filter that accepts
+    nothing else leaves everything out.
     """
+    if not all(any(values) for _, values in selection.tags):
+        return ReadPlan(())
     wanted_tags = {key for key, _ in selection.tags}
     measurements, skipped = [], []
     for measurement in sorted(schema, key=lambda one: one.name):

@@ -20,8 +20,8 @@ class Coordinates(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    latitude: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)
-    longitude: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
+    latitude: float | None = Field(None, ge=-90, le=90, strict=True, allow_inf_nan=False)
+    longitude: float | None = Field(None, ge=-180, le=180, strict=True, allow_inf_nan=False)
 
 
 SECTIONS: Mapping[str, type[BaseModel]] = {"coordinates": Coordinates}

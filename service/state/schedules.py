@@ -37,8 +37,8 @@ class ScheduleText(BaseModel):
     zone: str = "UTC"
     every: str | None = None
     missed: Missed = Missed.RUN_ONCE
-    enabled: bool = True
-    at_start: bool = False
+    enabled: bool = Field(True, strict=True)
+    at_start: bool = Field(False, strict=True)
 
     def named(self, name: str) -> Schedule:
         """Raises InvalidParameter."""

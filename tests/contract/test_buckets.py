@@ -38,11 +38,22 @@ def test_an_existing_bucket_is_left_alone(store: Store) -> None:
     assert (store.bucket(name).description, store.bucket(name).retention_ns) == ("first", 30 * DAYS)
 
 
-@pytest.mark.parametrize("name", ["", "_private", 'with "quotes"'])
+@pytest.mark.parametrize("name", ["", "_private", 'with "quotes"', "a\0b", "a\rb", "a\nb", "/lead", "tr/", ".", "..", "db/autogen", "x" * 1001])
 def test_a_name_that_cannot_be_taken_is_refused(store: Store, name: str) -> None:
     with pytest.raises(InvalidParameter):
         store.create_bucket(BucketSpec(name))
     assert name not in [one.name for one in store.buckets()]
+
+
+@pytest.mark.parametrize(
+    "name", [" a", "a ", "-", "...", ".a", "a/.b", "a/b/autogen", "0123456789abcdef", "%00", "%2F", "\u200b", "\ufeffa", "a" * 900]
+)
+def test_an_odd_name_that_can_be_taken_is_found_again(store: Store, name: str) -> None:
+    store.create_bucket(BucketSpec(name))
+    assert store.bucket(name).name == name
+    store_all(store, name, f"m f=1 {NOON}\n")
+    assert store.last_point(name) == NOON
+    assert read(store, name, DAY) == [row("m", {}, "f", NOON, 1.0)]
 
 
 @pytest.mark.parametrize("retention_ns", [-1, 1, parse_duration("59m", "retention")])

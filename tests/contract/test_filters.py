@@ -35,6 +35,10 @@ WHOLE_DAY = Windows(parse_duration("1d", "every"), Fn.SUM)
         ({"tags": (("host", ("c",)), ("room", ("x",)))}, []),
         ({"tags": (("nothing", ("a",)),)}, []),
         ({"tags": (("host", ("A",)),)}, []),
+        ({"tags": (("host", ("",)),)}, []),
+        ({"tags": (("host", ("", "a")),)}, [1, 5, 10]),
+        ({"tags": (("host", ("",)), ("room", ("x",)))}, []),
+        ({"tags": (("rack", ("", "r")),)}, [6]),
         ({"measurements": ("cpu",), "fields": ("load",), "tags": (("room", ("x", "y")),)}, [1, 2, 3]),
         ({"measurements": ("disk",), "fields": ("load",)}, []),
     ],
@@ -65,3 +69,24 @@ def test_a_hostile_field_or_measurement_filter_matches_nothing_else(store: Store
         assert read(store, bucket, DAY, windows, fields=(name,)) == []
         assert read(store, bucket, DAY, windows, measurements=(name,)) == []
         assert read(store, bucket, DAY, windows, tags=((name, ("x",)),)) == []
+
+
+@pytest.mark.parametrize("windows", [None, WHOLE_DAY], ids=["raw", "sum"])
+@pytest.mark.parametrize(
+    "key", ["@", "a@b", "@x", "$", "a$b", "${k}", "Time", "TIME", "name", "r", "and", "time stamp", "value", "k'k", 'k"k', "k\\k", "ä🌡"]
+)
+def test_an_odd_tag_key_filters_and_stands_beside_its_value(store: Store, bucket: str, windows: Windows | None, key: str) -> None:
+    """Flux finds nothing under a key with `@` or the key `$`; InfluxQL takes every `Time` for the time."""
+    store_all(
+        store,
+        bucket,
+        f"m,{key.replace(' ', chr(92) + ' ')}=v,host=a f=1 {NOON}\nm,host=a f=2 {NOON}\nm,{key.replace(' ', chr(92) + ' ')}=w f=3 {NOON}\n",
+    )
+    stamp = NOON if windows is None else DAY.stop_ns
+    one, other = row("m", {key: "v", "host": "a"}, "f", stamp, 1.0), row("m", {key: "w"}, "f", stamp, 3.0)
+    assert read(store, bucket, DAY, windows, tags=((key, ("v",)),)) == [one]
+    assert read(store, bucket, DAY, windows, tags=((key, ("v", "w", "")),)) == sorted([one, other])
+    assert read(store, bucket, DAY, windows, tags=((key, ("v", "w")), ("host", ("a",)))) == [one]
+    assert read(store, bucket, DAY, windows, tags=((key, ("x",)),)) == []
+    assert read(store, bucket, DAY, windows, tags=((key, ("",)),), complete_rows=True) == []
+    assert read(store, bucket, DAY, windows) == sorted([one, other, row("m", {"host": "a"}, "f", stamp, 2.0)])

@@ -95,7 +95,7 @@ def test_a_bucket_that_influxql_cannot_find_has_a_last_point_and_says_why_it_is_
     influx.write(bucket, f'm,host=a f=1 {NOON}\nm,host=b f="x" {NOON - parse_duration("8w", "h")}\nn t=true {NOON + 7}\nn s="x" {NOON + 5}\n')
     assert store.last_point(bucket) == NOON + 7
     assert store.first_point(bucket) == NOON - parse_duration("8w", "h")
-    with pytest.raises(InvalidParameter, match="begins with a slash"):
+    with pytest.raises(InvalidParameter, match="begins or ends with a slash"):
         read(store, bucket, DAY)
 
 

@@ -19,10 +19,11 @@ from service.stores.protocol import Store
 
 @dataclass(frozen=True)
 class Pairs:
-    """Those to be looked at, and those whose bucket the target lacks and nobody made."""
+    """Those to be looked at, those whose bucket the target lacks and nobody made, and those whose bucket cannot be made there, with the reason."""
 
     there: list[BucketPair]
     lacking: list[BucketPair]
+    refused: Mapping[BucketPair, InvalidParameter]
 
 
 class BucketPairs:
@@ -44,16 +45,19 @@ class BucketPairs:
         wanted = [pair for pair in pairs if bucket is None or pair.source == bucket]
         if bucket is not None and not wanted:
             raise InvalidParameter("bucket", f"The source ({mirror.source}) has no bucket {bucket!r} that {mirror.name!r} copies.")
-        present = {one.name for one in of_target}
+        present, refused = {one.name for one in of_target}, {}
         for pair in wanted:
             if pair.source not in there:
                 raise _lacks(mirror, pair.source, there)
             if pair.target not in present and not looks:
                 spec = there[pair.source]
-                with told_by("target", mirror.target):
-                    target.create_bucket(BucketSpec(pair.target, spec.description, spec.retention_ns))
+                try:
+                    with told_by("target", mirror.target):
+                        target.create_bucket(BucketSpec(pair.target, spec.description, spec.retention_ns))
+                except InvalidParameter as reason:
+                    refused[pair] = reason
         lacking = [pair for pair in wanted if looks and pair.target not in present]
-        return Pairs([pair for pair in wanted if pair not in lacking], lacking)
+        return Pairs([pair for pair in wanted if pair not in lacking and pair not in refused], lacking, refused)
 
     def _refuse_overlaps(self, mirror: Mirror, pairs: list[BucketPair]) -> None:
         targets = {pair.target for pair in pairs}

@@ -100,14 +100,14 @@ class MirrorText(BaseModel):
     full_count: str = "1d"
     full_rescan: str = "30d"
     budget: str | None = None
-    follow_deletes: bool = False
+    follow_deletes: bool = Field(False, strict=True)
     on_conflict: OnConflict = OnConflict.FAIL
-    log_in_target: bool = False
+    log_in_target: bool = Field(False, strict=True)
     schedule: str | None = "0 * * * *"
     zone: str = "UTC"
     refresh: str | None = None
-    at_start: bool = True
-    enabled: bool = True
+    at_start: bool = Field(True, strict=True)
+    enabled: bool = Field(True, strict=True)
 
     def named(self, name: str, own: Endpoint, rules: EndpointRules = DEFAULT_RULES) -> Mirror:
         """`rules`: what its sides may name. Raises InvalidParameter with the member that is wrong."""

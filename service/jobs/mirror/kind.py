@@ -137,7 +137,9 @@ class MirrorKind:
         work = Work(_span(parameters), bool(parameters.get("dry_run")), bool(parameters.get("again")))
         letters = DeadLetters(self._directory, mirror.name)
         reports: dict[BucketPair, PairReport] = {}
-        wrong: list[FluxgateError] = []
+        wrong: list[FluxgateError] = [*pairs.refused.values()]
+        for pair, reason in pairs.refused.items():
+            links.tell("error", f"{pair}: {reason.message} A mirror can name another target for it.")
         for pair in pairs.there:
             try:
                 reports[pair] = self._one(mirror, pair, work, source, target, letters, links, sum(one.compared for one in reports.values()))

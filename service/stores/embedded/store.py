@@ -246,15 +246,7 @@ def _shard_range(shard: int, shard_ns: int) -> TimeRange:
 
 
 def _check(spec: BucketSpec) -> None:
-    """InfluxDB's rules (facts 1.7)."""
-    if not spec.name:
-        raise InvalidParameter("name", "A bucket needs a name.")
-    if spec.name.startswith("_") or '"' in spec.name:
-        raise InvalidParameter("name", f"A bucket cannot be named {spec.name!r}: names do not begin with an underscore and hold no double quote.")
-    try:
-        (spec.name + spec.description).encode()
-    except UnicodeEncodeError as broken:
-        raise InvalidParameter("name", f"Name and description of {spec.name!r} must be Unicode text: {broken.reason}.") from None
+    """InfluxDB's rule for retentions (facts 1.7)."""
     if spec.retention_ns and not _HOUR_NS <= spec.retention_ns <= LATEST_NS:
         raise InvalidParameter(
             "retention", f"The retention of {spec.name!r} must be at least 1h and at most 292 years, or absent to keep everything."

@@ -13,7 +13,7 @@ from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, subtract
 from service.domain.windows import Grid, grids
 from service.frames.frame import Block
 from service.stores.influx import flux
-from service.stores.influx.annotated import rows_of
+from service.stores.influx.annotated import LineEndLost, rows_of
 from service.stores.influx.gathered import GatheredWindows
 from service.stores.influx.labels import frames_of
 from service.stores.influx.raw import RawReader, ask_flux
@@ -72,9 +72,25 @@ class WindowReader:
         for fn in Fn:
             plain = [field for field in measurement.fields if field.fn is fn and not self._needs_gathering(measurement, field)]
             for start in range(0, len(plain), _MOST_FIELDS):
-                yield from self._by_flux(measurement, plain[start : start + _MOST_FIELDS], fn, grid)
+                yield from self._plainly(measurement, plain[start : start + _MOST_FIELDS], fn, grid)
         for field in measurement.fields:
             if self._needs_gathering(measurement, field):
+                yield from self._by_hand(measurement, field, grid)
+
+    def _plainly(self, measurement: MeasurementPlan, fields: list[FieldPlan], fn: Fn, grid: Grid) -> Iterator[Block]:
+        """By Flux, or by hand when its answer shows at its beginning that a tag holds a line end, which it does not carry.
+
+        Raises LineEndLost when that shows later.
+        """
+        begun = False
+        try:
+            for block in self._by_flux(measurement, fields, fn, grid):
+                begun = True
+                yield block
+        except LineEndLost:
+            if begun:
+                raise
+            for field in fields:
                 yield from self._by_hand(measurement, field, grid)
 
     def _by_flux(self, measurement: MeasurementPlan, fields: list[FieldPlan], fn: Fn, grid: Grid) -> Iterator[Block]:
@@ -102,7 +118,8 @@ class WindowReader:
         """Flux can do one type that is no text; a field of several, also when some are left out, would stop it. So would some names."""
         several = len(field.types) > 1 or (measurement.name, field.name) in self._left_out
         text = field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT
-        return several or text or not flux.can_carry(measurement.name, field.name, measurement.tags)
+        sayable = all(flux.can_filter(key) for key, _ in self._selection.tags)
+        return several or text or not sayable or not flux.can_carry(measurement.name, field.name, measurement.tags)
 
 
 def whole_windows(grid: Grid) -> Grid | None:

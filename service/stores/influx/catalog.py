@@ -78,8 +78,6 @@ class Catalog:
             return _bucket(found)
 
     def create(self, spec: BucketSpec) -> bool:
-        if not spec.name:
-            raise InvalidParameter("name", "A bucket needs a name.")
         seconds, rest = divmod(spec.retention_ns, SECOND_NS)
         if rest or spec.retention_ns < 0 or 0 < seconds < _HOUR_S:
             raise InvalidParameter("retention", "InfluxDB keeps data for 1h or longer, in whole seconds; 0 keeps everything.")

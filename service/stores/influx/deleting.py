@@ -110,20 +110,15 @@ def _check_neighbours(catalog: Catalog, bucket: str, series: Series) -> None:
     origin = influxql.source(bucket, series.measurement)
     odd = catalog.tag_sets(bucket, influxql.one_point_each(origin, _perhaps_odd(keys)))
     if odd:
-        shared = [(key, (value,)) for key, value in series.tags[:-1] if _can_filter(key)]
+        shared = [(key, (value,)) for key, value in series.tags[:-1] if influxql.can_filter(key)]
         near = catalog.tag_sets(bucket, influxql.one_point_each(origin, influxql.where(EVER, shared)))
         _check_order(series, odd, near)
 
 
 def _perhaps_odd(keys: Iterable[str]) -> str:
     """A condition that all series fit whose values could stand out of order."""
-    can_say = all(_can_filter(key) for key in keys)
+    can_say = all(influxql.can_filter(key) for key in keys)
     return influxql.any_tag_like(keys, f"/{_BEFORE_KEY_END}/") if can_say else influxql.where(EVER)
-
-
-def _can_filter(key: str) -> bool:
-    """InfluxQL takes a tag that is named like time, in whatever case, for the time."""
-    return key.lower() != "time" and "\r" not in key
 
 
 def _check_measurements(schema: list[MeasurementSchema], series: Series) -> None:

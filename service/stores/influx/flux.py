@@ -37,6 +37,11 @@ def can_carry(measurement: str, field: str, tags: Iterable[str]) -> bool:
     return not _OWN_COLUMNS.intersection(tags) and not any("\r" in name or "\n" in name for name in (measurement, field, *tags))
 
 
+def can_filter(key: str) -> bool:
+    """Whether a filter on the tag `key` finds its series: storage loses its way in keys with `@`, and takes `$` for the value (2.9.1)."""
+    return "@" not in key and key != "$"
+
+
 def source(bucket: str, span: TimeRange) -> str:
     return f"from(bucket: {string(bucket)})\n  |> range(start: {instant(span.start_ns)}, stop: {instant(span.stop_ns)})"
 

@@ -1,10 +1,11 @@
 """InfluxQL text, built from names that may hold anything. Pure; the only place that quotes for InfluxQL.
 
-The scanner knows four escapes (backslash before n, backslash and both quotes) and reads a carriage return as a
-line feed (influxql v1.3.0 scanner.go): a name that holds one is said by a regular expression that matches it alone,
-and refused where InfluxQL takes none.
+The scanner knows four escapes (backslash before n, backslash and both quotes), reads a carriage return as a
+line feed and ends at NUL (influxql v1.3.0 scanner.go): a name that holds one of these is said by a regular expression
+that matches it alone, and refused where InfluxQL takes none.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from service.domain.schema import FieldType
@@ -14,6 +15,17 @@ from service.errors import InvalidParameter
 Tags = Sequence[tuple[str, tuple[str, ...]]]
 Fields = Iterable[tuple[str, tuple[FieldType, ...]]]
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n"})
+_UNSAYABLE = re.compile(r"[\r\0]")
+
+
+def can_say(name: str) -> bool:
+    """Whether a quoted identifier or a string literal can hold `name`."""
+    return _UNSAYABLE.search(name) is None
+
+
+def can_filter(key: str) -> bool:
+    """Whether a condition can name the tag `key`: one that is named like time, in whatever case, is taken for the time (2.9.1)."""
+    return key.lower() != "time" and can_say(key)
 
 
 def identifier(name: str) -> str:
@@ -27,8 +39,8 @@ def string(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    if "\r" in text:
-        raise InvalidParameter("name", f"{text!r} holds a carriage return, which InfluxQL cannot say here. Leave that name out of the question.")
+    if not can_say(text):
+        raise InvalidParameter("name", f"{text!r} holds a NUL or a carriage return, which InfluxQL cannot say here. Rename it, or leave it out.")
     return text.translate(_ESCAPES)
 
 
@@ -40,34 +52,43 @@ def only(name: str) -> str:
 
 def field(name: str, kind: str = "field") -> str:
     """A field in a list of columns; `kind` may name one of its types."""
-    return only(name) if "\r" in name else f"{identifier(name)}::{kind}"
+    return f"{identifier(name)}::{kind}" if can_say(name) else only(name)
 
 
 def database(bucket: str) -> dict[str, str]:
-    """The database and retention policy by which `/query` finds a bucket (influxdb dbrp/service.go parseDBRP)."""
+    """The database and retention policy by which `/query` finds a bucket (influxdb dbrp/service.go parseDBRP).
+
+    Raises:
+        InvalidParameter: no query finds it. Beside `x`, an empty policy would even lead from `x/` to `x` (seen on 2.9.1).
+    """
     name, cut, policy = bucket.partition("/")
-    if not name:
-        raise InvalidParameter("bucket", f"The bucket {bucket!r} begins with a slash: InfluxDB cannot find it by InfluxQL. Rename it.")
+    if not name or (cut and not policy):
+        raise InvalidParameter("bucket", f"The bucket {bucket!r} begins or ends with a slash: InfluxDB cannot find it by InfluxQL. Rename it.")
+    if not can_say(bucket):
+        raise InvalidParameter("bucket", f"The name of the bucket {bucket!r} holds a NUL or a carriage return, which InfluxQL cannot say. Rename it.")
     return {"db": name, "rp": policy if cut else "autogen"}
 
 
 def where(span: TimeRange, tags: Tags = ()) -> str:
-    """The condition for a half-open range and filtered tags; values of one key mean "or"."""
+    """The condition for a half-open range and filtered tags; values of one key mean "or".
+
+    An empty value is left out: InfluxQL would take it for "without the tag", and no tag has it.
+    """
     conditions = [f"time >= {span.start_ns}", f"time <= {span.stop_ns - 1}"]
     for key, values in tags:
-        alternatives = " OR ".join(f"{identifier(key)}::tag {_equals(value)}" for value in values)
+        alternatives = " OR ".join(f"{identifier(key)}::tag {_equals(value)}" for value in values if value)
         conditions.append(f"({alternatives})")
     return " AND ".join(conditions)
 
 
 def _equals(value: str) -> str:
-    return f"=~ {only(value)}" if "\r" in value else f"= {string(value)}"
+    return f"= {string(value)}" if can_say(value) else f"=~ {only(value)}"
 
 
 def source(bucket: str, measurement: str | None = None) -> str:
     """A measurement with its database and policy, which some statements need in full; None: all measurements."""
     found = database(bucket)
-    named = "/.*/" if measurement is None else only(measurement) if "\r" in measurement else identifier(measurement)
+    named = "/.*/" if measurement is None else identifier(measurement) if can_say(measurement) else only(measurement)
     return f"{identifier(found['db'])}.{identifier(found['rp'])}.{named}"
 
 

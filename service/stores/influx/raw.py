@@ -8,6 +8,9 @@ import json
 import math
 from collections.abc import Iterator
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from service.domain.durations import parse_duration
 from service.domain.schema import Bucket, FieldType
 from service.domain.selection import MeasurementPlan, Selection
@@ -33,6 +36,9 @@ class RawReader:
         self._transport = transport
         self._bucket = bucket
         self._selection = selection
+        self._asked = tuple(one for one in selection.tags if influxql.can_filter(one[0]))
+        self._held = tuple(one for one in selection.tags if not influxql.can_filter(one[0]))
+        """Filters that InfluxQL cannot say: held against the rows."""
         self._call = call
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
@@ -45,7 +51,8 @@ class RawReader:
             piece, found = next(slices(rest, step_ns)), False
             for block in self._by_msgpack(measurement, piece) if exact else self._by_csv(measurement, piece):
                 found = True
-                yield block
+                if fitting := _fitting(block, self._held):
+                    yield fitting
             rest = TimeRange(piece.stop_ns, rest.stop_ns) if piece.stop_ns < rest.stop_ns else None
             if rest is not None and not found:
                 rest = self._from_first_point(measurement, rest, step_ns)
@@ -77,7 +84,7 @@ class RawReader:
 
     def _ask(self, measurement: MeasurementPlan, keys: tuple[str, ...], span: TimeRange, accept: str) -> Reply:
         origin = influxql.source(self._bucket.name, measurement.name)
-        query = influxql.select_points(origin, [field.name for field in measurement.fields], keys, span, self._selection.tags)
+        query = influxql.select_points(origin, [field.name for field in measurement.fields], keys, span, self._asked)
         return self._query(f"{query}; {influxql.show_fields(origin)}", accept)
 
     def _query(self, query: str, accept: str) -> Reply:
@@ -105,7 +112,7 @@ class RawReader:
     def _edge(self, measurement: MeasurementPlan, span: TimeRange, newest: bool) -> int | None:
         origin = influxql.source(self._bucket.name, measurement.name)
         fields = [(field.name, field.types) for field in measurement.fields]
-        return edge_time(self._query(influxql.edge_point(origin, fields, newest, span, self._selection.tags), "application/json").read())
+        return edge_time(self._query(influxql.edge_point(origin, fields, newest, span, self._asked), "application/json").read())
 
     def _type_in(self, measurement: str, field: str, span: TimeRange) -> FieldType:
         """The type of a field inside one shard group, which only Flux says. No name is asked back, so none can be lost on the way."""
@@ -119,10 +126,19 @@ class RawReader:
         return first_datatype(ask_flux(self._transport, query, self._call, self._bucket.name).chunks())
 
 
+def _fitting(block: Block, filters: influxql.Tags) -> Block:
+    """The rows of `block` whose tags have one of the accepted values of every filter."""
+    for key, values in filters:
+        wanted = pa.array([value for value in values if value], pa.string())
+        frames = (frame.filter(pc.is_in(frame.column(key).cast(pa.string()), wanted)) for frame in block)
+        block = tuple(frame for frame in frames if frame.num_rows)
+    return block
+
+
 def _needs_msgpack(measurement: MeasurementPlan) -> bool:
     """Text, and names that no column of InfluxQL's can be asked by."""
     names = (*(field.name for field in measurement.fields), *measurement.tags)
-    return any(FieldType.STRING in field.types for field in measurement.fields) or any("\r" in name for name in names)
+    return any(FieldType.STRING in field.types for field in measurement.fields) or not all(map(influxql.can_say, names))
 
 
 def _slice_ns(bucket: Bucket, mixed: bool) -> int:

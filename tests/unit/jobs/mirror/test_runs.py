@@ -290,6 +290,14 @@ class TestBuckets:
         with pytest.raises(InvalidParameter, match="has no bucket 'V' that 'm' copies"):
             stage.run(bucket="V")
 
+    def test_a_bucket_that_cannot_be_made_on_the_target_keeps_no_other_from_being_copied(self, stage: Stage) -> None:
+        """A source may hold buckets that were made past the gateway, under names that cannot be read through it."""
+        store_all(stage.a, "W", "m v=1i 1")
+        stage.configure(buckets=[{"source": "W", "target": "/lead"}, "W"])
+        with pytest.raises(InvalidParameter, match="No bucket can be named '/lead'"):
+            stage.run()
+        assert equal(stage, "W", "W")
+
     def test_two_mirrors_on_one_bucket_are_refused(self, stage: Stage) -> None:
         stage.section["n"] = {"source": side(A), "target": side(B), "buckets": ["W"]}
         with pytest.raises(InvalidParameter, match="both write the bucket 'W'"):

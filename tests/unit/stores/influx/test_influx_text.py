@@ -56,15 +56,27 @@ def test_any_text_is_one_flux_literal(name: str) -> None:
     assert scanned_flux(flux.string(name)) == name
 
 
-@given((NAMES | st.sampled_from(HOSTILE)).filter(lambda name: "\r" not in name))
+@given((NAMES | st.sampled_from(HOSTILE)).filter(influxql.can_say))
 def test_any_text_is_one_influxql_name_and_string(name: str) -> None:
     assert scanned_influxql(influxql.identifier(name)) == name
     assert scanned_influxql(influxql.string(name)) == name
 
 
-def test_a_carriage_return_cannot_be_said_in_influxql_and_is_refused() -> None:
-    with pytest.raises(InvalidParameter, match="carriage return"):
-        influxql.identifier("a\rb")
+@pytest.mark.parametrize("name", ["a\rb", "a\0b", "\0"])
+def test_a_nul_or_carriage_return_cannot_be_said_in_influxql_and_is_refused(name: str) -> None:
+    assert not influxql.can_say(name)
+    with pytest.raises(InvalidParameter, match="a NUL or a carriage return"):
+        influxql.identifier(name)
+
+
+def test_a_regular_expression_says_what_a_quoted_name_cannot() -> None:
+    assert influxql.source("b", "m\0x") == '"b"."autogen"./^m\\x{0}x$/'
+    assert influxql.where(SPAN, [("k", ("a\0", "", "b"))]).endswith("""("k"::tag =~ /^a\\x{0}$/ OR "k"::tag = 'b')""")
+
+
+@pytest.mark.parametrize(("key", "by_influxql", "by_flux"), [("a@b", True, False), ("$", True, False), ("$a", True, True), ("Time", False, True)])
+def test_keys_that_a_filter_of_either_dialect_loses(key: str, by_influxql: bool, by_flux: bool) -> None:
+    assert (influxql.can_filter(key), flux.can_filter(key)) == (by_influxql, by_flux)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +85,16 @@ def test_a_carriage_return_cannot_be_said_in_influxql_and_is_refused() -> None:
         ("plain", {"db": "plain", "rp": "autogen"}),
         ("a/b", {"db": "a", "rp": "b"}),
         ("a/b/c", {"db": "a", "rp": "b/c"}),
-        ("a/", {"db": "a", "rp": ""}),
     ],
 )
 def test_a_bucket_is_found_as_influxdb_maps_its_name(bucket: str, found: dict[str, str]) -> None:
     assert influxql.database(bucket) == found
 
 
-def test_a_bucket_that_begins_with_a_slash_is_refused() -> None:
+@pytest.mark.parametrize("bucket", ["/a", "a/", "/", "a\0b", "a/b\r"])
+def test_a_bucket_that_influxql_cannot_find_is_refused(bucket: str) -> None:
     with pytest.raises(InvalidParameter, match="Rename it"):
-        influxql.database("/a")
+        influxql.database(bucket)
 
 
 def test_the_text_of_a_raw_read() -> None:

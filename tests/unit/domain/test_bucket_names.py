@@ -1,0 +1,41 @@
+"""Names under which buckets can be made: what InfluxDB takes, InfluxQL finds again and a URL can hold."""
+
+import pytest
+
+from service.domain.schema import LONGEST_BUCKET_NAME, BucketSpec, wrong_name
+from service.errors import InvalidParameter
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "at least one character"),
+        ("x" * 1001, "at most 1000 characters, and this one has 1001"),
+        ("\ud800", "no Unicode text"),
+        *((f"a{control}b", "control character") for control in "\0\t\n\r\x1b\x7f\x85"),
+        ("_monitoring", "underscore"),
+        ('say "hi"', "double quote"),
+        *((name, "cannot be empty, . or ..") for name in (".", "..", "/", "/lead", "tr/", "a//b", "a/../b", "../a", "a/.", "./a")),
+        ("db/autogen", "InfluxQL would read the bucket 'db' for it"),
+    ],
+)
+def test_such_a_name_is_refused_with_its_reason_and_advice(name: str, reason: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        BucketSpec(name)
+    assert reason in refused.value.message
+    assert refused.value.message.endswith("Nothing was made; take another name.")
+    assert len(refused.value.message) < 400
+    refused.value.message.encode()
+
+
+@pytest.mark.parametrize(
+    "name", ["a", " ", "a b", "a/b", "a/b/c", "...", ".a", "a.", "autogen", "a/autogen/b", "a_b", "naïve 🔌", "x" * LONGEST_BUCKET_NAME, "a'b"]
+)
+def test_any_other_name_is_taken(name: str) -> None:
+    assert wrong_name(name) is None
+    assert BucketSpec(name).name == name
+
+
+def test_a_description_is_unicode_text() -> None:
+    with pytest.raises(InvalidParameter, match="description"):
+        BucketSpec("a", "\udcff")
