@@ -48,12 +48,16 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def waits_for_client(self) -> bool:
         """Nothing is under way here but the client's sending, so the connection may be ended for another."""
-        sends_body = self._begun and self.cycle is not None and not self.cycle.response_started
-        return self._gentle.is_lingering or ((self._is_idle or sends_body) and not self.pipeline)
+        return self._gentle.is_lingering or self._is_idle or self._takes_body
 
     @property
     def _is_idle(self) -> bool:
         return (self.cycle is None or self.cycle.response_complete) and not self.pipeline and not self.transport.is_closing()
+
+    @property
+    def _takes_body(self) -> bool:
+        """A body is on its way to the application, which has not answered yet."""
+        return self._begun and not self._in_head and not self.pipeline and not self.cycle.response_started
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._gentle = LingeringTransport(transport, self.loop, lambda: self._begun)
@@ -182,7 +186,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer and close; behind an answer that is under way just close; and say nothing to a connection that said nothing."""
         self._ignores = True
         self._disarm()
-        if not self._is_idle:
+        if not (self._is_idle or self._takes_body):
             if self.cycle is not None:
                 self.cycle.keep_alive = False
             return

@@ -105,3 +105,16 @@ def test_a_large_trailer_ends_the_connection(gateway: Gateway) -> None:
         answer = answer_to(gateway, trailer + START + b"\r\n")
     assert (status_of(answer) in (200, 431), answer.count(b"x-request-id: ") < 3) == (True, True), answer
     assert cost.rss_growth_mb < 20
+
+
+def test_a_malformed_piece_of_a_body_is_refused_at_once(gateway: Gateway) -> None:
+    sent = head("POST", "/buckets/b/points", "Transfer-Encoding: chunked") + b"5\r\nm f=1\r\nzz\r\n"
+    with connection(gateway, 10) as link:
+        send_all(link, [sent])
+        answer = received(link, 1)
+    assert (status_of(answer), b'"code":"malformed_request"' in answer) == (400, True)
+
+
+def test_half_a_head_behind_a_request_leaves_its_answer_alone(gateway: Gateway) -> None:
+    answer = answer_to(gateway, head("GET", "/buckets") + b"GET /buckets HTTP/1.1\r\nBad Header\r\n\r\n")
+    assert status_of(answer) == 200
