@@ -129,6 +129,14 @@ class Settings(BaseSettings):
         ge=0,
         description="How long a key that was found good is trusted while the state database does not answer, in seconds; so are coordinates.",
     )
+    max_connections: int = Field(512, gt=0, description="Connections at one time, in each worker; 32 more are answered on /health/ only.")
+    max_connections_per_address: int = Field(128, gt=0, description="Connections from one address, in each worker; not of TRUSTED_PROXIES.")
+    head_timeout_s: float = Field(10, gt=0, description="Longest time for the head of a request to arrive, in seconds.")
+    keep_alive_s: int = Field(5, gt=0, description="How long a connection without a request is kept, in seconds.")
+    max_request_line_bytes: int = Field(16_384, ge=1024, description="Longest path with its parameters, in bytes.")
+    max_header_bytes: int = Field(16_384, ge=1024, description="Largest header, in bytes.")
+    max_head_bytes: int = Field(65_536, ge=1024, description="Largest head of a request, in bytes.")
+    max_headers: int = Field(100, ge=10, description="Most headers of a request.")
     max_failed_tries: int = Field(20, gt=0, description="Wrong keys from one address in a minute before it is told to wait.")
     docs_enabled: bool = Field(True, description="Serve /docs, /redoc and /openapi.json.")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -7,8 +7,9 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 import uvicorn
@@ -20,6 +21,9 @@ from service.app import configure_logs
 from service.commands.connection import FIRST_KEY, is_loopback, kept_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, Unauthorized
+from service.server.bounds import ConnectionBounds
+from service.server.connections import Connections
+from service.server.protocol import BoundedProtocol
 from service.settings import Settings, load_settings
 from service.wiring import assemble, open_keys
 
@@ -49,6 +53,9 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        http=cast(type[BoundedProtocol], partial(BoundedProtocol, bounds=_connection_bounds(settings), register=Connections())),
+        ws="none",
+        timeout_keep_alive=settings.keep_alive_s,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -63,6 +70,19 @@ def serve(
         sock = config.bind_socket()
         _greet(host, port, key, demo)
         Multiprocess(config, sockets=[sock]).run()
+
+
+def _connection_bounds(settings: Settings) -> ConnectionBounds:
+    return ConnectionBounds(
+        request_line=settings.max_request_line_bytes,
+        header=settings.max_header_bytes,
+        head=settings.max_head_bytes,
+        headers=settings.max_headers,
+        head_timeout_s=settings.head_timeout_s,
+        connections=settings.max_connections,
+        connections_per_address=settings.max_connections_per_address,
+        trusted_proxies=settings.trusted_proxies,
+    )
 
 
 class _Announced(uvicorn.Server):

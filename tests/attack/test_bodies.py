@@ -179,3 +179,11 @@ def test_an_invited_body_is_taken_and_a_small_idle_one_costs_no_connection(gatew
         assert status_of(received(link, 1)) == 200
         link.sendall(head("GET", "/health/live", "Connection: close"))
         assert status_of(received(link)) == 200
+
+
+def test_a_client_that_sends_before_it_reads_still_gets_its_answer(gateway: Gateway) -> None:
+    """The connection ends only after the answer: a reset used to be able to overtake it."""
+    for size in (100_000, 3 * MB, 24 * MB):
+        with gateway.http() as http:
+            answer = http.post("/buckets/b/points", content=bytes(size), headers={"X-API-Key": "wrong"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), size

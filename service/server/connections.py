@@ -1,0 +1,66 @@
+"""The open connections of one worker: how many, from where, and which may be ended for another."""
+
+from collections import defaultdict
+from enum import Enum
+from typing import Protocol
+
+from service.server.bounds import RESERVED, ConnectionBounds
+
+
+class Connection(Protocol):
+    address: str
+    since: float
+    only_health: bool
+
+    @property
+    def waits_for_client(self) -> bool: ...
+    def give_way(self) -> None: ...
+
+
+class Room(Enum):
+    """What a new connection may ask."""
+
+    ALL = "all"
+    HEALTH = "health"
+    NONE = "none"
+
+
+class Connections:
+    """Of a worker that is full, the connection that has waited longest for its client gives way to a new one."""
+
+    def __init__(self) -> None:
+        self._by_address: dict[str, set[Connection]] = defaultdict(set)
+        self._all: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, new: Connection, bounds: ConnectionBounds) -> Room:
+        """Count `new` in, unless there is no room."""
+        near = set() if bounds.is_trusted(new.address) else self._by_address.get(new.address, set())
+        room = Room.ALL
+        for group, most in ((near, bounds.connections_per_address), (self._all, bounds.connections)):
+            if len(group) >= most and not self._one_gives_way(group):
+                reserved = sum(one.only_health for one in self._all)
+                room = Room.HEALTH if reserved < RESERVED else Room.NONE
+                break
+        if room is not Room.NONE:
+            self._all.add(new)
+            self._by_address[new.address].add(new)
+        return room
+
+    def discard(self, ended: Connection) -> None:
+        self._all.discard(ended)
+        near = self._by_address.get(ended.address, set())
+        near.discard(ended)
+        if not near:
+            self._by_address.pop(ended.address, None)
+
+    def _one_gives_way(self, group: set[Connection]) -> bool:
+        waiting = [one for one in group if one.waits_for_client]
+        if not waiting:
+            return False
+        oldest = min(waiting, key=lambda one: one.since)
+        oldest.give_way()
+        self.discard(oldest)
+        return True
