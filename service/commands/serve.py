@@ -15,11 +15,11 @@ import uvicorn
 from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
-from service.api.connections import SendDeadlineProtocol
 from service.app import configure_logs
 from service.commands.connection import FIRST_KEY, is_loopback, kept_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, Unauthorized
+from service.server.sending import SendDeadlineProtocol
 from service.settings import Settings, load_settings
 from service.wiring import assemble, open_keys
 
