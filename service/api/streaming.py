@@ -15,7 +15,6 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.connections import break_off
 from service.api.leaving import leave_in_thread, threads, watched
 from service.cache.answers import Served
 from service.cache.flight import Stalled
@@ -70,7 +69,7 @@ class AnswerResponse(Response):
             if isinstance(failure, FluxgateError):
                 _log.error("answer broken off", code=failure.code, detail=failure.message, upstream=failure.upstream)
             if isinstance(failure, Stalled):
-                break_off(scope)
+                _break_off(scope)
             raise BrokenOff from failure
         finally:
             if not self._at_hand:
@@ -107,6 +106,13 @@ class AnswerResponse(Response):
 
     async def _next(self) -> Chunk | None:
         return await anyio.to_thread.run_sync(next, self._chunks, None, limiter=threads())
+
+
+def _break_off(scope: Scope) -> None:
+    """Reset the connection of a request, by our server's extension (`service.server.sending`). Others drop it when the application raises."""
+    extension = scope.get("extensions", {}).get("fluxgate.break_off")
+    if extension is not None:
+        extension["act"]()
 
 
 class BrokenOff(Exception):

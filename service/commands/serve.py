@@ -1,7 +1,6 @@
 """`fluxgate serve`: the service itself, with what a newcomer needs printed once it can be reached."""
 
 import contextlib
-import functools
 import os
 import secrets
 import socket
@@ -16,7 +15,6 @@ import uvicorn
 from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
-from service.api.connections import SendDeadlineProtocol
 from service.app import configure_logs
 from service.commands.connection import FIRST_KEY, is_loopback, kept_key
 from service.domain.access import Scope
@@ -49,7 +47,6 @@ def serve(
     config = uvicorn.Config(
         "service.app:app_from_environment",
         factory=True,
-        http=functools.partial(SendDeadlineProtocol, send_timeout_s=settings.send_timeout_s),  # type: ignore[arg-type]
         host=host,
         port=port,
         workers=workers,
@@ -82,6 +79,7 @@ def _connection_bounds(settings: Settings) -> ConnectionBounds:
         connections=settings.max_connections,
         connections_per_address=settings.max_connections_per_address,
         trusted_proxies=settings.trusted_proxies,
+        send_timeout_s=settings.send_timeout_s,
     )
 
 

@@ -20,6 +20,7 @@ class ConnectionBounds:
     connections: int
     connections_per_address: int
     trusted_proxies: tuple[str, ...] = ()
+    send_timeout_s: float = 60.0
 
     def is_trusted(self, address: str) -> bool:
         """All clients of a proxy come from its address, so their number says nothing."""

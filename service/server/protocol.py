@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.server import refusals
@@ -17,12 +16,13 @@ from service.server.bounds import RESERVED_HEAD_TIMEOUT_S, ConnectionBounds
 from service.server.connections import Connections, Room
 from service.server.lingering import LingeringTransport
 from service.server.refusals import Refusal, as_bytes
+from service.server.sending import SendDeadlineProtocol
 
 _PIECE_BYTES = 16 * 1024
 _HEALTH = b"/health/"
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(SendDeadlineProtocol):
     """One connection. `partial(BoundedProtocol, bounds=…, register=…)` is uvicorn's `http`."""
 
     def __init__(  # uvicorn's own arguments, and ours by name
@@ -35,7 +35,7 @@ class BoundedProtocol(HttpToolsProtocol):
         bounds: ConnectionBounds,
         register: Connections,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state, _loop, send_timeout_s=bounds.send_timeout_s)
         self._bounds = bounds
         self._register = register
         self._refusal: Refusal | None = None

@@ -82,8 +82,11 @@ def test_two_clients_that_take_nothing_give_both_slots_back(
         time.sleep(1)
         assert http.get(READ.format(3, "csv")).status_code == 429
         assert seconds_until_a_read_is_answered(http, 15) < 15
+        deadline = time.monotonic() + 15
+        while "fluxgate_reads_running 0.0" not in http.get("/metrics").text:  # a client that began to take again would be waited for
+            assert time.monotonic() < deadline, "one slot did not come back"
+            time.sleep(0.1)
         assert [ended_without_an_end(link) for link in stalled] == [True, True]
-        assert "fluxgate_reads_running 0.0" in http.get("/metrics").text
     log = gateway.log.read_text()
     assert setting in log
 
@@ -120,7 +123,7 @@ def test_a_client_that_reads_slowly_but_steadily_gets_its_whole_answer(start_gat
     assert answer.endswith(b"0\r\n\r\n")
 
 
-def test_memory_after_nine_hundred_aborted_reads_is_where_it_was_after_three_hundred(start_gateway: Callable[..., Gateway]) -> None:
+def test_memory_after_four_hundred_aborted_reads_is_where_it_was_after_one_hundred(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway()
     filled(gateway)
     process = psutil.Process(gateway.process.pid)
@@ -133,7 +136,7 @@ def test_memory_after_nine_hundred_aborted_reads_is_where_it_was_after_three_hun
         time.sleep(3)
         return process.memory_info().rss / MB
 
-    after_300_mb = abort(300)
+    after_100_mb = abort(100)
     threads = process.num_threads()
-    assert abort(600) - after_300_mb < 60
+    assert abort(300) - after_100_mb < 60  # 160 when answers waited for the collector
     assert process.num_threads() <= threads + 5

@@ -10,13 +10,13 @@ import fcntl
 import socket
 import struct
 import termios
-from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_BREAK_OFF = "fluxgate.break_off"
+BREAK_OFF = "fluxgate.break_off"
+"""The ASGI extension by which a route resets its connection: `scope["extensions"][BREAK_OFF]["act"]()`."""
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing discards what the kernel still holds and sends a reset, which no client takes for an end."""
 _log = structlog.get_logger(__name__)
@@ -28,47 +28,47 @@ class SendDeadlineProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, send_timeout_s: float, **named: Any) -> None:  # noqa: ANN401  (uvicorn's, passed on)
         super().__init__(*arguments, **named)
         self._send_timeout_s = send_timeout_s
-        self._deadline: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {**(self.scope.get("extensions") or {}), _BREAK_OFF: {"act": self.break_off}}
+        self.scope["extensions"] = {**(self.scope.get("extensions") or {}), BREAK_OFF: {"act": self.break_off}}
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch()
+        self._watch_sending()
 
     def resume_writing(self) -> None:
-        self._unwatch()
+        self._unwatch_sending()
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
         """The last answer may still be on its way when the connection has been idle for long enough: closing waits for it, in vain perhaps."""
         super().timeout_keep_alive_handler()
-        if self._deadline is None:
-            self._watch()
+        if self._send_timer is None:
+            self._watch_sending()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
+        self._unwatch_sending()
         super().connection_lost(exc)
 
     def break_off(self) -> None:
         """Reset the connection: nothing that waits to be sent is sent."""
-        self._unwatch()
+        self._unwatch_sending()
         with contextlib.suppress(OSError, AttributeError):  # a socket that is gone already needs no option
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
-    def _watch(self) -> None:
-        self._unwatch()
+    def _watch_sending(self) -> None:
+        self._unwatch_sending()
         waiting_bytes = self._waiting_bytes()
         if waiting_bytes:
-            self._deadline = self.loop.call_later(self._send_timeout_s, self._look, waiting_bytes)
+            self._send_timer = self.loop.call_later(self._send_timeout_s, self._look_at_sending, waiting_bytes)
 
-    def _unwatch(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _unwatch_sending(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
 
     def _waiting_bytes(self) -> int:
         """What the client has not taken: here, and in the kernel, which takes more only once a third of its buffer is free."""
@@ -78,17 +78,10 @@ class SendDeadlineProtocol(HttpToolsProtocol):
             in_kernel = struct.unpack("i", answer)[0]
         return self.transport.get_write_buffer_size() + in_kernel
 
-    def _look(self, before_bytes: int) -> None:
+    def _look_at_sending(self, before_bytes: int) -> None:
         """A client that took something since has as long again; the whole answer has a deadline of its own."""
         if self._waiting_bytes() < before_bytes:
-            self._watch()
+            self._watch_sending()
             return
         _log.warning("connection broken off", reason="the client took nothing within SEND_TIMEOUT_S", waiting_bytes=before_bytes)
         self.break_off()
-
-
-def break_off(scope: MutableMapping[str, Any]) -> None:
-    """Reset the connection of a request. Servers without this extension drop it when the application raises."""
-    extension = (scope.get("extensions") or {}).get(_BREAK_OFF)
-    if extension is not None:
-        extension["act"]()
