@@ -93,7 +93,7 @@ def test_buckets_are_made_and_those_that_are_there_left_alone(http: httpx.Client
     wanted = [{"name": "Lab 1", "description": "Bench", "retention": "30d"}, {"name": "Power Consumption", "description": "other"}]
     assert http.post("/buckets", json=wanted).json() == {"created": ["Lab 1"], "existing": ["Power Consumption"]}
     found = {one["name"]: one for one in http.get("/buckets").json()["buckets"]}
-    assert found["Lab 1"] == {"name": "Lab 1", "description": "Bench", "retention": "30d", "last_point": None}
+    assert found["Lab 1"] == {"name": "Lab 1", "description": "Bench", "retention": "30d", "last_point": None, "note": None}
     assert found["Power Consumption"]["description"] == "two meters"
     assert found["Power Consumption"]["last_point"] == "2026-01-01T11:59:00Z"
 
