@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -17,6 +18,8 @@ from fastapi import FastAPI, Request, Response
 
 from service.api import jobs, problems
 from service.api.auth import FailedTries, requires
+from service.api.documents import document, request_body
+from service.api.door import Door
 from service.api.job_schemas import JobInfo
 from service.commands.jobs import list_jobs, what
 from service.domain.access import Principal, Scope
@@ -44,6 +47,7 @@ class Parts:
     keys: KeyRing
     failed_tries: FailedTries
     clock_ns: Any = time.time_ns
+    limits: Any = field(default_factory=lambda: SimpleNamespace(max_document_bytes=100_000, body_silence_s=10, body_timeout_s=10))
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,15 @@ def application(parts: Parts) -> FastAPI:
     app.include_router(jobs.router)
     problems.install(app)
 
-    @app.post("/count/trigger", status_code=202)
-    async def trigger(request: Request, response: Response, body: dict[str, Any], principal: Principal = requires(Scope.MIRROR)) -> JobInfo:  # noqa: B008
+    app.add_middleware(Door)
+
+    @app.post("/count/trigger", status_code=202, openapi_extra=request_body(dict[str, Any], "Body"))
+    async def trigger(
+        request: Request,
+        response: Response,
+        body: Annotated[dict[str, Any], document(dict[str, Any], Scope.MIRROR)],
+        principal: Principal = requires(Scope.MIRROR),  # noqa: B008
+    ) -> JobInfo:
         return await jobs.accepted(request, response, principal, "count", body)
 
     return app
