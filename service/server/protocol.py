@@ -7,7 +7,6 @@ Which connections there may be, `connections` decides.
 import asyncio
 from typing import Any, cast
 
-import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -180,7 +179,7 @@ class BoundedProtocol(SendDeadlineProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Stops the parser, which then calls `send_400_response`."""
         self._refusal = refusal
-        raise httptools.HttpParserCallbackError(refusal.code)
+        raise ValueError(refusal.code)
 
     def _end(self, refusal: Refusal) -> None:
         """Answer and close; behind an answer that is under way just close; and say nothing to a connection that said nothing."""

@@ -8,8 +8,8 @@ import orjson
 
 
 @dataclass(frozen=True)
-class Refusal(Exception):
-    """Raised inside the parser, which stops there."""
+class Refusal:
+    """An answer that ends the connection."""
 
     status: int
     code: str
