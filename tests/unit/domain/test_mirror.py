@@ -27,7 +27,8 @@ from service.domain.mirror_slices import (
 )
 from service.domain.schema import Bucket
 from service.domain.selection import Windows
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, shard_start
+from service.domain.shards import shard_start
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 
 HOUR, DAY, WEEK = (parse_duration(text, "test") for text in ("1h", "1d", "1w"))
 NOW = 20_000 * DAY
