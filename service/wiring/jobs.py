@@ -11,9 +11,9 @@ from service.domain.mirror import Endpoint
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs import Kinds
-from service.jobs.mirror.book import FILE_NAME, MirrorBook, mirrors_section
 from service.jobs.mirror.definitions import SCHEDULE_PREFIX, MirrorText
 from service.jobs.mirror.kind import MirrorKind
+from service.jobs.mirror.registry import FILE_NAME, MirrorBook, mirrors_section
 from service.runner.crew import Crew
 from service.runner.scheduler import order_by
 from service.settings import Settings

@@ -26,9 +26,8 @@ from service.domain.timerange import TimeRange
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.jobs import JobDesk, Kinds
-from service.jobs.mirror import copying, pair
-from service.jobs.mirror.pair import PairRun
-from service.jobs.mirror.sides import Tallies
+from service.jobs.mirror import pair_sync
+from service.jobs.mirror.pair_sync import PairRun
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.database import StateDatabase
@@ -36,6 +35,8 @@ from service.state.jobs import JobLedger
 from service.state.leases import Lease, LeaseBook
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import WriteOutcome
+from service.transfer import copier
+from service.transfer.bucket_reader import Tallies
 from tests.support.jobs import BUG, POINT, forget_leases, until
 from tests.support.mirrors import A, B, Rig
 from tests.support.servers import InfluxServer
@@ -213,12 +214,12 @@ def _note_first() -> None:
         return Act.NOTHING if known is not None and known.state is SliceState.EQUAL else Act.COPY
 
     PairRun._copy_group = noted_first  # type: ignore[method-assign]
-    pair.decide = believing  # type: ignore[attr-defined, assignment]
+    pair_sync.decide = believing  # type: ignore[attr-defined, assignment]
 
 
 def _small_and_hasty() -> None:
-    pair._FIRST_POINTS = pair._MOST_POINTS = pair._FEWEST_POINTS = _POINTS_AT_ONCE
-    copying._FOLDED_TOGETHER = _FOLDED_TOGETHER
+    pair_sync._FIRST_POINTS = pair_sync._MOST_POINTS = pair_sync._FEWEST_POINTS = _POINTS_AT_ONCE
+    copier._FOLDED_TOGETHER = _FOLDED_TOGETHER
     backoff.FIRST_WAIT_S, backoff.LONGEST_WAIT_S = 0.1, 0.5
 
 

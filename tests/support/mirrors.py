@@ -11,8 +11,8 @@ from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
 from service.domain.timerange import EVER
 from service.frames.digest import Digester, SeriesDigest, SeriesName
-from service.jobs.mirror.book import MirrorBook, mirrors_section
 from service.jobs.mirror.kind import MirrorKind, OpenStore
+from service.jobs.mirror.registry import MirrorBook, mirrors_section
 from service.state.database import StateDatabase
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import Store

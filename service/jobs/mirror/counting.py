@@ -10,8 +10,8 @@ from itertools import groupby
 from service.domain.mirror_slices import SliceRecord, slice_range
 from service.domain.timerange import TimeRange
 from service.frames.slices import SliceDigest
-from service.jobs.mirror.reading import SliceReader
-from service.jobs.mirror.sides import Tallies
+from service.jobs.mirror.pair_reader import SliceReader
+from service.transfer.bucket_reader import Tallies
 
 
 def counted(reader: SliceReader, span: TimeRange, step_ns: int, known: Mapping[int, SliceRecord]) -> tuple[Tallies, Tallies]:

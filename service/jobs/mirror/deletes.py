@@ -18,9 +18,9 @@ from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
 from service.frames.digest import series_of
 from service.frames.labels import groups
-from service.jobs.mirror.ground import Ground, Links
-from service.jobs.mirror.reading import SliceReader
-from service.jobs.mirror.sides import Side, both, told_by
+from service.jobs.mirror.pair_context import Ground, Links
+from service.jobs.mirror.pair_reader import SliceReader
+from service.transfer.bucket_reader import Side, both, told_by
 
 Ints = npt.NDArray[np.int64]
 SeriesKey = tuple[str, tuple[tuple[str, str], ...]]

@@ -15,22 +15,22 @@ from service.domain.mirror import BucketPair, Endpoint, Mirror
 from service.domain.mirror_slices import SliceState
 from service.domain.timerange import TimeRange, parse_range
 from service.errors import CallerError, FluxgateError, InvalidParameter, MirrorConflict, MirrorIncomplete
-from service.jobs.mirror.book import MirrorBook
-from service.jobs.mirror.buckets import BucketPairs, Pairs
-from service.jobs.mirror.copying import Copier
+from service.jobs.mirror.bucket_pairs import BucketPairs, Pairs
 from service.jobs.mirror.definitions import KIND
-from service.jobs.mirror.ground import Ground, Links, ground_of
-from service.jobs.mirror.journal import Journal, TargetLog
-from service.jobs.mirror.pair import PairReport, PairRun, Work
-from service.jobs.mirror.patience import Budget, Once, Patience
-from service.jobs.mirror.rejects import DeadLetters
-from service.jobs.mirror.sides import Side
-from service.jobs.mirror.telling import foreseen, lacking, result_of, sentence, slices_of, worst
+from service.jobs.mirror.pair_context import Ground, Links, ground_of
+from service.jobs.mirror.pair_sync import PairReport, PairRun, Work
+from service.jobs.mirror.registry import MirrorBook
+from service.jobs.mirror.report import foreseen, lacking, result_of, sentence, slices_of, worst
 from service.jobs.mirror.verifying import Verifier
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 from service.state.mirror_ledger import PairLedger, pairs_of
 from service.stores.protocol import Store
+from service.transfer.bucket_reader import Side
+from service.transfer.copier import Copier
+from service.transfer.dead_letter_file import DeadLetters
+from service.transfer.retry import Budget, Once, Patience
+from service.transfer.run_log import Journal, TargetLog
 
 _SWITCHES = {"dry_run", "again", "verify"}
 _PARAMETERS = {"mirror", "bucket", "start", "stop", *_SWITCHES}

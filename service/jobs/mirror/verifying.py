@@ -9,10 +9,10 @@ from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter
 from service.frames.digest import SeriesDigest, SeriesName
 from service.frames.slices import SliceDigest, differing
-from service.jobs.mirror.ground import Ground, Links
-from service.jobs.mirror.halving import Halver
-from service.jobs.mirror.patience import Caller
-from service.jobs.mirror.reading import SliceReader
+from service.jobs.mirror.pair_context import Ground, Links
+from service.jobs.mirror.pair_reader import SliceReader
+from service.transfer.retry import Caller
+from service.transfer.splitting import Halver
 
 _MOST_POINTS = 400_000
 _LISTED = 200

@@ -15,9 +15,9 @@ from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import MirrorConflict, StoreLimit, StoreUnavailable
 from service.frames.frame import Block, Reading, long_schema
 from service.frames.points import Points
-from service.jobs.mirror.copying import Copier
-from service.jobs.mirror.sides import Side
 from service.stores.protocol import WriteOutcome
+from service.transfer.bucket_reader import Side
+from service.transfer.copier import Copier
 from tests.support.mirror_faults import Fails, Through, failing
 from tests.support.mirrors import OWN, A, B, digests
 from tests.support.rows import read, store_all

@@ -14,9 +14,9 @@ from service.domain.mirror import EMBEDDED, BucketPair, Endpoint, OnConflict
 from service.domain.schedule import Schedule
 from service.domain.selection import Fn, Windows
 from service.errors import ConfigurationError, InvalidParameter
-from service.jobs.mirror.book import MirrorBook, mirrors_section
 from service.jobs.mirror.definitions import MirrorText, endpoint_at, parse_size
 from service.jobs.mirror.overlaps import refuse_overlaps
+from service.jobs.mirror.registry import MirrorBook, mirrors_section
 from service.state.places import wrong_places
 from tests.support.mirrors import A, B, side
 

@@ -8,7 +8,7 @@ from service.errors import MirrorIncomplete
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.frames.slices import SliceDigest
-from service.jobs.mirror.settling import seal
+from service.jobs.mirror.read_back import seal
 from service.stores.protocol import WriteOutcome
 from tests.support.mirror_faults import AltersLines, Clock, Through, drops_one_point
 from tests.support.mirrors import B, digests, side

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from service.domain.mirror_slices import SliceRecord, SliceState, slice_range
 from service.domain.timerange import TimeRange
 from service.frames.slices import SliceDigest
-from service.jobs.mirror.ground import Ground, Links
-from service.jobs.mirror.reading import SliceReader
-from service.jobs.mirror.sides import Tallies, counts_of
+from service.jobs.mirror.pair_context import Ground, Links
+from service.jobs.mirror.pair_reader import SliceReader
+from service.transfer.bucket_reader import Tallies, counts_of
 
 _READ_BACK_S, _READ_BACK_REMOTE_S = 15.0, 120.0
 """How long a target may take to show what it acknowledged. InfluxDB Cloud acknowledges what it queued

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from service.domain.mirror import LOG_BUCKET, BucketPair, Endpoint, Mirror
 from service.domain.schema import Bucket, BucketSpec
 from service.errors import InvalidParameter, UnknownBucket
-from service.jobs.mirror.book import MirrorBook
 from service.jobs.mirror.overlaps import two_writers
-from service.jobs.mirror.sides import both, told_by
+from service.jobs.mirror.registry import MirrorBook
 from service.state.database import StateDatabase
 from service.state.mirror_ledger import pairs_of
 from service.stores.protocol import Store
+from service.transfer.bucket_reader import both, told_by
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import pytest
 
 from service.domain.timerange import EVER
 from service.errors import FluxgateError, StoreDenied, StoreUnavailable
-from service.jobs.mirror.journal import Journal, TargetLog
-from service.jobs.mirror.rejects import DeadLetters
+from service.transfer.dead_letter_file import DeadLetters
+from service.transfer.run_log import Journal, TargetLog
 from tests.support.mirror_faults import Clock, Fails
 from tests.support.rows import read
 from tests.unit.jobs.mirror.conftest import Stage

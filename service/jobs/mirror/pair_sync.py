@@ -13,15 +13,15 @@ from itertools import islice
 from service.domain.mirror_slices import Act, SliceRecord, SliceState, aligned, batches, decide, is_in, slice_range, spans_of_run, sums_due
 from service.domain.timerange import TimeRange, format_time
 from service.frames.slices import SliceDigest, summed
-from service.jobs.mirror.copying import Copied, Copier
 from service.jobs.mirror.counting import counted
 from service.jobs.mirror.deletes import Deleter
-from service.jobs.mirror.ground import Ground, Links
-from service.jobs.mirror.halving import Halver
-from service.jobs.mirror.reading import SliceReader
-from service.jobs.mirror.settling import Settler, SourceSlices, seal
-from service.jobs.mirror.sides import Tallies
+from service.jobs.mirror.pair_context import Ground, Links
+from service.jobs.mirror.pair_reader import SliceReader
+from service.jobs.mirror.read_back import Settler, SourceSlices, seal
 from service.state.mirror_ledger import PairLedger, PairState
+from service.transfer.bucket_reader import Tallies
+from service.transfer.copier import Copied, Copier
+from service.transfer.splitting import Halver
 
 _FIRST_POINTS, _FIRST_POINTS_HERE = 400_000, 1_000_000
 """The size of the first group: over a link of unknown speed and quota, and where both sides are on this machine."""

@@ -6,8 +6,8 @@ import pytest
 
 from service.domain.job import JobInterrupted
 from service.errors import FluxgateError, InvalidParameter, StoreBroken, StoreBusy, StoreDenied, StoreFailed, StoreTimeout, StoreUnavailable
-from service.jobs.mirror.patience import Budget, Once, Patience
 from service.stores.influx.failures import failure
+from service.transfer.retry import Budget, Once, Patience
 from tests.support.mirror_faults import Clock, WaitingContext
 
 

@@ -5,8 +5,8 @@ import pytest
 from service.domain.timerange import TimeRange
 from service.errors import StoreBusy, StoreLimit
 from service.frames.slices import SliceDigest, summed
-from service.jobs.mirror.halving import Halver
-from service.jobs.mirror.patience import Patience
+from service.transfer.retry import Patience
+from service.transfer.splitting import Halver
 from tests.support.mirrors import KeptContext
 
 WHOLE = TimeRange(0, 80)

@@ -18,7 +18,7 @@ from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import ConfigurationError, InvalidParameter, StoreBusy, StoreLimit
 from service.frames.frame import Reading
 from service.frames.points import Points
-from service.jobs.mirror.book import mirrors_section, read_file
+from service.jobs.mirror.registry import mirrors_section, read_file
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.protocol import WriteOutcome
 from tests.support.mirrors import OWN, A, B, C, KeptContext, Rig, digests, points, side

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from service.domain.backoff import wait_s
 from service.errors import RetryLater, StoreBroken, StoreTimeout, StoreUnavailable
-from service.jobs.protocol import JobContext
+from service.transfer.run_control import RunControl
 
 T = TypeVar("T")
 WINDOW_S = 300.0
@@ -39,7 +39,7 @@ class Once:
 class Patience:
     """Calls that may have to be made again. `tell` takes a level and a line for people."""
 
-    def __init__(self, context: JobContext, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, context: RunControl, tell: Callable[[str, str], None]) -> None:
         self._context = context
         self._tell = tell
         self.waits = 0
@@ -74,7 +74,7 @@ class Budget:
     """At most `most_bytes` in five minutes, counted from the first byte; `used` gives the bytes that went over the links so far."""
 
     def __init__(
-        self, context: JobContext, most_bytes: int | None, used: Callable[[], int], tell: Callable[[str, str], None], clock: Callable[[], float]
+        self, context: RunControl, most_bytes: int | None, used: Callable[[], int], tell: Callable[[str, str], None], clock: Callable[[], float]
     ) -> None:
         self._context = context
         self._most_bytes = most_bytes

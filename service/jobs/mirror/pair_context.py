@@ -13,9 +13,9 @@ from service.domain.schema import Bucket, MeasurementSchema
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter
 from service.frames.slices import SliceDigest
-from service.jobs.mirror.patience import Budget, Caller
-from service.jobs.mirror.sides import Side, both, told_by
 from service.jobs.protocol import JobContext
+from service.transfer.bucket_reader import Side, both, told_by
+from service.transfer.retry import Budget, Caller
 
 _SHORTEST_NS = parse_duration("10m", "slice")
 _HOUR_NS, _SECOND_NS = parse_duration("1h", "slice"), parse_duration("1s", "slice")

@@ -6,7 +6,7 @@ from pathlib import Path
 from service.domain.job import Json
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import SliceState
-from service.jobs.mirror.pair import PairReport
+from service.jobs.mirror.pair_sync import PairReport
 
 
 def worst(states: Iterable[Mapping[SliceState, int]]) -> SliceState:

@@ -8,8 +8,8 @@ from service.domain.mirror import OnConflict
 from service.domain.schema import FieldType
 from service.frames.frame import VALUE_TYPES, Block
 from service.frames.rows import value_type
-from service.jobs.mirror.letters import Letter, letters_of_frame
 from service.stores.protocol import TypeClash
+from service.transfer.dead_letters import Letter, letters_of_frame
 
 _LEFT_OUT, _WRITTEN_AS_TEXT = "left out", "written as text to the field whose name ends in _string"
 ClashAt = tuple[TypeClash, int]

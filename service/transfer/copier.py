@@ -23,10 +23,10 @@ from service.frames.folded import Folded, folded
 from service.frames.frame import Block
 from service.frames.points import Points
 from service.frames.slices import SliceDigester
-from service.jobs.mirror.conflicts import ClashAt, fitting
-from service.jobs.mirror.letters import Letter, letter_of_line, letters_of_unwritten
-from service.jobs.mirror.sides import Side, Tallies, told_by
 from service.stores.protocol import Refusal, WriteOutcome
+from service.transfer.bucket_reader import Side, Tallies, told_by
+from service.transfer.conflicts import ClashAt, fitting
+from service.transfer.dead_letters import Letter, letter_of_line, letters_of_unwritten
 
 _IN_FLIGHT = 2
 """Writes under way while the next block is read and encoded."""

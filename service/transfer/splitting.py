@@ -10,7 +10,7 @@ from typing import TypeVar
 from service.domain.mirror_slices import slice_start
 from service.domain.timerange import TimeRange
 from service.errors import StoreLimit
-from service.jobs.mirror.patience import Caller
+from service.transfer.retry import Caller
 
 T = TypeVar("T")
 _DEPTH = 10

@@ -6,9 +6,9 @@ from typing import TypeVar
 from service.domain.mirror_slices import Part
 from service.domain.timerange import TimeRange
 from service.frames.slices import summed
-from service.jobs.mirror.ground import Ground
-from service.jobs.mirror.halving import Halver
-from service.jobs.mirror.sides import SeriesDigests, Side, Tallies, Totals, both
+from service.jobs.mirror.pair_context import Ground
+from service.transfer.bucket_reader import SeriesDigests, Side, Tallies, Totals, both
+from service.transfer.splitting import Halver
 
 K = TypeVar("K")
 V = TypeVar("V")
