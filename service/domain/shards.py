@@ -36,7 +36,10 @@ def shard_offset(shard_ns: int) -> int:
 
 
 def shard_number(time_ns: int, shard_ns: int) -> int:
-    """A number for the shard group that holds `time_ns`. The next group has the next number. Fits 64 bits, where its start may not."""
+    """A number for the shard group that holds `time_ns`. The next group has the next number.
+
+    Fits 64 bits, where its start may not.
+    """
     return shard_start(time_ns, shard_ns) // shard_ns
 
 

@@ -1,143 +1,163 @@
-"""The two sides of a pair of buckets, as the mirror compares them: what each slice holds, by counts or by values, and the points themselves."""
+"""Reads a bucket slice by slice: how many points each slice holds, digests of every value, or the points themselves.
+
+A read that is too much at once comes in pieces, and a broken one is tried again (`splitting`, `retry`).
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
 
-from service.domain.mirror import Endpoint
-from service.domain.mirror_slices import Part
+import pyarrow as pa
+
 from service.domain.selection import Fn, Selection, Windows
+from service.domain.slicing import MeasurementRange
 from service.domain.timerange import LATEST_NS, TimeRange
-from service.errors import FluxgateError, StoreTimeout
+from service.errors import StoreTimeout
 from service.frames.digest import Digester, SeriesDigest, SeriesName
 from service.frames.frame import Block
 from service.frames.slices import SliceDigest, SliceDigester, summed
 from service.stores.protocol import Store
+from service.transfer.splitting import Splitter
 
+K = TypeVar("K")
+V = TypeVar("V")
 S = TypeVar("S")
 T = TypeVar("T")
-Tallies = dict[int, SliceDigest]
-Totals = Mapping[int, int]
-"""How many points each slice holds, by its start."""
+SliceDigests = dict[int, SliceDigest]
+"""Digests by the start of their slice. A slice without points is absent."""
+SlicePoints = Mapping[int, int]
+"""How many points each slice holds, of all series together, by its start."""
 SeriesDigests = Mapping[SeriesName, SeriesDigest]
-SeriesCounts = Counter[SeriesName]
-"""How many points each series has, by measurement, tags, field and type."""
-_SETTINGS = {"INFLUXDB_URL": "url", "INFLUXDB_TOKEN": "token", "INFLUXDB_ORG": "org"}
-_NEEDED = {"source": "read the buckets that are mirrored", "target": "read and write the buckets that are mirrored"}
-
-
-@contextmanager
-def told_by(role: str, endpoint: Endpoint) -> Iterator[None]:
-    """An error of a store says which side it is, and speaks of the mirror's members instead of the gateway's settings."""
-    try:
-        yield
-    except FluxgateError as broken:
-        before = f"The {role} ({endpoint}): "
-        if not broken.message.startswith(before):
-            message = broken.message
-            for setting, member in _SETTINGS.items() if endpoint.url is not None else ():
-                message = message.replace(setting, f"the mirror's {role}.{member}")
-            message = message.replace("read and write the buckets served", _NEEDED[role])
-            broken.message = before + message
-            broken.args = (broken.message,)
-        raise
+Frames = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
-class Side:
-    """A bucket of one store. `windows`: what its points are aggregated to before anything is compared. `stamped_at_stop`:
-    its times are the stops of windows, so that a time on an edge belongs to the slice before."""
+class BucketReader:
+    """A bucket of a store, and what of it is read. No piece is cut inside a multiple of `unit_ns`.
 
-    role: str
-    endpoint: Endpoint
+    `windows`: what its points are aggregated to before they leave the store. `stamped_at_stop`: its times are the stops
+    of windows, so that a time on an edge belongs to the slice before.
+
+    Every method but `blocks` and `extent` raises what `Splitter.call` does.
+    """
+
     store: Store
     bucket: str
+    ranges: Sequence[MeasurementRange]
+    splitter: Splitter
+    unit_ns: int
     windows: Windows | None = None
     stamped_at_stop: bool = False
 
-    def tally(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Tallies:
-        """What each slice holds, as cheaply as it can be known: counts. Of windows, their values."""
+    def extent(self) -> TimeRange | None:
+        """From the first point to the last; None for an empty bucket."""
+        first_and_last = (self.store.first_point(self.bucket), self.store.last_point(self.bucket))
+        edges = [time_ns for time_ns in first_and_last if time_ns is not None]
+        return TimeRange(min(edges), max(edges) + 1) if edges else None
+
+    def slice_counts(self, span: TimeRange, step_ns: int) -> SliceDigests:
+        """What slices of `step_ns` hold, as cheaply as it can be known: counts by series. Of windows, their values."""
+        return summed(self.splitter.call(lambda piece: self._counted(piece, step_ns), span, step_ns))
+
+    def slice_points(self, span: TimeRange, step_ns: int) -> SlicePoints | None:
+        """How many points slices hold, of all series together.
+
+        None: the store cannot tell, or not before its time is up. Then `slice_counts` is due, whose answer comes bit by
+        bit.
+        """
+        pieces = self.splitter.call(lambda piece: self._points(piece, step_ns), span, step_ns)
+        return None if None in pieces else summed(piece for piece in pieces if piece is not None)
+
+    def slice_digests(self, span: TimeRange, step_ns: int) -> SliceDigests:
+        """What slices of `step_ns` hold, by every value."""
+        return summed(self.splitter.call(lambda piece: self._digested(piece, step_ns), span, self.unit_ns))
+
+    def series_digests(self, span: TimeRange) -> SeriesDigests:
+        """What each series holds in `span`, by every value."""
+        return self.collect(_series_digests, span)
+
+    def collect(self, make: Callable[[Frames], Mapping[K, V]], span: TimeRange) -> dict[K, V]:
+        """What `make` finds in the frames of `span`, added up over its pieces."""
+        return summed(self.splitter.call(lambda piece: make(self._frames(piece)), span, self.unit_ns))
+
+    def blocks(self, span: TimeRange) -> Iterator[Block]:
+        """The points, or windows, of whole slices, in one read per measurement range. A block holds complete rows.
+
+        Raises StoreError, RetryLater.
+        """
+        for names, piece in self._within(span):
+            shifted = piece
+            if self.stamped_at_stop and self.windows is None:
+                shifted = TimeRange(piece.start_ns + 1, min(piece.stop_ns, LATEST_NS) + 1)
+            yield from self._read(Selection(self.bucket, shifted, self.windows, measurements=names, complete_rows=True))
+
+    def _frames(self, span: TimeRange) -> Frames:
+        return chain.from_iterable(self.blocks(span))
+
+    def _digested(self, span: TimeRange, step_ns: int) -> SliceDigests:
+        digester = SliceDigester(step_ns, self.stamped_at_stop)
+        for frame in self._frames(span):
+            digester.add(frame)
+        return digester.slices
+
+    def _counted(self, span: TimeRange, step_ns: int) -> SliceDigests:
         if self.stamped_at_stop:
-            return self.digest(parts, span, step_ns)
+            return self._digested(span, step_ns)
         digester = SliceDigester(step_ns, stamped_at_stop=True)
         last_ns = min(span.stop_ns, LATEST_NS)  # no window holds the very last instant
         if span.start_ns < last_ns:
-            for part, own in _within(parts, TimeRange(span.start_ns, last_ns)):
-                counts = Selection(self.bucket, own, Windows(step_ns, Fn.COUNT), measurements=part.measurements)
+            for names, piece in self._within(TimeRange(span.start_ns, last_ns)):
+                counts = Selection(self.bucket, piece, Windows(step_ns, Fn.COUNT), measurements=names)
                 for frame in chain.from_iterable(self._read(counts)):
                     digester.add_counts(frame)
         if span.stop_ns <= LATEST_NS:
             return digester.slices
-        last = self.digest(parts, TimeRange(LATEST_NS, LATEST_NS + 1), step_ns)
-        counted = {start_ns: replace(one, values=(0, 0)) for start_ns, one in last.items()}
+        last = self._digested(TimeRange(LATEST_NS, LATEST_NS + 1), step_ns)
+        counted = {start_ns: replace(digest, values=(0, 0)) for start_ns, digest in last.items()}
         return summed((digester.slices, counted))
 
-    def totals(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Totals | None:
-        """How many points each slice holds, of all series together. None: the store cannot tell, or not before its time is up, and `tally`,
-        whose answer comes bit by bit, is due."""
+    def _points(self, span: TimeRange, step_ns: int) -> SlicePoints | None:
         if self.stamped_at_stop:
             return None
-        totals = Counter[int]()
-        for part, own in _within(parts, span):
+        points = Counter[int]()
+        for names, piece in self._within(span):
             try:
-                with told_by(self.role, self.endpoint):
-                    found = self.store.count_points(self.bucket, part.measurements, own, step_ns)
+                counted = self.store.count_points(self.bucket, names, piece, step_ns)
             except StoreTimeout:
                 return None
-            if found is None:
+            if counted is None:
                 return None
-            totals.update(found)
-        return totals
-
-    def digest(self, parts: Sequence[Part], span: TimeRange, step_ns: int) -> Tallies:
-        """What each slice holds, by every value."""
-        digester = SliceDigester(step_ns, self.stamped_at_stop)
-        for frame in chain.from_iterable(self.blocks(parts, span)):
-            digester.add(frame)
-        return digester.slices
-
-    def series(self, parts: Sequence[Part], span: TimeRange) -> SeriesDigests:
-        """What each series holds in `span`, a slice."""
-        digester = Digester()
-        for frame in chain.from_iterable(self.blocks(parts, span)):
-            digester.add(frame)
-        return digester.series
-
-    def blocks(self, parts: Sequence[Part], span: TimeRange) -> Iterator[Block]:
-        """The points, or windows, of whole slices. A block holds complete rows."""
-        for part, own in _within(parts, span):
-            shifted = own
-            if self.stamped_at_stop and self.windows is None:
-                shifted = TimeRange(own.start_ns + 1, min(own.stop_ns, LATEST_NS) + 1)
-            yield from self._read(Selection(self.bucket, shifted, self.windows, measurements=part.measurements, complete_rows=True))
+            points.update(counted)
+        return points
 
     def _read(self, selection: Selection) -> Iterator[Block]:
-        with told_by(self.role, self.endpoint):
-            reading = self.store.read(selection)
-            try:
-                yield from reading.blocks
-            finally:
-                reading.cancel()
+        reading = self.store.read(selection)
+        try:
+            yield from reading.blocks
+        finally:
+            reading.cancel()
+
+    def _within(self, span: TimeRange) -> Iterator[tuple[tuple[str, ...], TimeRange]]:
+        """Measurements, and what of `span` is read of them."""
+        for wanted in self.ranges:
+            start_ns, stop_ns = max(span.start_ns, wanted.start_ns), min(span.stop_ns, wanted.stop_ns)
+            if start_ns < stop_ns:
+                yield wanted.measurements, TimeRange(start_ns, stop_ns)
 
 
-def both(ask: Callable[[S], T], source: S, target: S) -> tuple[T, T]:
-    """What both sides answer, asked at the same time."""
-    with ThreadPoolExecutor(1, "mirror-target") as beside:
-        there = beside.submit(ask, target)
-        here = ask(source)
-        return here, there.result()
+def ask_both(question: Callable[[S], T], source: S, target: S) -> tuple[T, T]:
+    """What source and target answer, asked at the same time."""
+    with ThreadPoolExecutor(1, "ask-target") as thread:
+        of_target = thread.submit(question, target)
+        of_source = question(source)
+        return of_source, of_target.result()
 
 
-def counts_of(series: SeriesDigests) -> SeriesCounts:
-    return Counter({name: digest.count for name, digest in series.items()})
-
-
-def _within(parts: Sequence[Part], span: TimeRange) -> Iterator[tuple[Part, TimeRange]]:
-    for part in parts:
-        start_ns, stop_ns = max(span.start_ns, part.start_ns), min(span.stop_ns, part.stop_ns)
-        if start_ns < stop_ns:
-            yield part, TimeRange(start_ns, stop_ns)
+def _series_digests(frames: Frames) -> SeriesDigests:
+    digester = Digester()
+    for frame in frames:
+        digester.add(frame)
+    return digester.series

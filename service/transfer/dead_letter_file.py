@@ -1,6 +1,6 @@
-"""The dead-letter file of a mirror: every value or line that the target cannot take, with the reason, a JSON object a line.
+"""The file of dead letters: every value or line that a target cannot take, with the reason, one JSON object per line.
 
-A point that is refused again is written again: the file tells what happened, and may be removed at any time.
+A point that is refused again is written again: the file says what happened, and may be removed at any time.
 """
 
 import json
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 _MOST_BYTES = 100_000_000
-"""A fuller file is put aside once; the one put aside before is removed."""
+"""A fuller file is renamed to `.old.ndjson`; the one renamed before is removed."""
 
 
-class DeadLetters:
-    """The file of one mirror, in `directory`."""
+class DeadLetterFile:
+    """Dead letters at `path`. Threads may share it."""
 
-    def __init__(self, directory: Path, mirror: str) -> None:
-        self.path = directory / f"rejects-{mirror}.ndjson"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.Lock()
 
     def add(self, letters: Iterable[Mapping[str, Any]]) -> None:
         """Append, and be sure that it is on the disk."""
-        text = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in letters)
+        text = "".join(f"{json.dumps(letter, ensure_ascii=False)}\n" for letter in letters)
         if not text:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""What the dead-letter file says of a value or a line that the target does not take: all of it, and the reason."""
+"""What a dead letter says of a value or a line that the target does not take: all of it, and the reason."""
 
 from typing import Any
 
@@ -11,39 +11,45 @@ from service.frames.rows import value_type
 from service.frames.unwritten import Unwritten
 from service.stores.protocol import Refusal
 
-Letter = dict[str, Any]
+DeadLetter = dict[str, Any]
+"""JSON-ready. `time_ns` is always there."""
 
 
-def letter_of_line(points: Points, refusal: Refusal) -> Letter:
+def dead_letter_of_line(points: Points, refusal: Refusal) -> DeadLetter:
     """A whole line that the target refused."""
-    place = refusal.line - 1
-    line = points.text[points.offsets[place] : points.offsets[place + 1]].decode("utf-8", "replace").rstrip("\n")
-    return {"line": line, **_why(refusal.code, refusal.reason, int(points.times_ns[place]))}
+    number = refusal.line - 1
+    line = points.text[points.offsets[number] : points.offsets[number + 1]].decode("utf-8", "replace").rstrip("\n")
+    return {"line": line, **_why(refusal.code, refusal.reason, int(points.times_ns[number]))}
 
 
-def letters_of_unwritten(one: Unwritten) -> list[Letter]:
+def dead_letters_of_unwritable(unwritable: Unwritten) -> list[DeadLetter]:
     """Values that no line can hold."""
-    key = one.key
-    told = {"measurement": key.measurement, "tags": dict(key.tags), "field": key.field, "type": key.type.value}
-    found = zip(one.times_ns.tolist(), one.values.to_pylist(), strict=True)
-    return [{**told, "value": str(value), **_why("unwritable", one.reason, time_ns)} for time_ns, value in found]
+    key = unwritable.key
+    series = {"measurement": key.measurement, "tags": dict(key.tags), "field": key.field, "type": key.type.value}
+    rows = zip(unwritable.times_ns.tolist(), unwritable.values.to_pylist(), strict=True)
+    code, reason = "unwritable", unwritable.reason
+    return [{**series, "value": str(value), **_why(code, reason, time_ns)} for time_ns, value in rows]
 
 
-def letters_of_frame(frame: pa.RecordBatch, done: str) -> list[Letter]:
-    """Values of a long frame whose fields have another type on the target; `done`: what became of them."""
-    kind = value_type(frame).value
-    reason = f"The field has another type on the target; the value was {done}."
+def dead_letters_of_frame(frame: pa.RecordBatch, outcome: str) -> list[DeadLetter]:
+    """Values of a long frame whose fields have another type on the target. `outcome`: what became of them."""
+    field_type = value_type(frame).value
+    reason = f"The field has another type on the target; the value was {outcome}."
     times = frame.column(0).cast(pa.int64()).to_pylist()
-    tags = frame.schema.names[len(FIXED_COLUMNS) :]
-    rows = zip(times, *(frame.column(place).to_pylist() for place in range(1, frame.num_columns)), strict=True)
+    tag_keys = frame.schema.names[len(FIXED_COLUMNS) :]
+    rows = zip(times, *(frame.column(number).to_pylist() for number in range(1, frame.num_columns)), strict=True)
     return [
         {
-            "measurement": measurement, "tags": {key: text for key, text in zip(tags, own, strict=True) if text is not None}, "field": name,
-            "type": kind, "value": str(value), **_why("type_conflict", reason, time_ns),
+            "measurement": measurement,
+            "tags": {key: text for key, text in zip(tag_keys, tag_values, strict=True) if text is not None},
+            "field": field,
+            "type": field_type,
+            "value": str(value),
+            **_why("type_conflict", reason, time_ns),
         }
-        for time_ns, value, name, measurement, *own in rows
-    ]  # fmt: skip
+        for time_ns, value, field, measurement, *tag_values in rows
+    ]
 
 
-def _why(code: str, reason: str, time_ns: int) -> Letter:
+def _why(code: str, reason: str, time_ns: int) -> DeadLetter:
     return {"time": format_time(time_ns), "time_ns": time_ns, "code": code, "reason": reason}

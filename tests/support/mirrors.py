@@ -11,8 +11,9 @@ from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
 from service.domain.timerange import EVER
 from service.frames.digest import Digester, SeriesDigest, SeriesName
-from service.jobs.mirror.kind import MirrorKind, OpenStore
-from service.jobs.mirror.registry import MirrorBook, mirrors_section
+from service.jobs.mirror.endpoints import OpenStore
+from service.jobs.mirror.kind import MirrorKind
+from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
 from service.state.database import StateDatabase
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import Store
@@ -22,7 +23,10 @@ OWN = Endpoint(None, "", "", EMBEDDED, is_remote=False)
 
 
 class KeptContext:
-    """A job context that nothing interrupts, unless `interrupt` raises. Waits are told to `slept`, and not waited for."""
+    """A job context that nothing interrupts, unless `interrupt` raises.
+
+    Waits are told to `slept`, and not waited for.
+    """
 
     job_id = "test"
 
@@ -72,8 +76,8 @@ class Rig:
 
     @property
     def kind(self) -> MirrorKind:
-        book = MirrorBook(lambda: self.section, OWN, None, self.folder / "mirrors.yaml")
-        return MirrorKind(book, self.state, self._open, self.folder, lambda: self.clock(), self.touched.append)
+        registry = MirrorRegistry(lambda: self.section, OWN, None, self.folder / "mirrors.yaml")
+        return MirrorKind(registry, self.state, self._open, self.folder, lambda: self.clock(), self.touched.append)
 
     @contextmanager
     def _open(self, endpoint: Endpoint) -> Iterator[OpenStore]:

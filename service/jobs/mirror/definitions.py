@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror, OnConflict
+from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter

@@ -6,53 +6,71 @@ from pathlib import Path
 from service.domain.job import Json
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import SliceState
-from service.jobs.mirror.pair_sync import PairReport
+from service.jobs.mirror.pair_report import PairReport
+
+_WORST_FIRST = (SliceState.DIFFERENT, SliceState.UNKNOWN, SliceState.PARTIAL, SliceState.EXTRA)
 
 
-def worst(states: Iterable[Mapping[SliceState, int]]) -> SliceState:
-    """The one that people have to know of first."""
-    found = {state for one in states for state, count in one.items() if count}
-    worst_first = (SliceState.DIFFERENT, SliceState.UNKNOWN, SliceState.PARTIAL, SliceState.EXTRA)
-    return next((state for state in worst_first if state in found), SliceState.EQUAL)
+def worst_state(counts: Iterable[Mapping[SliceState, int]]) -> SliceState:
+    """The state that people have to know of first, among those that some slice is in."""
+    present = {state for states in counts for state, count in states.items() if count}
+    return next((state for state in _WORST_FIRST if state in present), SliceState.EQUAL)
 
 
-def foreseen(reports: Iterable[PairReport]) -> SliceState:
+def dry_run_state(reports: Iterable[PairReport]) -> SliceState:
     """What a dry run found."""
     reports = list(reports)
-    return SliceState.DIFFERENT if any(one.target_lacks_bucket for one in reports) else worst(one.states for one in reports)
+    if any(report.target_lacks_bucket for report in reports):
+        return SliceState.DIFFERENT
+    return worst_state(report.states for report in reports)
 
 
-def slices_of(count: int) -> str:
+def slices_text(count: int) -> str:
     return "1 slice" if count == 1 else f"{count} slices"
 
 
-def result_of(pair: BucketPair, report: PairReport) -> Json:
+def pair_result(pair: BucketPair, report: PairReport) -> Json:
+    """The pair as the result of the job has it."""
     return {
-        "source": pair.source, "target": pair.target, "target_lacks_bucket": report.target_lacks_bucket,
-        "compared": report.compared, "summed": report.summed, "copied_slices": report.copied_slices,
-        "copied_points": report.copied, "rejected": report.rejected, "deleted": report.deleted,
-        "slices": {state.value: report.states[state] for state in SliceState}, "differing": report.differing, "would_delete": report.would_delete,
-    }  # fmt: skip
+        "source": pair.source,
+        "target": pair.target,
+        "target_lacks_bucket": report.target_lacks_bucket,
+        "compared": report.compared,
+        "summed": report.values_compared,
+        "copied_slices": report.copied_slices,
+        "copied_points": report.copied_points,
+        "rejected": report.rejected,
+        "deleted": report.deleted,
+        "slices": {state.value: report.states[state] for state in SliceState},
+        "differing": report.differing,
+        "would_delete": report.would_delete,
+    }
 
 
-def sentence(pair: BucketPair, report: PairReport, dry: bool, letters: Path) -> tuple[str, str]:
-    """Level and line. `letters` is the dead-letter file."""
-    if dry:
-        gone = sum(int(str(one["points"])) for one in report.would_delete)
-        removed = f", and {gone:,} points removed" if gone else ""
-        return "info", f"{pair}: {slices_of(report.compared)} compared, {report.states[SliceState.DIFFERENT]} would be copied{removed}."
-    done = f"{pair}: {slices_of(report.compared)} compared, {report.copied_slices} copied with {report.copied:,} points"
+def pair_sentence(pair: BucketPair, report: PairReport, dry_run: bool, dead_letters: Path) -> tuple[str, str]:
+    """Level and line for the log. `dead_letters` is the file of dead letters."""
+    compared = f"{pair}: {slices_text(report.compared)} compared"
+    if dry_run:
+        points = sum(int(str(extra["points"])) for extra in report.would_delete)
+        removed = f", and {points:,} points removed" if points else ""
+        return "info", f"{compared}, {report.states[SliceState.DIFFERENT]} would be copied{removed}."
+    done = f"{compared}, {report.copied_slices} copied with {report.copied_points:,} points"
     if report.states[SliceState.PARTIAL]:
-        return "error", f"{done}. PARTIAL: the target refused {report.rejected:,} values; {letters} has each with the reason."
+        return (
+            "error",
+            f"{done}. PARTIAL: the target refused {report.rejected:,} values; {dead_letters} has each with the reason.",
+        )
     if report.states[SliceState.EXTRA]:
-        return "warning", f"{done}. In {slices_of(report.states[SliceState.EXTRA])} the target has points that the source has not (deleted there?)."
+        where = f"In {slices_text(report.states[SliceState.EXTRA])}"
+        return "warning", f"{done}. {where} the target has points that the source has not (deleted there?)."
     return "info", f"{done}."
 
 
-def lacking(mirror: Mirror, reports: Mapping[BucketPair, PairReport]) -> str:
+def incomplete_message(mirror: Mirror, reports: Mapping[BucketPair, PairReport]) -> str:
     """Why a run is tried again: some pair has slices that still differ."""
-    pair, report = next((pair, one) for pair, one in reports.items() if one.states[SliceState.DIFFERENT])
+    pair, report = next((pair, report) for pair, report in reports.items() if report.states[SliceState.DIFFERENT])
+    slices, first = report.states[SliceState.DIFFERENT], report.differing[0] if report.differing else "an earlier run"
     return (
-        f"The target ({mirror.target}) acknowledged points of {pair} that it does not give back, in {report.states[SliceState.DIFFERENT]} slices,"
-        f" the first of {report.differing[0] if report.differing else 'an earlier run'}. They are copied again at the next try."
+        f"The target ({mirror.target}) acknowledged points of {pair} that it does not give back, in {slices} slices,"
+        f" the first of {first}. They are copied again at the next try."
     )

@@ -6,28 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import BucketPair, Endpoint, Mirror, OnConflict
-from service.domain.mirror_slices import (
-    Act,
-    Part,
-    SliceRecord,
-    SliceState,
-    aligned,
-    batches,
-    decide,
-    is_in,
-    kept_since,
-    parts_of,
-    slice_length,
-    slice_range,
-    slice_start,
-    spans_of_run,
-    sums_due,
-)
+from service.domain.mirror import BucketPair, Endpoint, Mirror
+from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide, kept_since, mirrored_ranges, spans_of_run
 from service.domain.schema import Bucket
 from service.domain.selection import Windows
 from service.domain.shards import shard_start
+from service.domain.slicing import MeasurementRange, batches, is_in, slice_length, slice_range, slice_start, whole_slices
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 
 HOUR, DAY, WEEK = (parse_duration(text, "test") for text in ("1h", "1d", "1w"))
@@ -46,9 +32,9 @@ def bucket(retention_ns: int = 0, shard_ns: int = WEEK) -> Bucket:
 
 
 def record(
-    start_ns: int = 0, state: SliceState = SliceState.EQUAL, source: str = "1:a", target: str = "1:a", summed_at: float | None = 0.0
+    start_ns: int = 0, state: SliceState = SliceState.EQUAL, source: str = "1:a", target: str = "1:a", values_compared_at: float | None = 0.0
 ) -> SliceRecord:
-    return SliceRecord(start_ns, state, 1, source, target, None, 0, 0.0, summed_at)
+    return SliceRecord(start_ns, state, 1, source, target, None, 0, 0.0, values_compared_at)
 
 
 class TestWhatIsSaidOfAMirror:
@@ -72,22 +58,22 @@ class TestWhatIsSaidOfAMirror:
 
 class TestParts:
     def test_without_limits_all_is_one_part(self) -> None:
-        assert parts_of(MIRROR, ["b", "a", "b"], EARLIEST_NS, NOW, DAY) == [Part(("a", "b"), EARLIEST_NS, LATEST_NS + 1)]
+        assert mirrored_ranges(MIRROR, ["b", "a", "b"], EARLIEST_NS, NOW, DAY) == [MeasurementRange(("a", "b"), EARLIEST_NS, LATEST_NS + 1)]
 
     def test_measurements_with_another_history_begin_at_another_slice(self) -> None:
         mirror = replace(MIRROR, history=(("a", 2 * DAY),))
-        assert parts_of(mirror, ["b", "a"], EARLIEST_NS, NOW + HOUR, DAY) == [
-            Part(("b",), EARLIEST_NS, LATEST_NS + 1),
-            Part(("a",), NOW - 2 * DAY, LATEST_NS + 1),
+        assert mirrored_ranges(mirror, ["b", "a"], EARLIEST_NS, NOW + HOUR, DAY) == [
+            MeasurementRange(("b",), EARLIEST_NS, LATEST_NS + 1),
+            MeasurementRange(("a",), NOW - 2 * DAY, LATEST_NS + 1),
         ]
 
     def test_windows_end_with_the_last_one_that_is_over(self) -> None:
         mirror = replace(MIRROR, windows=Windows(HOUR))
-        assert parts_of(mirror, ["a"], 0, NOW + HOUR + 1, DAY) == [Part(("a",), 0, NOW + HOUR)]
+        assert mirrored_ranges(mirror, ["a"], 0, NOW + HOUR + 1, DAY) == [MeasurementRange(("a",), 0, NOW + HOUR)]
 
     def test_nothing_begins_after_its_end(self) -> None:
         mirror = replace(MIRROR, windows=Windows(HOUR))
-        assert parts_of(mirror, ["a"], NOW + DAY, NOW, DAY) == []
+        assert mirrored_ranges(mirror, ["a"], NOW + DAY, NOW, DAY) == []
 
 
 class TestSlices:
@@ -117,7 +103,7 @@ class TestSlices:
     @given(st.integers(EARLIEST_NS, LATEST_NS), st.integers(1, 400 * DAY))
     def test_aligning_adds_less_than_a_slice_on_each_side(self, start_ns: int, length_ns: int) -> None:
         span = TimeRange(start_ns, min(start_ns + length_ns, LATEST_NS + 1))
-        found = aligned(span, DAY)
+        found = whole_slices(span, DAY)
         assert found.start_ns <= span.start_ns < found.start_ns + DAY
         assert found.stop_ns - DAY < span.stop_ns <= found.stop_ns
         assert found.start_ns % DAY == 0 or found.start_ns == EARLIEST_NS
@@ -148,19 +134,19 @@ class TestSpansOfARun:
 
 DECISIONS = [
     ("unknown and unequal", None, "2:b", "1:a", False, False, Act.COPY),
-    ("unknown and equal, values due", None, "1:a", "1:a", True, False, Act.SUM),
+    ("unknown and equal, values due", None, "1:a", "1:a", True, False, Act.COMPARE_VALUES),
     ("equal and known", record(), "1:a", "1:a", False, False, Act.NOTHING),
-    ("equal, values due", record(), "1:a", "1:a", True, False, Act.SUM),
+    ("equal, values due", record(), "1:a", "1:a", True, False, Act.COMPARE_VALUES),
     ("was equal, differs now", record(), "2:b", "1:a", False, False, Act.COPY),
-    ("was different, equal now", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "2:b", False, False, Act.SUM),
+    ("was different, equal now", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "2:b", False, False, Act.COMPARE_VALUES),
     ("still different", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "1:a", False, False, Act.COPY),
     ("still partial", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False, False, Act.NOTHING),
     ("partial, to be tried again", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False, True, Act.COPY),
     ("partial, source grew", record(state=SliceState.PARTIAL, source="2:b"), "3:c", "1:a", False, False, Act.COPY),
     ("partial, target shrank", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "0:0", False, False, Act.COPY),
     ("still extra", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", False, False, Act.NOTHING),
-    ("still extra, values due", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", True, False, Act.SUM),
-    ("was extra, equal now", record(state=SliceState.EXTRA, target="2:b"), "1:a", "1:a", False, False, Act.SUM),
+    ("still extra, values due", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", True, False, Act.COMPARE_VALUES),
+    ("was extra, equal now", record(state=SliceState.EXTRA, target="2:b"), "1:a", "1:a", False, False, Act.COMPARE_VALUES),
 ]
 
 
@@ -174,27 +160,27 @@ class TestValuesDue:
     HOUR_S, DAY_S = 3_600.0, 86_400.0
 
     def test_what_never_was_compared_is_due_wherever_it_is(self) -> None:
-        assert sums_due(MIRROR, [record(0, summed_at=None), record(NOW, summed_at=None)], NOW, self.NOW_S) == {0, NOW}
+        assert comparisons_due(MIRROR, [record(0, values_compared_at=None), record(NOW, values_compared_at=None)], NOW, self.NOW_S) == {0, NOW}
 
     def test_around_now_every_slice_is_due_after_a_day(self) -> None:
-        known = [record(NOW - day * DAY, summed_at=self.NOW_S - self.DAY_S) for day in range(-2, 7)]
-        assert sums_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {one.start_ns for one in known}
-        assert sums_due(MIRROR, known, NOW - HOUR, self.NOW_S - self.HOUR_S) == set()
+        known = [record(NOW - day * DAY, values_compared_at=self.NOW_S - self.DAY_S) for day in range(-2, 7)]
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {one.start_ns for one in known}
+        assert comparisons_due(MIRROR, known, NOW - HOUR, self.NOW_S - self.HOUR_S) == set()
 
     def test_further_back_the_oldest_come_first_in_shares_that_take_a_day(self) -> None:
-        known = [record(day * DAY, summed_at=float(100 - day)) for day in range(100)]
-        assert sums_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {day * DAY for day in range(95, 100)}
-        assert sums_due(MIRROR, known, NOW, self.NOW_S - self.DAY_S) == {day * DAY for day in range(100)}
-        assert len(sums_due(MIRROR, known, NOW, self.NOW_S)) == 1
-        assert len(sums_due(MIRROR, known, NOW, None)) == 100
+        known = [record(day * DAY, values_compared_at=float(100 - day)) for day in range(100)]
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {day * DAY for day in range(95, 100)}
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S - self.DAY_S) == {day * DAY for day in range(100)}
+        assert len(comparisons_due(MIRROR, known, NOW, self.NOW_S)) == 1
+        assert len(comparisons_due(MIRROR, known, NOW, None)) == 100
 
     def test_many_old_slices_do_not_keep_those_around_now_waiting(self) -> None:
         """Once they did, for up to 24 days: all shared one queue, and a run does not even look at the old ones."""
-        known = [*(record(day * DAY, summed_at=0.0) for day in range(1_000)), record(NOW, summed_at=self.NOW_S - self.DAY_S)]
-        assert NOW in sums_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S)
+        known = [*(record(day * DAY, values_compared_at=0.0) for day in range(1_000)), record(NOW, values_compared_at=self.NOW_S - self.DAY_S)]
+        assert NOW in comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S)
 
     def test_what_was_compared_within_the_rescan_is_not_due(self) -> None:
-        assert sums_due(MIRROR, [record(0, summed_at=self.NOW_S - 29 * self.DAY_S)], NOW, None) == set()
+        assert comparisons_due(MIRROR, [record(0, values_compared_at=self.NOW_S - 29 * self.DAY_S)], NOW, None) == set()
 
 
 class TestBatches:

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.durations import parse_duration
-from service.domain.shards import DAY_NS, WEEK_NS, default_shard_ns, shard_number, shard_slices, shard_start, shard_start_of
+from service.domain.shards import (
+    DAY_NS,
+    WEEK_NS,
+    default_shard_ns,
+    shard_number,
+    shard_slices,
+    shard_start,
+    shard_start_of,
+)
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_time, parse_time
 
 shard_lengths = st.sampled_from([parse_duration(text, "shard") for text in ("1h", "1d", "1w", "5h", "260w")])
@@ -45,7 +53,11 @@ def test_slices_before_1970_lie_on_the_same_grid() -> None:
     ]
 
 
-@given(st.integers(EARLIEST_NS, LATEST_NS - 40 * WEEK_NS), st.integers(1, 40 * WEEK_NS), st.sampled_from([DAY_NS, WEEK_NS, 5 * DAY_NS]))
+@given(
+    st.integers(EARLIEST_NS, LATEST_NS - 40 * WEEK_NS),
+    st.integers(1, 40 * WEEK_NS),
+    st.sampled_from([DAY_NS, WEEK_NS, 5 * DAY_NS]),
+)
 def test_slices_cover_the_range_once_and_never_cross_a_shard_group(start_ns: int, length_ns: int, shard_ns: int) -> None:
     span = TimeRange(start_ns, start_ns + length_ns)
     pieces = list(shard_slices(span, shard_ns))

@@ -8,18 +8,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from service.domain.mirror import OnConflict
-from service.domain.mirror_slices import Part
+from service.domain.conflicts import OnConflict
 from service.domain.schema import BucketSpec, FieldType
-from service.domain.timerange import EVER, TimeRange, format_time
-from service.errors import MirrorConflict, StoreLimit, StoreUnavailable
+from service.domain.timerange import EVER, format_time
+from service.errors import MirrorConflict, StoreError, StoreLimit, StoreUnavailable
 from service.frames.frame import Block, Reading, long_schema
 from service.frames.points import Points
 from service.stores.protocol import WriteOutcome
-from service.transfer.bucket_reader import Side
-from service.transfer.copier import Copier
+from service.transfer.bucket_writer import BucketWriter
 from tests.support.mirror_faults import Fails, Through, failing
-from tests.support.mirrors import OWN, A, B, digests
+from tests.support.mirrors import A, B, digests
 from tests.support.rows import read, store_all
 from tests.unit.jobs.mirror.conftest import Stage
 
@@ -118,11 +116,6 @@ def blocks(*times: range) -> Iterator[Block]:
         )
 
 
-class GivesBlocks(Through):
-    def read(self, selection: Any) -> Reading:
-        return Reading(self.store.read(selection).plan, blocks(range(100_000), range(100_000, 200_000)), lambda: None)
-
-
 class WritesTogether(Through):
     """Answers its first two writes only when both are there."""
 
@@ -141,11 +134,10 @@ def test_two_writes_that_meet_the_same_conflict_both_keep_the_rest_of_their_line
     """Once the second one took the conflict for known, and lost its lines with every field."""
     store_all(stage.b, "W", "m v=1.5 0")
     taken: list[Any] = []
-    source, target = Side("source", OWN, GivesBlocks(stage.a), "W"), Side("target", OWN, WritesTogether(stage.b), "W")  # type: ignore[arg-type]
-    copier = Copier(source, target, OnConflict.SKIP, lambda: None, taken.extend)
-    day = 86_400 * 10**9
-    copied = copier.copy([Part(("m",), 0, day)], TimeRange(0, day), day)
-    assert copied.rejected == {0: 2}
+    target = WritesTogether(stage.b)
+    writer = BucketWriter(target, "W", OnConflict.SKIP, StoreError, lambda: None, taken.extend)  # type: ignore[arg-type]
+    day_ns = 86_400 * 10**9
+    assert writer.write(blocks(range(100_000), range(100_000, 200_000)), day_ns) == {0: 2}
     assert {name.field: one.count for name, one in digests(stage.b, "W").items()} == {"v": 1, "o": 200_000}
 
 

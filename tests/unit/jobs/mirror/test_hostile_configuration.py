@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from service.domain.durations import parse_duration
-from service.domain.mirror_slices import Act, SliceRecord, SliceState, batches, decide, sums_due
+from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
+from service.domain.slicing import batches
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import ConfigurationError, InvalidParameter, StoreBusy, StoreLimit
 from service.frames.frame import Reading
@@ -242,18 +243,18 @@ def record(start_ns: int, state: SliceState, at: float, summed: bool = True) -> 
 
 def test_a_partial_slice_is_tried_again_only_when_its_values_are_due() -> None:
     known = record(0, SliceState.PARTIAL, 0.0, summed=False)
-    assert decide(known, "1", "2", sum_due=False) is Act.NOTHING
-    assert decide(known, "1", "2", sum_due=True) is Act.SUM
-    assert decide(known, "1", "2", sum_due=False, again=True) is Act.COPY
-    assert decide(known, "2", "2", sum_due=False) is Act.SUM
-    assert decide(known, "3", "2", sum_due=False) is Act.COPY
+    assert decide(known, "1", "2", comparison_due=False) is Act.NOTHING
+    assert decide(known, "1", "2", comparison_due=True) is Act.COMPARE_VALUES
+    assert decide(known, "1", "2", comparison_due=False, again=True) is Act.COPY
+    assert decide(known, "2", "2", comparison_due=False) is Act.COMPARE_VALUES
+    assert decide(known, "3", "2", comparison_due=False) is Act.COPY
 
 
 def test_a_backlog_of_old_slices_does_not_keep_those_of_today_from_being_summed(rig: Rig) -> None:
-    mirror, now = rig.kind.book.get("m"), NOW / 1e9
+    mirror, now = rig.kind.registry.get("m"), NOW / 1e9
     old = [record(TODAY - (100 + day) * DAY, SliceState.EQUAL, now - 31 * 86_400) for day in range(240)]
     near = record(TODAY, SliceState.EQUAL, now - 2 * 86_400)
-    due = sums_due(mirror, [*old, near], NOW, now - 3_600)
+    due = comparisons_due(mirror, [*old, near], NOW, now - 3_600)
     assert TODAY in due
     assert len(due) == 11
 

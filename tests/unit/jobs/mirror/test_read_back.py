@@ -8,7 +8,7 @@ from service.errors import MirrorIncomplete
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.frames.slices import SliceDigest
-from service.jobs.mirror.read_back import seal
+from service.jobs.mirror.slice_check import values_checksum
 from service.stores.protocol import WriteOutcome
 from tests.support.mirror_faults import AltersLines, Clock, Through, drops_one_point
 from tests.support.mirrors import B, digests, side
@@ -97,8 +97,8 @@ def test_points_that_only_the_target_has_are_not_waited_for(stage: Stage) -> Non
     assert (stage.run(context)["state"], context.slept) == ("extra", [])
 
 
-def test_a_seal_changes_with_either_side() -> None:
+def test_a_checksum_of_values_changes_with_either_side() -> None:
     one, other = SliceDigest(1, (2, 3), (4, 5)), SliceDigest(1, (2, 3), (4, 6))
-    seals = [seal(left, right) for left in (one, other) for right in (one, other)]
-    assert len(set(seals)) == 4
-    assert {len(text) for text in seals} == {32}
+    checksums = [values_checksum(left, right) for left in (one, other) for right in (one, other)]
+    assert len(set(checksums)) == 4
+    assert {len(text) for text in checksums} == {32}
