@@ -40,19 +40,19 @@ def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Cal
     """`touched` is told of buckets of the own store that a job wrote. Raises ConfigurationError."""
     own = own_endpoint(settings)
     schedules_of = schedules_section(lambda schedule: order_by(kinds)(schedule), SCHEDULE_PREFIX)
-    sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: registry.outside_section()), "schedules": schedules_of}
+    sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere()), "schedules": schedules_of}
     config = ConfigStore(state, time.time, sections)
     file = settings.mirrors_file or settings.data_dir / FILE_NAME
     if settings.mirrors_file is not None and not file.is_file():
         raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")
-    registry = MirrorRegistry(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file)
-    registry.texts()  # a file that cannot be read is told at the start
-    mirrors = MirrorKind(registry, state, opener(settings, store), settings.data_dir, time.time, touched)
+    book = MirrorRegistry(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file)
+    book.texts()  # a file that cannot be read is told at the start
+    mirrors = MirrorKind(book, state, opener(settings, store), settings.data_dir, time.time, touched)
     kinds = Kinds([mirrors])
     of_settings = _schedules(settings, kinds)
 
     def schedules() -> dict[str, Schedule]:
-        return {**of_settings, **named(config.get("schedules").value), **registry.schedules()}
+        return {**of_settings, **named(config.get("schedules").value), **book.schedules()}
 
     return Work(config, mirrors, _crew(settings, state, kinds, schedules, store.name))
 

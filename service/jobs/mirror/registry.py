@@ -21,11 +21,8 @@ from service.state.places import wrong_places
 FILE_NAME = "mirrors.yaml"
 
 
-def mirrors_section(own_store: Endpoint, outside: Callable[[], Mapping[str, MirrorText]] = dict) -> type[BaseModel]:
-    """The section `mirrors`, by name.
-
-    What cannot work is refused when it is stored, also beside the mirrors `outside` of the section.
-    """
+def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict) -> type[BaseModel]:
+    """The section `mirrors`, by name; what cannot work is refused when it is stored, also beside those that are written `elsewhere`."""
 
     class Mirrors(RootModel[dict[str, MirrorText]]):
         model_config = ConfigDict(hide_input_in_errors=True)
@@ -34,29 +31,29 @@ def mirrors_section(own_store: Endpoint, outside: Callable[[], Mapping[str, Mirr
 
         @model_validator(mode="after")
         def _each(self) -> Self:
-            mirrors = [_checked(name, text, own_store) for name, text in self.root.items()]
+            mirrors = [_checked(name, text, own) for name, text in self.root.items()]
             refuse_overlaps(mirrors)
-            for other in _working({name: text for name, text in outside().items() if name not in self.root}, own_store):
+            for other in _working({name: text for name, text in elsewhere().items() if name not in self.root}, own):
                 refuse_overlaps([*mirrors, other])
             return self
 
     return Mirrors
 
 
-def _checked(name: str, text: MirrorText, own_store: Endpoint) -> Mirror:
-    """The error about a wrong member names the mirror."""
+def _checked(name: str, text: MirrorText, own: Endpoint) -> Mirror:
+    """A wrong member says whose it is."""
     try:
-        return text.named(name, own_store)
+        return text.named(name, own)
     except InvalidParameter as wrong:
-        message = wrong.message if repr(name) in wrong.message else f"The mirror {name!r}: {wrong.message}"
-        raise InvalidParameter(f"{name}.{wrong.parameter}", message) from None
+        told = wrong.message if repr(name) in wrong.message else f"The mirror {name!r}: {wrong.message}"
+        raise InvalidParameter(f"{name}.{wrong.parameter}", told) from None
 
 
-def _working(texts: Mapping[str, MirrorText], own_store: Endpoint) -> Iterator[Mirror]:
-    """Those that can work. Others do not matter to them: one whose token's variable is not set, for instance."""
+def _working(texts: Mapping[str, MirrorText], own: Endpoint) -> Iterator[Mirror]:
+    """One that cannot work (the variable of its token is not set) is none that others have to mind."""
     for name, text in sorted(texts.items()):
         with contextlib.suppress(InvalidParameter):
-            yield text.named(name, own_store)
+            yield text.named(name, own)
 
 
 class _File(RootModel[dict[str, MirrorText]]):
@@ -64,32 +61,22 @@ class _File(RootModel[dict[str, MirrorText]]):
 
 
 class MirrorRegistry:
-    """All mirrors as they are configured now. `section` gives the stored section.
+    """The mirrors of now. `section` gives the stored section; `default` is the mirror of the settings; `file` may not exist."""
 
-    `default` is the mirror of the settings. `file` may not exist.
-    """
-
-    def __init__(
-        self,
-        section: Callable[[], Mapping[str, Any]],
-        own_store: Endpoint,
-        default: MirrorText | None,
-        file: Path,
-    ) -> None:
+    def __init__(self, section: Callable[[], Mapping[str, Any]], own: Endpoint, default: MirrorText | None, file: Path) -> None:
         self._section = section
-        self._own_store = own_store
+        self.own = own
         self._default = default
         self._file = file
-        self._loaded: tuple[float, dict[str, MirrorText]] = (-1.0, {})
-        """When the file was changed, and what it held then."""
+        self._kept: tuple[float, dict[str, MirrorText]] = (-1.0, {})
 
     def texts(self) -> dict[str, MirrorText]:
         """Raises ConfigurationError when the file cannot be read."""
         section = {name: MirrorText.model_validate(text) for name, text in self._section().items()}
-        return {**self.outside_section(), **section}
+        return {**self.elsewhere(), **section}
 
-    def outside_section(self) -> dict[str, MirrorText]:
-        """Mirrors of the file and the settings. Raises ConfigurationError."""
+    def elsewhere(self) -> dict[str, MirrorText]:
+        """Those of the file and the settings. Raises ConfigurationError."""
         default = {} if self._default is None else {"cloud": self._default}
         return {**default, **self._of_file()}
 
@@ -97,52 +84,47 @@ class MirrorRegistry:
         return sorted(self.texts())
 
     def get(self, name: str) -> Mirror:
-        """Raises InvalidParameter: there is no such mirror, it cannot work, or another one writes one of its buckets.
-        Raises InvalidParameter: there is no such mirror, it cannot work, or another one writes one of its buckets."""
+        """Raises InvalidParameter: there is none, it cannot work, or another one writes one of its buckets."""
         texts = self.texts()
         if name not in texts:
             known = ", ".join(sorted(texts)) or "none; PUT /config/mirrors makes one"
             raise InvalidParameter("mirror", f"There is no mirror {name[:60]!r}. There are: {known}.")
-        mirror = _checked(name, texts.pop(name), self._own_store)
-        for other in _working(texts, self._own_store):
+        mirror = _checked(name, texts.pop(name), self.own)
+        for other in _working(texts, self.own):
             refuse_overlaps((mirror, other))
         return mirror
 
     def others(self, name: str) -> Iterator[Mirror]:
-        """All mirrors but `name` that can work."""
-        return _working({other: text for other, text in self.texts().items() if other != name}, self._own_store)
+        """All but `name` that can work."""
+        return _working({other: text for other, text in self.texts().items() if other != name}, self.own)
 
     def schedules(self) -> dict[str, Schedule]:
-        """The schedules of all mirrors that have one, by the schedule's name."""
-        schedules = (text.timed(name) for name, text in self.texts().items())
-        return {schedule.name: schedule for schedule in schedules if schedule is not None}
+        """Of all mirrors that have one, by the schedule's name."""
+        timed = (text.timed(name) for name, text in self.texts().items())
+        return {one.name: one for one in timed if one is not None}
 
     def _of_file(self) -> dict[str, MirrorText]:
-        """The mirrors of the file, which is read again when it changed."""
+        """Read again when it changed."""
         try:
             changed = self._file.stat().st_mtime
         except FileNotFoundError:
             return {}
-        if changed != self._loaded[0]:
-            self._loaded = (changed, read_file(self._file))
-        return self._loaded[1]
+        if changed != self._kept[0]:
+            self._kept = (changed, read_file(self._file))
+        return self._kept[1]
 
 
 def read_file(path: Path) -> dict[str, MirrorText]:
     """Mirrors by name. Raises ConfigurationError with the place that is wrong."""
     try:
-        texts = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        if not isinstance(texts, dict):
-            raise ConfigurationError(
-                f"{path}: it holds no mirrors. Write a name and below it source, target and buckets.",
-            )
-        return _File.model_validate({str(name): text for name, text in texts.items()}).root
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if not isinstance(found, dict):
+            raise ConfigurationError(f"{path}: it holds no mirrors. Write a name and below it source, target and buckets.")
+        return _File.model_validate({str(name): text for name, text in found.items()}).root
     except yaml.MarkedYAMLError as broken:  # its text shows the line, which may hold a token
         mark = broken.problem_mark
         place = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
-        raise ConfigurationError(
-            f"{path} is no YAML{place}. Are all quotes, brackets and colons in their places?",
-        ) from None
+        raise ConfigurationError(f"{path} is no YAML{place}. Are all quotes, brackets and colons in their places?") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
         raise ConfigurationError(f"{path} cannot be read: {type(broken).__name__}") from None
     except ValidationError as broken:
