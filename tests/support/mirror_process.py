@@ -1,7 +1,7 @@
 """Processes that run a mirror's jobs from a state database, to be killed, frozen and lied to.
 
 They are forked from one server that has imported everything already, so that a hundred of them cost
-seconds. What a process mirrors, where it dies and which bug it has is said by its environment.
+seconds. The environment of a process says what it mirrors, where it dies and which bug it has.
 """
 
 import multiprocessing
@@ -92,7 +92,7 @@ class Site:
         until(lambda: self.ledger.show(job_id).state.ended, within_s)
         return self.ledger.show(job_id)
 
-    def told(self, word: str) -> bool:
+    def has_logged(self, word: str) -> bool:
         """Whether the log of a job has a line with this word."""
         return any(word in line.message for job in self.jobs() for line in self.ledger.lines(job.id))
 
@@ -191,8 +191,8 @@ def _cut(points: Points) -> Points:
     return Points.lazy(text, points.offsets, points.numbers, points.times_ns // 1000 * 1000, lambda: (points.keys, points.columns))
 
 
-class DeadlyBook(LeaseBook):
-    """A book of leases with places to die at."""
+class DeadlyLeases(LeaseBook):
+    """Leases with places to die at."""
 
     def save(self, lease: Lease, checkpoint: Mapping[str, Any]) -> None:
         super().save(lease, checkpoint)
@@ -259,7 +259,7 @@ def run_jobs(environment: Mapping[str, str]) -> None:
         _note_first(PairLedger(state, "m", os.environ[_BUCKET], os.environ[_BUCKET]))
     rig = _rig(folder, state, os.environ[_BUCKET], {url: _store(name) for url, name in _SIDES.items()})
     lease_s = float(os.environ.get(LEASE_S, "1"))
-    runner = Runner(DeadlyBook(state, time.time), Kinds([rig.kind]), time.time, lease_s=lease_s, chance=random.random)
+    runner = Runner(DeadlyLeases(state, time.time), Kinds([rig.kind]), time.time, lease_s=lease_s, chance=random.random)
     LocalRunner(JobLedger(state, time.time), runner, slots=1, poll_s=0.05).start()
     parent = os.getppid()
     while os.getppid() == parent:

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
@@ -12,8 +10,7 @@ from service.domain.mirror import BucketPair, Endpoint, Mirror
 from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide, kept_since, mirrored_ranges, spans_of_run
 from service.domain.schema import Bucket
 from service.domain.selection import Windows
-from service.domain.shards import shard_start
-from service.domain.slicing import MeasurementRange, batches, is_in, slice_length, slice_range, slice_start, whole_slices
+from service.domain.slicing import MeasurementRange
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 
 HOUR, DAY, WEEK = (parse_duration(text, "test") for text in ("1h", "1d", "1w"))
@@ -56,8 +53,8 @@ class TestWhatIsSaidOfAMirror:
         assert replace(MIRROR, measurements=patterns).wants("cpu") is wanted
 
 
-class TestParts:
-    def test_without_limits_all_is_one_part(self) -> None:
+class TestMirroredRanges:
+    def test_without_limits_all_measurements_are_one_range(self) -> None:
         assert mirrored_ranges(MIRROR, ["b", "a", "b"], EARLIEST_NS, NOW, DAY) == [MeasurementRange(("a", "b"), EARLIEST_NS, LATEST_NS + 1)]
 
     def test_measurements_with_another_history_begin_at_another_slice(self) -> None:
@@ -76,44 +73,9 @@ class TestParts:
         assert mirrored_ranges(mirror, ["a"], NOW + DAY, NOW, DAY) == []
 
 
-class TestSlices:
-    @pytest.mark.parametrize(("one", "other", "length"), [(WEEK, WEEK, DAY), (DAY, WEEK, DAY), (HOUR, WEEK, HOUR), (36 * HOUR, WEEK, 12 * HOUR)])
-    def test_a_slice_is_at_most_a_day_and_divides_the_shard_groups_of_both(self, one: int, other: int, length: int) -> None:
-        assert slice_length(bucket(shard_ns=one), bucket(shard_ns=other)) == length
-
-    @given(st.integers(EARLIEST_NS, LATEST_NS), st.sampled_from([HOUR, DAY, WEEK]), st.sampled_from([HOUR, DAY, WEEK]))
-    def test_no_slice_crosses_the_edge_of_a_shard_group(self, time_ns: int, one: int, other: int) -> None:
-        step = slice_length(bucket(shard_ns=one), bucket(shard_ns=other))
-        span = slice_range(slice_start(time_ns, step), step)
-        assert span.start_ns <= time_ns < span.stop_ns
-        for shard_ns in (one, other):
-            assert shard_start(span.start_ns, shard_ns) == shard_start(span.stop_ns - 1, shard_ns)
-
-    def test_the_first_and_the_last_slice_are_cut_to_what_can_be_stored(self) -> None:
-        assert slice_range(slice_start(EARLIEST_NS, DAY), DAY).start_ns == EARLIEST_NS
-        assert slice_range(slice_start(LATEST_NS, DAY), DAY).stop_ns == LATEST_NS + 1
-
-    def test_a_span_has_its_slices_the_very_first_one_included(self) -> None:
-        """The slice of 1677-09-21 begins before anything that can be stored: once, its points were never copied."""
-        first = slice_start(EARLIEST_NS, DAY)
-        assert first < EARLIEST_NS
-        assert is_in(first, TimeRange(EARLIEST_NS, first + DAY))
-        assert [is_in(start_ns, TimeRange(DAY, 3 * DAY)) for start_ns in (first, 0, DAY, 2 * DAY, 3 * DAY)] == [False, False, True, True, False]
-
-    @given(st.integers(EARLIEST_NS, LATEST_NS), st.integers(1, 400 * DAY))
-    def test_aligning_adds_less_than_a_slice_on_each_side(self, start_ns: int, length_ns: int) -> None:
-        span = TimeRange(start_ns, min(start_ns + length_ns, LATEST_NS + 1))
-        found = whole_slices(span, DAY)
-        assert found.start_ns <= span.start_ns < found.start_ns + DAY
-        assert found.stop_ns - DAY < span.stop_ns <= found.stop_ns
-        assert found.start_ns % DAY == 0 or found.start_ns == EARLIEST_NS
-        assert found.stop_ns % DAY == 0 or found.stop_ns == LATEST_NS + 1
-
-    @pytest.mark.parametrize(
-        ("source", "target", "since"), [(0, 0, EARLIEST_NS), (30, 0, NOW - 29 * DAY), (0, 7, NOW - 6 * DAY), (30, 7, NOW - 6 * DAY)]
-    )
-    def test_the_slices_that_a_retention_reaches_are_left_alone(self, source: int, target: int, since: int) -> None:
-        assert kept_since(bucket(source * DAY), bucket(target * DAY), NOW + HOUR, DAY) == since
+@pytest.mark.parametrize(("source", "target", "since"), [(0, 0, EARLIEST_NS), (30, 0, NOW - 29 * DAY), (0, 7, NOW - 6 * DAY), (30, 7, NOW - 6 * DAY)])
+def test_the_slices_that_a_retention_reaches_are_left_alone(source: int, target: int, since: int) -> None:
+    assert kept_since(bucket(source * DAY), bucket(target * DAY), NOW + HOUR, DAY) == since
 
 
 class TestSpansOfARun:
@@ -181,21 +143,3 @@ class TestValuesDue:
 
     def test_what_was_compared_within_the_rescan_is_not_due(self) -> None:
         assert comparisons_due(MIRROR, [record(0, values_compared_at=self.NOW_S - 29 * self.DAY_S)], NOW, None) == set()
-
-
-class TestBatches:
-    def test_neighbours_go_together_up_to_a_number_of_points(self) -> None:
-        assert list(batches([0, DAY, 2 * DAY], [5, 5, 5], DAY, 10)) == [TimeRange(0, 2 * DAY), TimeRange(2 * DAY, 3 * DAY)]
-
-    def test_a_gap_begins_another_one(self) -> None:
-        assert list(batches([0, 5 * DAY], [1, 1], DAY, 10)) == [TimeRange(0, DAY), TimeRange(5 * DAY, 6 * DAY)]
-
-    def test_a_slice_with_too_many_points_goes_alone(self) -> None:
-        assert list(batches([0, DAY], [99, 1], DAY, 10)) == [TimeRange(0, DAY), TimeRange(DAY, 2 * DAY)]
-
-    @given(st.sets(st.integers(0, 60), min_size=1), st.integers(1, 50), st.randoms(use_true_random=False))
-    def test_together_they_are_the_slices_each_once(self, days: set[int], most: int, chance: st.DataObject) -> None:
-        starts = [day * DAY for day in sorted(days)]
-        counts = [chance.randint(0, 30) for _ in starts]  # type: ignore[attr-defined]
-        covered = [start for span in batches(starts, counts, DAY, most) for start in range(span.start_ns, span.stop_ns, DAY)]
-        assert covered == starts

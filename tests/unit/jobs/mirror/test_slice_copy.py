@@ -1,28 +1,25 @@
 """What happens to values that the target does not take: nothing in silence, and nothing that is not in the way."""
 
 import json
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from service.domain.conflicts import OnConflict
-from service.domain.schema import BucketSpec, FieldType
+from service.domain.schema import BucketSpec
 from service.domain.timerange import EVER, format_time
-from service.errors import MirrorConflict, StoreError, StoreLimit, StoreUnavailable
-from service.frames.frame import Block, Reading, long_schema
+from service.errors import MirrorConflict, StoreLimit, StoreUnavailable
+from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.protocol import WriteOutcome
-from service.transfer.bucket_writer import BucketWriter
 from tests.support.mirror_faults import Fails, Through, failing
 from tests.support.mirrors import A, B, digests
 from tests.support.rows import read, store_all
 from tests.unit.jobs.mirror.conftest import Stage
 
 
-def letters(stage: Stage) -> list[dict[str, Any]]:
+def dead_letters(stage: Stage) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (stage.folder / "rejects-m.ndjson").read_text().splitlines()]
 
 
@@ -48,7 +45,7 @@ class TestTypeConflicts:
         found = clashing.run()
         assert (found["state"], found["pairs"][0]["rejected"]) == ("partial", 2)
         assert fields(clashing) == [("o", "1.0"), ("o", "2.0"), ("v", "1.5")]
-        assert letters(clashing)[0] == {
+        assert dead_letters(clashing)[0] == {
             "bucket": "W", "measurement": "m", "tags": {"h": "x"}, "field": "v", "type": "integer", "code": "type_conflict",
             "reason": "The field has another type on the target; the value was left out.",
             "time": format_time(clashing.at(-1, 1)), "time_ns": clashing.at(-1, 1), "value": "7",
@@ -58,7 +55,7 @@ class TestTypeConflicts:
         clashing.configure(buckets=["W"], on_conflict="as_string")
         assert clashing.run()["state"] == "partial"
         assert fields(clashing) == [("o", "1.0"), ("o", "2.0"), ("v", "1.5"), ("v_string", "'7'"), ("v_string", "'8'")]
-        assert [(one["value"], one["reason"].endswith("the field whose name ends in _string.")) for one in letters(clashing)] == [
+        assert [(one["value"], one["reason"].endswith("the field whose name ends in _string.")) for one in dead_letters(clashing)] == [
             ("7", True),
             ("8", True),
         ]
@@ -69,7 +66,7 @@ class TestTypeConflicts:
         clashing.configure(buckets=["W"], on_conflict="as_string")
         assert clashing.pair()["rejected"] == 2
         assert fields(clashing) == [("o", "1.0"), ("o", "2.0"), ("v", "1.5"), ("v_string", "1")]
-        assert [one["reason"] for one in letters(clashing)] == ["The field has another type on the target; the value was left out."] * 2
+        assert [one["reason"] for one in dead_letters(clashing)] == ["The field has another type on the target; the value was left out."] * 2
 
     @pytest.mark.parametrize(
         ("value", "text"), [("-0.0", "'-0'"), ("1e300", "'1e+300'"), ("true", "'true'"), ("18446744073709551615u", "'18446744073709551615'")]
@@ -86,11 +83,11 @@ class TestTypeConflicts:
         clashing.configure(buckets=["W"], on_conflict=policy)
         for _ in range(2):
             clashing.run()
-        told = len(letters(clashing))
+        told = len(dead_letters(clashing))
         assert [clashing.pair()["copied_points"] for _ in range(2)] == [0, 0]
         clashing.wait(1)
         assert clashing.pair()["copied_points"] == 0
-        assert len(letters(clashing)) == told
+        assert len(dead_letters(clashing)) == told
 
     def test_one_value_in_the_place_of_another_is_partial_and_not_an_error(self, stage: Stage) -> None:
         """Both sides count one point: once that was taken for a target that loses what it acknowledged."""
@@ -98,47 +95,6 @@ class TestTypeConflicts:
         store_all(stage.b, "W", f"m v=7.5 {stage.at(-1)}")
         stage.configure(buckets=["W"], on_conflict="skip")
         assert [stage.run()["state"] for _ in range(3)] == ["partial"] * 3
-
-
-def blocks(*times: range) -> Iterator[Block]:
-    """Blocks of two fields: a float at these times, an integer at the first of them."""
-    for span in times:
-        yield tuple(
-            pa.RecordBatch.from_arrays(
-                [
-                    pa.array(own, pa.int64()).cast(pa.timestamp("ns", "UTC")),
-                    pa.array(own, pa.int64()).cast(value),
-                    *(pa.DictionaryArray.from_arrays(pa.array([0] * len(own), pa.int32()), [name]) for name in (field, "m")),
-                ],
-                schema=long_schema(kind, ()),
-            )
-            for field, kind, value, own in (("v", FieldType.INTEGER, pa.int64(), span[:1]), ("o", FieldType.FLOAT, pa.float64(), span))
-        )
-
-
-class WritesTogether(Through):
-    """Answers its first two writes only when both are there."""
-
-    both = threading.Barrier(2, timeout=20)
-    writes = 0
-
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
-        self.writes += 1
-        outcome = self.store.write(bucket, points)
-        if self.writes <= 2:
-            self.both.wait()
-        return outcome
-
-
-def test_two_writes_that_meet_the_same_conflict_both_keep_the_rest_of_their_lines(stage: Stage) -> None:
-    """Once the second one took the conflict for known, and lost its lines with every field."""
-    store_all(stage.b, "W", "m v=1.5 0")
-    taken: list[Any] = []
-    target = WritesTogether(stage.b)
-    writer = BucketWriter(target, "W", OnConflict.SKIP, StoreError, lambda: None, taken.extend)  # type: ignore[arg-type]
-    day_ns = 86_400 * 10**9
-    assert writer.write(blocks(range(100_000), range(100_000, 200_000)), day_ns) == {0: 2}
-    assert {name.field: one.count for name, one in digests(stage.b, "W").items()} == {"v": 1, "o": 200_000}
 
 
 class TestWhatBreaks:
@@ -192,7 +148,7 @@ def test_what_no_line_can_hold_is_told_and_the_rest_is_copied(stage: Stage) -> N
     found = stage.run(stage.context())
     assert (found["state"], found["pairs"][0]["rejected"]) == ("partial", 1)
     assert fields(stage) == [("v", "1.0")]
-    [letter] = letters(stage)
+    [letter] = dead_letters(stage)
     assert (letter["field"], letter["value"], letter["code"]) == ("line\nfeed", "7", "unwritable")
     assert (letter["time"], letter["time_ns"]) == (format_time(stage.at(-1)), stage.at(-1))
     assert stage.pair()["copied_points"] == 0
