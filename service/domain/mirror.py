@@ -1,7 +1,4 @@
-"""What a mirror is: a source, a target, the buckets that it copies from one to the other and keeps equal, and how.
-
-Lengths are ns.
-"""
+"""What a mirror is: a source, a target, the buckets that it copies and keeps equal, and how. Lengths are ns."""
 
 import fnmatch
 from dataclasses import dataclass, field

@@ -65,8 +65,7 @@ class BucketReader:
     def slice_points(self, span: TimeRange, step_ns: int) -> SlicePoints | None:
         """How many points slices hold, of all series together.
 
-        None: the store cannot tell, or not before its time is up. Then `slice_counts` is due, whose answer comes bit by
-        bit.
+        None: the store cannot tell, or not in time. Then `slice_counts` is due, whose answer comes in pieces.
         """
         pieces = self.splitter.call(lambda piece: self._points(piece, step_ns), span, step_ns)
         return None if None in pieces else summed(piece for piece in pieces if piece is not None)

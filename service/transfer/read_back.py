@@ -17,7 +17,7 @@ _FIRST_PAUSE_S = 0.2
 
 
 class ReadBack:
-    """The time that one group of writes has to show."""
+    """The time within which a target must show one group of writes."""
 
     def __init__(self, control: RunControl, clock: Callable[[], float], is_remote: bool) -> None:
         self._control = control

@@ -1,4 +1,4 @@
-"""Going on in spite of a busy or broken link: waits that the other side names are kept, short breaks are waited out.
+"""Calls of a store, made again when it is busy or its link breaks: waits that it asks for are kept.
 
 What does not pass soon is raised, and the runner tries the job again later, from its checkpoint.
 """
@@ -21,7 +21,7 @@ class Retrying(Protocol):
     """Makes calls, and perhaps again."""
 
     waits: int
-    """How often the other side asked to wait."""
+    """How often a store asked to wait."""
 
     def call(self, act: Callable[[], T], when_busy: Callable[[], T] | None = None) -> T: ...
 
@@ -46,7 +46,7 @@ class Retry:
     def call(self, act: Callable[[], T], when_busy: Callable[[], T] | None = None) -> T:
         """What `act` gives; it must bear being called again.
 
-        With `when_busy`: what that gives, after a wait that the other side asked for.
+        With `when_busy`: what that gives, after a wait that the store asked for.
 
         Raises JobInterrupted, and StoreError when a break lasts.
         """

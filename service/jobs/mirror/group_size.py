@@ -1,5 +1,4 @@
-"""How many points a run copies before it reads them back and writes down what it did: more when that is quick, fewer
-when it is slow."""
+"""How many points a run copies before it reads them back: more when that is quick, fewer when it is slow."""
 
 from dataclasses import dataclass, replace
 
@@ -27,7 +26,7 @@ class GroupSize:
         return cls(min(_FIRST_POINTS if is_remote else _FIRST_POINTS_LOCAL, limit), limit)
 
     def after(self, had_to_wait: bool, took_s: float) -> "GroupSize":
-        """The size of the next group. `had_to_wait`: the other side asked to wait."""
+        """The size of the next group. `had_to_wait`: a store asked to wait."""
         if had_to_wait or took_s > _SLOW_S:
             return replace(self, points=max(_FEWEST_POINTS, self.points // 2))
         return replace(self, points=min(self.limit, self.points * 2)) if took_s < _QUICK_S else self

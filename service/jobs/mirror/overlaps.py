@@ -1,5 +1,4 @@
-"""Which mirrors cannot work, or not beside each other, whatever their buckets hold: two that write one bucket, or one
-that reads what it writes."""
+"""Which mirrors cannot work, alone or beside each other: two that write one bucket, or one that reads what it writes."""
 
 from collections.abc import Iterable
 from itertools import combinations

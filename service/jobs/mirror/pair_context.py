@@ -1,5 +1,4 @@
-"""A pair of buckets as one run sees it: both readers, the length of slices, what of it is mirrored, and what both
-buckets hold.
+"""A pair of buckets as one run sees it: both readers, the slices, and what both buckets hold.
 
 How many points a slice has in all is a small question, whatever the number of series. How many each series has is asked
 only where that leaves something open.

@@ -96,8 +96,8 @@ class PairSetup:
             )
 
 
-def _contents(place: tuple[Store, str]) -> _Contents:
-    store, bucket = place
+def _contents(store_and_bucket: tuple[Store, str]) -> _Contents:
+    store, bucket = store_and_bucket
     return _Contents(store.bucket(bucket), [measurement.name for measurement in store.schema(bucket)])
 
 

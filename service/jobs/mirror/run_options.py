@@ -14,7 +14,9 @@ _PARAMETERS = {"mirror", "bucket", "start", "stop", *_SWITCHES}
 @dataclass(frozen=True)
 class RunOptions:
     """`bucket`: only this one of the source. `span` absent: as the mirror says. `dry_run`: change nothing.
-    `again`: also what was found partial or extra. `verify`: compare every value, and change nothing."""
+
+    `again`: also what was found partial or extra. `verify`: compare every value, and change nothing.
+    """
 
     bucket: str | None = None
     span: TimeRange | None = None

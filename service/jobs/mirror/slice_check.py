@@ -117,12 +117,12 @@ class SliceCheck:
             return SliceState.EQUAL
         source_series, target_series = self._context.series_digests(span)
         missing, extra = _only_in_left(source_series, target_series), _only_in_left(target_series, source_series)
-        if expected.is_last:  # what came since it was read is for the next run, and nothing that is missing
+        if expected.is_last:  # points that came since the read are for the next run
             came = max(0, sum(digest.count for digest in source_series.values()) - source.count)
             missing = max(0, missing - came)
         if missing > refused:
             return SliceState.DIFFERENT
-        if refused:  # also where as many others stand in their places
+        if refused:  # also where as many other points replace them
             return SliceState.PARTIAL
         return SliceState.EXTRA if extra else SliceState.DIFFERENT
 

@@ -1,5 +1,4 @@
-"""Brings the target of a pair up to its source, one group of slices at a time: copy, read back, and say what is known
-then."""
+"""Brings the target of a pair up to its source, one group of slices at a time: copy, then read back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ class _Copied:
 
 
 class SliceCopy:
-    """Copies groups of slices that follow each other without a gap. `again`: also values that the target refused before.
+    """Copies groups of slices without gaps. `again`: also values that the target refused before.
 
     Every method raises MirrorConflict, StoreError, RetryLater, JobInterrupted.
     """
@@ -59,7 +58,7 @@ class SliceCopy:
         target: SliceDigests,
         known: Mapping[int, SliceRecord],
     ) -> list[SliceRecord]:
-        """Copy what differs by counts. Where the target has something already, that is found to the hour.
+        """Copy what differs by counts. Where the target has points already, only the hours that differ are copied.
 
         `source` and `target`: their counts.
         """
