@@ -94,12 +94,12 @@ async def diff_mirror(
 
 
 def _names(parts: Parts) -> list[str]:
-    return parts.mirrors.book.names()
+    return parts.mirrors.registry.names()
 
 
 def _mirror(parts: Parts, name: str) -> Mirror:
     try:
-        return parts.mirrors.book.get(name)
+        return parts.mirrors.registry.get(name)
     except InvalidParameter as unknown:
         raise UnknownThing(unknown.message) from None
 
@@ -125,7 +125,7 @@ def _listing(parts: Parts, now: float) -> MirrorList:
 def _info_or_error(parts: Parts, name: str, news: _News) -> MirrorInfo:
     """A mirror that cannot work is listed with what is wrong."""
     try:
-        return _info(parts, parts.mirrors.book.get(name), news)
+        return _info(parts, parts.mirrors.registry.get(name), news)
     except InvalidParameter as wrong:
         nothing = dict.fromkeys(("source", "target", "mode", "buckets", "next_run", "last_job", "last_job_state"))
         return MirrorInfo(name=name, last_error=wrong.message, pairs=[], **nothing)

@@ -1,9 +1,9 @@
-"""What a mirror is: a source, a target, the buckets that it copies from one to the other and keeps equal, and how. Lengths are ns."""
+"""What a mirror is: a source, a target, the buckets that it copies and keeps equal, and how. Lengths are ns."""
 
 import fnmatch
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from service.domain.conflicts import OnConflict
 from service.domain.selection import Windows
 
 TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
@@ -11,20 +11,15 @@ TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
 OWN_STORE, EMBEDDED = "store", "embedded"
 """Names of the gateway's own store as an endpoint; the second only when it is the embedded one."""
 LOG_BUCKET = "Logging"
-"""Where a mirror tells in its target what it does."""
-
-
-class OnConflict(StrEnum):
-    """What becomes of values whose field has another type on the target: stop, leave them out, or write them as text to `<field>_string`."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-    AS_STRING = "as_string"
+"""Where a mirror writes its log in its target."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One side: an InfluxDB, or with no `url` the gateway's own store. Two with the same `address` and `org` are one and the same."""
+    """The source or the target of a mirror: an InfluxDB, or with no `url` the gateway's own store.
+
+    Two with the same `address` and `org` are the same store.
+    """
 
     url: str | None
     org: str
@@ -55,10 +50,10 @@ class BucketPair:
 class Mirror:
     """A mirror as configured. `buckets` absent: every bucket of the source but system ones.
 
-    `measurements`: patterns, empty for all. `windows`: what to downsample to, absent for exact points. `since_ns`: how far
-    back at most; `history`: the same for measurements by pattern. `future_ns` and `rescan_ns`: how far ahead and back
-    every run looks; once in `full_count_ns` it counts everything, and within `full_rescan_ns` it compares
-    every value again. `budget_bytes`: at most so many in five minutes.
+    `measurements`: patterns, empty for all. `windows`: what to downsample to, absent for exact points. `since_ns`: how
+    far back at most. `history`: the same for measurements by pattern. `future_ns` and `rescan_ns`: how far ahead and
+    back every run looks. `full_count_ns`: how often it counts everything. `full_rescan_ns`: how old a comparison of
+    values may become. `budget_bytes`: the most bytes in five minutes.
     """
 
     name: str
@@ -80,8 +75,8 @@ class Mirror:
 
     def history_of(self, measurement: str) -> int | None:
         """How far back this measurement is mirrored; None: all of it."""
-        own = [length_ns for pattern, length_ns in self.history if fnmatch.fnmatchcase(measurement, pattern)]
-        lengths = [length_ns for length_ns in (*own, self.since_ns) if length_ns is not None]
+        matching = [length_ns for pattern, length_ns in self.history if fnmatch.fnmatchcase(measurement, pattern)]
+        lengths = [length_ns for length_ns in (*matching, self.since_ns) if length_ns is not None]
         return min(lengths, default=None)
 
     def wants(self, measurement: str) -> bool:

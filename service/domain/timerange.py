@@ -1,12 +1,12 @@
 """Half-open ranges of time, `[start, stop)`, UTC, in whole nanoseconds since 1970.
 
-The arithmetic here decides what is read: clipping, splitting at shard groups, subtracting what is
-already known. Nothing here reads a clock.
+The arithmetic here decides what is read: clipping, merging, subtracting what is already known. Nothing
+here reads a clock.
 """
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.domain.durations import SECOND_NS
@@ -16,8 +16,6 @@ EARLIEST_NS = -9_223_372_036_854_775_806
 """First instant InfluxDB can store, 1677-09-21T00:12:43.145224194Z (models.MinNanoTime)."""
 LATEST_NS = 9_223_372_036_854_775_806
 """Last instant InfluxDB can store, 2262-04-11T23:47:16.854775806Z (models.MaxNanoTime)."""
-_YEAR_ONE_NS = -62_135_596_800 * SECOND_NS
-"""Where shard groups are counted from: Go's `time.Truncate` counts from year 1 (influxdb meta/data.go)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -50,20 +48,6 @@ EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 def floor_to(time_ns: int, step_ns: int, origin_ns: int = 0) -> int:
     """The last multiple of `step_ns` counted from `origin_ns` that is not after `time_ns`."""
     return time_ns - (time_ns - origin_ns) % step_ns
-
-
-def shard_start(time_ns: int, shard_ns: int) -> int:
-    """Start of the shard group that holds `time_ns`, for groups of `shard_ns` (counted from year 1)."""
-    return floor_to(time_ns, shard_ns, _YEAR_ONE_NS)
-
-
-def slices(span: TimeRange, shard_ns: int) -> Iterator[TimeRange]:
-    """`span` in ascending pieces, none of which crosses the edge of a shard group of `shard_ns`."""
-    start_ns = span.start_ns
-    while start_ns < span.stop_ns:
-        stop_ns = min(shard_start(start_ns, shard_ns) + shard_ns, span.stop_ns)
-        yield TimeRange(start_ns, stop_ns)
-        start_ns = stop_ns
 
 
 def merge(ranges: Iterable[TimeRange]) -> list[TimeRange]:

@@ -1,7 +1,8 @@
-"""What a mirror knows: of each pair of buckets when it was compared and copied last, and of each slice whether both sides are equal.
+"""What a mirror knows: of each pair of buckets when it was compared and copied last, and of each slice whether both
+buckets are equal.
 
-A slice without a record is unknown. Records are written only after both sides were asked, or after the
-target acknowledged; what they say is never needed to copy right, only to copy less.
+A slice without a record is unknown. Records are written only after both buckets were asked, or after the target
+acknowledged. What they say is never needed to copy right, only to copy less.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.domain.mirror_slices import SliceRecord, SliceState, slice_start
+from service.domain.mirror_slices import SliceRecord, SliceState
+from service.domain.slicing import slice_start
 from service.domain.timerange import EARLIEST_NS
 from service.state.database import StateDatabase
 from service.state.tables import mirror_pairs, mirror_slices
@@ -22,7 +24,8 @@ _ROWS = 500
 
 @dataclass(frozen=True)
 class PairState:
-    """When everything was counted last, and when a run over the pair succeeded last (both: when that run began); points copied in all."""
+    """When everything was counted last, and when a run over the pair succeeded last (both: when that run began); points
+    copied in all."""
 
     counted_at: float | None
     succeeded_at: float | None
@@ -31,7 +34,8 @@ class PairState:
 
 @dataclass(frozen=True)
 class SliceTotals:
-    """How many slices are in each state, the points that are known to be on both sides, and those that the target refused."""
+    """How many slices are in each state, the points that are known to be in both buckets, and those that the target
+    refused."""
 
     states: Mapping[str, int]
     points: int
@@ -50,8 +54,8 @@ class PairLedger:
         self._step_ns = 1
 
     def look(self, identity: str, step_ns: int) -> PairState | None:
-        """What earlier runs left; None when there are none, or when `identity` (what is mirrored from where to where) or the length of slices
-        was another one."""
+        """What earlier runs left; None when there are none, or when `identity` (what is mirrored from where to where)
+        or the length of slices was another one."""
         self._step_ns = step_ns
         with self._database.read() as connection:
             row = connection.execute(sa.select(mirror_pairs).where(_is(mirror_pairs, self._key))).first()
@@ -60,7 +64,10 @@ class PairLedger:
         return PairState(row.counted_at, row.succeeded_at, row.copied)
 
     def open(self, identity: str, step_ns: int) -> PairState:
-        """Begin a run that changes something. Where `look` finds nothing, all that was known of the pair is forgotten first."""
+        """Begin a run that changes something.
+
+        Where `look` finds nothing, all that was known of the pair is forgotten first.
+        """
         known = self.look(identity, step_ns)
         if known is not None:
             return known
@@ -76,11 +83,11 @@ class PairLedger:
         with self._database.read() as connection:
             rows = connection.execute(sa.select(mirror_slices).where(_is(mirror_slices, self._key)).order_by(mirror_slices.c.start_ns))
             records = [_record(row, slice_start(row.start_ns, self._step_ns)) for row in rows]
-        return {one.start_ns: one for one in records}
+        return {record.start_ns: record for record in records}
 
     def note(self, records: Iterable[SliceRecord], copied: int = 0) -> None:
         """Put records, and count points that were copied. All or nothing."""
-        rows = [_row(self._key, one) for one in records]
+        rows = [_row(self._key, record) for record in records]
         with self._database.write() as connection:
             for start in range(0, len(rows), _ROWS):
                 _upsert(connection, rows[start : start + _ROWS])
@@ -94,7 +101,7 @@ class PairLedger:
             connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), mirror_slices.c.start_ns < start_ns))
 
     def forget(self, starts: Sequence[int]) -> None:
-        """Of these slices, which are empty on both sides, nothing is known any more."""
+        """Of these slices, which are empty in both buckets, nothing is known any more."""
         for begin in range(0, len(starts), _ROWS):
             some = [_stored(start_ns) for start_ns in starts[begin : begin + _ROWS]]
             with self._database.write() as connection:
@@ -120,13 +127,14 @@ def pairs_of(database: StateDatabase, mirror: str) -> dict[tuple[str, str], tupl
     with database.read() as connection:
         pairs = connection.execute(sa.select(mirror_pairs).where(mirror_pairs.c.mirror == mirror)).all()
         totals = connection.execute(by_state).all()
-    found = {}
+    known = {}
     for row in pairs:
-        own = [one for one in totals if (one.source, one.target) == (row.source, row.target)]
-        states = {state.value: sum(one.slices for one in own if one.state == state.value) for state in SliceState}
-        summed = SliceTotals(states, sum(int(one.points) for one in own if one.state == "equal"), sum(int(one.rejected) for one in own))
-        found[(row.source, row.target)] = (PairState(row.counted_at, row.succeeded_at, row.copied), summed)
-    return found
+        of_pair = [total for total in totals if (total.source, total.target) == (row.source, row.target)]
+        states = {state.value: sum(total.slices for total in of_pair if total.state == state.value) for state in SliceState}
+        points = sum(int(total.points) for total in of_pair if total.state == "equal")
+        slices = SliceTotals(states, points, sum(int(total.rejected) for total in of_pair))
+        known[(row.source, row.target)] = (PairState(row.counted_at, row.succeeded_at, row.copied), slices)
+    return known
 
 
 def _is(table: sa.Table, key: Mapping[str, str]) -> sa.ColumnElement[bool]:
@@ -151,12 +159,19 @@ def _record(row: sa.Row[Any], start_ns: int) -> SliceRecord:
     )
 
 
-def _row(key: Mapping[str, str], one: SliceRecord) -> dict[str, Any]:
+def _row(key: Mapping[str, str], record: SliceRecord) -> dict[str, Any]:
     return {
-        **key, "start_ns": _stored(one.start_ns), "state": one.state.value, "points": one.points, "source_counts": one.source_counts,
-        "target_counts": one.target_counts, "checksum": one.checksum, "rejected": one.rejected, "compared_at": one.compared_at,
-        "summed_at": one.summed_at,
-    }  # fmt: skip
+        **key,
+        "start_ns": _stored(record.start_ns),
+        "state": record.state.value,
+        "points": record.points,
+        "source_counts": record.source_counts,
+        "target_counts": record.target_counts,
+        "checksum": record.checksum,
+        "rejected": record.rejected,
+        "compared_at": record.compared_at,
+        "summed_at": record.values_compared_at,
+    }
 
 
 def _upsert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -11,10 +11,10 @@ from service.domain.mirror import Endpoint
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs import Kinds
-from service.jobs.mirror.book import FILE_NAME, MirrorBook, mirrors_section
 from service.jobs.mirror.definitions import SCHEDULE_PREFIX, MirrorText
 from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.kind import MirrorKind
+from service.jobs.mirror.registry import FILE_NAME, MirrorRegistry, mirrors_section
 from service.jobs.mirror.token_variables import TokenVariables
 from service.runner.crew import Crew
 from service.runner.scheduler import order_by
@@ -47,7 +47,7 @@ def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Cal
     file = settings.mirrors_file or settings.data_dir / FILE_NAME
     if settings.mirrors_file is not None and not file.is_file():
         raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")
-    book = MirrorBook(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file, rules)
+    book = MirrorRegistry(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file, rules)
     book.texts()  # a file that cannot be read is told at the start
     mirrors = MirrorKind(book, state, opener(settings, store), settings.data_dir, time.time, touched)
     kinds = Kinds([mirrors])

@@ -10,7 +10,7 @@ from service.domain.durations import parse_duration
 from service.domain.mirror import EMBEDDED, Endpoint
 from service.errors import ConfigurationError
 from service.jobs.mirror.definitions import endpoint_at
-from service.jobs.mirror.kind import Opener, OpenStore
+from service.jobs.mirror.endpoints import Opener, OpenStore
 from service.settings import Settings
 from service.sockets import ANYWHERE, Connector
 from service.stores.embedded.store import EmbeddedStore

@@ -7,6 +7,7 @@ import pytest
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec, FieldType, MeasurementSchema
 from service.domain.selection import Selection
+from service.domain.shards import default_shard_ns
 from service.domain.timerange import LATEST_NS
 from service.errors import InvalidParameter, UnknownBucket
 from service.stores.protocol import Store
@@ -36,6 +37,20 @@ def test_an_existing_bucket_is_left_alone(store: Store) -> None:
     store_all(store, name, "")
     assert store.create_bucket(BucketSpec(name, "second", 0)) is False
     assert (store.bucket(name).description, store.bucket(name).retention_ns) == ("first", 30 * DAYS)
+
+
+@pytest.mark.parametrize(
+    ("retention", "shard"),
+    [
+        ("1h", "1h"), ("172799s", "1h"), ("2d", "1d"), ("172801s", "1d"), ("15551999s", "1d"),
+        ("180d", "1w"), ("181d", "1w"), ("182d", "1w"), ("183d", "1w"), ("184d", "1w"),
+    ],
+)  # fmt: skip
+def test_the_length_of_shard_groups_follows_the_retention_as_influxdb_chooses_it(store: Store, retention: str, shard: str) -> None:
+    """The embedded store once took a day up to 183 days."""
+    name = fresh()
+    store.create_bucket(BucketSpec(name, "", parse_duration(retention, "retention")))
+    assert store.bucket(name).shard_ns == parse_duration(shard, "shard") == default_shard_ns(parse_duration(retention, "retention"))
 
 
 @pytest.mark.parametrize("name", ["", "_private", 'with "quotes"', "a\0b", "a\rb", "a\nb", "/lead", "tr/", ".", "..", "db/autogen", "x" * 1001])

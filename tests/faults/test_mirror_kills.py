@@ -239,7 +239,7 @@ def blow(here: Proxy, there: Proxy, site: Site, chance: random.Random) -> None:
         there.become(bad_weather(chance))
         site.keep_busy()
         time.sleep(chance.uniform(0.1, 0.5))
-        if turn >= 20 and site.told("The source (") and site.told("The target ("):
+        if turn >= 20 and site.has_logged("The source (") and site.has_logged("The target ("):
             return
     raise AssertionError("the links did not hurt")
 
@@ -256,7 +256,7 @@ def test_links_that_cut_delay_hang_and_refuse_cost_time_only(site: Site) -> None
         here.become(CLEAN)
         there.become(CLEAN)
         until(lambda: not site.jobs(JobState.QUEUED, JobState.RUNNING), UNNOTICED_S)
-    assert site.told("Trying again in")
+    assert site.has_logged("Trying again in")
     must_be_exact(site, 20_000 + FIELDS * written["points"])
 
 
@@ -266,7 +266,7 @@ def test_a_target_that_is_silent_for_seconds_is_waited_for(site: Site) -> None:
         until(lambda: link.writes >= 2, UNNOTICED_S)
         site.target.server.freeze()
         try:
-            until(lambda: site.told("Trying again in"), UNNOTICED_S)
+            until(lambda: site.has_logged("Trying again in"), UNNOTICED_S)
             time.sleep(2)
         finally:
             site.target.server.thaw()
@@ -280,7 +280,7 @@ def test_a_target_that_is_down_for_longer_than_the_patience_of_a_run_is_tried_ag
     with counting_link(site.target.server.port) as link, site.process(target_url=link.url, **{PAUSE_S: "0.05"}):
         until(lambda: link.writes >= 2, UNNOTICED_S)
         link.become(Toxic(pass_bytes=0, end=End.RESET, refuse=True))
-        until(lambda: site.told("It is tried again in"), UNNOTICED_S)
+        until(lambda: site.has_logged("It is tried again in"), UNNOTICED_S)
         link.become(CLEAN)
         until(lambda: site.ledger.show(job_id).state.ended, UNNOTICED_S)
     assert site.ledger.show(job_id).state is JobState.SUCCEEDED

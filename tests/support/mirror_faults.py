@@ -1,4 +1,5 @@
-"""What goes wrong between the two sides of a mirror, on purpose: stores that lie or break, a clock that waits move on."""
+"""What goes wrong between the two sides of a mirror, on purpose: stores that lie or break, a clock that waits move on.
+What goes wrong between the two sides of a mirror, on purpose: stores that lie or break, a clock that waits move on."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -78,7 +79,8 @@ PLANTED = (drops_one_point, cuts_nanoseconds, writes_integers_as_floats)
 
 
 class Fails(Through):
-    """`before` is called with the name of each act (`read`, `write`, `delete`, and `block` within a read); it may raise."""
+    """`before` is called with the name of each act (`read`, `write`, `delete`, and `block` within a read); it may
+    raise."""
 
     def __init__(self, store: Store, before: Callable[[str], None]) -> None:
         super().__init__(store)

@@ -1,7 +1,7 @@
 """Processes that run a mirror's jobs from a state database, to be killed, frozen and lied to.
 
 They are forked from one server that has imported everything already, so that a hundred of them cost
-seconds. What a process mirrors, where it dies and which bug it has is said by its environment.
+seconds. The environment of a process says what it mirrors, where it dies and which bug it has.
 """
 
 import multiprocessing
@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,40 +22,45 @@ from service.domain import backoff
 from service.domain.job import Job, JobState
 from service.domain.mirror_slices import Act, SliceRecord, SliceState
 from service.domain.selection import Selection
+from service.domain.slicing import is_in
 from service.domain.timerange import TimeRange
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.jobs import JobDesk, Kinds
-from service.jobs.mirror import copying, pair
-from service.jobs.mirror.pair import PairRun
-from service.jobs.mirror.sides import Tallies
+from service.jobs.mirror import group_size, pair_sync
+from service.jobs.mirror.slice_copy import SliceCopy
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
 from service.state.leases import Lease, LeaseBook
+from service.state.mirror_ledger import PairLedger
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import WriteOutcome
+from service.transfer import bucket_writer
+from service.transfer.bucket_reader import SliceDigests
 from tests.support.jobs import BUG, POINT, forget_leases, until
 from tests.support.mirrors import A, B, Rig
 from tests.support.servers import InfluxServer
 
 POINTS = ("read", "written", "saving", "saved", "renewing", "ending")
-"""Where a process may die: between the read of a block and its write; after a write was acknowledged and before the checkpoint; in the
-checkpoint's transaction; after it and before the ledger's note; in the transaction that renews the lease; in the one that ends the job.
-In the environment as POINT: `written:3` is the third time."""
+"""Where a process may die: between the read of a block and its write; after a write was acknowledged and before the
+checkpoint; in the checkpoint's transaction; after it and before the ledger's note; in the transaction that renews the
+lease; in the one that ends the job. In the environment as POINT: `written:3` is the third time."""
 
 SIGNAL, PAUSE_S, LEASE_S = "TEST_SIGNAL", "TEST_PAUSE_S", "TEST_LEASE_S"
-"""In the environment: what a process sends itself at POINT, how long it rests after each block that it read, and how long its lease is."""
+"""In the environment: what a process sends itself at POINT, how long it rests after each block that it read, and how
+long its lease is."""
 BUGS = ("ledger first", "no fence", "cut nanoseconds")
 _FOLDER, _BUCKET, _ORG = "TEST_FOLDER", "TEST_BUCKET", "TEST_ORG"
 _SIDES = {A: "TEST_SOURCE", B: "TEST_TARGET"}
-_POINTS_AT_ONCE, _FOLDED_TOGETHER = 4_000, 500
+_POINTS_AT_ONCE, _WRITTEN_TOGETHER = 4_000, 500
 """So that a small bucket is many slices, writes and checkpoints."""
 
 
 class Site:
-    """A bucket of `source` to be mirrored to `target` under the same name, and the state database of the processes that do it."""
+    """A bucket of `source` to be mirrored to `target` under the same name, and the state database of the processes that
+    do it."""
 
     def __init__(self, folder: Path, source: InfluxServer, target: InfluxServer) -> None:
         self.folder, self.source, self.target = folder, source, target
@@ -87,13 +92,16 @@ class Site:
         until(lambda: self.ledger.show(job_id).state.ended, within_s)
         return self.ledger.show(job_id)
 
-    def told(self, word: str) -> bool:
+    def has_logged(self, word: str) -> bool:
         """Whether the log of a job has a line with this word."""
         return any(word in line.message for job in self.jobs() for line in self.ledger.lines(job.id))
 
     @contextmanager
     def process(self, *, source_url: str = "", target_url: str = "", **environment: str) -> Iterator["MirrorProcess"]:
-        """A process that mirrors this bucket, killed at the end. `source_url`, `target_url`: links to the servers that are not straight."""
+        """A process that mirrors this bucket, killed at the end.
+
+        `source_url`, `target_url`: links to the servers that are not straight.
+        """
         sides = {
             _SIDES[A]: f"{source_url or self.source.url} {self.source.token}",
             _SIDES[B]: f"{target_url or self.target.url} {self.target.token}",
@@ -183,8 +191,8 @@ def _cut(points: Points) -> Points:
     return Points.lazy(text, points.offsets, points.numbers, points.times_ns // 1000 * 1000, lambda: (points.keys, points.columns))
 
 
-class DeadlyBook(LeaseBook):
-    """A book of leases with places to die at."""
+class DeadlyLeases(LeaseBook):
+    """Leases with places to die at."""
 
     def save(self, lease: Lease, checkpoint: Mapping[str, Any]) -> None:
         super().save(lease, checkpoint)
@@ -197,28 +205,32 @@ class DeadlyBook(LeaseBook):
             reached({"checkpoint": "saving", "lease_until": "renewing", "state": "ending"}.get(next(iter(values), ""), "other"))
 
 
-def _note_first() -> None:
-    """The bug that the tests of killed processes must see: slices are called equal before they are written, and later runs believe it."""
-    copy_group: Callable[..., list[SliceRecord]] = PairRun._copy_group
+def _note_first(ledger: PairLedger) -> None:
+    """The bug that the tests of killed processes must see: slices are called equal before they are written, and later
+    runs believe it."""
+    copy = SliceCopy.copy
 
-    def noted_first(self: PairRun, group: TimeRange, source: Tallies, target: Tallies) -> list[SliceRecord]:
-        found = {start_ns: source[start_ns] for start_ns in self._ground.starts(group) if start_ns in source}
+    def copy_noted_first(
+        self: SliceCopy, group: TimeRange, source: SliceDigests, target: SliceDigests, known: Mapping[int, SliceRecord]
+    ) -> list[SliceRecord]:
         now = time.time()
-        self._ledger.note(
-            SliceRecord(start_ns, SliceState.EQUAL, one.count, one.counts, one.counts, None, 0, now, now) for start_ns, one in found.items()
+        digests = {start_ns: digest for start_ns, digest in source.items() if is_in(start_ns, group)}
+        ledger.note(
+            SliceRecord(start_ns, SliceState.EQUAL, digest.count, digest.counts, digest.counts, None, 0, now, now)
+            for start_ns, digest in digests.items()
         )
-        return copy_group(self, group, source, target)
+        return copy(self, group, source, target, known)
 
     def believing(known: SliceRecord | None, *_: object) -> Act:
         return Act.NOTHING if known is not None and known.state is SliceState.EQUAL else Act.COPY
 
-    PairRun._copy_group = noted_first  # type: ignore[method-assign]
-    pair.decide = believing  # type: ignore[attr-defined, assignment]
+    SliceCopy.copy = copy_noted_first  # type: ignore[method-assign]
+    pair_sync.decide = believing  # type: ignore[attr-defined, assignment]
 
 
 def _small_and_hasty() -> None:
-    pair._FIRST_POINTS = pair._MOST_POINTS = pair._FEWEST_POINTS = _POINTS_AT_ONCE
-    copying._FOLDED_TOGETHER = _FOLDED_TOGETHER
+    group_size._FIRST_POINTS = group_size._FIRST_POINTS_LOCAL = group_size._MOST_POINTS = group_size._FEWEST_POINTS = _POINTS_AT_ONCE
+    bucket_writer._WRITTEN_TOGETHER = _WRITTEN_TOGETHER
     backoff.FIRST_WAIT_S, backoff.LONGEST_WAIT_S = 0.1, 0.5
 
 
@@ -241,13 +253,13 @@ def run_jobs(environment: Mapping[str, str]) -> None:
     bug = os.environ.get(BUG)
     if bug == "no fence":
         forget_leases()
-    if bug == "ledger first":
-        _note_first()
     folder = Path(os.environ[_FOLDER])
     state = StateDatabase.in_directory(folder)
+    if bug == "ledger first":
+        _note_first(PairLedger(state, "m", os.environ[_BUCKET], os.environ[_BUCKET]))
     rig = _rig(folder, state, os.environ[_BUCKET], {url: _store(name) for url, name in _SIDES.items()})
     lease_s = float(os.environ.get(LEASE_S, "1"))
-    runner = Runner(DeadlyBook(state, time.time), Kinds([rig.kind]), time.time, lease_s=lease_s, chance=random.random)
+    runner = Runner(DeadlyLeases(state, time.time), Kinds([rig.kind]), time.time, lease_s=lease_s, chance=random.random)
     LocalRunner(JobLedger(state, time.time), runner, slots=1, poll_s=0.05).start()
     parent = os.getppid()
     while os.getppid() == parent:

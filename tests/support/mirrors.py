@@ -1,4 +1,4 @@
-"""Mirrors for tests: any two stores, a section as a user writes it, and a job context that keeps what it is told."""
+"""Mirrors for tests: any two stores, a section as a user writes it, and a job context that keeps every call."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +11,9 @@ from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
 from service.domain.timerange import EVER
 from service.frames.digest import Digester, SeriesDigest, SeriesName
-from service.jobs.mirror.book import MirrorBook, mirrors_section
-from service.jobs.mirror.kind import MirrorKind, OpenStore
+from service.jobs.mirror.endpoints import OpenStore
+from service.jobs.mirror.kind import MirrorKind
+from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
 from service.state.database import StateDatabase
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import Store
@@ -22,7 +23,10 @@ OWN = Endpoint(None, "", "", EMBEDDED, is_remote=False)
 
 
 class KeptContext:
-    """A job context that nothing interrupts, unless `interrupt` raises. Waits are told to `slept`, and not waited for."""
+    """A job context that nothing interrupts, unless `interrupt` raises.
+
+    Waits are short, and kept in `slept`.
+    """
 
     job_id = "test"
 
@@ -31,7 +35,7 @@ class KeptContext:
         self.saved: list[Json] = []
         self.lines: list[tuple[str, str]] = []
         self.slept: list[float] = []
-        self.told: list[tuple[int, int | None, str]] = []
+        self.progress_calls: list[tuple[int, int | None, str]] = []
         self._interrupt = interrupt
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:
@@ -39,7 +43,7 @@ class KeptContext:
         self.saved.append(dict(checkpoint))
 
     def progress(self, done: int, total: int | None, unit: str) -> None:
-        self.told.append((done, total, unit))
+        self.progress_calls.append((done, total, unit))
 
     def log(self, level: str, message: str) -> None:
         self.lines.append((level, message))
@@ -62,7 +66,7 @@ class Rig:
         self.state.migrate()
         self.section: dict[str, Any] = {}
         self.clock: Callable[[], float] = time.time
-        self.touched: list[str] = []
+        self.invalidated: list[str] = []
         self.opened: list[Endpoint] = []
 
     def configure(self, name: str = "m", **members: Any) -> None:
@@ -72,8 +76,8 @@ class Rig:
 
     @property
     def kind(self) -> MirrorKind:
-        book = MirrorBook(lambda: self.section, OWN, None, self.folder / "mirrors.yaml")
-        return MirrorKind(book, self.state, self._open, self.folder, lambda: self.clock(), self.touched.append)
+        registry = MirrorRegistry(lambda: self.section, OWN, None, self.folder / "mirrors.yaml")
+        return MirrorKind(registry, self.state, self._open, self.folder, lambda: self.clock(), self.invalidated.append)
 
     @contextmanager
     def _open(self, endpoint: Endpoint) -> Iterator[OpenStore]:
@@ -90,8 +94,8 @@ class Rig:
 
     def pair(self, **parameters: Any) -> Json:
         """The same, and what it says of its one pair."""
-        found: Json = self.run(**parameters)["pairs"][0]
-        return found
+        result: Json = self.run(**parameters)["pairs"][0]
+        return result
 
 
 def side(url: str, token: str = "a-token", org: str = "test") -> dict[str, str]:
@@ -112,4 +116,4 @@ def digests(store: Store, bucket: str) -> dict[SeriesName, SeriesDigest]:
 
 
 def points(store: Store, bucket: str) -> int:
-    return sum(one.count for one in digests(store, bucket).values())
+    return sum(digest.count for digest in digests(store, bucket).values())

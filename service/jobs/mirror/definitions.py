@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from service.domain.addresses import WrongAddress, parse_address, refusal_of
+from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror, OnConflict
+from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter

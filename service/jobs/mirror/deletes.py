@@ -1,26 +1,23 @@
-"""Points that the target has and the source has not: found exactly, told, and removed where the mirror follows deletes.
+"""Points that the target has and the source lacks: found exactly, and removed where the mirror follows deletes.
 
-Before anything is removed, the source's points are counted a second way; a source that answers too little in
-one of them costs no point on the target. Whatever a removal takes along is copied again right after.
+Before anything is removed, the source's points are counted a second way. A source that answers too little in
+one of them costs no point on the target. Whatever else a removal takes is copied again right after.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from service.domain.mirror_slices import Part
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
 from service.frames.digest import series_of
 from service.frames.labels import groups
-from service.jobs.mirror.ground import Ground, Links
-from service.jobs.mirror.reading import SliceReader
-from service.jobs.mirror.sides import Side, both, told_by
+from service.jobs.mirror.pair_context import PairContext
+from service.jobs.mirror.run_services import RunServices
+from service.transfer.bucket_reader import BucketReader, Frames, ask_both
 
 Ints = npt.NDArray[np.int64]
 SeriesKey = tuple[str, tuple[tuple[str, str], ...]]
@@ -39,83 +36,89 @@ class Extra:
     points: int
 
     def spans(self) -> Iterator[TimeRange]:
-        """Stretches that hold all of them, and as few others as can be."""
+        """Ranges that hold all of them, and as few others as can be."""
         between = np.searchsorted(self.kept_ns, self.times_ns)
         edges = np.flatnonzero(np.diff(between)) + 1
         runs = [self.times_ns] if len(edges) >= _MOST_RUNS else np.split(self.times_ns, edges)
         for run in runs:
             yield TimeRange(int(run[0]), int(run[-1]) + 1)
 
-    def told(self) -> dict[str, object]:
+    def summary(self) -> dict[str, object]:
+        """As the result of a dry run has it."""
         measurement, tags = self.key
-        first, last = (format_time(int(self.times_ns[place])) for place in (0, -1))
+        first, last = format_time(int(self.times_ns[0])), format_time(int(self.times_ns[-1]))
         return {"measurement": measurement, "tags": dict(tags), "points": self.points, "first": first, "last": last}
 
 
 class Deleter:
-    """For one run over a pair."""
+    """Finds and removes points in the target of one pair."""
 
-    def __init__(self, ground: Ground, links: Links, reader: SliceReader) -> None:
-        self._ground = ground
-        self._links = links
-        self._reader = reader
+    def __init__(self, context: PairContext, services: RunServices) -> None:
+        self._context = context
+        self._services = services
 
-    def only_there(self, span: TimeRange) -> list[Extra]:
+    def only_on_target(self, span: TimeRange) -> list[Extra]:
         """What only the target has in a slice. Raises StoreBroken when the source's two ways of counting disagree."""
-        ground, before = self._ground, self._counted(span)
-        here, there = both(lambda side: _by_field(self._reader.points(partial(_times, side), span)), ground.source, ground.target)
-        given = sum(len(times) for fields in here.values() for times in fields.values())
-        if not before <= given <= self._counted(span):  # points may come meanwhile
-            raise StoreBroken(f"The source ({ground.mirror.source}) counts other points than it gives, so nothing is removed. Ask again.")
-        return [extra for key, fields in there.items() if (extra := _extra(key, here.get(key, {}), fields)) is not None]
-
-    def _counted(self, span: TimeRange) -> int:
-        counted = self._reader.tally(self._ground.source, span, self._ground.step_ns)
-        return sum(one.count for one in counted.values())
+        context, counted_before = self._context, self._counted(span)
+        source, target = ask_both(lambda reader: _times_by_series(reader, span), context.source, context.target)
+        given = sum(len(times) for fields in source.values() for times in fields.values())
+        if not counted_before <= given <= self._counted(span):  # points may come meanwhile
+            raise StoreBroken(
+                f"The source ({context.mirror.source}) counts other points than it gives, so nothing is removed. Ask again.",
+            )
+        extras = (_extra(key, source.get(key, {}), fields) for key, fields in target.items())
+        return [extra for extra in extras if extra is not None]
 
     def remove(self, span: TimeRange) -> int:
         """Remove them, as far as the store can; how many. What else goes with them has to be copied again."""
         removed = 0
-        for extra in self.only_there(span):
+        for extra in self.only_on_target(span):
             try:
-                for stretch in extra.spans():
-                    self._links.context.check()
-                    self._delete(extra.key, stretch)
+                for piece in extra.spans():
+                    self._services.job.check()
+                    self._delete(extra.key, piece)
                 removed += extra.points
             except InvalidParameter as refused:  # some series InfluxDB cannot remove without harm to others
-                self._links.tell("warning", f"{extra.points} points of {extra.key[0]!r} stay on the target: {refused.message}")
+                self._services.log(
+                    "warning",
+                    f"{extra.points} points of {extra.key[0]!r} stay on the target: {refused.message}",
+                )
         return removed
 
-    def _delete(self, key: SeriesKey, stretch: TimeRange) -> None:
-        target = self._ground.target
-        with told_by(target.role, target.endpoint):
-            self._links.patience.call(lambda: target.store.delete_points(target.bucket, key[0], key[1], stretch))
+    def _counted(self, span: TimeRange) -> int:
+        counts = self._context.source.slice_counts(span, self._context.step_ns)
+        return sum(digest.count for digest in counts.values())
+
+    def _delete(self, key: SeriesKey, span: TimeRange) -> None:
+        target, (measurement, tags) = self._context.target, key
+        self._services.retry.call(lambda: target.store.delete_points(target.bucket, measurement, tags, span))
 
 
-def _extra(key: SeriesKey, here: dict[str, Ints], there: dict[str, Ints]) -> Extra | None:
+def _extra(key: SeriesKey, source: dict[str, Ints], target: dict[str, Ints]) -> Extra | None:
     nothing = np.zeros(0, np.int64)
-    only = [np.setdiff1d(times, here.get(field, nothing)) for field, times in there.items()]
+    only = [np.setdiff1d(times, source.get(field, nothing)) for field, times in target.items()]
     points = sum(map(len, only))
     if not points:
         return None
-    kept = np.unique(np.concatenate([nothing, *here.values()]))
+    kept = np.unique(np.concatenate([nothing, *source.values()]))
     return Extra(key, np.unique(np.concatenate(only)), kept, points)
 
 
-def _times(side: Side, parts: Sequence[Part], span: TimeRange) -> dict[tuple[SeriesKey, str], list[Ints]]:
-    """The times of each series and field in a slice, in pieces."""
-    found: dict[tuple[SeriesKey, str], list[Ints]] = {}
-    for frame in chain.from_iterable(side.blocks(parts, span)):
-        times = frame.column(0).cast(pa.int64()).to_numpy()
-        names, of_row = series_of(frame)
-        for chosen in groups(of_row):
-            name = names[int(of_row[chosen[0]])]
-            found.setdefault(((name.measurement, name.tags), name.field), []).append(times[chosen])
-    return found
-
-
-def _by_field(found: Mapping[tuple[SeriesKey, str], list[Ints]]) -> dict[SeriesKey, dict[str, Ints]]:
+def _times_by_series(reader: BucketReader, span: TimeRange) -> dict[SeriesKey, dict[str, Ints]]:
+    """The times of each series, by field, in a slice."""
     times: dict[SeriesKey, dict[str, Ints]] = {}
-    for (key, field), pieces in found.items():
+    for (key, field), pieces in reader.collect(_times, span).items():
         times.setdefault(key, {})[field] = np.unique(np.concatenate(pieces))
     return times
+
+
+def _times(frames: Frames) -> Mapping[tuple[SeriesKey, str], list[Ints]]:
+    """The times of each series and field, in pieces."""
+    pieces: dict[tuple[SeriesKey, str], list[Ints]] = {}
+    for frame in frames:
+        times = frame.column(0).cast(pa.int64()).to_numpy()
+        names, of_row = series_of(frame)
+        for rows in groups(of_row):
+            name = names[int(of_row[rows[0]])]
+            pieces.setdefault(((name.measurement, name.tags), name.field), []).append(times[rows])
+    return pieces

@@ -1,4 +1,4 @@
-"""Which mirrors cannot work, or not beside each other, whatever their buckets hold: two that write one bucket, or one that reads what it writes."""
+"""Which mirrors cannot work, alone or beside each other: two that write one bucket, or one that reads what it writes."""
 
 from collections.abc import Iterable
 from itertools import combinations
@@ -8,47 +8,64 @@ from service.errors import InvalidParameter
 
 
 def refuse_senseless(mirror: Mirror) -> None:
-    """A mirror by itself: no buckets, a bucket onto itself, in a loop, or from two sources. Raises InvalidParameter."""
-    same_side = mirror.source.identity == mirror.target.identity
+    """Refuse a mirror without buckets, or one that copies a bucket onto itself, in a loop, or from two sources.
+
+    Raises InvalidParameter.
+    """
+    is_one_store = mirror.source.identity == mirror.target.identity
     if mirror.log_in_target and any(pair.target == LOG_BUCKET for pair in mirror.buckets or ()):
-        raise InvalidParameter("log_in_target", f"The mirror {mirror.name!r} writes its log into the bucket {LOG_BUCKET!r}, so it cannot copy to it.")
-    if same_side and mirror.buckets is None:
         raise InvalidParameter(
-            "target", f"Source and target of {mirror.name!r} are the same store. Name buckets that go to others, or another target."
+            "log_in_target",
+            f"The mirror {mirror.name!r} writes its log into the bucket {LOG_BUCKET!r}, so it cannot copy to it.",
+        )
+    if is_one_store and mirror.buckets is None:
+        raise InvalidParameter(
+            "target",
+            f"Source and target of {mirror.name!r} are the same store. Name buckets that go to others, or another target.",
         )
     pairs = mirror.buckets or ()
     if mirror.buckets is not None and not pairs:
         raise InvalidParameter("buckets", f"The mirror {mirror.name!r} names no bucket. Name some, or write all.")
     for pair in pairs:
-        if same_side and pair.source == pair.target:
-            raise InvalidParameter("buckets", f"The mirror {mirror.name!r} would copy the bucket {pair.source!r} onto itself.")
+        if is_one_store and pair.source == pair.target:
+            raise InvalidParameter(
+                "buckets",
+                f"The mirror {mirror.name!r} would copy the bucket {pair.source!r} onto itself.",
+            )
     targets = [pair.target for pair in pairs]
-    twice = sorted({one for one in targets if targets.count(one) > 1})
-    if twice:
-        raise InvalidParameter("buckets", f"The mirror {mirror.name!r} has two sources for the bucket {twice[0]!r}.")
-    loops = sorted({pair.source for pair in pairs} & set(targets)) if same_side else []
+    repeated = sorted({target for target in targets if targets.count(target) > 1})
+    if repeated:
+        raise InvalidParameter("buckets", f"The mirror {mirror.name!r} has two sources for the bucket {repeated[0]!r}.")
+    loops = sorted({pair.source for pair in pairs} & set(targets)) if is_one_store else []
     if loops:
-        raise InvalidParameter("buckets", f"The mirror {mirror.name!r} has {loops[0]!r} as a source and as a target of the same store.")
+        raise InvalidParameter(
+            "buckets",
+            f"The mirror {mirror.name!r} has {loops[0]!r} as a source and as a target of the same store.",
+        )
 
 
 def refuse_overlaps(mirrors: Iterable[Mirror]) -> None:
-    """Two mirrors may not write one bucket: each would take the other's points for deleted ones. Nor may two that go in opposite
-    directions follow deletes: each would remove what is new on its target. Raises InvalidParameter."""
+    """Two mirrors may not write one bucket: each would take the other's points for deleted ones.
+
+    Two mirrors in opposite directions may not follow deletes: each would remove what is new on its target.
+    Raises InvalidParameter.
+    """
     mirrors = list(mirrors)
     for left, right in combinations(mirrors, 2):
         _refuse_opposites(left, right)
     taken: dict[tuple[tuple[str, str], str], str] = {}
     whole: dict[tuple[str, str], str] = {}
     for mirror in mirrors:
-        side = mirror.target.identity
+        target = mirror.target.identity
         if mirror.buckets is None:
-            if side in whole:
+            if target in whole:
                 raise InvalidParameter(
-                    "buckets", f"The mirrors {whole[side]!r} and {mirror.name!r} both write all buckets of {mirror.target}. Name their buckets."
+                    "buckets",
+                    f"The mirrors {whole[target]!r} and {mirror.name!r} both write all buckets of {mirror.target}. Name their buckets.",
                 )
-            whole[side] = mirror.name
+            whole[target] = mirror.name
         for pair in mirror.buckets or ():
-            other = taken.setdefault((side, pair.target), mirror.name)
+            other = taken.setdefault((target, pair.target), mirror.name)
             if other != mirror.name:
                 raise two_writers(other, mirror.name, pair.target, mirror.target)
 
@@ -58,9 +75,9 @@ def _refuse_opposites(left: Mirror, right: Mirror) -> None:
         return
     if (left.source.identity, left.target.identity) != (right.target.identity, right.source.identity):
         return
-    there = None if left.buckets is None else {(pair.source, pair.target) for pair in left.buckets}
-    back = None if right.buckets is None else {(pair.target, pair.source) for pair in right.buckets}
-    if there is None or back is None or there & back:
+    forward = None if left.buckets is None else {(pair.source, pair.target) for pair in left.buckets}
+    backward = None if right.buckets is None else {(pair.target, pair.source) for pair in right.buckets}
+    if forward is None or backward is None or forward & backward:
         raise InvalidParameter(
             "follow_deletes",
             f"The mirrors {left.name!r} and {right.name!r} go in opposite directions, so neither may follow deletes: new points would be removed.",
@@ -68,5 +85,8 @@ def _refuse_opposites(left: Mirror, right: Mirror) -> None:
 
 
 def two_writers(left: str, right: str, bucket: str, target: Endpoint) -> InvalidParameter:
-    """What to tell about a bucket that the mirrors of these names share."""
-    return InvalidParameter("buckets", f"The mirrors {left!r} and {right!r} both write the bucket {bucket!r} of {target}.")
+    """The error about a bucket that the mirrors of these names both write."""
+    return InvalidParameter(
+        "buckets",
+        f"The mirrors {left!r} and {right!r} both write the bucket {bucket!r} of {target}.",
+    )

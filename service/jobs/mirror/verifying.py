@@ -1,18 +1,21 @@
-"""Reads both sides of a pair fully and compares digests: whether they are equal to the bit, and if not, where."""
+"""Reads both buckets of each pair fully and compares digests: whether they are equal to the bit, and if not, where."""
 
-from collections.abc import Callable
 from typing import Any
 
 from service.domain.durations import parse_duration
-from service.domain.mirror_slices import aligned, batches, is_in, slice_range
+from service.domain.job import Json
+from service.domain.mirror import Mirror
+from service.domain.slicing import batches, is_in, slice_range, whole_slices
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter
 from service.frames.digest import SeriesDigest, SeriesName
-from service.frames.slices import SliceDigest, differing
-from service.jobs.mirror.ground import Ground, Links
-from service.jobs.mirror.halving import Halver
-from service.jobs.mirror.patience import Caller
-from service.jobs.mirror.reading import SliceReader
+from service.frames.slices import differing
+from service.jobs.mirror.bucket_pairs import Pairs
+from service.jobs.mirror.pair_context import PairContext
+from service.jobs.mirror.pair_setup import PairSetup
+from service.jobs.mirror.report import slices_text
+from service.jobs.mirror.run_services import RunServices
+from service.transfer.bucket_reader import SliceDigests
 
 _MOST_POINTS = 400_000
 _LISTED = 200
@@ -20,50 +23,89 @@ _MOST_HOURS = 48
 _LONGEST_DIFF_NS = parse_duration("31d", "range")
 
 
-class Verifier:
-    """For one pair. `tell` takes a level and a line for people."""
+class MirrorVerify:
+    """A run that only compares."""
 
-    def __init__(self, ground: Ground, patience: Caller, tell: Callable[[str, str], None] = lambda level, message: None) -> None:
-        self._ground = ground
-        self._reader = SliceReader(ground, Halver(patience, tell))
+    def __init__(self, mirror: Mirror, setup: PairSetup, services: RunServices) -> None:
+        self._mirror = mirror
+        self._setup = setup
+        self._services = services
+        self._slices = 0
 
-    def verify(self, links: Links, before: int = 0) -> dict[str, Any]:
-        """Slices and points looked at, and the slices that differ. `before`: slices of the pairs before this one, for the progress."""
-        ground, wrong, points, slices = self._ground, list[int](), 0, 0
-        for span in ground.cut([aligned(ground.extent(), ground.step_ns)]):
-            here, there = self._reader.tallies(span, ground.step_ns)
-            starts = sorted({*here, *there})
-            counts = [max(here.get(one, SliceDigest()).count, there.get(one, SliceDigest()).count) for one in starts]
-            for group in batches(starts, counts, ground.step_ns, _MOST_POINTS):
-                links.context.progress(before + slices, before + len(starts), "slices")
-                links.budget.spend()
-                source, target = self._reader.digests(group, ground.step_ns)
-                wrong += list(differing(source, target))
-                points += sum(one.count for one in source.values())
-                slices += sum(1 for one in starts if is_in(one, group))
-        links.context.progress(before + slices, before + slices, "slices")
-        told = [format_time(slice_range(one, ground.step_ns).start_ns) for one in wrong[:_LISTED]]
-        return {"equal": not wrong, "slices": slices, "points": points, "different": len(wrong), "differing": told}
+    def run(self, pairs: Pairs) -> Json:
+        """The result of the job. Raises StoreError, InvalidParameter, JobInterrupted."""
+        results: list[Json] = []
+        for pair in pairs.present:
+            context = self._services.retry.call(lambda pair=pair: self._setup.context(pair))  # type: ignore[misc]
+            result = self._verify(context)
+            results.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": False, **result})
+            level = "info" if result["equal"] else "error"
+            compared = f"{result['points']:,} points in {slices_text(result['slices'])}"
+            self._services.log(level, f"{pair}: {compared}, of which {result['different']} differ.")
+        for pair in pairs.lacking:
+            self._services.log("error", f"{pair}: the target has no bucket {pair.target!r}.")
+            nothing = {"equal": False, "slices": 0, "points": 0, "different": 0, "differing": []}
+            results.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": True, **nothing})
+        return {"mirror": self._mirror.name, "equal": all(result["equal"] for result in results), "pairs": results}
 
-    def diff(self, span: TimeRange) -> dict[str, Any]:
-        """Which series differ in which hours of `span`. Raises InvalidParameter for a range that is too long."""
-        if span.length_ns > _LONGEST_DIFF_NS:
-            raise InvalidParameter("start", "The range is longer than 31d. Ask for a shorter one: GET /mirror/{name} says which slices differ.")
-        ground, rows = self._ground, list[dict[str, Any]]()
-        hours = list[int]()
-        for own in ground.cut([aligned(span, ground.sub_ns)]):
-            hours += differing(*self._reader.digests(own, ground.sub_ns))
-        for start_ns in hours[:_MOST_HOURS]:
-            here, there = self._reader.series(slice_range(start_ns, ground.sub_ns))
-            for name in sorted({*here, *there}, key=repr):
-                left, right = here.get(name, SeriesDigest()), there.get(name, SeriesDigest())
-                if left != right and len(rows) < _LISTED:
-                    rows.append(_row(start_ns, name, left, right))
-        return {"equal": not hours, "hours": len(hours), "series": rows, "complete": len(hours) <= _MOST_HOURS and len(rows) < _LISTED}
+    def _verify(self, context: PairContext) -> dict[str, Any]:
+        """Slices and points looked at, and the slices that differ."""
+        wrong, points, slices = list[int](), 0, 0
+        for span in context.mirrored([whole_slices(context.extent(), context.step_ns)]):
+            source, target = context.slice_counts(span, context.step_ns)
+            starts = sorted({*source, *target})
+            counts = [max(_count(source, start_ns), _count(target, start_ns)) for start_ns in starts]
+            for group in batches(starts, counts, context.step_ns, _MOST_POINTS):
+                self._progress(slices, len(starts))
+                self._services.budget.spend()
+                source_digests, target_digests = context.slice_digests(group, context.step_ns)
+                wrong += differing(source_digests, target_digests)
+                points += sum(digest.count for digest in source_digests.values())
+                slices += sum(1 for start_ns in starts if is_in(start_ns, group))
+        self._progress(slices, slices)
+        self._slices += slices
+        listed = [format_time(context.slice(start_ns).start_ns) for start_ns in wrong[:_LISTED]]
+        return {"equal": not wrong, "slices": slices, "points": points, "different": len(wrong), "differing": listed}
+
+    def _progress(self, done: int, total: int) -> None:
+        self._services.job.progress(self._slices + done, self._slices + total, "slices")
 
 
-def _row(start_ns: int, name: SeriesName, left: SeriesDigest, right: SeriesDigest) -> dict[str, Any]:
+def diff(context: PairContext, span: TimeRange) -> Json:
+    """Which series differ in which hours of `span`. Raises InvalidParameter for a range that is too long."""
+    if span.length_ns > _LONGEST_DIFF_NS:
+        raise InvalidParameter(
+            "start",
+            "The range is longer than 31d. Ask for a shorter one: GET /mirror/{name} says which slices differ.",
+        )
+    hours, rows = list[int](), list[dict[str, Any]]()
+    for piece in context.mirrored([whole_slices(span, context.short_ns)]):
+        hours += differing(*context.slice_digests(piece, context.short_ns))
+    for start_ns in hours[:_MOST_HOURS]:
+        source, target = context.series_digests(slice_range(start_ns, context.short_ns))
+        for name in sorted({*source, *target}, key=repr):
+            in_source, in_target = source.get(name, SeriesDigest()), target.get(name, SeriesDigest())
+            if in_source != in_target and len(rows) < _LISTED:
+                rows.append(_row(start_ns, name, in_source, in_target))
     return {
-        "from": format_time(start_ns), "measurement": name.measurement, "tags": dict(name.tags), "field": name.field, "type": name.type,
-        "source_points": left.count, "target_points": right.count,
-    }  # fmt: skip
+        "equal": not hours,
+        "hours": len(hours),
+        "series": rows,
+        "complete": len(hours) <= _MOST_HOURS and len(rows) < _LISTED,
+    }
+
+
+def _count(digests: SliceDigests, start_ns: int) -> int:
+    return digests[start_ns].count if start_ns in digests else 0
+
+
+def _row(start_ns: int, name: SeriesName, source: SeriesDigest, target: SeriesDigest) -> dict[str, Any]:
+    return {
+        "from": format_time(start_ns),
+        "measurement": name.measurement,
+        "tags": dict(name.tags),
+        "field": name.field,
+        "type": name.type,
+        "source_points": source.count,
+        "target_points": target.count,
+    }

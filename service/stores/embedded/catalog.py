@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.domain.schema import Bucket, FieldType, MeasurementSchema
-from service.domain.timerange import shard_start
+from service.domain.shards import shard_offset
 from service.frames.points import FieldKey
 
 FieldName = tuple[str, str]
@@ -20,22 +20,11 @@ NEVER = -(2**63)
 """The newest time of a series without points."""
 
 
-def shard_number(time_ns: int, shard_ns: int) -> int:
-    """A number for the shard group that holds `time_ns`; the next group has the next number. Fits 64 bits, where its start may not."""
-    return shard_start(time_ns, shard_ns) // shard_ns
-
-
 def shard_numbers(times_ns: npt.NDArray[np.int64], shard_ns: int) -> npt.NDArray[np.int64]:
     """`shard_number` of many times, without ever leaving 64 bits."""
-    origin_ns = shard_start(0, shard_ns) % shard_ns
     whole, rest = np.divmod(times_ns, shard_ns)
-    numbers: npt.NDArray[np.int64] = whole - (rest < origin_ns)
+    numbers: npt.NDArray[np.int64] = whole - (rest < shard_offset(shard_ns))
     return numbers
-
-
-def shard_start_of(number: int, shard_ns: int) -> int:
-    """Where the group with this number starts; at the ends of time this may lie outside 64 bits."""
-    return number * shard_ns + shard_start(0, shard_ns) % shard_ns
 
 
 @dataclass

@@ -14,24 +14,22 @@ from pathlib import Path
 
 import duckdb
 
-from service.domain.durations import SECOND_NS
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
 from service.domain.selection import Fn, Selection, Windows, plan_read
+from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid, grids
 from service.errors import InvalidParameter, UnknownBucket
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.embedded import ledger, tables
-from service.stores.embedded.catalog import NEVER, BucketContents, Catalog, shard_number, shard_start_of
+from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
 from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
 from service.stores.embedded.writing import judge
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
-_HOUR_NS = 3_600 * SECOND_NS
-_DAY_NS = 24 * _HOUR_NS
 _NEAR_NAMES = 3
 
 
@@ -247,14 +245,13 @@ def _shard_range(shard: int, shard_ns: int) -> TimeRange:
 
 def _check(spec: BucketSpec) -> None:
     """InfluxDB's rule for retentions (facts 1.7)."""
-    if spec.retention_ns and not _HOUR_NS <= spec.retention_ns <= LATEST_NS:
+    if spec.retention_ns and not HOUR_NS <= spec.retention_ns <= LATEST_NS:
         raise InvalidParameter(
             "retention", f"The retention of {spec.name!r} must be at least 1h and at most 292 years, or absent to keep everything."
         )
 
 
 def _shard_ns(longest_ns: int, retention_ns: int) -> int:
-    """InfluxDB's default for a retention (facts 1.9), when that is shorter than `longest_ns`."""
-    if not retention_ns or retention_ns > 183 * _DAY_NS:
-        return longest_ns
-    return min(longest_ns, _HOUR_NS if retention_ns < 2 * _DAY_NS else _DAY_NS)
+    """InfluxDB's default for a retention. Where that is a week, and where it is longer, `longest_ns`."""
+    default_ns = default_shard_ns(retention_ns)
+    return longest_ns if default_ns == WEEK_NS else min(longest_ns, default_ns)

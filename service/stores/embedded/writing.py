@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from service.domain.schema import Bucket, FieldType
+from service.domain.shards import shard_start_of
 from service.domain.timerange import EARLIEST_NS, format_time
 from service.frames.points import Points, ValueColumn
-from service.stores.embedded.catalog import FieldName, shard_numbers, shard_start_of
+from service.stores.embedded.catalog import FieldName, shard_numbers
 from service.stores.protocol import UNBOUNDED, Refusal, TypeClash, WriteBounds
 
 Ints = npt.NDArray[np.int64]

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.domain.durations import SECOND_NS
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx import influxql
@@ -21,7 +22,7 @@ _PAGE = 100
 """InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
-_HOUR_S, _DAY_S = 3_600, 86_400
+_HOUR_S = 3_600
 _MAPPING_KEPT_S = 60.0
 Shown = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
@@ -309,12 +310,5 @@ def _dicts(body: bytes, member: str) -> list[dict[str, Any]]:
 def _bucket(found: dict[str, Any]) -> Bucket:
     rule: dict[str, Any] = next(iter(found.get("retentionRules") or []), {})
     retention_s = int(rule.get("everySeconds") or 0)
-    shard_s = int(rule.get("shardGroupDurationSeconds") or _default_shard_s(retention_s))
+    shard_s = int(rule.get("shardGroupDurationSeconds") or default_shard_ns(retention_s * SECOND_NS) // SECOND_NS)
     return Bucket(str(found["name"]), str(found.get("description") or ""), retention_s * SECOND_NS, shard_s * SECOND_NS)
-
-
-def _default_shard_s(retention_s: int) -> int:
-    """InfluxDB's own choice (facts, 1.9): under two days an hour, under six months a day, else a week."""
-    if 0 < retention_s < 2 * _DAY_S:
-        return _HOUR_S
-    return _DAY_S if 0 < retention_s < 180 * _DAY_S else 7 * _DAY_S

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from service.domain.durations import parse_duration
 from service.domain.schema import Bucket, FieldType
 from service.domain.selection import MeasurementPlan, Selection
-from service.domain.timerange import TimeRange, slices
+from service.domain.shards import shard_slices
+from service.domain.timerange import TimeRange
 from service.frames.frame import Block
 from service.stores.influx import flux, influxql
 from service.stores.influx.annotated import first_datatype
@@ -48,7 +49,7 @@ class RawReader:
         step_ns = _slice_ns(self._bucket, mixed)
         rest = self._filled(measurement, self._selection.span, step_ns)
         while rest is not None:
-            piece, found = next(slices(rest, step_ns)), False
+            piece, found = next(shard_slices(rest, step_ns)), False
             for block in self._by_msgpack(measurement, piece) if exact else self._by_csv(measurement, piece):
                 found = True
                 if fitting := _fitting(block, self._held):

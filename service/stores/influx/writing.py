@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from service.domain.schema import Bucket
-from service.domain.timerange import shard_start
+from service.domain.shards import shard_offset
 from service.errors import FluxgateError, RetryLater, StoreBusy, StoreError, StoreFailed, readable
 from service.frames.points import Points
 from service.stores.influx.failures import failure
@@ -54,8 +54,7 @@ def _with_count(broken: FluxgateError, stored: int, total: int) -> FluxgateError
 def batches(points: Points, shard_ns: int) -> Iterator[Lines]:
     """Lines to be sent together: of one shard group, at most about BATCH_LINES and BATCH_BYTES, in order."""
     times = points.times_ns
-    origin_ns = shard_start(0, shard_ns) % shard_ns
-    groups = times // shard_ns - (times % shard_ns < origin_ns)
+    groups = times // shard_ns - (times % shard_ns < shard_offset(shard_ns))
     order: Lines = np.argsort(groups, kind="stable")
     sizes = np.diff(points.offsets)[order]
     for span in np.split(np.arange(len(order)), np.flatnonzero(np.diff(groups[order])) + 1):

@@ -3,31 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import BucketPair, Endpoint, Mirror, OnConflict
-from service.domain.mirror_slices import (
-    Act,
-    Part,
-    SliceRecord,
-    SliceState,
-    aligned,
-    batches,
-    decide,
-    is_in,
-    kept_since,
-    parts_of,
-    slice_length,
-    slice_range,
-    slice_start,
-    spans_of_run,
-    sums_due,
-)
+from service.domain.mirror import BucketPair, Endpoint, Mirror
+from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide, kept_since, mirrored_ranges, spans_of_run
 from service.domain.schema import Bucket
 from service.domain.selection import Windows
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, shard_start
+from service.domain.slicing import MeasurementRange
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 
 HOUR, DAY, WEEK = (parse_duration(text, "test") for text in ("1h", "1d", "1w"))
 NOW = 20_000 * DAY
@@ -45,9 +29,9 @@ def bucket(retention_ns: int = 0, shard_ns: int = WEEK) -> Bucket:
 
 
 def record(
-    start_ns: int = 0, state: SliceState = SliceState.EQUAL, source: str = "1:a", target: str = "1:a", summed_at: float | None = 0.0
+    start_ns: int = 0, state: SliceState = SliceState.EQUAL, source: str = "1:a", target: str = "1:a", values_compared_at: float | None = 0.0
 ) -> SliceRecord:
-    return SliceRecord(start_ns, state, 1, source, target, None, 0, 0.0, summed_at)
+    return SliceRecord(start_ns, state, 1, source, target, None, 0, 0.0, values_compared_at)
 
 
 class TestWhatIsSaidOfAMirror:
@@ -69,64 +53,29 @@ class TestWhatIsSaidOfAMirror:
         assert replace(MIRROR, measurements=patterns).wants("cpu") is wanted
 
 
-class TestParts:
-    def test_without_limits_all_is_one_part(self) -> None:
-        assert parts_of(MIRROR, ["b", "a", "b"], EARLIEST_NS, NOW, DAY) == [Part(("a", "b"), EARLIEST_NS, LATEST_NS + 1)]
+class TestMirroredRanges:
+    def test_without_limits_all_measurements_are_one_range(self) -> None:
+        assert mirrored_ranges(MIRROR, ["b", "a", "b"], EARLIEST_NS, NOW, DAY) == [MeasurementRange(("a", "b"), EARLIEST_NS, LATEST_NS + 1)]
 
     def test_measurements_with_another_history_begin_at_another_slice(self) -> None:
         mirror = replace(MIRROR, history=(("a", 2 * DAY),))
-        assert parts_of(mirror, ["b", "a"], EARLIEST_NS, NOW + HOUR, DAY) == [
-            Part(("b",), EARLIEST_NS, LATEST_NS + 1),
-            Part(("a",), NOW - 2 * DAY, LATEST_NS + 1),
+        assert mirrored_ranges(mirror, ["b", "a"], EARLIEST_NS, NOW + HOUR, DAY) == [
+            MeasurementRange(("b",), EARLIEST_NS, LATEST_NS + 1),
+            MeasurementRange(("a",), NOW - 2 * DAY, LATEST_NS + 1),
         ]
 
     def test_windows_end_with_the_last_one_that_is_over(self) -> None:
         mirror = replace(MIRROR, windows=Windows(HOUR))
-        assert parts_of(mirror, ["a"], 0, NOW + HOUR + 1, DAY) == [Part(("a",), 0, NOW + HOUR)]
+        assert mirrored_ranges(mirror, ["a"], 0, NOW + HOUR + 1, DAY) == [MeasurementRange(("a",), 0, NOW + HOUR)]
 
     def test_nothing_begins_after_its_end(self) -> None:
         mirror = replace(MIRROR, windows=Windows(HOUR))
-        assert parts_of(mirror, ["a"], NOW + DAY, NOW, DAY) == []
+        assert mirrored_ranges(mirror, ["a"], NOW + DAY, NOW, DAY) == []
 
 
-class TestSlices:
-    @pytest.mark.parametrize(("one", "other", "length"), [(WEEK, WEEK, DAY), (DAY, WEEK, DAY), (HOUR, WEEK, HOUR), (36 * HOUR, WEEK, 12 * HOUR)])
-    def test_a_slice_is_at_most_a_day_and_divides_the_shard_groups_of_both(self, one: int, other: int, length: int) -> None:
-        assert slice_length(bucket(shard_ns=one), bucket(shard_ns=other)) == length
-
-    @given(st.integers(EARLIEST_NS, LATEST_NS), st.sampled_from([HOUR, DAY, WEEK]), st.sampled_from([HOUR, DAY, WEEK]))
-    def test_no_slice_crosses_the_edge_of_a_shard_group(self, time_ns: int, one: int, other: int) -> None:
-        step = slice_length(bucket(shard_ns=one), bucket(shard_ns=other))
-        span = slice_range(slice_start(time_ns, step), step)
-        assert span.start_ns <= time_ns < span.stop_ns
-        for shard_ns in (one, other):
-            assert shard_start(span.start_ns, shard_ns) == shard_start(span.stop_ns - 1, shard_ns)
-
-    def test_the_first_and_the_last_slice_are_cut_to_what_can_be_stored(self) -> None:
-        assert slice_range(slice_start(EARLIEST_NS, DAY), DAY).start_ns == EARLIEST_NS
-        assert slice_range(slice_start(LATEST_NS, DAY), DAY).stop_ns == LATEST_NS + 1
-
-    def test_a_span_has_its_slices_the_very_first_one_included(self) -> None:
-        """The slice of 1677-09-21 begins before anything that can be stored: once, its points were never copied."""
-        first = slice_start(EARLIEST_NS, DAY)
-        assert first < EARLIEST_NS
-        assert is_in(first, TimeRange(EARLIEST_NS, first + DAY))
-        assert [is_in(start_ns, TimeRange(DAY, 3 * DAY)) for start_ns in (first, 0, DAY, 2 * DAY, 3 * DAY)] == [False, False, True, True, False]
-
-    @given(st.integers(EARLIEST_NS, LATEST_NS), st.integers(1, 400 * DAY))
-    def test_aligning_adds_less_than_a_slice_on_each_side(self, start_ns: int, length_ns: int) -> None:
-        span = TimeRange(start_ns, min(start_ns + length_ns, LATEST_NS + 1))
-        found = aligned(span, DAY)
-        assert found.start_ns <= span.start_ns < found.start_ns + DAY
-        assert found.stop_ns - DAY < span.stop_ns <= found.stop_ns
-        assert found.start_ns % DAY == 0 or found.start_ns == EARLIEST_NS
-        assert found.stop_ns % DAY == 0 or found.stop_ns == LATEST_NS + 1
-
-    @pytest.mark.parametrize(
-        ("source", "target", "since"), [(0, 0, EARLIEST_NS), (30, 0, NOW - 29 * DAY), (0, 7, NOW - 6 * DAY), (30, 7, NOW - 6 * DAY)]
-    )
-    def test_the_slices_that_a_retention_reaches_are_left_alone(self, source: int, target: int, since: int) -> None:
-        assert kept_since(bucket(source * DAY), bucket(target * DAY), NOW + HOUR, DAY) == since
+@pytest.mark.parametrize(("source", "target", "since"), [(0, 0, EARLIEST_NS), (30, 0, NOW - 29 * DAY), (0, 7, NOW - 6 * DAY), (30, 7, NOW - 6 * DAY)])
+def test_the_slices_that_a_retention_reaches_are_left_alone(source: int, target: int, since: int) -> None:
+    assert kept_since(bucket(source * DAY), bucket(target * DAY), NOW + HOUR, DAY) == since
 
 
 class TestSpansOfARun:
@@ -147,19 +96,19 @@ class TestSpansOfARun:
 
 DECISIONS = [
     ("unknown and unequal", None, "2:b", "1:a", False, False, Act.COPY),
-    ("unknown and equal, values due", None, "1:a", "1:a", True, False, Act.SUM),
+    ("unknown and equal, values due", None, "1:a", "1:a", True, False, Act.COMPARE_VALUES),
     ("equal and known", record(), "1:a", "1:a", False, False, Act.NOTHING),
-    ("equal, values due", record(), "1:a", "1:a", True, False, Act.SUM),
+    ("equal, values due", record(), "1:a", "1:a", True, False, Act.COMPARE_VALUES),
     ("was equal, differs now", record(), "2:b", "1:a", False, False, Act.COPY),
-    ("was different, equal now", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "2:b", False, False, Act.SUM),
+    ("was different, equal now", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "2:b", False, False, Act.COMPARE_VALUES),
     ("still different", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "1:a", False, False, Act.COPY),
     ("still partial", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False, False, Act.NOTHING),
     ("partial, to be tried again", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False, True, Act.COPY),
     ("partial, source grew", record(state=SliceState.PARTIAL, source="2:b"), "3:c", "1:a", False, False, Act.COPY),
     ("partial, target shrank", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "0:0", False, False, Act.COPY),
     ("still extra", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", False, False, Act.NOTHING),
-    ("still extra, values due", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", True, False, Act.SUM),
-    ("was extra, equal now", record(state=SliceState.EXTRA, target="2:b"), "1:a", "1:a", False, False, Act.SUM),
+    ("still extra, values due", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", True, False, Act.COMPARE_VALUES),
+    ("was extra, equal now", record(state=SliceState.EXTRA, target="2:b"), "1:a", "1:a", False, False, Act.COMPARE_VALUES),
 ]
 
 
@@ -173,42 +122,24 @@ class TestValuesDue:
     HOUR_S, DAY_S = 3_600.0, 86_400.0
 
     def test_what_never_was_compared_is_due_wherever_it_is(self) -> None:
-        assert sums_due(MIRROR, [record(0, summed_at=None), record(NOW, summed_at=None)], NOW, self.NOW_S) == {0, NOW}
+        assert comparisons_due(MIRROR, [record(0, values_compared_at=None), record(NOW, values_compared_at=None)], NOW, self.NOW_S) == {0, NOW}
 
     def test_around_now_every_slice_is_due_after_a_day(self) -> None:
-        known = [record(NOW - day * DAY, summed_at=self.NOW_S - self.DAY_S) for day in range(-2, 7)]
-        assert sums_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {one.start_ns for one in known}
-        assert sums_due(MIRROR, known, NOW - HOUR, self.NOW_S - self.HOUR_S) == set()
+        known = [record(NOW - day * DAY, values_compared_at=self.NOW_S - self.DAY_S) for day in range(-2, 7)]
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {one.start_ns for one in known}
+        assert comparisons_due(MIRROR, known, NOW - HOUR, self.NOW_S - self.HOUR_S) == set()
 
     def test_further_back_the_oldest_come_first_in_shares_that_take_a_day(self) -> None:
-        known = [record(day * DAY, summed_at=float(100 - day)) for day in range(100)]
-        assert sums_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {day * DAY for day in range(95, 100)}
-        assert sums_due(MIRROR, known, NOW, self.NOW_S - self.DAY_S) == {day * DAY for day in range(100)}
-        assert len(sums_due(MIRROR, known, NOW, self.NOW_S)) == 1
-        assert len(sums_due(MIRROR, known, NOW, None)) == 100
+        known = [record(day * DAY, values_compared_at=float(100 - day)) for day in range(100)]
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S) == {day * DAY for day in range(95, 100)}
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S - self.DAY_S) == {day * DAY for day in range(100)}
+        assert len(comparisons_due(MIRROR, known, NOW, self.NOW_S)) == 1
+        assert len(comparisons_due(MIRROR, known, NOW, None)) == 100
 
     def test_many_old_slices_do_not_keep_those_around_now_waiting(self) -> None:
         """Once they did, for up to 24 days: all shared one queue, and a run does not even look at the old ones."""
-        known = [*(record(day * DAY, summed_at=0.0) for day in range(1_000)), record(NOW, summed_at=self.NOW_S - self.DAY_S)]
-        assert NOW in sums_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S)
+        known = [*(record(day * DAY, values_compared_at=0.0) for day in range(1_000)), record(NOW, values_compared_at=self.NOW_S - self.DAY_S)]
+        assert NOW in comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S)
 
     def test_what_was_compared_within_the_rescan_is_not_due(self) -> None:
-        assert sums_due(MIRROR, [record(0, summed_at=self.NOW_S - 29 * self.DAY_S)], NOW, None) == set()
-
-
-class TestBatches:
-    def test_neighbours_go_together_up_to_a_number_of_points(self) -> None:
-        assert list(batches([0, DAY, 2 * DAY], [5, 5, 5], DAY, 10)) == [TimeRange(0, 2 * DAY), TimeRange(2 * DAY, 3 * DAY)]
-
-    def test_a_gap_begins_another_one(self) -> None:
-        assert list(batches([0, 5 * DAY], [1, 1], DAY, 10)) == [TimeRange(0, DAY), TimeRange(5 * DAY, 6 * DAY)]
-
-    def test_a_slice_with_too_many_points_goes_alone(self) -> None:
-        assert list(batches([0, DAY], [99, 1], DAY, 10)) == [TimeRange(0, DAY), TimeRange(DAY, 2 * DAY)]
-
-    @given(st.sets(st.integers(0, 60), min_size=1), st.integers(1, 50), st.randoms(use_true_random=False))
-    def test_together_they_are_the_slices_each_once(self, days: set[int], most: int, chance: st.DataObject) -> None:
-        starts = [day * DAY for day in sorted(days)]
-        counts = [chance.randint(0, 30) for _ in starts]  # type: ignore[attr-defined]
-        covered = [start for span in batches(starts, counts, DAY, most) for start in range(span.start_ns, span.stop_ns, DAY)]
-        assert covered == starts
+        assert comparisons_due(MIRROR, [record(0, values_compared_at=self.NOW_S - 29 * self.DAY_S)], NOW, None) == set()

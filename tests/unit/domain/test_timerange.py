@@ -1,4 +1,4 @@
-"""Ranges and times: nanoseconds kept, naive times refused, slices that never cross a shard group."""
+"""Ranges and times: nanoseconds kept, naive times refused."""
 
 import datetime as dt
 from itertools import pairwise
@@ -15,14 +15,9 @@ from service.domain.timerange import (
     merge,
     parse_range,
     parse_time,
-    shard_start,
-    slices,
     subtract,
 )
 from service.errors import InvalidParameter
-
-DAY_NS = 86_400_000_000_000
-WEEK_NS = 7 * DAY_NS
 
 small = st.integers(0, 60)
 ranges = st.builds(lambda start, length: TimeRange(start, start + length), small, st.integers(1, 20))
@@ -40,29 +35,6 @@ def test_an_empty_range_or_one_outside_the_domain_cannot_be_made(start_ns: int, 
 
 def test_the_last_instant_can_be_read() -> None:
     assert TimeRange(LATEST_NS, LATEST_NS + 1).length_ns == 1
-
-
-def test_a_week_of_shards_begins_on_monday_as_go_truncates_from_year_one() -> None:
-    tuesday = parse_time("2023-06-20T12:00:00Z", "t")
-    assert format_time(shard_start(tuesday, WEEK_NS)) == "2023-06-19T00:00:00Z"
-
-
-def test_slices_before_1970_lie_on_the_same_grid() -> None:
-    span = TimeRange(parse_time("1969-12-28T00:00:00Z", "t"), parse_time("1970-01-06T00:00:00Z", "t"))
-    assert [format_time(piece.start_ns) for piece in slices(span, WEEK_NS)] == [
-        "1969-12-28T00:00:00Z",
-        "1969-12-29T00:00:00Z",
-        "1970-01-05T00:00:00Z",
-    ]
-
-
-@given(st.integers(EARLIEST_NS, LATEST_NS - 40 * WEEK_NS), st.integers(1, 40 * WEEK_NS), st.sampled_from([DAY_NS, WEEK_NS, 5 * DAY_NS]))
-def test_slices_cover_the_range_once_and_never_cross_a_shard_group(start_ns: int, length_ns: int, shard_ns: int) -> None:
-    span = TimeRange(start_ns, start_ns + length_ns)
-    pieces = list(slices(span, shard_ns))
-    assert pieces[0].start_ns == span.start_ns and pieces[-1].stop_ns == span.stop_ns
-    assert all(left.stop_ns == right.start_ns for left, right in pairwise(pieces))
-    assert all(shard_start(piece.start_ns, shard_ns) == shard_start(piece.stop_ns - 1, shard_ns) for piece in pieces)
 
 
 @given(st.lists(ranges, max_size=8))

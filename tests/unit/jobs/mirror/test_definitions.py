@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import EMBEDDED, BucketPair, Endpoint, OnConflict
+from service.domain.mirror import EMBEDDED, BucketPair, Endpoint
 from service.domain.schedule import Schedule
 from service.domain.selection import Fn, Windows
 from service.errors import ConfigurationError, InvalidParameter
-from service.jobs.mirror.book import MirrorBook, mirrors_section
 from service.jobs.mirror.definitions import MirrorText, endpoint_at, parse_size
 from service.jobs.mirror.overlaps import refuse_overlaps
+from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
 from service.state.places import wrong_places
 from tests.support.mirrors import A, B, side
 
@@ -195,9 +196,9 @@ def test_other_sizes_are_refused(text: str) -> None:
 
 
 class TestTheBook:
-    def book(self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None) -> MirrorBook:
+    def book(self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None) -> MirrorRegistry:
         text = None if default is None else MirrorText.model_validate(default)
-        return MirrorBook(lambda: section, OWN, text, folder / "mirrors.yaml")
+        return MirrorRegistry(lambda: section, OWN, text, folder / "mirrors.yaml")
 
     def test_without_any_there_are_none(self, tmp_path: Path) -> None:
         assert self.book(tmp_path).names() == []

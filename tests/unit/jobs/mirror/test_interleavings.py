@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from service.domain.durations import parse_duration
 from service.domain.job import JobInterrupted
 from service.domain.schema import BucketSpec
-from service.domain.timerange import shard_start
+from service.domain.shards import shard_start
 from service.errors import FluxgateError, MirrorIncomplete, StoreBroken, StoreBusy, StoreError, StoreUnavailable
 from tests.contract.conftest import embedded_store
 from tests.support.mirror_faults import PLANTED, AltersLines, Fails, Through, WaitingContext

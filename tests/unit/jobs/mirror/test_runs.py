@@ -313,11 +313,11 @@ class TestBuckets:
         stage.stores[None] = stage.b
         stage.configure(buckets=["W"], target="store")
         stage.run()
-        assert stage.touched == []
+        assert stage.invalidated == []
         store_all(stage.a, "W", "m v=1i 1")
         stage.wait(1)
         stage.run()
-        assert stage.touched == ["W"]
+        assert stage.invalidated == ["W"]
 
     def test_a_dry_run_changes_nothing(self, stage: Stage) -> None:
         fill(stage)

@@ -37,7 +37,7 @@ class TestVerifying:
         stage.run()
         store_all(stage.b, "W", f"cpu,host=h0 u=1 {stage.at(0)}")
         kind = stage.kind
-        mirror = kind.book.get("m")
+        mirror = kind.registry.get("m")
         found = kind.diff(mirror, "W", type(EVER)(stage.at(-2), stage.at(2)))
         assert (found["equal"], found["hours"], found["complete"]) == (False, 1, True)
         assert found["series"] == [

@@ -1,4 +1,4 @@
-"""Shard groups by number: the same by scalar and by column, at both ends of time, and back to their start."""
+"""Shard groups by number: the same by scalar and by column, at both ends of time."""
 
 import numpy as np
 from hypothesis import given
@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from service.domain.durations import parse_duration
 from service.domain.schema import Bucket, FieldType, MeasurementSchema
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, parse_time, shard_start
+from service.domain.shards import shard_number
+from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.frames.points import FieldKey
-from service.stores.embedded.catalog import BucketContents, shard_number, shard_numbers, shard_start_of
+from service.stores.embedded.catalog import BucketContents, shard_numbers
 
 shard_lengths = st.sampled_from([parse_duration(text, "shard") for text in ("1h", "1d", "1w", "5h", "260w")])
 instants = st.one_of(st.integers(EARLIEST_NS, LATEST_NS), st.sampled_from([EARLIEST_NS, -1, 0, 1, LATEST_NS]))
@@ -18,17 +19,6 @@ instants = st.one_of(st.integers(EARLIEST_NS, LATEST_NS), st.sampled_from([EARLI
 def test_numbers_are_the_same_one_by_one_and_by_column(times_ns: list[int], shard_ns: int) -> None:
     found = shard_numbers(np.array(times_ns, np.int64), shard_ns)
     assert found.tolist() == [shard_number(time_ns, shard_ns) for time_ns in times_ns]
-
-
-@given(instants, shard_lengths)
-def test_a_number_leads_back_to_the_start_of_its_group(time_ns: int, shard_ns: int) -> None:
-    assert shard_start_of(shard_number(time_ns, shard_ns), shard_ns) == shard_start(time_ns, shard_ns)
-
-
-def test_groups_of_a_week_change_on_monday() -> None:
-    week_ns = parse_duration("1w", "shard")
-    sunday, monday = parse_time("2024-01-07T23:59:59.999999999Z", "t"), parse_time("2024-01-08T00:00:00Z", "t")
-    assert shard_number(monday, week_ns) == shard_number(sunday, week_ns) + 1
 
 
 def test_the_schema_lists_tags_of_all_series_and_types_of_all_shard_groups() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from service.domain.schema import Bucket, FieldType
-from service.stores.embedded.catalog import shard_number
+from service.domain.shards import shard_number
 from service.stores.embedded.writing import Types, judge, rows
 from tests.unit.stores.embedded.embedded_stores import NOON, WEEK_NS, points
 

@@ -1,0 +1,141 @@
+"""The two stores of a mirror for the time of a run. Their errors name the endpoint."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from service.domain.mirror import Endpoint, Mirror
+from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
+from service.domain.selection import Selection
+from service.domain.timerange import TimeRange
+from service.errors import FluxgateError
+from service.frames.frame import Block, Reading
+from service.frames.points import Points
+from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
+
+_SETTINGS = {"INFLUXDB_URL": "url", "INFLUXDB_TOKEN": "token", "INFLUXDB_ORG": "org"}
+_NEEDED = {"source": "read the buckets that are mirrored", "target": "read and write the buckets that are mirrored"}
+
+
+@dataclass(frozen=True)
+class OpenStore:
+    """A store for the time of a run, and how many bytes went over its link so far."""
+
+    store: Store
+    moved_bytes: Callable[[], int]
+
+
+Opener = Callable[[Endpoint], AbstractContextManager[OpenStore]]
+
+
+@dataclass(frozen=True)
+class OpenEndpoints:
+    """Both stores of a mirror. `moved_bytes`: how many bytes went over their links so far."""
+
+    source: Store
+    target: Store
+    moved_bytes: Callable[[], int]
+
+
+@contextmanager
+def opened_endpoints(mirror: Mirror, open_store: Opener) -> Iterator[OpenEndpoints]:
+    """Connect to both stores of `mirror`."""
+    with open_store(mirror.source) as source, open_store(mirror.target) as target:
+        yield OpenEndpoints(
+            NamedStore(source.store, "source", mirror.source),
+            NamedStore(target.store, "target", mirror.target),
+            lambda: source.moved_bytes() + target.moved_bytes(),
+        )
+
+
+@contextmanager
+def naming_endpoint(role: str, endpoint: Endpoint) -> Iterator[None]:
+    """An error of a store says which endpoint it is, and names the mirror's members instead of the gateway's settings.
+    An error of a store says which endpoint it is, and names the mirror's members instead of the gateway's settings."""
+    try:
+        yield
+    except FluxgateError as broken:
+        prefix = f"The {role} ({endpoint}): "
+        if not broken.message.startswith(prefix):
+            message = broken.message
+            for setting, member in _SETTINGS.items() if endpoint.url is not None else ():
+                message = message.replace(setting, f"the mirror's {role}.{member}")
+            message = message.replace("read and write the buckets served", _NEEDED[role])
+            broken.message = prefix + message
+            broken.args = (broken.message,)
+        raise
+
+
+class NamedStore:
+    """A store whose errors name the endpoint. `role` is `source` or `target`."""
+
+    def __init__(self, store: Store, role: str, endpoint: Endpoint) -> None:
+        self.name = store.name
+        self._store = store
+        self._role = role
+        self._endpoint = endpoint
+
+    def _naming(self) -> AbstractContextManager[None]:
+        return naming_endpoint(self._role, self._endpoint)
+
+    def buckets(self) -> list[Bucket]:
+        with self._naming():
+            return self._store.buckets()
+
+    def bucket(self, name: str) -> Bucket:
+        with self._naming():
+            return self._store.bucket(name)
+
+    def create_bucket(self, spec: BucketSpec) -> bool:
+        with self._naming():
+            return self._store.create_bucket(spec)
+
+    def first_point(self, bucket: str) -> int | None:
+        with self._naming():
+            return self._store.first_point(bucket)
+
+    def last_point(self, bucket: str) -> int | None:
+        with self._naming():
+            return self._store.last_point(bucket)
+
+    def schema(self, bucket: str) -> list[MeasurementSchema]:
+        with self._naming():
+            return self._store.schema(bucket)
+
+    def read(self, selection: Selection) -> Reading:
+        with self._naming():
+            reading = self._store.read(selection)
+        return Reading(reading.plan, self._blocks(reading.blocks), reading.cancel)
+
+    def _blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        with self._naming():
+            yield from blocks
+
+    def count_points(
+        self,
+        bucket: str,
+        measurements: Collection[str],
+        span: TimeRange,
+        step_ns: int,
+    ) -> dict[int, int] | None:
+        with self._naming():
+            return self._store.count_points(bucket, measurements, span, step_ns)
+
+    def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
+        with self._naming():
+            return self._store.latest(bucket, span, word, measurements)
+
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
+        with self._naming():
+            return self._store.write(bucket, points, bounds)
+
+    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
+        with self._naming():
+            self._store.delete_points(bucket, measurement, tags, span)
+
+    def ping(self) -> None:
+        with self._naming():
+            self._store.ping()
+
+    def close(self) -> None:
+        self._store.close()

@@ -1,0 +1,76 @@
+"""What a run says at its end: its result, and a sentence for each pair of buckets."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from service.domain.job import Json
+from service.domain.mirror import BucketPair, Mirror
+from service.domain.mirror_slices import SliceState
+from service.jobs.mirror.pair_report import PairReport
+
+_WORST_FIRST = (SliceState.DIFFERENT, SliceState.UNKNOWN, SliceState.PARTIAL, SliceState.EXTRA)
+
+
+def worst_state(counts: Iterable[Mapping[SliceState, int]]) -> SliceState:
+    """The state that people have to know of first, among those that some slice is in."""
+    present = {state for states in counts for state, count in states.items() if count}
+    return next((state for state in _WORST_FIRST if state in present), SliceState.EQUAL)
+
+
+def dry_run_state(reports: Iterable[PairReport]) -> SliceState:
+    """What a dry run found."""
+    reports = list(reports)
+    if any(report.target_lacks_bucket for report in reports):
+        return SliceState.DIFFERENT
+    return worst_state(report.states for report in reports)
+
+
+def slices_text(count: int) -> str:
+    return "1 slice" if count == 1 else f"{count} slices"
+
+
+def pair_result(pair: BucketPair, report: PairReport) -> Json:
+    """The pair as the result of the job has it."""
+    return {
+        "source": pair.source,
+        "target": pair.target,
+        "target_lacks_bucket": report.target_lacks_bucket,
+        "compared": report.compared,
+        "summed": report.values_compared,
+        "copied_slices": report.copied_slices,
+        "copied_points": report.copied_points,
+        "rejected": report.rejected,
+        "deleted": report.deleted,
+        "slices": {state.value: report.states[state] for state in SliceState},
+        "differing": report.differing,
+        "would_delete": report.would_delete,
+    }
+
+
+def pair_sentence(pair: BucketPair, report: PairReport, dry_run: bool, dead_letters: Path) -> tuple[str, str]:
+    """Level and line for the log. `dead_letters` is the file of dead letters."""
+    compared = f"{pair}: {slices_text(report.compared)} compared"
+    if dry_run:
+        points = sum(int(str(extra["points"])) for extra in report.would_delete)
+        removed = f", and {points:,} points removed" if points else ""
+        return "info", f"{compared}, {report.states[SliceState.DIFFERENT]} would be copied{removed}."
+    done = f"{compared}, {report.copied_slices} copied with {report.copied_points:,} points"
+    if report.states[SliceState.PARTIAL]:
+        return (
+            "error",
+            f"{done}. PARTIAL: the target refused {report.rejected:,} values; {dead_letters} has each with the reason.",
+        )
+    if report.states[SliceState.EXTRA]:
+        where = f"In {slices_text(report.states[SliceState.EXTRA])}"
+        return "warning", f"{done}. {where} the target has points that the source has not (deleted there?)."
+    return "info", f"{done}."
+
+
+def incomplete_message(mirror: Mirror, reports: Mapping[BucketPair, PairReport]) -> str:
+    """Why a run is tried again: some pair has slices that still differ."""
+    pair, report = next((pair, report) for pair, report in reports.items() if report.states[SliceState.DIFFERENT])
+    slices, first = report.states[SliceState.DIFFERENT], report.differing[0] if report.differing else "an earlier run"
+    return (
+        f"The target ({mirror.target}) acknowledged points of {pair} that it does not give back, in {slices} slices,"
+        f" the first of {first}. They are copied again at the next try."
+    )

@@ -1,0 +1,23 @@
+"""The file of dead letters: one line each, whatever it holds, and never without a limit."""
+
+from pathlib import Path
+
+from service.transfer.dead_letter_file import DeadLetterFile
+
+
+def test_each_is_a_line_whatever_it_holds(tmp_path: Path) -> None:
+    letters = DeadLetterFile(tmp_path / "new" / "rejects-m.ndjson")
+    letters.add([{"value": "line\nfeed 🌡️"}, {"value": "half \ud83c"}])
+    letters.add([])
+    letters.add([{"value": 3}])
+    text = letters.path.read_text(encoding="utf-8", errors="surrogatepass")
+    assert text == '{"value": "line\\nfeed 🌡️"}\n{"value": "half \ud83c"}\n{"value": 3}\n'
+
+
+def test_a_file_that_is_full_is_put_aside_once(tmp_path: Path) -> None:
+    letters = DeadLetterFile(tmp_path / "rejects-m.ndjson")
+    with letters.path.open("wb") as file:
+        file.truncate(100_000_001)
+    letters.add([{"value": 1}])
+    assert letters.path.read_text() == '{"value": 1}\n'
+    assert (tmp_path / "rejects-m.old.ndjson").stat().st_size == 100_000_001

@@ -1,0 +1,42 @@
+"""The log of a run: never so much that it is flooded."""
+
+from service.transfer.run_log import RunLog
+from tests.support.mirror_faults import Clock
+
+Lines = list[tuple[str, str]]
+
+
+def run_log(clock: Clock) -> tuple[RunLog, Lines]:
+    lines: Lines = []
+    return RunLog([lambda level, line: lines.append((level, line))], clock), lines
+
+
+def test_beyond_thirty_lines_a_minute_they_are_counted_and_the_count_is_written() -> None:
+    clock = Clock(1_780_000_000.0)
+    log, lines = run_log(clock)
+    for number in range(1_000):
+        log.write("warning", f"line {number}")
+    assert len(lines) == 30
+    clock.now += 60
+    log.write("info", "later")
+    assert lines[30:] == [("warning", "970 lines were left out, so that this log is not flooded."), ("info", "later")]
+    log.write("info", "and later")
+    assert lines[32:] == [("info", "and later")]
+
+
+def test_errors_are_always_written() -> None:
+    clock = Clock(1_780_000_000.0)
+    log, lines = run_log(clock)
+    for _ in range(40):
+        log.write("info", "line")
+    log.write("error", "broken")
+    assert lines[-1] == ("error", "broken")
+
+
+def test_every_sink_gets_every_line_in_the_same_order() -> None:
+    first: Lines = []
+    second: Lines = []
+    log = RunLog([lambda *line: first.append(line), lambda *line: second.append(line)], Clock(0.0))
+    log.write("info", "done")
+    log.write("error", "broken")
+    assert first == second == [("info", "done"), ("error", "broken")]
