@@ -23,7 +23,7 @@ from service.errors import MirrorIncomplete
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.influx.store import InfluxStore
-from service.stores.protocol import Store, WriteOutcome
+from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
 from tests.support.cloud import Cloud, CloudRules, fake_cloud
 from tests.support.mirrors import A, B, KeptContext, Rig, digests, points, side
 from tests.support.rows import at
@@ -344,10 +344,10 @@ class Meanwhile:
         self._store = store
         self._happens = [happens]
 
-    def write(self, bucket: str, sent: Points) -> WriteOutcome:
+    def write(self, bucket: str, sent: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         while self._happens:
             self._happens.pop()()
-        return self._store.write(bucket, sent)
+        return self._store.write(bucket, sent, bounds)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -460,9 +460,9 @@ class Trusting:
         self._store, self._source, self._bucket = store, source, bucket
         self._trusts = False
 
-    def write(self, bucket: str, sent: Points) -> WriteOutcome:
+    def write(self, bucket: str, sent: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         self._trusts = True
-        return self._store.write(bucket, sent)
+        return self._store.write(bucket, sent, bounds)
 
     def read(self, selection: Selection) -> Reading:
         return self._source.read(replace(selection, bucket=self._bucket)) if self._trusts else self._store.read(selection)

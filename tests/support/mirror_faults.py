@@ -9,7 +9,7 @@ from service.domain.selection import Selection
 from service.frames.frame import Block, Reading
 from service.frames.lineprotocol import parse_lines
 from service.frames.points import Points
-from service.stores.protocol import Store, WriteOutcome
+from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
 from tests.support.mirrors import KeptContext
 
 DAY_S = 86_400.0
@@ -55,11 +55,11 @@ class AltersLines(Through):
         super().__init__(store)
         self._alter = alter
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         lines = points.text.decode().splitlines(keepends=True)
         altered = parse_lines("".join(self._alter(lines)).encode(), "ns", 0)
         assert altered.bad == ()
-        self.store.write(bucket, altered.points)
+        self.store.write(bucket, altered.points, bounds)
         return WriteOutcome(len(lines))
 
 
@@ -86,9 +86,9 @@ class Fails(Through):
         super().__init__(store)
         self.before = before
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         self.before("write")
-        outcome = self.store.write(bucket, points)
+        outcome = self.store.write(bucket, points, bounds)
         self.before("written")
         return outcome
 

@@ -36,7 +36,7 @@ from service.state.jobs import JobLedger
 from service.state.leases import Lease, LeaseBook
 from service.state.mirror_ledger import PairLedger
 from service.stores.influx.store import InfluxStore
-from service.stores.protocol import WriteOutcome
+from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from service.transfer import bucket_writer
 from service.transfer.bucket_reader import SliceDigests
 from tests.support.jobs import BUG, POINT, forget_leases, until
@@ -171,9 +171,9 @@ class WatchedStore(InfluxStore):
             return reading
         return Reading(reading.plan, _restful(reading.blocks), reading.cancel)
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         reached("read")
-        outcome = super().write(bucket, _cut(points) if os.environ.get(BUG) == "cut nanoseconds" else points)
+        outcome = super().write(bucket, _cut(points) if os.environ.get(BUG) == "cut nanoseconds" else points, bounds)
         reached("written")
         return outcome
 

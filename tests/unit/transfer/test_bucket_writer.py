@@ -12,7 +12,7 @@ from service.domain.schema import BucketSpec, FieldType
 from service.errors import StoreError, StoreUnavailable
 from service.frames.frame import Block, long_schema
 from service.frames.points import Points
-from service.stores.protocol import Store, WriteOutcome
+from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
 from service.transfer.bucket_writer import BucketWriter
 from service.transfer.dead_letters import DeadLetter
 from tests.contract.conftest import embedded_store
@@ -45,9 +45,9 @@ class WritesTogether(Through):
     both = threading.Barrier(2, timeout=20)
     writes = 0
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         self.writes += 1
-        outcome = self.store.write(bucket, points)
+        outcome = self.store.write(bucket, points, bounds)
         if self.writes <= 2:
             self.both.wait()
         return outcome

@@ -21,7 +21,7 @@ from service.frames.frame import Reading
 from service.frames.points import Points
 from service.jobs.mirror.registry import mirrors_section, read_file
 from service.stores.embedded.store import EmbeddedStore
-from service.stores.protocol import WriteOutcome
+from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from tests.support.mirrors import OWN, A, B, C, KeptContext, Rig, digests, points, side
 from tests.support.rows import write
 
@@ -163,13 +163,13 @@ def test_a_stretch_that_is_more_than_a_quota_goes_over_in_several_windows_of_it(
             self.slept.append(seconds)
             now[0] += seconds
 
-    def quota(bucket: str, lines: Points) -> WriteOutcome:
+    def quota(bucket: str, lines: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         if taken[0] != now[0] // 300:
             taken[:] = [int(now[0] // 300), 0]
         if taken[1] > 100_000:
             raise StoreBusy("The quota is used up.", 300 - now[0] % 300)
         taken[1] += len(lines)
-        return target.write(bucket, lines)
+        return target.write(bucket, lines, bounds)
 
     rig.stores[B] = Meddled(target, write=quota)  # type: ignore[assignment]
     assert rig.run(Waits())["state"] == "equal"

@@ -9,7 +9,7 @@ from service.frames.frame import Reading
 from service.frames.points import Points
 from service.frames.slices import SliceDigest
 from service.jobs.mirror.slice_check import values_checksum
-from service.stores.protocol import WriteOutcome
+from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from tests.support.mirror_faults import AltersLines, Clock, Through, drops_one_point
 from tests.support.mirrors import B, digests, side
 from tests.support.rows import store_all
@@ -25,7 +25,7 @@ class ShowsLate(Through):
         self._queue: list[tuple[float, str, Points]] = []
         self.writes = 0
 
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         self.writes += 1
         self._queue.append((self._clock.now + self._delay_s, bucket, points))
         return WriteOutcome(len(points))

@@ -12,7 +12,7 @@ from service.domain.timerange import EVER, format_time
 from service.errors import MirrorConflict, StoreLimit, StoreUnavailable
 from service.frames.frame import Reading
 from service.frames.points import Points
-from service.stores.protocol import WriteOutcome
+from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from tests.support.mirror_faults import Fails, Through, failing
 from tests.support.mirrors import A, B, digests
 from tests.support.rows import read, store_all
@@ -123,10 +123,10 @@ class TestWhatBreaks:
 
 
 class TakesLittle(Through):
-    def write(self, bucket: str, points: Points) -> WriteOutcome:
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         if len(points) > 4:
             raise StoreLimit("Too much at once.")
-        return self.store.write(bucket, points)
+        return self.store.write(bucket, points, bounds)
 
 
 class Odd(Through):
