@@ -15,7 +15,7 @@ import pyarrow.csv
 from service.domain.schema import FieldType
 from service.domain.selection import FieldPlan, MeasurementPlan, ReadPlan
 from service.domain.timerange import TimeRange
-from service.frames.encoders import Format, Layout, Shape, encode
+from service.encoding.encoders import Format, Layout, Shape, encode
 from service.frames.frame import TEXT_CODES, TIME, Block, constant_codes, long_schema
 
 HOSTS, FIELDS, TIMES = 100, 10, 1_000

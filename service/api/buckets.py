@@ -23,8 +23,8 @@ from service.cache.answers import Served
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
+from service.encoding.encoders import Format
 from service.errors import InvalidParameter
-from service.frames.encoders import Format
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
 _EXAMPLE_ROW = {"_time": "2026-01-31T12:00:00Z", "_value": 412.5, "_field": "power", "_measurement": "site", "meter": "m1"}

@@ -1,7 +1,7 @@
 """The parameters of a read as the OpenAPI document shows them. `service.api.reading` understands them; a test holds the two together."""
 
 from service.domain.selection import Fn
-from service.frames.encoders import Format, Shape
+from service.encoding.encoders import Format, Shape
 
 
 def _parameter(name: str, description: str, schema: dict[str, object] | None = None, example: object = None) -> dict[str, object]:

@@ -18,9 +18,9 @@ from service.api.waiting import seen
 from service.api.writes import WriteBudget
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
-from service.frames.jsonpoints import points_to_lines, read_points
-from service.frames.lineprotocol import parse_lines
 from service.frames.points import ParsedLines
+from service.lineprotocol.json_points import points_to_lines, read_points
+from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import Refusal, WriteBounds, WriteOutcome
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})

@@ -14,8 +14,8 @@ from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, parse_time
 from service.domain.windows import grids
+from service.encoding.encoders import Format, Layout, Shape
 from service.errors import InvalidParameter, NotAcceptable, TooManyWindows
-from service.frames.encoders import Format, Layout, Shape
 
 SIMPLE = ("window", "start", "stop", "every", "fn", "shape", "tz", "format", "limit")
 REPEATED = ("measurement", "field")

@@ -10,8 +10,8 @@ from service.api.reading import RAW, Question
 from service.cache.flight import Produced
 from service.domain.durations import parse_duration
 from service.domain.timerange import format_time
+from service.encoding.encoders import Format, encode
 from service.errors import FluxgateError, StoreTimeout
-from service.frames.encoders import Format, encode
 from service.frames.frame import Block, Reading
 
 _ENDINGS = {Format.CSV: "csv", Format.JSON: "json", Format.NDJSON: "ndjson", Format.PARQUET: "parquet", Format.ARROW: "arrows"}

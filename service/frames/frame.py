@@ -48,6 +48,12 @@ def constant_codes(text: str, rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, pa.array([text], pa.string()))
 
 
+def value_type(frame: pa.RecordBatch) -> FieldType:
+    """The type of the values of a frame in long form."""
+    kind = frame.schema.field(1).type
+    return next(name for name, arrow in VALUE_TYPES.items() if arrow == kind)
+
+
 @dataclass
 class Reading:
     """A read under way: what it will hold, and the blocks as they come.

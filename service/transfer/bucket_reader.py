@@ -16,9 +16,9 @@ from service.domain.selection import Fn, Selection, Windows
 from service.domain.slicing import MeasurementRange
 from service.domain.timerange import LATEST_NS, TimeRange
 from service.errors import StoreTimeout
-from service.frames.digest import Digester, SeriesDigest, SeriesName
 from service.frames.frame import Block
-from service.frames.slices import SliceDigest, SliceDigester, summed
+from service.frames.series_digest import Digester, SeriesDigest, SeriesName
+from service.frames.slice_digest import SliceDigest, SliceDigester, summed
 from service.stores.protocol import Store
 from service.transfer.splitting import Splitter
 

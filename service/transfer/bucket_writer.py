@@ -16,9 +16,9 @@ import pyarrow as pa
 from service.domain.conflicts import OnConflict
 from service.domain.slicing import slice_start
 from service.errors import FluxgateError
-from service.frames.folded import Folded, folded
 from service.frames.frame import Block
 from service.frames.points import Points
+from service.lineprotocol.writer import Folded, folded
 from service.stores.protocol import Refusal, Store
 from service.transfer.conflicts import Conflict, without_conflicts
 from service.transfer.dead_letters import DeadLetter, dead_letter_of_line, dead_letters_of_unwritable

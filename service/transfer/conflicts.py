@@ -6,8 +6,7 @@ import pyarrow.compute as pc
 
 from service.domain.conflicts import OnConflict
 from service.domain.schema import FieldType
-from service.frames.frame import VALUE_TYPES, Block
-from service.frames.rows import value_type
+from service.frames.frame import VALUE_TYPES, Block, value_type
 from service.stores.protocol import TypeClash
 from service.transfer.dead_letters import DeadLetter, dead_letters_of_frame
 

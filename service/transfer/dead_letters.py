@@ -5,10 +5,9 @@ from typing import Any
 import pyarrow as pa
 
 from service.domain.timerange import format_time
-from service.frames.frame import FIXED_COLUMNS
+from service.frames.frame import FIXED_COLUMNS, value_type
 from service.frames.points import Points
-from service.frames.rows import value_type
-from service.frames.unwritten import Unwritten
+from service.lineprotocol.unwritable import Unwritten
 from service.stores.protocol import Refusal
 
 DeadLetter = dict[str, Any]

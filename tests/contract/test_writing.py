@@ -5,7 +5,7 @@ import time
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.timerange import TimeRange
-from service.frames.lineprotocol import parse_lines
+from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import Store
 from tests.support.rows import at, read, row, span, store_all, write
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from service.frames.jsonpoints import points_to_lines
-from service.frames.lineprotocol import parse_lines
-from service.frames.lineprotocol_names import Unwritable, quote_field, quote_measurement, quote_tag
 from service.frames.points import Points
+from service.lineprotocol.json_points import points_to_lines
+from service.lineprotocol.names import Unwritable, quote_field, quote_measurement, quote_tag
+from service.lineprotocol.parser import parse_lines
 from tests.support.influxql_rows import Stored, field_types, stored_in
 from tests.support.servers import InfluxServer
 

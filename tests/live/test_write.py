@@ -7,8 +7,8 @@ import pytest
 
 from service.domain.schema import Bucket
 from service.errors import StoreUnavailable, UnknownBucket
-from service.frames.lineprotocol import parse_lines
 from service.frames.points import Points
+from service.lineprotocol.parser import parse_lines
 from service.stores.influx.transport import Transport
 from service.stores.influx.writing import BATCH_LINES, write_points
 from service.stores.protocol import WriteOutcome

@@ -7,8 +7,8 @@ from typing import Any
 
 from service.domain.selection import Selection
 from service.frames.frame import Block, Reading
-from service.frames.lineprotocol import parse_lines
 from service.frames.points import Points
+from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
 from tests.support.mirrors import KeptContext
 

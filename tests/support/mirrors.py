@@ -10,7 +10,7 @@ from service.domain.job import Json
 from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
 from service.domain.timerange import EVER
-from service.frames.digest import Digester, SeriesDigest, SeriesName
+from service.frames.series_digest import Digester, SeriesDigest, SeriesName
 from service.jobs.mirror.endpoints import OpenStore
 from service.jobs.mirror.kind import MirrorKind
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section

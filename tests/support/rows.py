@@ -14,7 +14,7 @@ from service.domain.schema import FieldType
 from service.domain.selection import Selection, Windows
 from service.domain.timerange import TimeRange, parse_time
 from service.frames.frame import FIXED_COLUMNS, VALUE_TYPES, Reading, long_schema
-from service.frames.lineprotocol import parse_lines
+from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import Store, WriteOutcome
 
 Value = float | int | str | bool

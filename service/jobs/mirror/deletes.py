@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
-from service.frames.digest import series_of
-from service.frames.labels import groups
+from service.frames.label_codes import groups
+from service.frames.series_digest import series_of
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.run_services import RunServices
 from service.transfer.bucket_reader import BucketReader, Frames, ask_both

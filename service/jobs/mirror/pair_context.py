@@ -14,7 +14,7 @@ from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import SliceRecord
 from service.domain.slicing import slice_range, slice_start
 from service.domain.timerange import TimeRange
-from service.frames.slices import SliceDigest
+from service.frames.slice_digest import SliceDigest
 from service.transfer.bucket_reader import BucketReader, SeriesDigests, SliceDigests, ask_both
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide, spans_of_run
 from service.domain.slicing import batches, is_in, whole_slices
 from service.domain.timerange import TimeRange, format_time
-from service.frames.slices import SliceDigest
+from service.frames.slice_digest import SliceDigest
 from service.jobs.mirror.deletes import Deleter
 from service.jobs.mirror.dry_run import forecast
 from service.jobs.mirror.group_size import GroupSize

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from service.domain.mirror_slices import SliceRecord, SliceState
 from service.domain.timerange import TimeRange
-from service.frames.slices import SliceDigest
+from service.frames.slice_digest import SliceDigest
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.run_services import RunServices
 from service.transfer.bucket_reader import SeriesDigests, SliceDigests

@@ -7,7 +7,7 @@ from service.domain.mirror_slices import SliceRecord, SliceState
 from service.domain.slicing import batches, is_in
 from service.domain.timerange import TimeRange
 from service.frames.frame import Block
-from service.frames.slices import SliceDigest, SliceDigester, summed
+from service.frames.slice_digest import SliceDigest, SliceDigester, summed
 from service.jobs.mirror.deletes import Deleter
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.pair_report import PairReport

@@ -9,7 +9,7 @@ from service.domain.job import UPSTREAM
 from service.domain.mirror import LOG_BUCKET
 from service.domain.schema import BucketSpec
 from service.errors import FluxgateError
-from service.frames.lineprotocol import parse_lines
+from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import Store
 
 MEASUREMENT = "Logs"

@@ -8,8 +8,8 @@ from service.domain.mirror import Mirror
 from service.domain.slicing import batches, is_in, slice_range, whole_slices
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter
-from service.frames.digest import SeriesDigest, SeriesName
-from service.frames.slices import differing
+from service.frames.series_digest import SeriesDigest, SeriesName
+from service.frames.slice_digest import differing
 from service.jobs.mirror.bucket_pairs import Pairs
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.pair_setup import PairSetup

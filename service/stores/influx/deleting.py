@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from service.domain.schema import MeasurementSchema
 from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import InvalidParameter
-from service.frames.lineprotocol_names import RESERVED_TAGS
+from service.lineprotocol.names import RESERVED_TAGS
 from service.stores.influx import influxql
 from service.stores.influx.catalog import Catalog, TagSet
 from service.stores.influx.transport import Transport

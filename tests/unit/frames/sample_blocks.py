@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.domain.schema import FieldType
 from service.domain.selection import FieldPlan, MeasurementPlan, ReadPlan
 from service.domain.timerange import TimeRange
-from service.frames.encoders import Format, Layout, Shape
+from service.encoding.encoders import Format, Layout, Shape
 from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES, Block, long_schema
 
 Value = float | int | str | bool

@@ -4,7 +4,7 @@ import pytest
 
 from service.domain.timerange import TimeRange
 from service.errors import StoreBusy, StoreLimit
-from service.frames.slices import SliceDigest, summed
+from service.frames.slice_digest import SliceDigest, summed
 from service.transfer.retry import Retry
 from service.transfer.splitting import Splitter
 from tests.support.mirrors import KeptContext

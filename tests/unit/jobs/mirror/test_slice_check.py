@@ -7,7 +7,7 @@ import pytest
 from service.errors import MirrorIncomplete
 from service.frames.frame import Reading
 from service.frames.points import Points
-from service.frames.slices import SliceDigest
+from service.frames.slice_digest import SliceDigest
 from service.jobs.mirror.slice_check import values_checksum
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from tests.support.mirror_faults import AltersLines, Clock, Through, drops_one_point

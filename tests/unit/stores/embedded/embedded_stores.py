@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec, FieldType
-from service.frames.lineprotocol import parse_lines
 from service.frames.points import FieldKey, Points, ValueColumn
+from service.lineprotocol.parser import parse_lines
 from service.stores.embedded.store import EmbeddedStore
 
 WEEK_NS = parse_duration("1w", "shard")

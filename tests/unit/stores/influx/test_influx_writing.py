@@ -8,8 +8,8 @@ import pytest
 
 from service.domain.schema import Bucket
 from service.errors import StoreBusy, StoreFailed, StoreUnavailable
-from service.frames.lineprotocol import parse_lines
 from service.frames.points import Points
+from service.lineprotocol.parser import parse_lines
 from service.stores.influx.refusals import reason_of, unquote
 from service.stores.influx.writing import BATCH_BYTES, BATCH_LINES, batches, write_points
 

@@ -1,0 +1,1 @@
+"""Frames into the bytes of an answer: CSV, JSON, NDJSON, Parquet and Arrow."""

@@ -1,0 +1,144 @@
+"""Parquet and Arrow streams: one schema for the whole answer, types and nanoseconds kept.
+
+Labels are plain strings, which every reader opens, and an absent value is null. What the writers put
+out is handed on at once; a Parquet row group, or an Arrow batch, is the most that is held.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from service.encoding.columns import Column, Role
+from service.encoding.document import Piece
+from service.encoding.rows import Rows, slices
+from service.frames.frame import VALUE_TYPES
+
+_GROUP_ROWS = 131_072
+_BATCH_ROWS = 16_384
+_HELD_BYTES = 8 * 1024 * 1024
+
+
+def arrow_schema(columns: Sequence[Column], zone: str) -> pa.Schema:
+    return pa.schema([_field(column, zone) for column in columns])
+
+
+def _field(column: Column, zone: str) -> pa.Field:
+    if column.role is Role.TIME:
+        return pa.field(column.name, pa.timestamp("ns", tz=zone), nullable=False)
+    kind = pa.string() if column.type is None else VALUE_TYPES[column.type]
+    return pa.field(column.name, kind, nullable=not (column.always and column.role is not Role.VALUE))
+
+
+def _batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [rows.times.cast(schema.field(0).type)]
+    for field in list(schema)[1:]:
+        if field.name in rows.labels:
+            labels = rows.labels[field.name]
+            arrays.append(labels.dictionary.take(labels.indices))
+        else:
+            arrays.append(rows.values[field.name] if field.name in rows.values else pa.nulls(len(rows), field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+class _Outlet:
+    """A file that only hands on what is written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def take(self) -> list[bytes]:
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+
+class ParquetDocument:
+    """Row groups of about 131,072 rows or 8 MiB. Without its end a file has no footer, and no reader opens it."""
+
+    def __init__(self, columns: Sequence[Column], zone: str) -> None:
+        self._schema = arrow_schema(columns, zone)
+        self._outlet = _Outlet()
+        texts = [field.name for field in self._schema if pa.types.is_string(field.type)]
+        self._writer = pq.ParquetWriter(pa.PythonFile(self._outlet, "w"), self._schema, compression="zstd", use_dictionary=texts)
+        self._held = _Held(_GROUP_ROWS)
+
+    def begin(self) -> Iterable[Piece]:
+        return self._outlet.take()
+
+    def write(self, rows: Rows) -> Iterable[Piece]:
+        for some in slices(rows, _GROUP_ROWS):
+            if self._held.add(_batch(some, self._schema)):
+                yield from self._write_group()
+
+    def flush(self) -> Iterable[Piece]:
+        return ()
+
+    def end(self, truncated: bool | None) -> Iterable[Piece]:
+        yield from self._write_group()
+        self._writer.close()
+        yield from self._outlet.take()
+
+    def _write_group(self) -> Iterable[Piece]:
+        batches = self._held.take()
+        if batches:
+            self._writer.write_table(pa.Table.from_batches(batches), row_group_size=2 * _GROUP_ROWS)
+        return self._outlet.take()
+
+
+class ArrowDocument:
+    """An IPC stream. Its end mark is missing when the read broke off."""
+
+    def __init__(self, columns: Sequence[Column], zone: str) -> None:
+        self._schema = arrow_schema(columns, zone)
+        self._outlet = _Outlet()
+        self._writer = pa.ipc.new_stream(pa.PythonFile(self._outlet, "w"), self._schema)
+        self._held = _Held(_BATCH_ROWS)
+
+    def begin(self) -> Iterable[Piece]:
+        return self._outlet.take()
+
+    def write(self, rows: Rows) -> Iterable[Piece]:
+        for some in slices(rows, _BATCH_ROWS):
+            if self._held.add(_batch(some, self._schema)):
+                yield from self.flush()
+
+    def flush(self) -> Iterable[Piece]:
+        batches = self._held.take()
+        if batches:
+            self._writer.write_batch(pa.concat_batches(batches))
+        return self._outlet.take()
+
+    def end(self, truncated: bool | None) -> Iterable[Piece]:
+        yield from self.flush()
+        self._writer.close()
+        yield from self._outlet.take()
+
+
+class _Held:
+    """Batches on the way to a larger one."""
+
+    def __init__(self, enough_rows: int) -> None:
+        self._enough_rows = enough_rows
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+
+    def add(self, batch: pa.RecordBatch) -> bool:
+        """Whether it is enough now."""
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        return self._rows >= self._enough_rows or self._bytes >= _HELD_BYTES
+
+    def take(self) -> list[pa.RecordBatch]:
+        batches, self._batches = self._batches, []
+        self._rows = self._bytes = 0
+        return batches

@@ -1,0 +1,59 @@
+"""Rows on their way out: the long and the wide form in one shape, so that each format is written once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from service.encoding.columns import Column, Role
+from service.errors import StoreBroken
+from service.frames.frame import FIXED_COLUMNS, value_type
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of equal length, by the names of the answer (`service.encoding.columns`).
+
+    `labels` holds measurement, field names and tags as dictionary arrays; `values` arrays of the types
+    in `VALUE_TYPES`. A column of the answer that is in neither is absent in all rows.
+    """
+
+    times: pa.Array
+    labels: dict[str, pa.DictionaryArray]
+    values: dict[str, pa.Array]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def slice(self, start: int, length: int) -> "Rows":
+        return Rows(
+            self.times.slice(start, length),
+            {name: column.slice(start, length) for name, column in self.labels.items()},
+            {name: column.slice(start, length) for name, column in self.values.items()},
+        )
+
+
+def long_rows(frame: pa.RecordBatch, columns: tuple[Column, ...]) -> Rows:
+    """A frame as rows; its value goes into the column of its type, or into the one that takes all types."""
+    places = {Role.FIELD_NAME: 2, Role.MEASUREMENT: 3}
+    tags = {key: len(FIXED_COLUMNS) + place for place, key in enumerate(frame.schema.names[len(FIXED_COLUMNS) :])}
+    labels, values = {}, {}
+    for column in columns:
+        place = tags.get(column.source) if column.role is Role.TAG else places.get(column.role)
+        if place is not None:
+            labels[column.name] = frame.column(place)
+        elif column.role is Role.VALUE and column.type in (None, value_type(frame)):
+            values[column.name] = frame.column(1)
+    if not values:
+        raise StoreBroken(f"A field of {frame.column(3)[0]} began to hold {value_type(frame)} values during the read. Ask again.")
+    if not tags.keys() <= {column.source for column in columns if column.role is Role.TAG}:
+        raise StoreBroken(f"A tag key appeared in {frame.column(3)[0]} during the read. Ask again.")
+    return Rows(frame.column(0), labels, values)
+
+
+def slices(rows: Rows, length: int) -> Iterator[Rows]:
+    if len(rows) <= length:
+        yield rows
+        return
+    for start in range(0, len(rows), length):
+        yield rows.slice(start, length)

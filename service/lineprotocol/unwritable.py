@@ -1,0 +1,81 @@
+"""Points that line protocol cannot hold, told apart from those that it can, each with the reason.
+
+InfluxDB holds some that came another way: a tag that ends in a backslash, a name with a line feed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from service.domain.timerange import EARLIEST_NS, LATEST_NS
+from service.frames.label_codes import groups
+from service.frames.points import FieldKey
+from service.frames.row_alignment import Aligned, Ints, Piece
+from service.lineprotocol import field_values
+from service.lineprotocol.names import MAX_KEY_BYTES, Unwritable, quote_field
+from service.lineprotocol.prefixes import Heads
+
+_Mask = npt.NDArray[np.bool_]
+_Objection = tuple[_Mask, Callable[[int], str]]
+_KEY_TOO_LONG = f"measurement, tags and field name take more than the {MAX_KEY_BYTES} bytes that InfluxDB holds"
+_NO_TIME = "the time is outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
+
+
+@dataclass(frozen=True)
+class Unwritten:
+    """Values of one series for which there is no line, and why: `values[i]` stands at `times_ns[i]`."""
+
+    key: FieldKey
+    reason: str
+    times_ns: Ints
+    values: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.times_ns)
+
+
+def sift(rows: Aligned, heads: Heads, piece: Piece) -> tuple[Piece, list[Unwritten]]:
+    """What of a piece of `rows` can be written, and what not. Of several reasons the first is told."""
+    bad = np.zeros(len(piece.rows), np.bool_)
+    unwritten: list[Unwritten] = []
+    for objected, reason_of in _objections(rows, heads, piece):
+        unwritten += _by_series(rows, piece, np.flatnonzero(objected & ~bad), reason_of)
+        bad |= objected
+    if not unwritten:
+        return piece, []
+    good = np.flatnonzero(~bad)
+    return Piece(piece.field, piece.type, piece.rows[good], piece.values.take(pa.array(good))), unwritten
+
+
+def _objections(rows: Aligned, heads: Heads, piece: Piece) -> Iterator[_Objection]:
+    """Values that cannot be written, and the reason by their series."""
+    try:
+        name = quote_field(piece.field)
+    except Unwritable as refused:
+        reason = str(refused)
+        yield np.ones(len(piece.rows), np.bool_), lambda _: reason
+        return
+    if heads.unwritable:
+        yield np.isin(rows.series[piece.rows], list(heads.unwritable)), heads.unwritable.__getitem__
+    too_long = heads.sizes + 4 + len(name) > MAX_KEY_BYTES
+    if too_long.any():
+        yield too_long[rows.series[piece.rows]], lambda _: _KEY_TOO_LONG
+    outside = (rows.times_ns < EARLIEST_NS) | (rows.times_ns > LATEST_NS)
+    if outside.any():
+        yield outside[piece.rows], lambda _: _NO_TIME
+    values = field_values.unwritable(piece.values)
+    if values is not None:
+        yield values[0], lambda _: values[1]
+
+
+def _by_series(rows: Aligned, piece: Piece, chosen: Ints, reason_of: Callable[[int], str]) -> Iterator[Unwritten]:
+    """The chosen values, a series at a time."""
+    series = rows.series[piece.rows[chosen]]
+    for places in groups(series):
+        number, some = int(series[places[0]]), chosen[places]
+        [tags] = rows.names(slice(number, number + 1))
+        key = FieldKey(rows.measurement, tags, piece.field, piece.type)
+        yield Unwritten(key, reason_of(number), rows.times_ns[piece.rows[some]], piece.values.take(pa.array(some)))

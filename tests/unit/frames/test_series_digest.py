@@ -1,0 +1,101 @@
+"""Digests: equal for equal data in any order, different for any difference of a bit."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.schema import FieldType
+from service.frames.frame import long_schema
+from service.frames.series_digest import Digester, SeriesDigest, SeriesName
+
+Row = tuple[int, float, str, str | None]
+
+
+def frame(rows: list[Row], kind: FieldType = FieldType.FLOAT, measurement: str = "power") -> pa.RecordBatch:
+    """Rows of (time, value, field, tag `site`)."""
+    schema = long_schema(kind, ("site",))
+    times, values, fields, sites = zip(*rows, strict=True)
+    columns = [
+        pa.array(times, pa.int64()).cast(schema.field(0).type),
+        pa.array(values, schema.field(1).type),
+        pa.array(fields, pa.string()).dictionary_encode(),
+        pa.array([measurement] * len(rows)).dictionary_encode(),
+        pa.array(sites, pa.string()).dictionary_encode(),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def digest(*frames: pa.RecordBatch) -> Digester:
+    taken = Digester()
+    for one in frames:
+        taken.add(one)
+    return taken
+
+
+ROWS: list[Row] = [(1, 1.5, "watts", "a"), (2, -0.0, "watts", "a"), (2, 7.0, "volts", "a"), (2, 7.0, "volts", None)]
+rows_strategy = st.lists(
+    st.tuples(
+        st.integers(-(2**62), 2**62),
+        st.floats(allow_nan=False),
+        st.sampled_from(["watts", "volts"]),
+        st.sampled_from(["a", "b", None]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def test_series_are_counted_by_name() -> None:
+    found = {name: one.count for name, one in digest(frame(ROWS)).series.items()}
+    assert found == {
+        SeriesName("power", (("site", "a"),), "watts", "double"): 2,
+        SeriesName("power", (("site", "a"),), "volts", "double"): 1,
+        SeriesName("power", (), "volts", "double"): 1,
+    }
+
+
+@given(rows_strategy, st.randoms(use_true_random=False), st.integers(0, 40))
+def test_order_and_division_into_frames_do_not_matter(rows: list[Row], chance: np.random.Generator, cut: int) -> None:
+    shuffled = list(rows)
+    chance.shuffle(shuffled)
+    parts = [frame(part) for part in (shuffled[:cut], shuffled[cut:]) if part]
+    assert digest(*parts).series == digest(frame(rows)).series
+    assert digest(*parts).total == digest(frame(rows)).total
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        [(1, 1.5, "watts", "a"), (2, 0.0, "watts", "a"), (2, 7.0, "volts", "a"), (2, 7.0, "volts", None)],
+        [(1, 1.5, "watts", "a"), (3, -0.0, "watts", "a"), (2, 7.0, "volts", "a"), (2, 7.0, "volts", None)],
+        [(2, 1.5, "watts", "a"), (1, -0.0, "watts", "a"), (2, 7.0, "volts", "a"), (2, 7.0, "volts", None)],
+        [(1, 1.5, "watts", "a"), (2, -0.0, "watts", "a"), (2, 7.0, "volts", "b"), (2, 7.0, "volts", None)],
+        [(1, 1.5, "watts", "a"), (2, -0.0, "watts", "a"), (2, 7.0, "volts", "a")],
+        [*ROWS, (9, 0.0, "watts", "a")],
+    ],
+    ids=["sign of zero", "a time", "values swapped", "a tag", "one less", "one more"],
+)
+def test_any_change_of_a_point_changes_the_total(changed: list[Row]) -> None:
+    assert digest(frame(changed)).total != digest(frame(ROWS)).total
+
+
+def test_the_integer_seven_is_not_the_float_seven() -> None:
+    rows: list[Row] = [(1, 7, "watts", "a")]
+    assert digest(frame(rows)).total != digest(frame(rows, FieldType.INTEGER)).total
+
+
+def test_text_is_digested_by_its_bytes() -> None:
+    empty, line_feed, carriage = ([(1, text, "mode", "a")] for text in ("", "\n", "\r\n"))
+    totals = {digest(frame(rows, FieldType.STRING)).total for rows in (empty, line_feed, carriage)}  # type: ignore[arg-type]
+    assert len(totals) == 3
+
+
+def test_every_type_can_be_digested() -> None:
+    for kind, value in ((FieldType.UNSIGNED, 2**64 - 1), (FieldType.INTEGER, -(2**63)), (FieldType.BOOLEAN, True)):
+        assert digest(frame([(1, value, "f", "a")], kind)).total.count == 1
+
+
+def test_nothing_has_the_digest_of_nothing() -> None:
+    assert digest().total == SeriesDigest()

@@ -1,0 +1,103 @@
+"""Parsing costs what a body may cost, not what it holds: few bad lines are kept, and the work ends early, in pieces, and in little memory."""
+
+import time
+
+import pytest
+
+from service.errors import BodyTooLarge, InvalidBody
+from service.frames.points import ParsedLines
+from service.lineprotocol.parser import parse_lines
+from tests.support.worst_bodies import LINES
+
+MB = 1_000_000
+
+
+def parse(body: bytes, **bounds: int) -> ParsedLines:
+    return parse_lines(body, "ns", 0, **bounds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columnar", [True, False])
+def test_the_first_thousand_bad_lines_are_named_and_all_are_counted(columnar: bool) -> None:
+    parsed = parse_lines(b"m f=1 1\nbad\n" * 5_000, "ns", 0, columnar=columnar)
+    assert [bad.line for bad in parsed.bad] == list(range(2, 2_002, 2))
+    assert (parsed.bad_count, len(parsed.points), parsed.ended_early) == (5_000, 5_000, "")
+
+
+@pytest.mark.parametrize("columnar", [True, False])
+def test_after_ten_thousand_bad_lines_the_rest_is_not_looked_at(columnar: bool) -> None:
+    parsed = parse_lines(b"m f=1 1\nbad\n" * 50_000, "ns", 0, columnar=columnar)
+    assert (len(parsed.bad), parsed.bad_count, len(parsed.points)) == (1_000, 10_000, 0)
+    assert parsed.ended_early == "after 10000 of them the rest was not looked at"
+
+
+def test_a_line_of_more_than_ten_megabytes_ends_the_parsing_since_its_end_is_not_known() -> None:
+    parsed = parse(b"m f=1 1\n" + b'm f="' + b"x" * 11 * MB + b'" 2\nm f=3 3\n')
+    assert [(bad.line, bad.reason) for bad in parsed.bad] == [(2, "the line is longer than 10485760 bytes")]
+    assert parsed.ended_early == "where it ends cannot be told, so nothing behind line 2 was looked at"
+    assert len(parsed.points) == 0
+
+
+def test_a_line_of_ten_strings_of_the_longest_kind_less_their_names_is_taken() -> None:
+    fields = ",".join(f'f{number}="{"x" * 1_000_000}"' for number in range(10))
+    assert len(parse(f"m {fields} 1".encode()).points) == 1
+
+
+@pytest.mark.parametrize(("count", "words"), [(65_536, ""), (65_537, "the line has more than 65536 fields")])
+def test_a_line_has_at_most_65536_fields(count: int, words: str) -> None:
+    parsed = parse(b"m " + b",".join(b"f%d=1" % number for number in range(count)) + b" 1")
+    assert [bad.reason[: len(words)] for bad in parsed.bad] == ([words] if words else [])
+
+
+@pytest.mark.parametrize("body", [b"\0", b"\0\n", b" \0 \n", b"\0m f=1 1\n", b"\0#x\n", b"\0" * 100_000])
+def test_nul_bytes_before_a_line_are_named_and_not_dropped(body: bytes) -> None:
+    [bad] = parse(body).bad
+    assert (bad.line, bad.text) == (1, "")
+    assert bad.reason.startswith("the line begins with NUL bytes, which InfluxDB drops")
+
+
+@pytest.mark.parametrize("name", ["many series", "many field names", "alternating shapes", "mixed lines", "comments with quotes"])
+def test_the_check_of_the_caller_ends_the_parsing_soon(name: str) -> None:
+    calls = 0
+
+    def leave() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise InvalidBody("left")
+
+    with pytest.raises(InvalidBody, match="left"):
+        parse_lines(LINES[name](5 * MB), "ns", 0, check=leave)
+
+
+@pytest.mark.parametrize("name", ["many series", "many field names", "alternating shapes"])
+def test_points_that_would_take_too_much_memory_are_refused(name: str) -> None:
+    with pytest.raises(
+        BodyTooLarge, match=r"more than the 50000000 bytes of memory that a write may use \(MAX_WRITE_MEMORY_MB\); nothing was stored"
+    ):
+        parse(LINES[name](5 * MB), max_memory_bytes=50 * MB)
+
+
+def test_ordinary_points_take_at_most_twenty_times_their_text() -> None:
+    body = b"".join(b"probe,place=p%d celsius=%d.5,volts=%d.25 17%017d\n" % (n % 50, n % 90, n % 7, n) for n in range(20_000))
+    assert len(parse(body, max_memory_bytes=20 * len(body)).points) == 20_000
+
+
+def test_text_that_is_not_ascii_is_looked_at_across_the_borders_of_pieces() -> None:
+    line = "m,t=é🌡 f=1 1\n".encode()
+    body = line * (6 * MB // len(line))
+    assert len(parse(body).points) == len(body) // len(line)
+    broken = parse(body + b"m,t=\xf0\x9f f=1 1\n")
+    assert (broken.bad_count, broken.bad[0].line) == (1, len(body) // len(line) + 1)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_twice_as_long_a_body_takes_about_twice_as_long(name: str) -> None:
+    def seconds(size: int) -> float:
+        body, best = LINES[name](size), float("inf")
+        for _ in range(2):
+            begun = time.process_time()
+            parse(body)
+            best = min(best, time.process_time() - begun)
+        return best
+
+    assert seconds(800_000) < 3 * 2 * seconds(400_000) + 0.1
