@@ -33,7 +33,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts.crew.start()
+        parts.runtime.start()
         with _simulator(parts) if simulate else _nothing():
             yield
         parts.close()

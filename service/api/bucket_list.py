@@ -9,7 +9,7 @@ from collections.abc import Callable
 from service.api.deps import Parts
 from service.api.schemas import BucketInfo, BucketList
 from service.cache.answers import EVERY_BUCKET, Served
-from service.cache.flight import Produced
+from service.cache.single_flight import Produced
 from service.domain.access import Principal
 from service.domain.durations import format_duration
 from service.domain.schema import Bucket

@@ -8,17 +8,17 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from service.api import reads
+from service.api import read_answers
 from service.api.auth import allow_bucket, requires
 from service.api.bucket_list import listing
 from service.api.deps import parts_of
 from service.api.documents import document, request_body
 from service.api.names import decode_segment
-from service.api.parameters import PARAMETERS
-from service.api.reading import understand
+from service.api.openapi_parameters import PARAMETERS
+from service.api.read_parameters import understand
 from service.api.schemas import PROBLEM, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
+from service.api.store_calls import awaited, seen
 from service.api.streaming import AnswerResponse, wants_gzip
-from service.api.waiting import awaited, seen
 from service.cache.answers import Served
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
@@ -73,7 +73,7 @@ async def create_buckets(
     def create() -> CreatedBuckets:
         made = {spec.name: parts.store.create_bucket(spec) for spec in specs}
         for name in made:
-            parts.answers.touch(name)
+            parts.answers.invalidate(name)
         return CreatedBuckets(created=[name for name, new in made.items() if new], existing=[name for name, new in made.items() if not new])
 
     return await parts.pools.catalogue.run(create, key=principal.id)
@@ -111,10 +111,10 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
         bucket, request.query_params.multi_items(), request.headers.get("Accept"), parts.clock_ns(), limits.default_every, limits.max_windows
     )
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    kept = reads.kept_as(parts, question)
+    kept = read_answers.kept_as(parts, question)
     served = parts.answers.at_hand(*kept, fresh)
     if served is None:
-        served = await awaited(request, principal, partial(parts.answers.serve, *kept, partial(reads.produce, parts, question), fresh))
+        served = await awaited(request, principal, partial(parts.answers.serve, *kept, partial(read_answers.produce, parts, question), fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
     return AnswerResponse(served, headers, gzip, limits.read_timeout_s)

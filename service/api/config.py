@@ -12,7 +12,7 @@ from service.api.schemas import PROBLEM, Section
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter
 from service.state.config import Versioned
-from service.state.hidden import hide
+from service.state.redaction import hide
 
 SectionName = Annotated[str, Path(description="`coordinates`, `mirrors` or `schedules`.", examples=["coordinates"])]
 EXAMPLES: dict[str, Example] = {

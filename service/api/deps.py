@@ -7,12 +7,12 @@ from fastapi import Request
 
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
-from service.jobs import JobDesk
+from service.jobs import JobQueue
 from service.jobs.mirror.kind import MirrorKind
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
-from service.state.schedules import ScheduleBook
+from service.state.schedules import ScheduleStore
 from service.stores.protocol import Store
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Parts(Protocol):
     @property
     def config(self) -> ConfigStore: ...
     @property
-    def jobs(self) -> JobDesk: ...
+    def jobs(self) -> JobQueue: ...
     @property
-    def schedules(self) -> ScheduleBook: ...
+    def schedules(self) -> ScheduleStore: ...
     @property
     def mirrors(self) -> MirrorKind: ...
     @property

@@ -63,11 +63,11 @@ async def _seen_job(
     request: Request, job_id: Annotated[str, Path(description="Its id.", examples=["019b78f1a2c04be11f2e"])], principal: JobReader
 ) -> Job:
     """The job, when the key may see it; else it is not there."""
-    desk = parts_of(request).jobs
+    queue = parts_of(request).jobs
     if not _is_id(job_id):
         raise _no_job(job_id)
-    job = await state_call(request, desk.ledger.show, job_id)
-    if job.kind not in desk.kinds.of(principal):
+    job = await state_call(request, queue.ledger.show, job_id)
+    if job.kind not in queue.kinds.of(principal):
         raise _no_job(job_id)
     return job
 
@@ -109,9 +109,9 @@ async def list_jobs(
     """The jobs that the key may see, the newest first."""
     if before is not None and not _is_id(before):
         raise InvalidParameter("before", f"before={before!r} is no id of a job. Send the `before` of an earlier answer.")
-    desk = parts_of(request).jobs
-    kinds = [name for name in desk.kinds.of(principal) if kind is None or name in kind]
-    found = await state_call(request, partial(desk.ledger.list, kinds, state or (), limit, before))
+    queue = parts_of(request).jobs
+    kinds = [name for name in queue.kinds.of(principal) if kind is None or name in kind]
+    found = await state_call(request, partial(queue.ledger.list, kinds, state or (), limit, before))
     return JobList(jobs=[info(shown_job(request, job), now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
 
 

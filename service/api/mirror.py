@@ -14,7 +14,7 @@ from service.api.job_schemas import JobInfo, time_text
 from service.api.jobs import accepted, now_of, state_call
 from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
 from service.api.schemas import PROBLEM
-from service.api.waiting import seen
+from service.api.store_calls import seen
 from service.domain.access import Principal, Scope
 from service.domain.job import Job
 from service.domain.mirror import Mirror

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Request
 
 from service.api.auth import allow_bucket, requires
 from service.api.bodies import points_bound, read_body
+from service.api.client_disconnect import watched
 from service.api.deps import Parts, parts_of
-from service.api.leaving import watched
 from service.api.names import decode_segment
-from service.api.reading import unknown_parameter
+from service.api.read_parameters import unknown_parameter
 from service.api.schemas import PROBLEM, LineProblem, Stored
+from service.api.store_calls import seen
 from service.api.upstream import sees_upstream
-from service.api.waiting import seen
 from service.api.writes import WriteBudget
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
@@ -90,7 +90,7 @@ def _store(
     try:
         outcome = parts.store.write(bucket, parsed.points, WriteBounds(budget.check, _MOST_NAMED))
     finally:
-        parts.answers.touch(bucket)
+        parts.answers.invalidate(bucket)
     parts.metrics.points_in.inc(outcome.stored)
     refused = [LineProblem(line=one.line, code=one.code, reason=_reason(one, upstream_shown)) for one in outcome.refused]
     if refused and not partial_allowed:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from service import errors
 from service.api.upstream import sees_upstream
-from service.cache.flight import Stalled
+from service.cache.single_flight import Stalled
 
 MEDIA_TYPE = "application/problem+json"
 STATUSES: Mapping[type[errors.FluxgateError], int] = {

@@ -15,9 +15,9 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.leaving import leave_in_thread, threads, watched
+from service.api.client_disconnect import leave_in_thread, threads, watched
 from service.cache.answers import Served
-from service.cache.flight import Stalled
+from service.cache.single_flight import Stalled
 from service.errors import FluxgateError
 
 _log = structlog.get_logger(__name__)

@@ -9,13 +9,13 @@ from starlette.responses import Response
 from service.api.auth import allow_bucket, requires
 from service.api.buckets import cache_header
 from service.api.deps import Parts, parts_of
-from service.api.latest import LatestQuestion, produce_latest
-from service.api.reading import unknown_parameter
+from service.api.read_parameters import unknown_parameter
 from service.api.schemas import PROBLEM
+from service.api.store_calls import awaited
 from service.api.streaming import AnswerResponse
-from service.api.waiting import awaited
-from service.cache.answers import EVERY_BUCKET, Departure, Served
-from service.cache.flight import Produced
+from service.api.telemetry_answers import LatestQuestion, produce_latest
+from service.cache.answers import EVERY_BUCKET, CancelToken, Served
+from service.cache.single_flight import Produced
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.errors import InvalidParameter
@@ -57,7 +57,13 @@ async def latest_telemetry(
 
 
 def _serve(
-    parts: Parts, principal: Principal, buckets: tuple[str, ...], measurements: tuple[str, ...], lookback_ns: int, form: str, departure: Departure
+    parts: Parts,
+    principal: Principal,
+    buckets: tuple[str, ...],
+    measurements: tuple[str, ...],
+    lookback_ns: int,
+    form: str,
+    cancel_token: CancelToken,
 ) -> Served:
     for bucket in buckets:
         allow_bucket(principal, bucket)
@@ -73,4 +79,4 @@ def _serve(
         finally:
             give_back()
 
-    return parts.answers.serve(key, [EVERY_BUCKET], parts.limits.cache_telemetry_s, produce, departure=departure)
+    return parts.answers.serve(key, [EVERY_BUCKET], parts.limits.cache_telemetry_s, produce, cancel_token=cancel_token)

@@ -14,14 +14,14 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from service.cache.cancel_token import CancelToken
 from service.cache.codec import Stored
-from service.cache.departure import Departure
-from service.cache.flight import Consumer, Flight, Produced
-from service.cache.generations import EVERY_BUCKET, Generations, Standing
-from service.cache.leader import Leader, stored
+from service.cache.coordinated_producer import CoordinatedProducer, stored
+from service.cache.generations import EVERY_BUCKET, CacheStamp, Generations
 from service.cache.protocol import Cache
+from service.cache.single_flight import Consumer, Flight, Produced
 
-__all__ = ["EVERY_BUCKET", "AnswerCache", "Departure", "Produced", "Served"]
+__all__ = ["EVERY_BUCKET", "AnswerCache", "CancelToken", "Produced", "Served"]
 
 _CHUNK_BYTES = 1024 * 1024
 _BLIND_JOIN_S = 1.0
@@ -78,24 +78,24 @@ class AnswerCache:
         ttl_s: float,
         produce: Callable[[], Produced],
         fresh: bool = False,
-        departure: Departure | None = None,
+        cancel_token: CancelToken | None = None,
     ) -> Served:
         """The answer under `key`, which is about `buckets`; kept for `ttl_s` (0: not at all). `fresh` does not look in the cache.
 
-        `departure` ends the waiting for the first chunk when the client leaves.
+        `cancel_token` ends the waiting for the first chunk when the client leaves.
 
         Raises: what `produce` or its chunks raise before the first chunk.
         """
-        departure = departure or Departure()
+        cancel_token = cancel_token or CancelToken()
         if fresh:
-            return self._made(secrets.token_hex(20), None, "asked", 0.0, produce, departure)
-        standing = self._generations.of(buckets)
-        name = _name(key, standing) if ttl_s > 0 else None
+            return self._made(secrets.token_hex(20), None, "asked", 0.0, produce, cancel_token)
+        stamp = self._generations.of(buckets)
+        name = _name(key, stamp) if ttl_s > 0 else None
         reason = "" if name is not None else "cache away" if ttl_s > 0 else "off"
         found = stored(self._cache, name) if name is not None else None
         if found is not None:
             return self._told(self._hit(found))
-        return self._made((key, standing), name, reason, ttl_s, produce, departure)
+        return self._made((key, stamp), name, reason, ttl_s, produce, cancel_token)
 
     def at_hand(self, key: str, buckets: Sequence[str], ttl_s: float, fresh: bool = False) -> Served | None:
         """The cached answer, when the cache is in this process, so that looking costs no wait; else None."""
@@ -105,9 +105,9 @@ class AnswerCache:
         found = stored(self._cache, name) if name is not None else None
         return None if found is None else self._told(self._hit(found))
 
-    def touch(self, bucket: str) -> None:
+    def invalidate(self, bucket: str) -> None:
         """Drop what is known of a bucket, and what is about all. While the cache is away, this process asks the store instead."""
-        self._generations.touch(bucket)
+        self._generations.invalidate(bucket)
 
     def _told(self, served: Served) -> Served:
         self.on_outcome(served.outcome)
@@ -121,7 +121,7 @@ class AnswerCache:
     def _age_s(self, made_at: float) -> float:
         return max(self._clock() - made_at, 0.0)
 
-    def _made(self, key: Hashable, name: str | None, reason: str, ttl_s: float, produce: Callable[[], Produced], departure: Departure) -> Served:
+    def _made(self, key: Hashable, name: str | None, reason: str, ttl_s: float, produce: Callable[[], Produced], cancel_token: CancelToken) -> Served:
         """Join the flight of `key`, or begin one; kept under `name`."""
         with self._lock:
             flight = self._flights.get(key)
@@ -129,7 +129,7 @@ class AnswerCache:
             joined = consumer is not None
             if flight is None or consumer is None:
                 flight, consumer = self._begin(key, name, ttl_s, produce)
-        departure.on_leaving(partial(flight.leave, consumer))
+        cancel_token.on_cancel(partial(flight.leave, consumer))
         try:
             headers = flight.headers(consumer)
         except BaseException:
@@ -145,8 +145,8 @@ class AnswerCache:
         return None if blind and self._monotonic() - flight.begun_at > _BLIND_JOIN_S else flight.join()
 
     def _begin(self, key: Hashable, name: str | None, ttl_s: float, produce: Callable[[], Produced]) -> tuple[Flight, Consumer]:
-        leader = Leader(self._cache, name, ttl_s, self._clock, produce, lambda: self._land(key, flight))
-        flight = Flight(self._max_answer_bytes, leader, self._monotonic, self._longest_s)
+        producer = CoordinatedProducer(self._cache, name, ttl_s, self._clock, produce, lambda: self._land(key, flight))
+        flight = Flight(self._max_answer_bytes, producer, self._monotonic, self._longest_s)
         consumer = flight.board()
         self._flights[key] = flight
         try:
@@ -162,8 +162,8 @@ class AnswerCache:
                 del self._flights[key]
 
 
-def _name(key: str, standing: Standing) -> str | None:
+def _name(key: str, stamp: CacheStamp) -> str | None:
     """Under which an answer is kept, the same in every process; None when the cache does not know the state of the buckets."""
-    if standing.tokens is None:
+    if stamp.tokens is None:
         return None
-    return hashlib.blake2b("\0".join([key, *standing.tokens]).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
+    return hashlib.blake2b("\0".join([key, *stamp.tokens]).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()

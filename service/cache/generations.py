@@ -22,7 +22,7 @@ EVERY_BUCKET = "\0every"
 
 
 @dataclass(frozen=True)
-class Standing:
+class CacheStamp:
     """The state of some buckets. `tokens` is None when the cache does not know it: then nothing may be taken from it or kept in it.
 
     `touches` are the writes seen by this process alone, so that reads under way are never shared across a write.
@@ -42,7 +42,7 @@ class Generations:
         self._telling = threading.Lock()
         self._teller: threading.Thread | None = None
 
-    def of(self, buckets: Sequence[str]) -> Standing:
+    def of(self, buckets: Sequence[str]) -> CacheStamp:
         """To be taken before the store is asked."""
         names = sorted(set(buckets))
         with self._lock:
@@ -52,12 +52,12 @@ class Generations:
             self.tell()
             with self._lock:
                 if not self._untold.isdisjoint(names):
-                    return Standing(None, touches)
+                    return CacheStamp(None, touches)
         tokens = [self._token(name) for name in names]
         known = [token for token in tokens if token is not None]
-        return Standing((self._cache.era, *known) if len(known) == len(tokens) else None, touches)
+        return CacheStamp((self._cache.era, *known) if len(known) == len(tokens) else None, touches)
 
-    def touch(self, bucket: str) -> None:
+    def invalidate(self, bucket: str) -> None:
         """A bucket was written to: nothing known of it, or of all buckets, is an answer any more."""
         for name in (bucket, EVERY_BUCKET):
             with self._lock:

@@ -17,7 +17,7 @@ from service.wiring import Parts, assemble
 def worker(slots: Annotated[int | None, typer.Option(help="Jobs at a time; else JOB_SLOTS.", min=1)] = None) -> None:
     """Run jobs that the broker names. SIGTERM: they keep their checkpoints, go back to the queue, and it ends."""
     with _parts() as parts:
-        doing = parts.crew.worker(slots)
+        doing = parts.runtime.worker(slots)
         _say("Working. Ctrl-C or SIGTERM ends it.")
         doing.run()
 
@@ -28,7 +28,7 @@ def scheduler() -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: done.set())
     with _parts() as parts:
-        parts.crew.start()
+        parts.runtime.start()
         _say("Scheduling. Ctrl-C or SIGTERM ends it.")
         done.wait()
 

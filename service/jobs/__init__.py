@@ -1,6 +1,6 @@
-"""The kinds of job there are, and the desk where they are ordered."""
+"""The kinds of job there are, and the queue where they are ordered."""
 
-from service.jobs.desk import JobDesk
 from service.jobs.protocol import JobContext, Kind, Kinds
+from service.jobs.queue import JobQueue
 
-__all__ = ["JobContext", "JobDesk", "Kind", "Kinds"]
+__all__ = ["JobContext", "JobQueue", "Kind", "Kinds"]

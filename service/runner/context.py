@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from service.domain.job import Cancelled, DeadlinePassed, Job, JobInterrupted, Json, LeaseLost, Progress, Stopping
-from service.state.leases import Lease, LeaseBook
+from service.state.leases import Lease, LeaseStore
 
 _PROGRESS_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.2
@@ -18,7 +18,7 @@ _LOOK_EVERY_S = 0.2
 class RunContext:
     """`stopping` is set when the process is to leave; `clock` gives seconds since 1970."""
 
-    def __init__(self, job: Job, lease: Lease, book: LeaseBook, clock: Callable[[], float], stopping: threading.Event) -> None:
+    def __init__(self, job: Job, lease: Lease, book: LeaseStore, clock: Callable[[], float], stopping: threading.Event) -> None:
         self.job_id = job.id
         self.lease = lease
         self.saved = False

@@ -22,7 +22,7 @@ from service.errors import FluxgateError
 from service.jobs.protocol import Kinds
 from service.runner.context import RunContext
 from service.state.job_rows import error_of
-from service.state.leases import Lease, LeaseBook
+from service.state.leases import Lease, LeaseStore
 
 LEASE_S = 30.0
 _CANCEL_SEEN_WITHIN_S = 1.0
@@ -40,7 +40,7 @@ class Runner:
 
     def __init__(
         self,
-        book: LeaseBook,
+        book: LeaseStore,
         kinds: Kinds,
         clock: Callable[[], float],
         *,

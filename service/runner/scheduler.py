@@ -9,7 +9,7 @@ from service.domain.schedule import Schedule
 from service.jobs.protocol import Kinds
 from service.runner.loop import Loop
 from service.state.jobs import JobLedger
-from service.state.schedules import Order, ScheduleBook
+from service.state.schedules import Order, ScheduleStore
 
 _PRUNE_EVERY_S = 3600.0
 
@@ -29,7 +29,7 @@ class Scheduler:
     """Acts every `poll_s` seconds from `start` to `stop`. `wake` is called when a job was queued or put back; `clock` gives seconds since 1970."""
 
     def __init__(
-        self, book: ScheduleBook, ledger: JobLedger, clock: Callable[[], float], wake: Callable[[], None] = lambda: None, *, poll_s: float = 1.0
+        self, book: ScheduleStore, ledger: JobLedger, clock: Callable[[], float], wake: Callable[[], None] = lambda: None, *, poll_s: float = 1.0
     ) -> None:
         self._book = book
         self._ledger = ledger

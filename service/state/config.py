@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.errors import InvalidParameter, NotReady, UnknownThing, VersionConflict
 from service.state.database import StateDatabase
-from service.state.hidden import unhide
-from service.state.places import wrong_places
+from service.state.redaction import restore_hidden
 from service.state.tables import configuration
+from service.state.validation_errors import wrong_members
 
 
 class Coordinates(BaseModel):
@@ -74,7 +74,7 @@ class ConfigStore:
         Raises:
             InvalidParameter: the value does not fit the section. VersionConflict. UnknownThing.
         """
-        checked = self._checked(section, unhide(value, self.get(section).value))
+        checked = self._checked(section, restore_hidden(value, self.get(section).value))
         try:
             return self._replaced(section, checked, expected_version)
         except sa.exc.IntegrityError:  # another process made the first version in between: now there is a row to lock
@@ -102,7 +102,7 @@ class ConfigStore:
         try:
             return self._model(section).model_validate(dict(value)).model_dump(mode="json")
         except ValidationError as broken:
-            place, reason = wrong_places(broken)[0]
+            place, reason = wrong_members(broken)[0]
             where = place or section
             raise InvalidParameter(where, f"{where} in section {section!r}: {reason}.") from None
 

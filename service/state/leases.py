@@ -26,7 +26,7 @@ class Lease:
     until: float
 
 
-class LeaseBook:
+class LeaseStore:
     """Writes under leases. Every method raises LeaseLost when another has the job, or nobody."""
 
     def __init__(self, database: StateDatabase, clock: Callable[[], float]) -> None:

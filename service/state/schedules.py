@@ -100,7 +100,7 @@ class Order:
     deadline_s: float | None
 
 
-class ScheduleBook:
+class ScheduleStore:
     """Fires schedules. `definitions` gives those of now; `order` what a tick of one queues; `clock` seconds since 1970."""
 
     def __init__(

@@ -16,14 +16,14 @@ from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
-from service.jobs import JobDesk
+from service.jobs import JobQueue
 from service.jobs.mirror.kind import MirrorKind
-from service.runner.crew import Crew
+from service.runner.runtime import JobRuntime
 from service.settings import Settings
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
-from service.state.schedules import ScheduleBook
+from service.state.schedules import ScheduleStore
 from service.stores.protocol import Store
 from service.wiring.jobs import work_of
 from service.wiring.stores import own_store
@@ -42,7 +42,7 @@ class Parts:
     state: StateDatabase
     keys: KeyRing
     config: ConfigStore
-    crew: Crew
+    runtime: JobRuntime
     limits: Limits
     metrics: Metrics
     slots: Slots
@@ -54,15 +54,15 @@ class Parts:
     mirrors: MirrorKind
 
     @property
-    def jobs(self) -> JobDesk:
-        return self.crew.desk
+    def jobs(self) -> JobQueue:
+        return self.runtime.queue
 
     @property
-    def schedules(self) -> ScheduleBook:
-        return self.crew.schedules
+    def schedules(self) -> ScheduleStore:
+        return self.runtime.schedules
 
     def close(self) -> None:
-        self.crew.stop()
+        self.runtime.stop()
         self.memory.close()
         for part in (self.store, self.cache, self.state):
             part.close()
@@ -79,7 +79,7 @@ def assemble(settings: Settings) -> Parts:
     answers = AnswerCache(
         cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc(), longest_s=settings.read_timeout_s
     )
-    work = work_of(settings, state, store, answers.touch)
+    work = work_of(settings, state, store, answers.invalidate)
     return Parts(
         settings=settings,
         store=store,
@@ -88,7 +88,7 @@ def assemble(settings: Settings) -> Parts:
         state=state,
         keys=keys,
         config=work.config,
-        crew=work.crew,
+        runtime=work.runtime,
         limits=_limits(settings),
         metrics=metrics,
         slots=slots,

@@ -16,13 +16,13 @@ from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.kind import MirrorKind
 from service.jobs.mirror.registry import FILE_NAME, MirrorRegistry, mirrors_section
 from service.jobs.mirror.token_variables import TokenVariables
-from service.runner.crew import Crew
+from service.runner.runtime import JobRuntime
 from service.runner.scheduler import order_by
 from service.settings import Settings
 from service.state.config import SECTIONS, ConfigStore
 from service.state.database import StateDatabase
-from service.state.places import wrong_places
 from service.state.schedules import named, schedules_section
+from service.state.validation_errors import wrong_members
 from service.stores.protocol import Store
 from service.wiring.stores import mirror_policy, opener, own_endpoint
 
@@ -35,7 +35,7 @@ class Work:
 
     config: ConfigStore
     mirrors: MirrorKind
-    crew: Crew
+    runtime: JobRuntime
 
 
 def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Callable[[str], None]) -> Work:
@@ -56,17 +56,17 @@ def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Cal
     def schedules() -> dict[str, Schedule]:
         return {**of_settings, **named(config.get("schedules").value), **book.schedules()}
 
-    return Work(config, mirrors, _crew(settings, state, kinds, schedules, store.name))
+    return Work(config, mirrors, _runtime(settings, state, kinds, schedules, store.name))
 
 
 def _endpoint_rules(settings: Settings) -> EndpointRules:
     return EndpointRules(mirror_policy(settings), TokenVariables(frozenset(settings.mirror_token_variables)))
 
 
-def _crew(settings: Settings, state: StateDatabase, kinds: Kinds, schedules: Callable[[], Mapping[str, Schedule]], store: str) -> Crew:
+def _runtime(settings: Settings, state: StateDatabase, kinds: Kinds, schedules: Callable[[], Mapping[str, Schedule]], store: str) -> JobRuntime:
     """Who runs jobs: this process, or workers behind a broker."""
     broker = settings.celery_broker_url
-    return Crew(
+    return JobRuntime(
         state,
         kinds,
         schedules,
@@ -84,7 +84,7 @@ def _schedules(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
     try:
         found = named(section.model_validate(settings.schedules).model_dump(mode="json"))
     except ValidationError as broken:
-        place, reason = wrong_places(broken)[0]
+        place, reason = wrong_members(broken)[0]
         raise ConfigurationError(f"SCHEDULES.{place}: {reason}.") from None
     except InvalidParameter as wrong:
         raise ConfigurationError(f"SCHEDULES: {wrong.message}") from None
@@ -107,7 +107,7 @@ def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
         text = MirrorText.model_validate({"source": source, "buckets": [bucket] if settings.cloud_bucket else "all", **timing})
         text.named("cloud", own, _endpoint_rules(settings))
     except ValidationError as broken:
-        place, reason = wrong_places(broken)[0]
+        place, reason = wrong_members(broken)[0]
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None
     except InvalidParameter as wrong:
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {_in_settings(wrong.message)}") from None

@@ -26,15 +26,15 @@ from service.api.thread_pools import ThreadPools
 from service.commands.jobs import list_jobs, what
 from service.domain.access import Principal, Scope
 from service.domain.schedule import Schedule
-from service.jobs import JobDesk
+from service.jobs import JobQueue
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.runner.scheduler import order_by
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
 from service.state.keys import KeyRing
-from service.state.leases import LeaseBook
-from service.state.schedules import ScheduleBook
+from service.state.leases import LeaseStore
+from service.state.schedules import ScheduleStore
 from tests.support.jobs import KINDS, numbers, until
 from tests.support.old_keys import old_key
 from tests.support.servers import free_port
@@ -45,8 +45,8 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Parts:
-    jobs: JobDesk
-    schedules: ScheduleBook
+    jobs: JobQueue
+    schedules: ScheduleStore
     keys: KeyRing
     failed_tries: FailedTries
     pools: ThreadPools
@@ -59,7 +59,7 @@ class Served:
     http: httpx.Client
     keys: KeyRing
     database: StateDatabase
-    schedules: ScheduleBook
+    schedules: ScheduleStore
     runner: LocalRunner
     out: Path
 
@@ -97,11 +97,11 @@ def served(tmp_path: Path) -> Iterator[Served]:
     state = StateDatabase.in_directory(tmp_path / "state")
     state.migrate()
     ledger = JobLedger(state, time.time)
-    runner = LocalRunner(ledger, Runner(LeaseBook(state, time.time), KINDS, time.time, lease_s=5), slots=2, poll_s=0.1)
+    runner = LocalRunner(ledger, Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=5), slots=2, poll_s=0.1)
     hourly = Schedule("hourly", "count", {"n": 1, "file": "out"}, every="01:00:00")
-    schedules = ScheduleBook(state, lambda: {"hourly": hourly}, order_by(KINDS), time.time)
+    schedules = ScheduleStore(state, lambda: {"hourly": hourly}, order_by(KINDS), time.time)
     failed_tries = FailedTries(100, time.monotonic)
-    parts = Parts(JobDesk(ledger, KINDS, time.time, runner.wake), schedules, KeyRing(state, KEY, time.time), failed_tries, ThreadPools())
+    parts = Parts(JobQueue(ledger, KINDS, time.time, runner.wake), schedules, KeyRing(state, KEY, time.time), failed_tries, ThreadPools())
     config = uvicorn.Config(application(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -15,7 +15,7 @@ from service.commands.mirror import list_mirrors
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
 from service.errors import ConfigurationError
-from service.state.hidden import HIDDEN
+from service.state.redaction import HIDDEN
 from tests.api.conftest import NOW_NS, Served, write
 from tests.support.old_keys import old_key
 from tests.support.servers import InfluxServer

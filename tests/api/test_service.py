@@ -10,9 +10,9 @@ import pytest
 
 from service import errors
 from service.api.document import as_text
-from service.api.parameters import PARAMETERS
+from service.api.openapi_parameters import PARAMETERS
 from service.api.problems import STATUSES, status_of
-from service.api.reading import REPEATED, SIMPLE
+from service.api.read_parameters import REPEATED, SIMPLE
 from service.app import create_app
 from tests.api.conftest import Served
 

@@ -10,8 +10,8 @@ import pytest
 from service.domain.job import JobState
 from service.errors import ConfigurationError, RetryLater
 from service.runner.celery import Dispatcher, broker, refuse_embedded
-from service.runner.crew import Crew
-from tests.support.jobs import KINDS, database, desk, ended, ledger, numbers, process, until
+from service.runner.runtime import JobRuntime
+from tests.support.jobs import KINDS, database, ended, ledger, numbers, process, queue, until
 from tests.support.servers import Server, free_port, start_redis
 
 pytestmark = pytest.mark.live
@@ -45,7 +45,7 @@ def dispatcher(redis: Server, url: str) -> Iterator[Dispatcher]:
 
 
 def test_two_workers_run_each_job_once(redis: Server, url: str, dispatcher: Dispatcher, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     for number in range(20):
         made.submit("count", {"n": 2, "file": str(tmp_path / f"{number}"), "pause_s": 0.02}, "test")
     with process(url, role="celery", lease_s=LEASE_S, BROKER=address(redis)), process(url, role="celery", lease_s=LEASE_S, BROKER=address(redis)):
@@ -56,7 +56,7 @@ def test_two_workers_run_each_job_once(redis: Server, url: str, dispatcher: Disp
 
 
 def test_a_worker_killed_in_the_middle_loses_nothing(redis: Server, url: str, dispatcher: Dispatcher, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     job_id = made.submit("count", {"n": 30, "file": str(tmp_path / "out"), "pause_s": 0.1}, "test")[0].id
     with process(url, role="celery", lease_s=LEASE_S, BROKER=address(redis)) as first:
         until(lambda: len(numbers(tmp_path / "out")) > 3, 30)
@@ -71,7 +71,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(redis: Server, url: str, di
 
 
 def test_a_worker_asked_to_end_puts_its_job_back_at_once(redis: Server, url: str, dispatcher: Dispatcher, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     job_id = made.submit("count", {"n": 10_000, "file": str(tmp_path / "out"), "pause_s": 0.05}, "test")[0].id
     with process(url, role="celery", lease_s=30, BROKER=address(redis)) as worker:
         until(lambda: len(numbers(tmp_path / "out")) > 3, 30)
@@ -82,17 +82,17 @@ def test_a_worker_asked_to_end_puts_its_job_back_at_once(redis: Server, url: str
 
 
 def test_a_crew_with_a_broker_leaves_the_work_to_workers(redis: Server, url: str, tmp_path: Path) -> None:
-    crew = Crew(database(url), KINDS, dict, time.time, store="influx", broker_url=address(redis), lease_s=LEASE_S)
-    crew.start()
-    job, _ = crew.desk.submit("count", {"n": 3, "file": str(tmp_path / "out")}, "test")
+    runtime = JobRuntime(database(url), KINDS, dict, time.time, store="influx", broker_url=address(redis), lease_s=LEASE_S)
+    runtime.start()
+    job, _ = runtime.queue.submit("count", {"n": 3, "file": str(tmp_path / "out")}, "test")
     with process(url, role="celery", BROKER=address(redis)) as worker:
-        assert ended(crew.desk.ledger, job.id).state is JobState.SUCCEEDED
+        assert ended(runtime.queue.ledger, job.id).state is JobState.SUCCEEDED
         assert {line.split()[1] for line in (tmp_path / "out").read_text().splitlines()} == {str(worker.pid)}
-    crew.stop()
+    runtime.stop()
 
 
 def test_a_message_that_got_lost_is_sent_again(redis: Server, url: str, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     job_id = made.submit("count", {"n": 1, "file": str(tmp_path / "out")}, "test")[0].id
     sender = Dispatcher(made.ledger, broker(address(redis), LEASE_S), resend_s=1)
     assert made.ledger.to_send(60, 10) == [job_id], "marked as sent, and never sent"
@@ -104,7 +104,7 @@ def test_a_message_that_got_lost_is_sent_again(redis: Server, url: str, tmp_path
 
 
 def test_a_job_delivered_twice_runs_once(redis: Server, url: str, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     job_id = made.submit("count", {"n": 5, "file": str(tmp_path / "out"), "pause_s": 0.1}, "test")[0].id
     app = broker(address(redis), LEASE_S)
     for _ in range(4):
@@ -115,7 +115,7 @@ def test_a_job_delivered_twice_runs_once(redis: Server, url: str, tmp_path: Path
 
 
 def test_what_could_not_be_sent_waits_for_the_broker(url: str, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     job_id = made.submit("count", {"n": 1, "file": str(tmp_path / "out")}, "test")[0].id
     with pytest.raises(RetryLater, match="broker cannot be reached"):
         Dispatcher(made.ledger, broker(f"redis://127.0.0.1:{free_port()}/0", LEASE_S)).sweep()

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from service.cache.answers import AnswerCache
-from service.cache.flight import Produced
 from service.cache.redis import RedisCache
+from service.cache.single_flight import Produced
 from tests.support.servers import Server, free_port
 
 
@@ -115,7 +115,7 @@ def test_a_write_through_one_worker_is_seen_by_the_other(redis_url: str, raw: re
     one, other = (AnswerCache(RedisCache(redis_url, time.monotonic), 1000, time.time) for _ in range(2))
     ask(one, making(b"old", []))
     until(lambda: ask(other, making(b"old", [])) == ("hit", b"old"))
-    one.touch("b")
+    one.invalidate("b")
     assert ask(other, making(b"new", [])) == ("miss", b"new")
 
 
@@ -147,7 +147,7 @@ def test_redis_away_at_a_write_makes_that_worker_ask_the_store(redis_server: Ser
     ask(answers, making(b"old", []))
     redis_server.freeze()
     try:
-        answers.touch("b")
+        answers.invalidate("b")
         served = answers.serve("k", ["b"], 60, making(b"new", []))
         assert (served.outcome, served.reason, b"".join(served.chunks)) == ("bypass", "cache away", b"new")
         served.close()

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from service.cache.answers import AnswerCache
-from service.cache.flight import Produced
 from service.cache.redis import RedisCache
+from service.cache.single_flight import Produced
 from service.errors import ConfigurationError
 from tests.support.servers import ServerMissing, free_port, installed
 from tests.unit.cache.cache_fakes import Clock, Recipe, Task, asking, body, landed, until
@@ -106,7 +106,7 @@ def test_restarted_from_a_snapshot_older_than_a_write_gives_no_stale_answer(own:
     landed(answers)
     assert asking(answers, Recipe(b"never"))() == ("hit", b"old")
     own.client.save()
-    answers.touch("b")
+    answers.invalidate("b")
     own.kill()
     own.start()
     assert own.client.get("fluxgate:1:generation:b") is not None
@@ -145,7 +145,7 @@ def test_a_silent_server_costs_the_first_request_half_a_second_and_the_others_no
     began = time.monotonic()
     for _ in range(50):
         assert asking(answers, Recipe(b"x"))() == ("bypass", b"x")
-        answers.touch("b")
+        answers.invalidate("b")
     assert time.monotonic() - began < 1
     with pytest.raises(redis.RedisError):
         cache.ping()
@@ -170,7 +170,7 @@ def test_a_full_server_keeps_nothing_and_a_write_is_not_lost_on_this_worker(own:
     asking(answers, Recipe(b"old"))()
     landed(answers)
     own.client.config_set("maxmemory", "1")
-    answers.touch("b")
+    answers.invalidate("b")
     assert asking(answers, Recipe(b"new"))() == ("bypass", b"new")
     own.client.config_set("maxmemory", "0")
     assert asking(answers, Recipe(b"new"))()[1] == b"new"

@@ -20,7 +20,7 @@ from service.domain.access import Scope
 from service.domain.job import Job
 from service.domain.schedule import Schedule
 from service.errors import InvalidParameter, StoreUnavailable
-from service.jobs import JobContext, JobDesk, Kinds
+from service.jobs import JobContext, JobQueue, Kinds
 from service.runner.celery import CeleryWorker, broker
 from service.runner.context import RunContext
 from service.runner.local import LocalRunner
@@ -29,8 +29,8 @@ from service.runner.scheduler import Scheduler, order_by
 from service.state import leases
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
-from service.state.leases import LeaseBook
-from service.state.schedules import ScheduleBook
+from service.state.leases import LeaseStore
+from service.state.schedules import ScheduleStore
 from service.state.tables import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -101,8 +101,8 @@ def ledger(url: str) -> JobLedger:
     return JobLedger(database(url), time.time)
 
 
-def desk(url: str) -> JobDesk:
-    return JobDesk(ledger(url), KINDS, time.time)
+def queue(url: str) -> JobQueue:
+    return JobQueue(ledger(url), KINDS, time.time)
 
 
 def numbers(file: Path) -> list[int]:
@@ -146,7 +146,7 @@ def _main(role: str, url: str, lease_s: float, slots: int) -> None:
     if os.environ.get(BUG) == "no fence":
         forget_leases()
     state = database(url)
-    book, runner = JobLedger(state, time.time), Runner(LeaseBook(state, time.time), KINDS, time.time, lease_s=lease_s, chance=random.random)
+    book, runner = JobLedger(state, time.time), Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=lease_s, chance=random.random)
     if role == "celery":
         CeleryWorker(book, runner, broker(os.environ["BROKER"], lease_s), slots=slots).run()
         return
@@ -155,7 +155,7 @@ def _main(role: str, url: str, lease_s: float, slots: int) -> None:
     if role == "schedules":
         every = Schedule("each second", "count", {"n": 0, "file": os.devnull}, every="00:00:01")
         part: LocalRunner | Scheduler = Scheduler(
-            ScheduleBook(state, lambda: {every.name: every}, order_by(KINDS), time.time), book, time.time, poll_s=0.05
+            ScheduleStore(state, lambda: {every.name: every}, order_by(KINDS), time.time), book, time.time, poll_s=0.05
         )
     else:
         part = LocalRunner(book, runner, slots=slots, poll_s=0.1)

@@ -26,14 +26,14 @@ from service.domain.slicing import is_in
 from service.domain.timerange import TimeRange
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
-from service.jobs import JobDesk, Kinds
+from service.jobs import JobQueue, Kinds
 from service.jobs.mirror import group_size, pair_sync
 from service.jobs.mirror.slice_copy import SliceCopy
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
-from service.state.leases import Lease, LeaseBook
+from service.state.leases import Lease, LeaseStore
 from service.state.mirror_ledger import PairLedger
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
@@ -68,7 +68,7 @@ class Site:
         state = StateDatabase.in_directory(folder)
         self._rig = _rig(folder, state, self.bucket, {})
         self.ledger = JobLedger(state, time.time)
-        self.desk = JobDesk(self.ledger, Kinds([self._rig.kind]), time.time)
+        self.queue = JobQueue(self.ledger, Kinds([self._rig.kind]), time.time)
 
     def stores(self) -> tuple[InfluxStore, InfluxStore]:
         """Of the source and the target, for the test itself."""
@@ -79,7 +79,7 @@ class Site:
         return self.ledger.list(["mirror"], states)
 
     def order(self) -> str:
-        return self.desk.submit("mirror", {"mirror": "m"}, "test")[0].id
+        return self.queue.submit("mirror", {"mirror": "m"}, "test")[0].id
 
     def keep_busy(self) -> None:
         """Order a run when the last one has ended."""
@@ -191,7 +191,7 @@ def _cut(points: Points) -> Points:
     return Points.lazy(text, points.offsets, points.numbers, points.times_ns // 1000 * 1000, lambda: (points.keys, points.columns))
 
 
-class DeadlyLeases(LeaseBook):
+class DeadlyLeases(LeaseStore):
     """Leases with places to die at."""
 
     def save(self, lease: Lease, checkpoint: Mapping[str, Any]) -> None:

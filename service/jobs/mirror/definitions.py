@@ -15,7 +15,7 @@ from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
 from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_senseless
-from service.state.places import VARIANT
+from service.state.validation_errors import VARIANT
 
 KIND = "mirror"
 SCHEDULE_PREFIX = "mirror "

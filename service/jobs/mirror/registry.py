@@ -17,7 +17,7 @@ from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.definitions import MirrorText
 from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
-from service.state.places import wrong_places
+from service.state.validation_errors import wrong_members
 
 FILE_NAME = "mirrors.yaml"
 
@@ -140,5 +140,5 @@ def read_file(path: Path) -> dict[str, MirrorText]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
         raise ConfigurationError(f"{path} cannot be read: {type(broken).__name__}") from None
     except ValidationError as broken:
-        places = "; ".join(f"{place}: {reason}" for place, reason in wrong_places(broken))
+        places = "; ".join(f"{place}: {reason}" for place, reason in wrong_members(broken))
         raise ConfigurationError(f"{path}: {places}.") from None

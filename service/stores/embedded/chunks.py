@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from service.domain.timerange import TimeRange, floor_to
 from service.domain.windows import Grid
-from service.stores.windowed import Bins
+from service.stores.duckdb_windows import Bins
 
 _BINS = 512
 _WIDE_NS = 2**62

@@ -14,7 +14,7 @@ from service.domain.timerange import TimeRange
 from service.frames.points import FieldKey
 from service.stores.embedded import tables
 from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
-from service.stores.embedded.ledger import Guard, roll_back
+from service.stores.embedded.transactions import Guard, roll_back
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
+from service.stores.duckdb_windows import Bins, columns_of
 from service.stores.embedded.tables import VALUES
-from service.stores.windowed import Bins, columns_of
 
 _TEXT_UNIT_BYTES = 64
 """A text of so many bytes weighs as much as one more row."""

@@ -18,12 +18,12 @@ from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames.frame import Block
 from service.frames.points import FieldKey
+from service.stores.duckdb_windows import Bins, column, values_of, window_times
 from service.stores.embedded import queries
 from service.stores.embedded.chunks import Budget, chunks, within
 from service.stores.embedded.file import translated
 from service.stores.embedded.labels import Labels, Tags
 from service.stores.embedded.queries import Query, Source
-from service.stores.windowed import Bins, column, values_of, window_times
 
 ENOUGH_ROWS = 98_304
 """What a block is aimed at: large enough for full speed, small enough for a few MB."""

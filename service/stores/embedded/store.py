@@ -22,7 +22,7 @@ from service.domain.windows import Grid, grids
 from service.errors import InvalidParameter, UnknownBucket
 from service.frames.frame import Reading
 from service.frames.points import Points
-from service.stores.embedded import ledger, tables
+from service.stores.embedded import tables, transactions
 from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
 from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
@@ -53,7 +53,7 @@ class EmbeddedStore:
         self._broken = False
         self._connection = open_file(path, memory_mb, threads)
         with self._fatal_noted(f"load {path}"):
-            self._catalog: Catalog = ledger.load(self._connection)
+            self._catalog: Catalog = transactions.load(self._connection)
 
     def buckets(self) -> list[Bucket]:
         with self._guard:
@@ -140,7 +140,7 @@ class EmbeddedStore:
             judgement = judge(points, contents.bucket, contents.types, oldest_ns, bounds)
             stored = int(judgement.accepted.sum())
             if stored:
-                ledger.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard, bounds.check)
+                transactions.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard, bounds.check)
             return WriteOutcome(stored, judgement.refusals, len(points) - stored - len(judgement.refusals))
 
     def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
@@ -201,7 +201,7 @@ class EmbeddedStore:
         """Shard group by shard group, as InfluxDB does: seldom, and all at once."""
         first = self._first_shard(contents)
         if first is not None and contents.has_shards_before(first):
-            ledger.drop_expired(self._connection, contents, self._oldest_ns(contents), first, lambda: self._guard)
+            transactions.drop_expired(self._connection, contents, self._oldest_ns(contents), first, lambda: self._guard)
 
     @contextmanager
     def _fatal_noted(self, act: str) -> Iterator[None]:
@@ -221,7 +221,7 @@ class EmbeddedStore:
                 cursor.cancel()
             self._connection.close()
             self._connection = open_file(self._path, *self._limits)
-            self._catalog = ledger.load(self._connection)
+            self._catalog = transactions.load(self._connection)
             self._broken = False
 
 

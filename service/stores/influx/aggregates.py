@@ -13,11 +13,11 @@ from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, subtract
 from service.domain.windows import Grid, grids
 from service.frames.frame import Block
 from service.stores.influx import flux
-from service.stores.influx.annotated import LineEndLost, rows_of
-from service.stores.influx.gathered import GatheredWindows
+from service.stores.influx.annotated_csv import LineEndLost, rows_of
 from service.stores.influx.labels import frames_of
 from service.stores.influx.raw import RawReader, ask_flux
 from service.stores.influx.transport import Call, Transport
+from service.stores.influx.windows_from_points import PointWindows
 
 _FIRST_RUN = 64
 _MOST_FIELDS = 100
@@ -110,7 +110,7 @@ class WindowReader:
         stored = field.types + self._left_out.get((measurement.name, field.name), ())
         alone = replace(measurement, fields=(replace(field, types=stored, fn=None, output=stored),))
         raw = RawReader(self._transport, self._bucket, replace(self._selection, span=grid.span, windows=None), self._call)
-        block = GatheredWindows(measurement, field, grid).frames(raw.blocks(alone))
+        block = PointWindows(measurement, field, grid).frames(raw.blocks(alone))
         if block:
             yield block
 

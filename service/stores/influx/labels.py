@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
-from service.stores.influx.annotated import Rows, table_of
+from service.stores.influx.annotated_csv import Rows, table_of
 
 
 def absent(rows: int) -> pa.DictionaryArray:

@@ -14,7 +14,7 @@ import pyarrow.csv as pacsv
 from service.domain.schema import FieldType
 from service.errors import StoreBroken
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, Block
-from service.stores.influx.annotated import BLOCK_BYTES, FIRST_BLOCK_BYTES
+from service.stores.influx.annotated_csv import BLOCK_BYTES, FIRST_BLOCK_BYTES
 from service.stores.influx.failures import senseless
 from service.stores.influx.labels import long_frame
 

@@ -15,8 +15,8 @@ from service.stores.influx.catalog import Catalog, LedElsewhere, TagSet
 from service.stores.influx.counting import count_points
 from service.stores.influx.deleting import Series, delete_points
 from service.stores.influx.latest import newest_frames, outermost_time
-from service.stores.influx.pipeline import ReadAhead
 from service.stores.influx.raw import RawReader
+from service.stores.influx.read_ahead import ReadAhead
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome

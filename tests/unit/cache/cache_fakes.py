@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from service.cache.answers import AnswerCache, Served
-from service.cache.flight import Produced
 from service.cache.memory import MemoryCache
+from service.cache.single_flight import Produced
 
 WAIT_S = 10.0
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.cache.answers import AnswerCache, Departure, Served
-from service.cache.flight import Produced
+from service.cache.answers import AnswerCache, CancelToken, Served
 from service.cache.memory import MemoryCache
+from service.cache.single_flight import Produced
 from service.errors import StoreBroken, TooManyReads
 from tests.unit.cache.cache_fakes import Task, until, waiting
 
@@ -204,7 +204,7 @@ def test_touching_a_bucket_drops_what_is_known_of_it_and_nothing_else() -> None:
     for bucket in ("a", "b"):
         body(cache.serve(f"k{bucket}", [bucket], 60, Maker([b"old"])))
     await_(lambda: not cache._flights)
-    cache.touch("a")
+    cache.invalidate("a")
     assert cache.serve("ka", ["a"], 60, Maker([b"new"])).outcome == "miss"
     assert cache.serve("kb", ["b"], 60, Maker([b"new"])).outcome == "hit"
 
@@ -215,7 +215,7 @@ def test_a_read_that_began_before_a_write_is_not_given_to_those_after_it() -> No
     reader = threading.Thread(target=lambda: results.append(body(cache.serve("k", ["b"], 60, maker))))
     reader.start()
     await_(lambda: maker.made == 1)
-    cache.touch("b")
+    cache.invalidate("b")
     assert body(cache.serve("k", ["b"], 60, Maker([b"new"]))) == b"new"
     maker.let_go()
     reader.join(WAIT_S)
@@ -249,24 +249,24 @@ def test_each_outcome_is_told() -> None:
 
 
 def test_a_client_that_leaves_before_the_first_chunk_ends_the_making_and_its_wait() -> None:
-    cache, maker, departure = answers(), Maker([b"a"], free=False), Departure()
+    cache, maker, cancel_token = answers(), Maker([b"a"], free=False), CancelToken()
 
     def wait() -> None:
         with pytest.raises(StoreBroken):
-            cache.serve("k", ["b"], 60, maker, departure=departure)
+            cache.serve("k", ["b"], 60, maker, cancel_token=cancel_token)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
     await_(lambda: maker.made == 1)
-    departure.leave()
-    departure.leave()
+    cancel_token.cancel()
+    cancel_token.cancel()
     waiting.join(WAIT_S)
     assert not waiting.is_alive()
     assert maker.cancelled.wait(WAIT_S)
 
 
 def test_one_that_left_before_it_asked_is_not_served() -> None:
-    cache, maker, departure = answers(), Maker([b"a"], free=False), Departure()
-    departure.leave()
+    cache, maker, cancel_token = answers(), Maker([b"a"], free=False), CancelToken()
+    cancel_token.cancel()
     with pytest.raises(StoreBroken):
-        cache.serve("k", ["b"], 60, maker, departure=departure)
+        cache.serve("k", ["b"], 60, maker, cancel_token=cancel_token)

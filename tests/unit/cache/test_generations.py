@@ -23,7 +23,7 @@ def test_two_workers_see_the_same_state_until_one_writes() -> None:
     one, other = Generations(cache), Generations(cache)
     before = one.of(["a", "b"]).tokens
     assert other.of(["b", "a", "a"]).tokens == before
-    other.touch("a")
+    other.invalidate("a")
     after = one.of(["a", "b"]).tokens
     assert before is not None and after is not None
     assert [mine == theirs for mine, theirs in zip(before, after, strict=True)] == [True, False, True]
@@ -32,7 +32,7 @@ def test_two_workers_see_the_same_state_until_one_writes() -> None:
 def test_a_write_touches_what_is_about_all_buckets() -> None:
     generations = Generations(MemoryCache(10_000, Clock()))
     before = generations.of([EVERY_BUCKET])
-    generations.touch("a")
+    generations.invalidate("a")
     assert generations.of([EVERY_BUCKET]) != before
 
 
@@ -64,7 +64,7 @@ def test_a_server_back_from_an_old_snapshot_is_another_state() -> None:
     generations = Generations(cache)
     before = generations.of(["a"])
     snapshot = dict(cache._entries)
-    generations.touch("a")
+    generations.invalidate("a")
     cache.rewind(snapshot)
     after = generations.of(["a"])
     assert after.tokens is not None and before.tokens is not None
@@ -77,7 +77,7 @@ def test_while_the_cache_is_away_the_state_is_unknown_and_own_writes_still_count
     cache.away = True
     generations = Generations(cache)
     before = generations.of(["a"])
-    generations.touch("a")
+    generations.invalidate("a")
     assert before.tokens is None
     assert generations.of(["a"]).touches != before.touches
 
@@ -87,7 +87,7 @@ def test_a_write_that_the_cache_missed_is_told_to_the_others_without_waiting_for
     writer, reader = Generations(cache, retry_s=0.01), Generations(cache)
     before = reader.of(["a"]).tokens
     cache.away = True
-    writer.touch("a")
+    writer.invalidate("a")
     cache.away = False
     until(lambda: reader.of(["a"]).tokens != before)
     until(lambda: writer._teller is None)
@@ -99,7 +99,7 @@ def test_the_first_read_after_such_a_write_tells_it_at_once() -> None:
     writer, reader = Generations(cache, retry_s=3600), Generations(cache)
     before = reader.of(["a"]).tokens
     cache.away = True
-    writer.touch("a")
+    writer.invalidate("a")
     cache.away = False
     assert writer.of(["a"]).tokens != before
     assert reader.of(["a"]).tokens == writer.of(["a"]).tokens
@@ -112,13 +112,13 @@ def test_a_write_during_the_telling_is_not_lost() -> None:
             if kept and arm.is_set():
                 arm.clear()
                 self.away = True
-                generations.touch("a")
+                generations.invalidate("a")
             return kept
 
     arm, cache = threading.Event(), Slow()
     generations = Generations(cache, retry_s=3600)
     cache.away = True
-    generations.touch("a")
+    generations.invalidate("a")
     cache.away = False
     arm.set()
     generations.tell()
@@ -127,7 +127,7 @@ def test_a_write_during_the_telling_is_not_lost() -> None:
 
 def test_a_cache_that_is_off_is_not_waited_for() -> None:
     generations = Generations(MemoryCache(0, Clock()))
-    generations.touch("a")
+    generations.invalidate("a")
     assert generations._teller is None
     assert generations.of(["a"]).tokens is None
 

@@ -46,7 +46,7 @@ def test_an_own_write_is_seen_by_the_next_read_with_the_cache_away() -> None:
     answers, old = AnswerCache(away(), 1_000, time.time), Recipe(b"old", held=True)
     reading = Task(asking(answers, old))
     assert old.begun.wait(10)
-    answers.touch("b")
+    answers.invalidate("b")
     assert asking(answers, Recipe(b"new"))() == ("bypass", b"new")
     old.let_go()
     assert reading.result() == ("bypass", b"old")

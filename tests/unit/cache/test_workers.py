@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from service.cache import leader
+from service.cache import coordinated_producer
 from service.cache.answers import AnswerCache
 from service.errors import StoreBroken, StoreUnavailable
 from tests.unit.cache.cache_fakes import Clock, Recipe, SharedCache, Task, asking, body, landed, until, waiting
@@ -77,7 +77,7 @@ def test_nobody_waits_for_an_answer_that_outgrew_the_limit() -> None:
 
 
 def test_a_turn_is_kept_as_long_as_the_store_takes_and_lost_soon_after_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leader, "_RENEW_S", 0.005)
+    monkeypatch.setattr(coordinated_producer, "_RENEW_S", 0.005)
     clock = Clock()
     cache, recipe = SharedCache(clock), Recipe(b"a", held=True)
     (one,) = workers(cache, 1)
@@ -93,8 +93,8 @@ def test_a_turn_is_kept_as_long_as_the_store_takes_and_lost_soon_after_a_death(m
     assert asked.result() == ("miss", b"a")
     landed(one)
     assert not cache.locked(name)
-    dead = cache.lock(name, leader._TURN_S)
-    clock.now += leader._TURN_S
+    dead = cache.lock(name, coordinated_producer._TURN_S)
+    clock.now += coordinated_producer._TURN_S
     assert dead is not None
     assert cache.lock(name, 5.0) is not None
 
@@ -134,7 +134,7 @@ def test_a_write_during_a_read_elsewhere_is_not_waited_for_nor_answered_with_it(
     one, other = workers(cache)
     first = Task(asking(one, old))
     assert old.begun.wait(10)
-    other.touch("b")
+    other.invalidate("b")
     assert asking(other, Recipe(b"new"))() == ("miss", b"new")
     old.let_go()
     assert first.result() == ("miss", b"old")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.domain.job import JobState
-from service.jobs import JobDesk
-from tests.support.jobs import BUG, POINT, desk, ended, numbers, process, until
+from service.jobs import JobQueue
+from tests.support.jobs import BUG, POINT, ended, numbers, process, queue, until
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'state.db'}"
 
 
-def ordered(url: str, file: Path, n: int, **more: object) -> tuple[JobDesk, str]:
-    made = desk(url)
+def ordered(url: str, file: Path, n: int, **more: object) -> tuple[JobQueue, str]:
+    made = queue(url)
     return made, made.submit("count", {"n": n, "file": str(file), **more}, "test")[0].id
 
 
@@ -85,7 +85,7 @@ def test_that_check_sees_a_process_that_looks_at_no_lease(url: str, tmp_path: Pa
 
 
 def test_two_processes_run_each_of_fifty_jobs_once(url: str, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     ids = [made.submit("count", {"n": 1, "file": str(tmp_path / f"{number}")}, "test")[0].id for number in range(50)]
     with process(url, lease_s=5), process(url, lease_s=5):
         until(lambda: all(job.state.ended for job in made.ledger.list(["count"], limit=100)), 25)
@@ -94,7 +94,7 @@ def test_two_processes_run_each_of_fifty_jobs_once(url: str, tmp_path: Path) -> 
 
 
 def test_two_jobs_of_one_key_never_run_at_one_time(url: str, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     for number in range(4):
         made.submit("count", {"n": 3, "file": str(tmp_path / "out"), "pause_s": 0.02, "key": "target", "number": number}, "test")
     with process(url, slots=4), process(url, slots=4):
@@ -124,7 +124,7 @@ def test_a_process_asked_to_end_leaves_its_job_in_the_queue_with_its_checkpoint(
 
 
 def test_two_schedulers_fire_each_tick_once(url: str, tmp_path: Path) -> None:
-    made = desk(url)
+    made = queue(url)
     with process(url, role="schedules"), process(url, role="schedules"), process(url, lease_s=5):
         until(lambda: len(made.ledger.list(["count"])) >= 3, 20)
     fired = made.ledger.list(["count"])

@@ -13,14 +13,14 @@ from service.domain.access import Scope
 from service.domain.job import Cancelled, DeadlinePassed, Job, JobState, LeaseLost, Stopping
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter, StoreBusy, StoreDenied, StoreUnavailable
-from service.jobs import JobContext, JobDesk, Kinds
+from service.jobs import JobContext, JobQueue, Kinds
 from service.runner.context import RunContext
-from service.runner.crew import Crew
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
+from service.runner.runtime import JobRuntime
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
-from service.state.leases import LeaseBook
+from service.state.leases import LeaseStore
 from tests.support.jobs import ended, until
 
 
@@ -53,7 +53,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.ledger = JobLedger(self.database, lambda: self.now)
-        self.book = LeaseBook(self.database, lambda: self.now)
+        self.book = LeaseStore(self.database, lambda: self.now)
         self.stopping = threading.Event()
 
     def run(self, act: Callable[[JobContext], dict[str, Any]], **more: Any) -> Job:
@@ -220,17 +220,17 @@ def test_a_job_begins_as_soon_as_it_is_ordered_and_as_many_as_there_are_slots(be
         return {}
 
     kinds, ledger = Kinds([Doing(act)]), JobLedger(bench.database, time.time)
-    pool = LocalRunner(ledger, Runner(LeaseBook(bench.database, time.time), kinds, time.time), slots=2, poll_s=60)
-    desk = JobDesk(ledger, kinds, time.time, pool.wake)
+    pool = LocalRunner(ledger, Runner(LeaseStore(bench.database, time.time), kinds, time.time), slots=2, poll_s=60)
+    queue = JobQueue(ledger, kinds, time.time, pool.wake)
     pool.start()
-    jobs = [desk.submit("do", {"number": number}, "test")[0] for number in range(6)]
+    jobs = [queue.submit("do", {"number": number}, "test")[0] for number in range(6)]
     assert {ended(ledger, job.id, 10).state for job in jobs} == {JobState.SUCCEEDED}
     assert most[0] == 2
     assert pool.stop()
     with pytest.raises(InvalidParameter, match=r"no kind of job 'nothing'\. There are: do"):
-        desk.submit("nothing", {}, "test")
+        queue.submit("nothing", {}, "test")
     with pytest.raises(InvalidParameter):
-        desk.submit("do", {"wrong": True}, "test")
+        queue.submit("do", {"wrong": True}, "test")
 
 
 def test_a_job_that_does_not_look_is_left_to_its_lease(bench: Bench) -> None:
@@ -242,8 +242,8 @@ def test_a_job_that_does_not_look_is_left_to_its_lease(bench: Bench) -> None:
         return {}
 
     kinds, ledger = Kinds([Doing(act)]), JobLedger(bench.database, time.time)
-    pool = LocalRunner(ledger, Runner(LeaseBook(bench.database, time.time), kinds, time.time, lease_s=5), poll_s=0.05)
-    job = JobDesk(ledger, kinds, time.time).submit("do", {}, "test")[0]
+    pool = LocalRunner(ledger, Runner(LeaseStore(bench.database, time.time), kinds, time.time, lease_s=5), poll_s=0.05)
+    job = JobQueue(ledger, kinds, time.time).submit("do", {}, "test")[0]
     pool.start()
     assert begun.wait(5)
     assert not pool.stop(within_s=0.2)
@@ -254,16 +254,16 @@ def test_a_job_that_does_not_look_is_left_to_its_lease(bench: Bench) -> None:
 
 def test_a_crew_runs_what_is_ordered_and_scheduled_in_its_own_process(bench: Bench) -> None:
     each_second = Schedule("each second", "do", {"scheduled": True}, every="00:00:01")
-    crew = Crew(bench.database, Kinds([Doing(lambda context: {})]), lambda: {each_second.name: each_second}, time.time, store="embedded")
-    crew.start()
-    ordered = crew.desk.submit("do", {}, "test")[0]
-    assert ended(crew.desk.ledger, ordered.id, 5).state is JobState.SUCCEEDED
-    until(lambda: any(job.schedule and job.state.ended for job in crew.desk.ledger.list(["do"])), 8)
-    crew.stop()
+    runtime = JobRuntime(bench.database, Kinds([Doing(lambda context: {})]), lambda: {each_second.name: each_second}, time.time, store="embedded")
+    runtime.start()
+    ordered = runtime.queue.submit("do", {}, "test")[0]
+    assert ended(runtime.queue.ledger, ordered.id, 5).state is JobState.SUCCEEDED
+    until(lambda: any(job.schedule and job.state.ended for job in runtime.queue.ledger.list(["do"])), 8)
+    runtime.stop()
     with pytest.raises(ConfigurationError, match="needs CELERY_BROKER_URL"):
-        crew.worker()
+        runtime.worker()
 
 
 def test_a_crew_refuses_a_broker_with_the_embedded_store(bench: Bench) -> None:
     with pytest.raises(ConfigurationError, match="belongs to one process"):
-        Crew(bench.database, Kinds(), dict, time.time, store="embedded", broker_url="redis://127.0.0.1:1/0")
+        JobRuntime(bench.database, Kinds(), dict, time.time, store="embedded", broker_url="redis://127.0.0.1:1/0")

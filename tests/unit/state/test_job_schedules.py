@@ -14,8 +14,8 @@ from service.runner.scheduler import order_by
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
-from service.state.leases import LeaseBook
-from service.state.schedules import ScheduleBook, named, schedules_section
+from service.state.leases import LeaseStore
+from service.state.schedules import ScheduleStore, named, schedules_section
 from tests.support.jobs import KINDS
 
 COUNT = {"n": 1, "file": "out"}
@@ -34,15 +34,15 @@ class Clockwork:
         self.ledger = JobLedger(self.database, lambda: self.now)
         self.book = self.another_process()
 
-    def another_process(self) -> ScheduleBook:
-        return ScheduleBook(self.database, lambda: self.definitions, order_by(KINDS), lambda: self.now)
+    def another_process(self) -> ScheduleStore:
+        return ScheduleStore(self.database, lambda: self.definitions, order_by(KINDS), lambda: self.now)
 
     def add(self, name: str = "hourly", every: str = "01:00:00", **more: Any) -> None:
         self.definitions = {**self.definitions, name: Schedule(name, "count", COUNT, every=every, **more)}
 
     def end_all(self) -> None:
         while claimed := self.ledger.claim("one", 30, ["count"]):
-            LeaseBook(self.database, lambda: self.now).finish(claimed[1], JobState.SUCCEEDED)
+            LeaseStore(self.database, lambda: self.now).finish(claimed[1], JobState.SUCCEEDED)
 
 
 @pytest.fixture

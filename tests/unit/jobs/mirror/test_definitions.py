@@ -18,7 +18,7 @@ from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.definitions import MirrorText, endpoint_at, parse_size
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
-from service.state.places import wrong_places
+from service.state.validation_errors import wrong_members
 from tests.support.mirrors import A, B, side
 
 OWN = Endpoint(None, "", "", EMBEDDED, is_remote=False)
@@ -32,7 +32,7 @@ def refused(section: Any, own: Endpoint = OWN) -> str:
         mirrors_section(own).model_validate(section)
     if isinstance(caught.value, InvalidParameter):
         return f"{caught.value.parameter}: {caught.value.message}"
-    return "; ".join(f"{place}: {reason}" for place, reason in wrong_places(caught.value))
+    return "; ".join(f"{place}: {reason}" for place, reason in wrong_members(caught.value))
 
 
 def test_the_defaults_are_those_of_the_manual() -> None:

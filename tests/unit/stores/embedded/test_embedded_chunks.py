@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid
+from service.stores.duckdb_windows import Bins
 from service.stores.embedded.chunks import Budget, Histogram, chunks, within
-from service.stores.windowed import Bins
 
 ALL_TIME = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.errors import StoreBroken, StoreBusy, StoreDenied, StoreError, StoreFailed, StoreLimit, StoreTimeout, StoreUnavailable, UnknownBucket
-from service.stores.influx.annotated import first_datatype, rows_of
+from service.stores.influx.annotated_csv import first_datatype, rows_of
 from service.stores.influx.failures import failure, query_failure, reason_of
 from service.stores.influx.labels import frames_of
 from service.stores.influx.points_csv import PointRows, cut_sections

@@ -12,7 +12,7 @@ from service.domain.schema import FieldType
 from service.domain.timerange import EVER
 from service.errors import StoreBroken, StoreFailed
 from service.stores.influx import flux, influxql
-from service.stores.influx.annotated import LineEndLost, rows_of
+from service.stores.influx.annotated_csv import LineEndLost, rows_of
 from service.stores.influx.labels import frames_of
 from service.stores.influx.points_csv import EndMissing, PointRows, cut_sections
 from service.stores.influx.points_msgpack import series_of

@@ -9,7 +9,7 @@ import pytest
 
 from service.errors import FluxgateError, StoreBroken, StoreTimeout
 from service.frames.frame import Block
-from service.stores.influx.pipeline import ReadAhead
+from service.stores.influx.read_ahead import ReadAhead
 from service.stores.influx.transport import Call, Cancelled, Transport
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 from service.cache.codec import Stored, pack, unpack
-from service.cache.flight import Produced
 from service.cache.protocol import Cache
+from service.cache.single_flight import Produced
 from service.errors import StoreBroken
 
 _TURN_S, _RENEW_S = 3.0, 1.0
@@ -20,7 +20,7 @@ _FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 0.25
 _TOO_BIG, _TOO_BIG_S = b"too big", 15.0
 
 
-class Turn:
+class RenewingLock:
     """A lock of the cache, held until it is given back, however long that takes."""
 
     def __init__(self, cache: Cache, name: str, token: str) -> None:
@@ -39,7 +39,7 @@ class Turn:
             self._cache.extend(self._name, self._token, _TURN_S)
 
 
-class Leader:
+class CoordinatedProducer:
     """`name`: under which the answer is kept for `ttl_s`; None: it is not kept, and no turn is taken. `clock`: seconds since 1970."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Leader:
         self._clock = clock
         self._produce = produce
         self._landed = landed
-        self._turn: Turn | None = None
+        self._turn: RenewingLock | None = None
         self._began_at = 0.0
 
     def produce(self, wanted: Callable[[], bool]) -> Produced:
@@ -96,7 +96,7 @@ class Leader:
                     self._cache.unlock(name, token)
                 return found
             if token is not None:
-                self._turn = Turn(self._cache, name, token)
+                self._turn = RenewingLock(self._cache, name, token)
                 return None
             if self._cache.get(_mark(name)) is not None:
                 return None

@@ -25,7 +25,7 @@ def hide(value: Any) -> Any:  # noqa: ANN401  (JSON of any shape)
     return [hide(own) for own in value] if isinstance(value, list) else value
 
 
-def unhide(value: Any, stored: Any, place: Place = ()) -> Any:  # noqa: ANN401
+def restore_hidden(value: Any, stored: Any, place: Place = ()) -> Any:  # noqa: ANN401
     """`value` with each hidden secret replaced by the one that is stored at the same place, beside the same address.
 
     Raises InvalidParameter: `***` where no such secret is stored, or a value that is nested too deep.
@@ -37,13 +37,13 @@ def unhide(value: Any, stored: Any, place: Place = ()) -> Any:  # noqa: ANN401
         return {name: _member(name, own, value, before, (*place, str(name))) for name, own in value.items()}
     if isinstance(value, list):
         earlier = stored if isinstance(stored, list) else []
-        return [unhide(own, earlier[at] if at < len(earlier) else None, (*place, str(at))) for at, own in enumerate(value)]
+        return [restore_hidden(own, earlier[at] if at < len(earlier) else None, (*place, str(at))) for at, own in enumerate(value)]
     return value
 
 
 def _member(name: str, own: Any, value: Mapping[str, Any], before: Mapping[str, Any], place: Place) -> Any:  # noqa: ANN401
     if own != HIDDEN or name not in _SECRETS:
-        return unhide(own, before.get(name), place)
+        return restore_hidden(own, before.get(name), place)
     kept = before.get(name)
     if not isinstance(kept, str) or not _same_beside(value, before):
         where = ".".join(place)[:200]

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from service.domain.schema import Bucket, FieldType
 from service.frames.points import FieldKey, Points
+from service.stores.duckdb_windows import column
 from service.stores.embedded import tables, writing
 from service.stores.embedded.catalog import BucketContents, Catalog
 from service.stores.embedded.writing import Judgement, Rows
-from service.stores.windowed import column
 
 Guard = Callable[[], AbstractContextManager[object]]
 """The lock under which a commit and the change of the catalog become visible together."""

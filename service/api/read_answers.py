@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from service.api.deps import Parts
 from service.api.names import header_names
-from service.api.reading import RAW, Question
-from service.cache.flight import Produced
+from service.api.read_parameters import RAW, Question
+from service.cache.single_flight import Produced
 from service.domain.durations import parse_duration
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format, encode

@@ -1,4 +1,4 @@
-"""The parameters of a read as the OpenAPI document shows them. `service.api.reading` understands them; a test holds the two together."""
+"""The parameters of a read as the OpenAPI document shows them. `service.api.read_parameters` understands them; a test holds the two together."""
 
 from service.domain.selection import Fn
 from service.encoding.encoders import Format, Shape

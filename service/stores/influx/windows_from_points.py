@@ -17,12 +17,12 @@ from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
 from service.frames.label_codes import combine, texts_of
-from service.stores.windowed import Bins, columns_of, values_of, window_times
+from service.stores.duckdb_windows import Bins, columns_of, values_of, window_times
 
 Tags = tuple[str | None, ...]
 
 
-class GatheredWindows:
+class PointWindows:
     """Aggregates one field of one measurement over one grid of windows."""
 
     def __init__(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> None:

@@ -8,7 +8,7 @@ from service.jobs.protocol import Kinds
 from service.state.jobs import JobLedger
 
 
-class JobDesk:
+class JobQueue:
     """Takes orders for jobs. `wake` is called when there is something new to run; `clock` gives seconds since 1970."""
 
     def __init__(self, ledger: JobLedger, kinds: Kinds, clock: Callable[[], float], wake: Callable[[], None] = lambda: None) -> None:

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from fastapi import Request
 
+from service.api.client_disconnect import watched
 from service.api.deps import parts_of
-from service.api.leaving import watched
 from service.api.thread_pools import ThreadPool
-from service.cache.answers import Departure, Served
+from service.cache.answers import CancelToken, Served
 from service.domain.access import Principal
 from service.errors import UnknownBucket
 
@@ -25,7 +25,7 @@ async def seen(pool: ThreadPool, principal: Principal, act: Callable[[], Result]
         raise UnknownBucket(unknown.bucket, near) from None
 
 
-async def awaited(request: Request, principal: Principal, serve: Callable[[Departure], Served]) -> Served:
+async def awaited(request: Request, principal: Principal, serve: Callable[[CancelToken], Served]) -> Served:
     """What `serve` gives. When the client leaves before that, the read is ended at once, and its slot is free."""
-    departure, pool = Departure(), parts_of(request).pools.reads
-    return await watched(request.receive, departure.leave, lambda _gone: seen(pool, principal, partial(serve, departure)))
+    cancel_token, pool = CancelToken(), parts_of(request).pools.reads
+    return await watched(request.receive, cancel_token.cancel, lambda _gone: seen(pool, principal, partial(serve, cancel_token)))

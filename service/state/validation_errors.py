@@ -7,7 +7,7 @@ VARIANT = "variant:"
 _REASONS = {"extra_forbidden": "there is no such member", "model_type": "members are wanted here, as in {…}"}
 
 
-def wrong_places(broken: ValidationError) -> list[tuple[str, str]]:
+def wrong_members(broken: ValidationError) -> list[tuple[str, str]]:
     """Each wrong member with its reason, without the value, which may be a secret. The whole value is called ''."""
     return [(_place(one["loc"]), _REASONS.get(one["type"]) or _reason(one["msg"])) for one in broken.errors(include_input=False)]
 

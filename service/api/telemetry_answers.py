@@ -10,7 +10,7 @@ import structlog
 
 from service.api.deps import Parts
 from service.api.names import header_buckets, header_names
-from service.cache.flight import Produced
+from service.cache.single_flight import Produced
 from service.domain.telemetry import Newest, flat, fold, thingsboard
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
 from service.errors import OF_ONE_BUCKET, FluxgateError, StoreTimeout, UnknownBucket

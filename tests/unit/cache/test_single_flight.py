@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from service.cache.flight import Flight, Produced, Stalled
+from service.cache.single_flight import Flight, Produced, Stalled
 from service.errors import StoreBroken, StoreTimeout, TooManyReads
 from tests.unit.cache.cache_fakes import Clock, Recipe, Task, until
 

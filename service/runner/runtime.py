@@ -1,4 +1,4 @@
-"""Everything that makes jobs run in a process, put together: the desk, the schedules, and who does the work.
+"""Everything that makes jobs run in a process, put together: the queue, the schedules, and who does the work.
 
 Without a broker the work is done in this process. With one, this process only sends, and `worker` is
 what the processes that work run.
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError
-from service.jobs.desk import JobDesk
 from service.jobs.protocol import Kinds
+from service.jobs.queue import JobQueue
 from service.runner.local import LocalRunner
 from service.runner.runner import LEASE_S, Runner
 from service.runner.scheduler import Scheduler, order_by
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
-from service.state.leases import LeaseBook
-from service.state.schedules import ScheduleBook
+from service.state.leases import LeaseStore
+from service.state.schedules import ScheduleStore
 
 if TYPE_CHECKING:
     from service.runner.celery import CeleryWorker, Dispatcher
 
 
-class Crew:
+class JobRuntime:
     """`definitions` gives the schedules of now; `clock` seconds since 1970; `store` is the name of the gateway's own; `slots`: jobs at a time
     in one process.
 
@@ -43,26 +43,26 @@ class Crew:
         slots: int = 2,
     ) -> None:
         self._ledger = JobLedger(state, clock)
-        self._runner = Runner(LeaseBook(state, clock), kinds, clock, lease_s=lease_s)
+        self._runner = Runner(LeaseStore(state, clock), kinds, clock, lease_s=lease_s)
         self._broker_url = broker_url
         self._slots = slots
         if broker_url is None:
-            self._doer: LocalRunner | Dispatcher = LocalRunner(self._ledger, self._runner, slots=slots)
+            self._executor: LocalRunner | Dispatcher = LocalRunner(self._ledger, self._runner, slots=slots)
         else:
-            self._doer = _sender(self._ledger, broker_url, store, lease_s)
-        self.desk = JobDesk(self._ledger, kinds, clock, self._doer.wake)
-        self.schedules = ScheduleBook(state, definitions, order_by(kinds), clock)
-        self._scheduler = Scheduler(self.schedules, self._ledger, clock, self._doer.wake)
+            self._executor = _sender(self._ledger, broker_url, store, lease_s)
+        self.queue = JobQueue(self._ledger, kinds, clock, self._executor.wake)
+        self.schedules = ScheduleStore(state, definitions, order_by(kinds), clock)
+        self._scheduler = Scheduler(self.schedules, self._ledger, clock, self._executor.wake)
 
     def start(self) -> None:
         """Fire schedules, and run or send what is due."""
-        self._doer.start()
+        self._executor.start()
         self._scheduler.start()
 
     def stop(self) -> None:
         """Runs keep their checkpoints and go back to the queue."""
         self._scheduler.stop()
-        self._doer.stop()
+        self._executor.stop()
 
     def worker(self, slots: int | None = None) -> "CeleryWorker":
         """What a worker process runs. Raises ConfigurationError without a broker."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.errors import InvalidParameter
-from service.state.hidden import HIDDEN, hide, unhide
+from service.state.redaction import HIDDEN, hide, restore_hidden
 
 A = {"url": "http://a.test", "org": "o", "token": "secret-a"}
 
@@ -28,11 +28,11 @@ def test_hiding_leaves_what_is_stored_alone() -> None:
 
 @pytest.mark.parametrize("stored", [{"m": {"source": A, "target": "store"}}, {"m": {"targets": [A, {**A, "token": "other"}]}}, {"token": None}, {}])
 def test_what_was_shown_can_be_sent_back(stored: Any) -> None:
-    assert unhide(hide(stored), stored) == stored
+    assert restore_hidden(hide(stored), stored) == stored
 
 
 def test_a_new_secret_takes_the_place_of_the_old_one() -> None:
-    assert unhide({"source": {**A, "token": "new"}}, {"source": A}) == {"source": {**A, "token": "new"}}
+    assert restore_hidden({"source": {**A, "token": "new"}}, {"source": A}) == {"source": {**A, "token": "new"}}
 
 
 B = {"url": "http://b.test", "org": "o", "token": "secret-b"}
@@ -69,7 +69,7 @@ def test_a_secret_is_kept_only_at_its_place_beside_its_address(sent: Any) -> Non
     with pytest.raises(
         InvalidParameter, match=r"\*\*\* stands for the (token|password) that is stored there .* Write the (token|password)"
     ) as refused:
-        unhide(sent, STORED)
+        restore_hidden(sent, STORED)
     assert "secret-" not in refused.value.message
 
 
@@ -78,20 +78,20 @@ def test_a_secret_is_kept_only_at_its_place_beside_its_address(sent: Any) -> Non
 )
 def test_stars_are_refused_when_nothing_is_stored_for_them(stored: Any) -> None:
     with pytest.raises(InvalidParameter, match=r"source\.token: \*\*\*"):
-        unhide({"source": hidden(A)}, stored)
+        restore_hidden({"source": hidden(A)}, stored)
 
 
 def test_a_secret_stored_beside_no_address_has_to_be_written_again() -> None:
     with pytest.raises(InvalidParameter, match=r"^token: "):
-        unhide({"token": HIDDEN}, {"token": "plain"})
+        restore_hidden({"token": HIDDEN}, {"token": "plain"})
 
 
 def test_stars_in_another_member_are_only_text() -> None:
-    assert unhide({"url": "http://a.test", "org": HIDDEN}, {"url": "http://a.test", "org": "o"}) == {"url": "http://a.test", "org": HIDDEN}
+    assert restore_hidden({"url": "http://a.test", "org": HIDDEN}, {"url": "http://a.test", "org": "o"}) == {"url": "http://a.test", "org": HIDDEN}
 
 
 def test_other_members_may_change_beside_a_secret() -> None:
-    assert unhide({"m": {"source": hidden(A, size=5)}}, {"m": {"source": A}}) == {"m": {"source": {**A, "size": 5}}}
+    assert restore_hidden({"m": {"source": hidden(A, size=5)}}, {"m": {"source": A}}) == {"m": {"source": {**A, "size": 5}}}
 
 
 def test_what_is_nested_without_end_is_refused() -> None:
@@ -99,4 +99,4 @@ def test_what_is_nested_without_end_is_refused() -> None:
     for _ in range(500):
         deep = {"a": deep}
     with pytest.raises(InvalidParameter, match="a is nested deeper than 50 levels"):
-        unhide(deep, {})
+        restore_hidden(deep, {})

@@ -7,7 +7,7 @@ from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid
-from service.stores.windowed import Bins, values_of, window_times
+from service.stores.duckdb_windows import Bins, values_of, window_times
 
 
 def times(grid: Grid, *places: int) -> list[int]:

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from service.api.leaving import threads, watched
+from service.api.client_disconnect import threads, watched
 
 
 async def stays() -> dict[str, str]:
