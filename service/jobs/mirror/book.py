@@ -15,7 +15,7 @@ from service.domain.addresses import AddressPolicy
 from service.domain.mirror import Endpoint, Mirror
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
-from service.jobs.mirror.definitions import MirrorText
+from service.jobs.mirror.definitions import STORED, MirrorText
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.state.places import wrong_places
 
@@ -86,7 +86,7 @@ class MirrorBook:
 
     def texts(self) -> dict[str, MirrorText]:
         """Raises ConfigurationError when the file cannot be read."""
-        section = {name: MirrorText.model_validate(text) for name, text in self._section().items()}
+        section = {name: MirrorText.model_validate(text, context=STORED) for name, text in self._section().items()}
         return {**self.elsewhere(), **section}
 
     def elsewhere(self) -> dict[str, MirrorText]:
