@@ -25,7 +25,8 @@ class GatewayRefused(GatewayError):
         self.problem = problem
         self.code = str(problem.get("code", "error"))
         self.detail = str(problem.get("detail", "The gateway gave no reason."))
-        super().__init__(f"{self.detail} ({status} {self.code})")
+        upstream = f" The server behind the gateway wrote: {problem['upstream']}" if problem.get("upstream") else ""
+        super().__init__(f"{self.detail} ({status} {self.code}){upstream}")
 
 
 class AnswerBroken(GatewayError):

@@ -65,8 +65,10 @@ def show(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = Fals
     console.print(f"{'done':12} {done(found)} {rate(found)}", markup=False)
     if found["error"]:
         console.print(f"{'error':12} {found['error']['message']}", style="red", markup=False)
+        if found["error"]["upstream"]:
+            console.print(f"{'upstream':12} {found['error']['upstream']}", style="red", markup=False)
     for line in found["log"]:
-        console.print(f"{line['at']}  {line['level']:7}  {line['message']}", markup=False)
+        console.print(f"{line['at']}  {line['level']:8}  {line['message']}", markup=False)
 
 
 @cli.command()
@@ -107,7 +109,7 @@ def follow(link: Wire, job_id: str, as_json: bool = False) -> str:
             if as_json:
                 typer.echo(json.dumps({"event": name, **event}))
             elif name == "log":
-                bar.console.print(f"{event['at']}  {event['level']:7}  {event['message']}", markup=False)
+                bar.console.print(f"{event['at']}  {event['level']:8}  {event['message']}", markup=False)
             if name == "job":
                 state, progress = event["state"], event["progress"] or {}
                 told = f"{done(event)} {rate(event)}"

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from service.domain.addresses import WrongAddress, parse_address, refusal_of
+from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
 from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror
@@ -19,6 +19,8 @@ from service.state.validation_errors import VARIANT
 
 KIND = "mirror"
 SCHEDULE_PREFIX = "mirror "
+STORED = "stored"
+"""The context of a validation: the mirror was taken before."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB)", re.ASCII)
 _SIZES = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
@@ -37,8 +39,10 @@ class InfluxText(BaseModel):
 
     @field_validator("url")
     @classmethod
-    def _is_address(cls, url: str) -> str:
-        return str(parse_address(url))
+    def _is_address(cls, url: str, info: ValidationInfo) -> str:
+        if info.context != STORED:  # what an earlier version stored is refused where it is used, and keeps no other mirror from running
+            parse_address(url)
+        return url
 
     @model_validator(mode="after")
     def _has_one_token(self) -> Self:
@@ -174,9 +178,11 @@ def _endpoint(text: InfluxText | str, own: Endpoint, rules: EndpointRules, side:
         return own
     token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{side}.token_env")
     try:
-        refused = refusal_of(parse_address(text.url), rules.addresses)
+        address = parse_address(text.url)
+        refused = refusal_of(address, rules.addresses)
         if refused is not None:
-            raise InvalidParameter(f"{side}.url", f"{text.url!r} cannot be a side of a mirror: {refused} (MIRROR_PRIVATE_ADDRESSES).")
+            setting = " (MIRROR_PRIVATE_ADDRESSES)" if refusal_of(address, AddressPolicy.PRIVATE_TOO) is None else ""
+            raise InvalidParameter(f"{side}.url", f"{str(address)!r} cannot be a side of a mirror: {refused}{setting}.")
         return endpoint_at(text.url, text.org, token)
     except WrongAddress as wrong:
         raise InvalidParameter(f"{side}.url", f"The url is no address of an InfluxDB: {wrong}.") from None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, m
 from service.domain.mirror import Endpoint, Mirror
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
-from service.jobs.mirror.definitions import MirrorText
+from service.jobs.mirror.definitions import STORED, MirrorText
 from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.state.validation_errors import wrong_members
@@ -84,7 +84,7 @@ class MirrorRegistry:
 
     def texts(self) -> dict[str, MirrorText]:
         """Raises ConfigurationError when the file cannot be read."""
-        section = {name: MirrorText.model_validate(text) for name, text in self._section().items()}
+        section = {name: MirrorText.model_validate(text, context=STORED) for name, text in self._section().items()}
         return {**self.elsewhere(), **section}
 
     def elsewhere(self) -> dict[str, MirrorText]:

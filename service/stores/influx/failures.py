@@ -24,6 +24,7 @@ from service.errors import (
 )
 
 _BUSY_S = 2.0
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes, bucket: str | None = None) -> FluxgateError:
@@ -83,7 +84,7 @@ def reason_of(body: bytes) -> str:
 
 def _throttled(headers: Mapping[str, str], reason: str) -> FluxgateError:
     wait = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    if wait.strip().isdigit():
+    if _SECONDS.fullmatch(wait.strip()):
         return StoreBusy(f"InfluxDB asks to wait {wait.strip()} s.", float(wait), upstream=reason)
     if "cardinality" in reason:
         return StoreFailed(

@@ -25,7 +25,7 @@ REFUSED = "refused"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _END = r" dropped=(\d+)(?: for database: \S+)?(?: for retention policy: \S+)?\s*$"
 _CONFLICT = re.compile(rf"input field ({_QUOTED}) on measurement ({_QUOTED}) is type (\w+), already exists as type (\w+){_END}", re.DOTALL)
-_RETENTION = re.compile(r"dropped (\d+) points outside retention policy of duration (\S+) - oldest ")
+_RETENTION = re.compile(r"dropped (\d+) points outside retention policy of duration ([0-9][0-9hmsuµn.]{0,40}) - oldest ")
 _BOUND = re.compile(rf"violates a Retention Policy Lower Bound at (\S+){_END}")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from service.domain.addresses import AddressPolicy
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
 from service.domain.mirror import EMBEDDED, BucketPair, Endpoint
@@ -202,6 +203,22 @@ class TestTheBook:
 
     def test_without_any_there_are_none(self, tmp_path: Path) -> None:
         assert self.book(tmp_path).names() == []
+
+    def test_an_address_that_an_earlier_version_stored_is_refused_where_it_is_used(self, tmp_path: Path) -> None:
+        old = {"source": {"url": "http://host.:8086", "org": "o", "token": "t"}, "buckets": ["O"]}
+        book = self.book(tmp_path, {"old": old, "plant": MIRROR})
+        assert book.get("plant").name == "plant"
+        with pytest.raises(InvalidParameter, match="its host is no name"):
+            book.get("old")
+
+    def test_a_policy_of_public_addresses_holds_for_every_mirror(self, tmp_path: Path) -> None:
+        section = {"plant": {"source": side("http://10.0.0.7:8086")}, "cloud": {"source": side("https://8.8.8.8")}}
+        book = MirrorBook(lambda: section, OWN, None, tmp_path / "mirrors.yaml", AddressPolicy.PUBLIC_ONLY)
+        assert book.get("cloud").source.url == "https://8.8.8.8"
+        with pytest.raises(InvalidParameter, match=r"10\.0\.0\.7 is private, and only public addresses are allowed here"):
+            book.get("plant")
+        with pytest.raises(InvalidParameter, match="only public addresses are allowed here"):
+            mirrors_section(OWN, dict, AddressPolicy.PUBLIC_ONLY).model_validate({"plant": section["plant"]})
 
     def test_the_section_wins_over_the_file_and_the_file_over_the_settings(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text(

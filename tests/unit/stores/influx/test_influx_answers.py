@@ -128,6 +128,8 @@ def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
         (429, {"Retry-After": "17"}, b"<html><h1>Too many</h1></html>", StoreBusy, "wait 17 s"),
         (429, {}, b'{"message":"exceeded cardinality limit"}', StoreFailed, "does not reset"),
         (429, {}, b"slow down", StoreBusy, "slow down"),
+        (429, {"Retry-After": "²"}, b"", StoreBusy, "slow down"),
+        (429, {"Retry-After": "9" * 5000}, b"", StoreBusy, "slow down"),
         (400, {}, b'{"code":"invalid","message":"queue length exceeded"}', StoreBusy, "too many queries"),
         (400, {}, b'{"message":"memory allocation limit reached: limit 1 bytes"}', StoreLimit, "shorter range"),
         (500, {}, b'{"message":"context deadline exceeded"}', StoreTimeout, "ran out of time"),
