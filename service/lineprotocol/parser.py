@@ -10,6 +10,7 @@ threads run between them.
 """
 
 import codecs
+import re
 from collections.abc import Callable
 
 from service.errors import BodyTooLarge, InvalidParameter
@@ -38,6 +39,7 @@ _TEXT_COPIES = 4
 """What a parsed line and value hold in memory, and how often their text is held: measured, rounded up."""
 _CHECKED_BYTES = 65_536
 _EXACT_LINES = 65_536
+_COMMENTS = re.compile(rb"(?:#[^\n]*\n)+")
 Check = Callable[[], None]
 
 
@@ -134,6 +136,12 @@ class _Parser:
         for _ in range(most):
             if position >= len(body):
                 break
+            comments = _COMMENTS.match(body, position, position + _CHECKED_BYTES)
+            if comments is not None:
+                self._pause(position)
+                number += body.count(b"\n", position, comments.end())
+                position = comments.end()
+                continue
             end = line_end(body, skip_blanks(body, position))
             if end - position > MAX_LINE_BYTES:
                 self._refuse(number, body[position : position + 4 * _SHOWN_CHARACTERS], f"the line is longer than {MAX_LINE_BYTES} bytes")

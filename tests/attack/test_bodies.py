@@ -175,7 +175,7 @@ def test_an_invited_body_is_taken_and_a_small_idle_one_costs_no_connection(gatew
         assert received(link, 1) == b"HTTP/1.1 100 Continue\r\n\r\n"
         link.sendall(b'{"name": "ab"}')
         assert status_of(received(link, 1)) == 200
-        link.sendall(head("GET", "/buckets", "Content-Length: 2") + b"{}")
+        link.sendall(head("GET", "/config/coordinates", "Content-Length: 2") + b"{}")
         assert status_of(received(link, 1)) == 200
         link.sendall(head("GET", "/health/live", "Connection: close"))
         assert status_of(received(link)) == 200

@@ -2,11 +2,14 @@
 
 import time
 
+import pytest
+
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.timerange import TimeRange
+from service.errors import ClientDisconnected
 from service.lineprotocol.parser import parse_lines
-from service.stores.protocol import Store
+from service.stores.protocol import Store, WriteBounds
 from tests.support.rows import at, read, row, span, store_all, write
 
 DAY = span("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
@@ -93,3 +96,20 @@ def test_the_later_value_of_a_field_that_a_line_names_twice_counts(store: Store,
 
 def test_nothing_written_is_nothing_stored(store: Store, bucket: str) -> None:
     assert refused(store, bucket, "") == (0, [])
+
+
+def test_as_many_refused_lines_are_named_as_asked_for_and_the_others_counted(store: Store, bucket: str) -> None:
+    store_all(store, bucket, f"m f=1 {NOON}")
+    points = parse_lines("".join(f"m f={n}i {NOON + n}\nm g={n} {NOON + n}\n" for n in range(1, 8)).encode(), "ns", 0).points
+    outcome = store.write(bucket, points, WriteBounds(most_named=3))
+    assert [(one.line, one.code) for one in outcome.refused] == [(1, "type_conflict"), (3, "type_conflict"), (5, "type_conflict")]
+    assert (outcome.stored, outcome.unnamed, outcome.refused_count) == (7, 4, 7)
+
+
+def test_a_write_whose_check_fails_at_once_stores_nothing(store: Store, bucket: str) -> None:
+    def leave() -> None:
+        raise ClientDisconnected("left")
+
+    with pytest.raises(ClientDisconnected, match="left"):
+        store.write(bucket, parse_lines(f"m f=1 {NOON}".encode(), "ns", 0).points, WriteBounds(check=leave))
+    assert store.last_point(bucket) is None

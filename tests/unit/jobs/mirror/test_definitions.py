@@ -17,6 +17,7 @@ from service.domain.schedule import Schedule
 from service.domain.selection import Fn, Windows
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.definitions import MirrorText, endpoint_at, parse_size
+from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
 from service.state.validation_errors import wrong_members
@@ -117,6 +118,9 @@ def test_no_refusal_shows_a_token() -> None:
     assert "very-secret" not in refused({"m": {**MIRROR, "source": side(A, token="very-secret"), "budget": "much"}})
 
 
+PUBLIC_ONLY = EndpointRules(AddressPolicy.PUBLIC_ONLY)
+
+
 class TestAddresses:
     @pytest.mark.parametrize("url", ["http://localhost:8086", "http://127.0.0.1:8086/", "http://[::1]:8086", "http://LOCALHOST:8086"])
     def test_this_machine_is_one_address_and_not_remote(self, url: str) -> None:
@@ -213,12 +217,12 @@ class TestTheBook:
 
     def test_a_policy_of_public_addresses_holds_for_every_mirror(self, tmp_path: Path) -> None:
         section = {"plant": {"source": side("http://10.0.0.7:8086")}, "cloud": {"source": side("https://8.8.8.8")}}
-        book = MirrorBook(lambda: section, OWN, None, tmp_path / "mirrors.yaml", AddressPolicy.PUBLIC_ONLY)
+        book = MirrorRegistry(lambda: section, OWN, None, tmp_path / "mirrors.yaml", PUBLIC_ONLY)
         assert book.get("cloud").source.url == "https://8.8.8.8"
         with pytest.raises(InvalidParameter, match=r"10\.0\.0\.7 is private, and only public addresses are allowed here"):
             book.get("plant")
         with pytest.raises(InvalidParameter, match="only public addresses are allowed here"):
-            mirrors_section(OWN, dict, AddressPolicy.PUBLIC_ONLY).model_validate({"plant": section["plant"]})
+            mirrors_section(OWN, dict, PUBLIC_ONLY).model_validate({"plant": section["plant"]})
 
     def test_the_section_wins_over_the_file_and_the_file_over_the_settings(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text(
