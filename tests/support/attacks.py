@@ -5,6 +5,7 @@ a busy machine decides nothing, a factor of ten does.
 """
 
 import contextlib
+import http.client
 import socket
 import threading
 import time
@@ -135,6 +136,14 @@ def received(link: socket.socket, most_bytes: int = 64 * 1024) -> bytes:
         while len(answer) < most_bytes and (piece := link.recv(_PIECE_BYTES)):
             answer += piece
     return bytes(answer)
+
+
+def whole_answer(link: socket.socket) -> int:
+    """Read one answer to its end, and give its status; the connection can take another request."""
+    with http.client.HTTPResponse(link) as answer:
+        answer.begin()
+        answer.read()
+        return answer.status
 
 
 def status_of(answer: bytes) -> int:
