@@ -18,6 +18,7 @@ _TOKEN = re.compile(r"(?i)\b(bearer\s+|token=|token\s+(?=\S{16}))[^\s'\",;}\]]+"
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _SECRET_NAME = re.compile(r"(?i)(?:proxy-)?authorization|.*api[-_]?key|.*token|.*password|.*secret|set-cookie|cookie")
 _HIDDEN = "[hidden]"
+_OF_SEVERAL_LINES = ("exception", "stack")
 
 
 def configure(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
@@ -58,9 +59,17 @@ def configure(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
 
 def _hiding(secrets: list[str]) -> Processor:
     def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return {key: value if key.startswith("_") else _hidden_named(key, value, secrets) for key, value in event.items()}
+        hidden = {key: value if key.startswith("_") else _hidden_named(key, value, secrets) for key, value in event.items()}
+        return {key: value if key in _OF_SEVERAL_LINES else _printable(value) for key, value in hidden.items()}
 
     return hide
+
+
+def _printable(value: object) -> object:
+    """`value` with what moves a terminal's cursor or breaks a line written as an escape: a path or name may hold anything."""
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in value)
 
 
 def _hidden_named(name: object, value: object, secrets: list[str]) -> object:

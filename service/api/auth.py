@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from service.api.deps import parts_of
 from service.api.door import accept
 from service.api.failed_tries import judged, origin_of
+from service.api.upstream import note_principal
 from service.domain.access import Principal, Scope
 from service.errors import DependencyBusy, Forbidden, UnknownBucket
 
@@ -24,6 +25,7 @@ async def authenticate(request: Request) -> Principal:
     """
     principal = await _principal(request)
     structlog.contextvars.bind_contextvars(key=principal.id)
+    note_principal(request, principal)
     return principal
 
 

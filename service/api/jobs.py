@@ -6,6 +6,7 @@ that is limited to buckets holds none of those scopes.
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -21,7 +22,7 @@ from service.api.schemas import PROBLEM
 from service.api.upstream import shown_job, shown_lines
 from service.domain.access import Principal, Scope
 from service.domain.job import Job, JobState, LogLine
-from service.errors import Forbidden, InvalidParameter, RetryLater, UnknownThing
+from service.errors import Forbidden, InvalidParameter, RetryLater, TooManyFailedTries, Unauthorized, UnknownThing
 from service.state.jobs import LONGEST_LIST
 
 router = APIRouter(tags=["jobs"], responses={"default": PROBLEM})
@@ -152,19 +153,21 @@ async def retry_job(
 
 
 class Streams:
-    """How many event streams are open in this process, at most so many."""
+    """The event streams that are open in this process: at most `most`, and at most half of them for one key."""
 
     def __init__(self, most: int) -> None:
-        self._free = most
+        self._most = most
+        self._open: Counter[str] = Counter()
 
-    async def one(self) -> AsyncIterator[None]:
-        if self._free == 0:
+    async def one(self, principal: JobReader) -> AsyncIterator[None]:
+        """Hold a stream open. Raises RetryLater."""
+        if self._open.total() >= self._most or self._open[principal.id] >= max(1, self._most // 2):
             raise RetryLater("Too many event streams are open. Close one, or ask GET /jobs/{id} now and then.", 10)
-        self._free -= 1
+        self._open[principal.id] += 1
         try:
             yield
         finally:
-            self._free += 1
+            self._open -= Counter([principal.id])
 
 
 _streams = Streams(_MOST_STREAMS)
@@ -180,7 +183,7 @@ async def follow_job(
     """Server-sent events until the job has ended: `log` for each line, `job` when something changed. A comment every 15 s keeps the link alive."""
     ledger = parts_of(request).jobs.ledger
     version, number = _cursor(last_event_id)
-    while True:
+    while await _is_still_accepted(request):
         now_job = await state_call(request, ledger.show, job.id)
         lines = await state_call(request, ledger.lines, job.id, number)
         for line in lines:
@@ -193,6 +196,17 @@ async def follow_job(
         elif now_job.state.ended and not lines:
             return
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _is_still_accepted(request: Request) -> bool:
+    """Whether the key of an answer without an end is still good; while nobody can tell, it is."""
+    try:
+        await authenticate(request)
+    except (Unauthorized, TooManyFailedTries):
+        return False
+    except RetryLater:
+        return True
+    return True
 
 
 def _log_event(line: LogLine, version: int) -> ServerSentEvent:

@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 
 import anyio
+import structlog
 
 from service.api.deps import Parts
 
 _KEPT_S = 3.0
+_log = structlog.get_logger(__name__)
 _DEADLINE_S = 2.0
 _POLL_S = 0.01
 Found = Mapping[str, object]
@@ -54,7 +56,8 @@ class DependencyLook:
             self._ping()
             found: dict[str, object] = {"name": self._name, "state": "up"}
         except Exception as broken:  # noqa: BLE001  (whatever it is, it is why the dependency is down)
-            found = {"name": self._name, "state": "down", "reason": getattr(broken, "message", None) or type(broken).__name__}
+            found = {"name": self._name, "state": "down", "reason": getattr(broken, "code", None) or type(broken).__name__}
+            _log.warning("a dependency is down", dependency=self._name, reason=getattr(broken, "message", None) or type(broken).__name__)
         with self._lock:
             self._ended_at = self._clock()
             self._found = {**found, "ms": round((self._ended_at - begun) * 1000, 1)}

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+from service.errors import NotReady
+
 Record = TypeVar("Record")
 _READ_EVERY_S = 1.0
 
@@ -20,6 +22,7 @@ class KeyList(Generic[Record]):
         self._clock = clock
         self._reading = threading.Lock()
         self._records: Mapping[bytes, Record] = {}
+        self._failure: NotReady | None = None
         self._read_at = float("-inf")
         self._forgotten = 0
 
@@ -31,12 +34,21 @@ class KeyList(Generic[Record]):
         with self._reading:
             now = self._clock()
             if not 0 <= now - self._read_at < _READ_EVERY_S:
-                self._records, self._read_at = {}, now
-                forgotten = self._forgotten
-                self._records = self._read()
-                if forgotten != self._forgotten:
-                    self._read_at = float("-inf")
+                self._read_again(now)
+            if self._failure is not None:
+                raise NotReady(self._failure.message, self._failure.retry_after_s)
             return self._records.get(hashed)
+
+    def _read_again(self, now: float) -> None:
+        """A failure is remembered as long as a list: what could not be read is not taken for an empty list."""
+        forgotten = self._forgotten
+        self._records, self._failure, self._read_at = {}, None, now
+        try:
+            self._records = self._read()
+        except NotReady as failure:
+            self._failure = failure
+        if forgotten != self._forgotten:
+            self._read_at = float("-inf")
 
     def forget(self) -> None:
         """Read it again before the next answer: a key was revoked."""

@@ -90,3 +90,13 @@ def test_the_servers_own_lines_come_the_same_way_without_its_access_log(printed:
     logging.getLogger("uvicorn.access").info("GET /buckets")
     (line,) = printed().splitlines()
     assert json.loads(line)["event"] == "Started [hidden]"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_a_caller_names_moves_no_cursor_and_breaks_no_line(printed: Callable[[], str], as_json: bool) -> None:
+    """A path could set a terminal's title, or forge a line."""
+    logs.configure("info", as_json)
+    structlog.get_logger("t").info("request", path="/\x1b[31mred\x1b]0;title\x07\x0bforged\x85next\u2028line")
+    text = printed().rstrip("\n")
+    assert text.isprintable()
+    assert "forged" in text

@@ -105,9 +105,9 @@ class MirrorKind:
     def _log(self, mirror: Mirror, options: RunOptions, context: JobContext, endpoints: OpenEndpoints) -> RunLog:
         """The job's log, and the target's where the mirror wants it.
 
-        A dry run changes nothing, so it does not write there.
+        A dry run and a verification change nothing, so they do not write there.
         """
         sinks = [context.log]
-        if mirror.log_in_target and not options.dry_run:
+        if mirror.log_in_target and not options.changes_nothing:
             sinks.append(TargetLog(endpoints.target, self._clock).write)
         return RunLog(sinks, self._clock)

@@ -74,7 +74,7 @@ def reason_of(body: bytes) -> str:
     text = body[:8192].decode("utf-8", "replace").strip()
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
         text = str(found.get("message") or found.get("error") or text)

@@ -23,8 +23,9 @@ OUTSIDE_RETENTION = "outside_retention"
 REFUSED = "refused"
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
+_TYPE = "float|integer|unsigned|string|boolean"
 _END = r" dropped=(\d+)(?: for database: \S+)?(?: for retention policy: \S+)?\s*$"
-_CONFLICT = re.compile(rf"input field ({_QUOTED}) on measurement ({_QUOTED}) is type (\w+), already exists as type (\w+){_END}", re.DOTALL)
+_CONFLICT = re.compile(rf"input field ({_QUOTED}) on measurement ({_QUOTED}) is type ({_TYPE}), already exists as type ({_TYPE}){_END}", re.DOTALL)
 _RETENTION = re.compile(r"dropped (\d+) points outside retention policy of duration ([0-9][0-9hmsuµn.]{0,40}) - oldest ")
 _BOUND = re.compile(rf"violates a Retention Policy Lower Bound at (\S+){_END}")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)

@@ -339,7 +339,7 @@ class Transport:
         answer = self.open(method, path, parameters, body, {"Content-Type": "application/json"}).read()
         try:
             return json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise not_an_answer(path, "it answers something that is not JSON") from None
 
     def close(self) -> None:
