@@ -343,6 +343,18 @@ def test_an_outage_of_zero_seconds_trusts_no_key(losable: LosableDatabase, clock
         keys.check(key)
 
 
+def test_an_outage_does_not_lock_out_a_known_key_whose_address_sent_wrong_ones(losable: LosableDatabase, clock: Clock) -> None:
+    """Its owner used to be told that the key is unknown, every second time."""
+    keys = KeyRing(losable, None, clock, outage_s=300)
+    key, record = keys.create("a", [Scope.READ])
+    keys.check(key)
+    losable.lost = True
+    clock.now += 6
+    assert [keys.listed(key).id for _ in range(3)] == [record.id] * 3
+    with pytest.raises(NotReady):
+        keys.listed(key[:-10] + "0" * 10)
+
+
 def test_only_what_has_the_form_of_a_key_needs_the_database(keys: KeyRing) -> None:
     key, _ = keys.create("a", [Scope.READ])
     assert could_be_key(key)
