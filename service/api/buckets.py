@@ -112,7 +112,8 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     kept = read_answers.kept_as(parts, question)
     served = parts.answers.at_hand(*kept, fresh)
     if served is None:
-        served = await awaited(request, principal, partial(parts.answers.serve, *kept, partial(read_answers.produce, parts, question), fresh))
+        produce = partial(read_answers.produce, parts, question, principal.id)
+        served = await awaited(request, principal, partial(parts.answers.serve, *kept, produce, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
     return AnswerResponse(served, headers, gzip, limits.read_timeout_s)
