@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     telemetry_lookback: str = Field("30s", description="How far back the latest telemetry is looked for.")
     default_every: str = Field("30m", description="Window length of a read that names none.")
     max_windows: int = Field(1_000_000, gt=0, description="Most windows a series of one read may have.")
-    max_reads: int = Field(8, gt=0, description="Reads at one time, in each worker; one more is answered 429.")
+    max_reads: int = Field(8, gt=0, description="Reads at one time, in each worker; one more is answered 429. One key leaves a quarter to others.")
     read_timeout_s: float = Field(600, gt=0, description="Longest time a read may take, in seconds.")
     send_timeout_s: float = Field(60, gt=0, description="How long a client may take nothing of an answer before its connection is reset, in seconds.")
     influxdb_connect_timeout_s: float = Field(5, gt=0, description="Longest wait for a connection to InfluxDB, in seconds.")
@@ -102,7 +102,9 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(600, gt=0, description="Longest time for a whole body to arrive, in seconds.")
 
     max_writes: int = Field(
-        4, gt=0, description="Writes of more than 64 KB or packed at one time, in each worker; one more waits, then is answered 429."
+        4,
+        gt=0,
+        description="Writes of more than 64 KB or packed at one time, in each worker; one more waits, then gets 429. One key leaves a quarter.",
     )
     max_write_memory_mb: int = Field(500, gt=0, description="Most memory that the parsed points of one write may take, in MB.")
     write_timeout_s: float = Field(120, gt=0, description="Longest time a write may take from its first byte on, in seconds.")

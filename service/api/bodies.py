@@ -1,7 +1,7 @@
 """Bodies of requests, bounded as they arrive: as sent, once unpacked, and in time."""
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import anyio
@@ -35,8 +35,8 @@ def document_bound(limits: Limits) -> BodyBound:
     return BodyBound(size, size, setting, setting, limits.body_silence_s, limits.body_timeout_s)
 
 
-async def read_body(request: Request, bound: BodyBound) -> bytes:
-    """The body, unpacked when it is gzip. Only for a request whose key is accepted.
+async def read_body(request: Request, bound: BodyBound, arrived: Callable[[int], None] = lambda _size: None) -> bytes:
+    """The body, unpacked when it is gzip. Only for a request whose key is accepted. `arrived` hears the size of each piece, and may refuse it.
 
     Raises:
         BodyTooLarge: more bytes than either limit, before they are read when their number is announced.
@@ -53,6 +53,7 @@ async def read_body(request: Request, bound: BodyBound) -> bytes:
             raise _too_large(bound.most_bytes, f"as sent ({bound.setting})")
         plain = piece if unpacker is None else await parts_of(request).pools.parsing.run(_unpack, unpacker, piece, bound, unpacked)
         unpacked += len(plain)
+        arrived(len(plain))
         pieces.append(plain)
     if unpacker is not None and not unpacker.eof and sent:
         raise InvalidBody("The gzip body ends too early. Send it whole.")

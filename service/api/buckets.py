@@ -11,11 +11,11 @@ from starlette.responses import Response
 from service.api import read_answers
 from service.api.auth import allow_bucket, requires
 from service.api.bucket_list import listing
-from service.api.deps import parts_of
+from service.api.deps import Parts, parts_of
 from service.api.documents import document, request_body
 from service.api.names import decode_segment
 from service.api.openapi_parameters import PARAMETERS
-from service.api.read_parameters import understand
+from service.api.read_parameters import Question, needs_clock, understand
 from service.api.schemas import PROBLEM, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.store_calls import awaited, seen
 from service.api.streaming import AnswerResponse, wants_gzip
@@ -107,17 +107,23 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)
     limits = parts.limits
-    question = understand(
-        bucket, request.query_params.multi_items(), request.headers.get("Accept"), parts.clock_ns(), limits.default_every, limits.max_windows
-    )
+    question = await _understood(request, parts, bucket, principal)
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
     kept = read_answers.kept_as(parts, question)
     served = parts.answers.at_hand(*kept, fresh)
     if served is None:
-        served = await awaited(request, principal, partial(parts.answers.serve, *kept, partial(read_answers.produce, parts, question), fresh))
+        produce = partial(read_answers.produce, parts, question, principal.id)
+        served = await awaited(request, principal, partial(parts.answers.serve, *kept, produce, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
     return AnswerResponse(served, headers, gzip, limits.read_timeout_s)
+
+
+async def _understood(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
+    """The question, made out in a thread when that costs more than a moment. Raises what `understand` raises, and DependencyBusy."""
+    pairs, limits = request.query_params.multi_items(), parts.limits
+    act = partial(understand, bucket, pairs, request.headers.get("Accept"), parts.clock_ns(), limits.default_every, limits.max_windows)
+    return await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()
 
 
 def cache_header(served: Served) -> str:

@@ -1,5 +1,6 @@
 """Writing points: parsed here, stored whole, and every line that was not stored named."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
@@ -61,16 +62,17 @@ async def write_points(
     allow_bucket(principal, bucket)
     is_json = request.headers.get("Content-Type", "").split(";")[0].strip().lower() == "application/json"
     budget = WriteBudget(parts.limits.write_timeout_s)
-    async with parts.write_slots.slot(request):
-        body = await _arrived(request, parts, budget)
+    async with parts.write_slots.body(request, principal.id) as charge:
+        body = await _arrived(request, parts, budget, charge)
         act = partial(_store, parts, bucket, body, is_json, precision, partial_ == "true", budget, sees_upstream(request))
-        return await watched(request.receive, budget.leave, lambda _gone: seen(parts.pools.writes, principal, act))
+        async with parts.write_slots.slot(request, principal.id):
+            return await watched(request.receive, budget.leave, lambda _gone: seen(parts.pools.writes, principal, act))
 
 
-async def _arrived(request: Request, parts: Parts, budget: WriteBudget) -> bytes:
+async def _arrived(request: Request, parts: Parts, budget: WriteBudget, charge: Callable[[int], None]) -> bytes:
     try:
         with anyio.fail_after(budget.rest_s):
-            body = await read_body(request, points_bound(parts.limits))
+            body = await read_body(request, points_bound(parts.limits), charge)
     except TimeoutError:
         raise budget.timeout() from None
     parts.metrics.bytes_in.inc(len(body))

@@ -30,9 +30,9 @@ def _ttl_s(parts: Parts, question: Question) -> float:
     return min(parts.limits.cache_open_s, every_s)
 
 
-def produce(parts: Parts, question: Question) -> Produced:
-    """Begin a read. Raises TooManyReads, and what the store raises."""
-    give_back = parts.slots.take()
+def produce(parts: Parts, question: Question, key_id: str) -> Produced:
+    """Begin a read, in a slot of the key that asked first; others may join it. Raises TooManyReads, and what the store raises."""
+    give_back = parts.slots.take(key_id)
     try:
         reading = parts.store.read(question.selection)
     except BaseException:

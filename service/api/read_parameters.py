@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, parse_time
-from service.domain.windows import grids
+from service.domain.windows import grids, surely_more_than
 from service.encoding.encoders import Format, Layout, Shape
 from service.errors import InvalidParameter, NotAcceptable, TooManyWindows
 
@@ -24,6 +24,9 @@ DEFAULT_WINDOW = "24h"
 RAW = "raw"
 _LONGEST_VALUE = 4096
 _MOST_FILTERS = 1000
+_MOST_MEDIA_RANGES = 50
+_MOST_MEDIA_PARAMETERS = 10
+_UTC = ("", "UTC")
 Pairs = Sequence[tuple[str, str]]
 Member = TypeVar("Member", Fn, Format, Shape)
 
@@ -47,11 +50,7 @@ def understand(bucket: str, pairs: Pairs, accept: str | None, now_ns: int, defau
     every = simple.get("every", default_every)
     windows = _windows(every, simple, zone)
     if windows is not None:
-        count = sum(grid.count for grid in grids(span, windows.every_ns, zone))
-        if count > max_windows:
-            raise TooManyWindows(
-                f"every={every} makes {count} windows a series in this range; {max_windows} is the limit. Use a longer every or a shorter range."
-            )
+        _count_windows(span, windows, every, max_windows)
     shape = _member(Shape, "shape", simple.get("shape", "long"))
     form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
     selection = Selection(
@@ -70,12 +69,32 @@ def understand(bucket: str, pairs: Pairs, accept: str | None, now_ns: int, defau
     return Question(selection, layout, limit, open_ended, key)
 
 
+def needs_clock(pairs: Pairs) -> bool:
+    """Whether `understand` looks at the local clock of a zone, which can take a tenth of a second the first time."""
+    return any(name == "tz" and value not in _UTC for name, value in pairs)
+
+
+def _count_windows(span: TimeRange, windows: Windows, every: str, most: int) -> None:
+    """Raises TooManyWindows."""
+    if windows.zone != "UTC" and surely_more_than(most, span, windows.every_ns):
+        found = f"about {span.length_ns // windows.every_ns}"
+    else:
+        count = sum(grid.count for grid in grids(span, windows.every_ns, windows.zone))
+        if count <= most:
+            return
+        found = str(count)
+    raise TooManyWindows(f"every={every} makes {found} windows a series in this range; {most} is the limit. Use a longer every or a shorter range.")
+
+
 def negotiate(accept: str | None) -> Format:
-    """The format for an Accept header: the best that is offered; CSV when anything will do. Raises NotAcceptable."""
+    """The format for an Accept header: the best that is offered; CSV when anything will do. Raises NotAcceptable.
+
+    Only its first 50 media ranges count, and the first 10 parameters of each: browsers send about ten ranges.
+    """
     if not accept or not accept.strip():
         return Format.CSV
     best: tuple[float, int, Format] | None = None
-    for part in accept.split(","):
+    for part in accept.split(",", _MOST_MEDIA_RANGES)[:_MOST_MEDIA_RANGES]:
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
         for place, form in enumerate(Format):
@@ -99,7 +118,7 @@ def _fit(media: str, form: Format) -> int:
 
 
 def _quality(parameters: str) -> float:
-    for one in parameters.split(";"):
+    for one in parameters.split(";", _MOST_MEDIA_PARAMETERS)[:_MOST_MEDIA_PARAMETERS]:
         name, _, value = one.strip().partition("=")
         if name.lower() == "q":
             try:
@@ -131,7 +150,7 @@ def _sorted_out(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
 
 def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
     known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(name[:200], known, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return InvalidParameter(name[:200], f"There is no parameter {name[:200]!r}.{hint} There are: {', '.join(known)}.")
 
@@ -168,13 +187,13 @@ def _member(kind: type[Member], parameter: str, text: str) -> Member:
         return kind(text)
     except ValueError:
         allowed = [str(one.value) for one in kind]
-        near = difflib.get_close_matches(text, allowed, 1)
+        near = difflib.get_close_matches(text[:100], allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise InvalidParameter(parameter, f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}.", allowed=allowed) from None
 
 
 def _zone(text: str) -> str:
-    if text in ("", "UTC"):
+    if text in _UTC:
         return "UTC"
     try:
         ZoneInfo(text)

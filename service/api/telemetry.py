@@ -73,7 +73,7 @@ def _serve(
 
     def produce() -> Produced:
         seen_buckets = buckets or tuple(one.name for one in parts.store.buckets() if principal.may_see(one.name))
-        give_back = parts.slots.take()
+        give_back = parts.slots.take(principal.id)
         try:
             return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form, named=bool(buckets)))
         finally:

@@ -8,13 +8,20 @@ shorter (the day of 23 or 25 hours) is a grid of its own, with that one window.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from service.domain.durations import SECOND_NS
 from service.domain.timerange import EARLIEST_NS, TimeRange, floor_to
 
-_DAY_NS = 86_400 * SECOND_NS
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_DAY_S = 86_400
+_DAY_NS = _DAY_S * SECOND_NS
+_ERA_S = 7_300 * _DAY_S
+"""The changes of a zone are looked up for about twenty years at a time, and kept."""
+_ERA_NS = _ERA_S * SECOND_NS
+_KEPT_ERAS = 16_384
+"""About 600 zones in 30 eras; an era takes at most about 5 kB, most of them 200 bytes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ def grids(span: TimeRange, every_ns: int, zone: str = "UTC") -> list[Grid]:
     """
     pieces: list[Grid] = []
     open_ns = span.start_ns
-    segments = list(_segments(TimeRange(max(span.start_ns - _DAY_NS, EARLIEST_NS), span.stop_ns), zone))
+    segments = list(clock_segments(TimeRange(max(span.start_ns - _DAY_NS, EARLIEST_NS), span.stop_ns), zone))
     offsets = [offset_ns for _, offset_ns in segments]
     for (segment, offset_ns), before_ns, after_ns in zip(segments, [offsets[0], *offsets[:-1]], [*offsets[1:], offsets[-1]], strict=True):
         if segment.stop_ns <= span.start_ns:
@@ -65,6 +72,14 @@ def grids(span: TimeRange, every_ns: int, zone: str = "UTC") -> list[Grid]:
     return pieces
 
 
+def surely_more_than(most: int, span: TimeRange, every_ns: int) -> bool:
+    """Whether `span` has more windows than `most` in every zone, told without looking at a clock.
+
+    A change of the clock makes at most two windows one, or takes away those of an hour (in Alaska and Manila, a day) that comes twice.
+    """
+    return span.length_ns - 2 * _DAY_NS > 2 * most * every_ns
+
+
 def _single(window: TimeRange) -> Grid:
     return Grid(window, window.length_ns, window.start_ns % window.length_ns)
 
@@ -73,35 +88,52 @@ def _ceil_to(time_ns: int, step_ns: int, origin_ns: int) -> int:
     return -floor_to(-time_ns, step_ns, -origin_ns)
 
 
-def _segments(span: TimeRange, zone: str) -> Iterator[tuple[TimeRange, int]]:
+def clock_segments(span: TimeRange, zone: str) -> Iterator[tuple[TimeRange, int]]:
     """Pieces of `span` in which the local clock keeps one offset, each with that offset in ns."""
     if zone == "UTC":
         yield span, 0
         return
+    eras = range(span.start_ns // _ERA_NS, -(-span.stop_ns // _ERA_NS))
+    changes = chain.from_iterable(_clock_changes(zone, era) for era in eras)
+    start_ns, (_, offset_ns) = span.start_ns, next(changes)
+    for change_ns, new_offset_ns in changes:
+        if change_ns >= span.stop_ns:
+            break
+        if start_ns < change_ns and new_offset_ns != offset_ns:
+            yield TimeRange(start_ns, change_ns), offset_ns
+            start_ns = change_ns
+        offset_ns = new_offset_ns
+    yield TimeRange(start_ns, span.stop_ns), offset_ns
+
+
+@lru_cache(maxsize=_KEPT_ERAS)
+def _clock_changes(zone: str, era: int) -> tuple[tuple[int, int], ...]:
+    """The offset of `zone` at the start of an era, then each change in it: instants and offsets in ns, ascending.
+
+    It steps a day, which costs milliseconds for an era, so what it found is kept: tz data have changes within weeks of each
+    other (Ramadan in Africa/Casablanca), and none has two within a day that cancel each other.
+    """
     info = ZoneInfo(zone)
-    start_ns, offset_ns = span.start_ns, _offset_ns(span.start_ns, info)
-    while start_ns < span.stop_ns:
-        change_ns = _next_change(start_ns, span.stop_ns, offset_ns, info)
-        yield TimeRange(start_ns, change_ns), offset_ns
-        start_ns, offset_ns = change_ns, _offset_ns(change_ns, info)
+    start_s = era * _ERA_S
+    changes = [(start_s, _offset_s(start_s, info))]
+    for day_s in range(start_s + _DAY_S, start_s + _ERA_S + 1, _DAY_S):
+        day_offset_s = _offset_s(day_s, info)
+        while changes[-1][1] != day_offset_s:
+            change_s = _first_change(max(day_s - _DAY_S, changes[-1][0]), day_s, info)
+            changes.append((change_s, _offset_s(change_s, info)))
+    return tuple((time_s * SECOND_NS, offset_s * SECOND_NS) for time_s, offset_s in changes)
 
 
-def _next_change(start_ns: int, stop_ns: int, offset_ns: int, info: ZoneInfo) -> int:
-    """First instant after `start_ns` with another offset, or `stop_ns`. Steps a day: no zone changes twice in one."""
-    before_ns, after_ns = start_ns, start_ns
-    while after_ns < stop_ns and _offset_ns(after_ns, info) == offset_ns:
-        before_ns, after_ns = after_ns, after_ns + _DAY_NS
-    if _offset_ns(min(after_ns, stop_ns), info) == offset_ns:
-        return stop_ns
-    low, high = before_ns // SECOND_NS, -(-min(after_ns, stop_ns) // SECOND_NS)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _offset_ns(middle * SECOND_NS, info) == offset_ns else (low, middle)
-    return min(high * SECOND_NS, stop_ns)
+def _first_change(low_s: int, high_s: int, info: ZoneInfo) -> int:
+    """The second in which the offset of `low_s` ends; at `high_s` it has ended."""
+    offset_s = _offset_s(low_s, info)
+    while high_s - low_s > 1:
+        middle_s = (low_s + high_s) // 2
+        low_s, high_s = (middle_s, high_s) if _offset_s(middle_s, info) == offset_s else (low_s, middle_s)
+    return high_s
 
 
-def _offset_ns(time_ns: int, info: ZoneInfo) -> int:
-    moment = _EPOCH + dt.timedelta(seconds=time_ns // SECOND_NS)
-    shift = moment.astimezone(info).utcoffset()
+def _offset_s(time_s: int, info: ZoneInfo) -> int:
+    shift = dt.datetime.fromtimestamp(time_s, info).utcoffset()
     assert shift is not None
-    return int(shift.total_seconds()) * SECOND_NS
+    return shift.days * _DAY_S + shift.seconds

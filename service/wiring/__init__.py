@@ -94,7 +94,7 @@ def assemble(settings: Settings) -> Parts:
         slots=slots,
         memory=MemoryReturn(give_back_unused),
         pools=ThreadPools(),
-        write_slots=WriteSlots(settings.max_writes),
+        write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=time.time_ns,
         mirrors=work.mirrors,

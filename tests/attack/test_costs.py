@@ -9,8 +9,10 @@ import httpx
 import psutil
 import pytest
 
+from service.domain.access import Scope
 from tests.support.attacks import connection, head, measured, send_all
 from tests.support.gateways import Gateway, running_gateway
+from tests.support.other_keys import key_of_another
 from tests.support.worst_bodies import LINES, POINTS
 
 BODY_BYTES = 5_000_000
@@ -107,14 +109,23 @@ def test_a_write_ends_when_its_time_is_over(start_gateway: Callable[..., Gateway
     assert "took longer than 0.5 seconds (WRITE_TIMEOUT_S)" in answer.json()["detail"]
 
 
-def test_one_write_more_than_may_run_waits_and_is_then_told_to_come_back(start_gateway: Callable[..., Gateway]) -> None:
+def test_bodies_that_dribble_hold_up_no_writes_and_have_a_bound(start_gateway: Callable[..., Gateway]) -> None:
+    """A slot was taken before the first byte: with MAX_WRITES=1 one slow body kept all large writes out."""
     gateway = start_gateway(MAX_WRITES="1")
-    with gateway.http() as http, connection(gateway) as slow:
+    large = b"m f=1 1\n" * 20_000
+    with gateway.http() as http, connection(gateway) as first, connection(gateway) as second:
         assert http.post("/buckets", json={"name": "b"}).is_success
-        send_all(slow, [head("POST", "/buckets/b/points", "Content-Length: 100000"), b"m f=1 1\n"])
-        answer = http.post("/buckets/b/points", content=b"m f=1 1\n" * 20_000)
-        assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (429, "too_many_writes", "1")
+        beginning = [head("POST", "/buckets/b/points", "Content-Length: 100000"), b"m f=1 1\n"]
+        send_all(first, beginning)
+        assert http.post("/buckets/b/points", content=large).json()["stored"] == 20_000
+        send_all(second, beginning)
+        time.sleep(0.5)
+        refused = http.post("/buckets/b/points", content=large)
+        assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (429, "too_many_writes", "1")
+        assert "2 writes of this key are on their way, its share of 4" in refused.json()["detail"]
         assert http.post("/buckets/b/points", content=b"m f=1 1\n").status_code == 200
+        other = http.post("/buckets/b/points", content=large, headers={"X-API-Key": key_of_another(gateway, Scope.WRITE)})
+        assert other.status_code == 200
 
 
 def test_a_thousand_names_are_too_many_for_the_latest_telemetry(gateway: Gateway) -> None:

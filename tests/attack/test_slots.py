@@ -10,8 +10,10 @@ import httpx
 import psutil
 import pytest
 
+from service.domain.access import Scope
 from tests.support.attacks import MB, connection, head, received, status_of
 from tests.support.gateways import Gateway
+from tests.support.other_keys import key_of_another
 from tests.support.servers import InfluxServer
 
 POINTS = 300_000
@@ -140,3 +142,17 @@ def test_memory_after_four_hundred_aborted_reads_is_where_it_was_after_one_hundr
     threads = process.num_threads()
     assert abort(300) - after_100_mb < 60  # 160 when answers waited for the collector
     assert process.num_threads() <= threads + 5
+
+
+def test_one_key_that_takes_all_it_can_leaves_a_read_to_another(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(MAX_READS="4", CACHE_ANSWER_MB="1")
+    filled(gateway)
+    with ExitStack() as links, gateway.http() as http:
+        for number in range(1, 4):
+            links.enter_context(unread(gateway, READ.format(number, "csv")))
+        time.sleep(1)
+        refused = http.get(READ.format(4, "csv"))
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_reads")
+        assert "This key has 3 reads under way, its share of the 4 of this gateway (MAX_READS)" in refused.json()["detail"]
+        path = "/buckets/big?start=2024-01-01T00:00:00Z&stop=2024-01-01T01:00:00Z&every=raw"
+        assert http.get(path, headers={"X-API-Key": key_of_another(gateway, Scope.READ)}).status_code == 200

@@ -1,5 +1,7 @@
 """The budget of a write and the slots for large ones, by a clock of the test's own."""
 
+from contextlib import AsyncExitStack
+
 import anyio
 import pytest
 from fastapi import Request
@@ -43,10 +45,10 @@ def test_a_budget_ends_when_the_client_leaves() -> None:
     ],
 )
 def test_only_large_and_packed_bodies_and_those_of_unknown_length_need_a_slot(headers: dict[str, str], needs_slot: bool) -> None:
-    slots = WriteSlots(1)
+    slots = WriteSlots(1, 100)
 
     async def taken() -> int:
-        async with slots.slot(request(**headers)):
+        async with slots.slot(request(**headers), "a"):
             return slots.taken
 
     assert anyio.run(taken) == int(needs_slot)
@@ -55,12 +57,12 @@ def test_only_large_and_packed_bodies_and_those_of_unknown_length_need_a_slot(he
 
 def test_one_more_waits_and_is_then_refused_and_a_slot_that_comes_back_is_taken() -> None:
     async def run() -> None:
-        slots = WriteSlots(1, wait_s=0.1)
-        async with slots.slot(request()):
+        slots = WriteSlots(1, 100, wait_s=0.1)
+        async with slots.slot(request(), "a"):
             with pytest.raises(TooManyWrites, match="All 1 writes"):
-                async with slots.slot(request()):
+                async with slots.slot(request(), "a"):
                     pass
-        async with slots.slot(request()):
+        async with slots.slot(request(), "a"):
             assert slots.taken == 1
 
     anyio.run(run)
@@ -68,10 +70,62 @@ def test_one_more_waits_and_is_then_refused_and_a_slot_that_comes_back_is_taken(
 
 def test_a_slot_comes_back_after_a_failure() -> None:
     async def run() -> int:
-        slots = WriteSlots(1)
+        slots = WriteSlots(1, 100)
         with pytest.raises(ValueError, match="broken"):
-            async with slots.slot(request()):
+            async with slots.slot(request(), "a"):
                 raise ValueError("broken")
         return slots.taken
+
+    assert anyio.run(run) == 0
+
+
+@pytest.mark.parametrize(("most", "of_key"), [(4, 3), (8, 6)])
+def test_one_key_leaves_a_quarter_of_the_writes_to_others(most: int, of_key: int) -> None:
+    async def run() -> None:
+        slots = WriteSlots(most, 100, wait_s=0.05)
+        async with AsyncExitStack() as held:
+            for _ in range(of_key):
+                await held.enter_async_context(slots.slot(request(), "a"))
+            with pytest.raises(TooManyWrites, match=f"{of_key} writes of this key are under way, its share of {most}"):
+                await held.enter_async_context(slots.slot(request(), "a"))
+            async with slots.slot(request(), "b"):
+                assert slots.taken == of_key + 1
+
+    anyio.run(run)
+
+
+def test_bodies_on_their_way_have_a_bound_and_hold_no_slot() -> None:
+    async def run() -> None:
+        slots = WriteSlots(2, 100)
+        async with AsyncExitStack() as held:
+            for _ in range(4):
+                await held.enter_async_context(slots.body(request(), "a"))
+            with pytest.raises(TooManyWrites, match="4 writes of this key are on their way, its share of 8"):
+                await held.enter_async_context(slots.body(request(), "a"))
+            for _ in range(4):
+                await held.enter_async_context(slots.body(request(), "b"))
+            with pytest.raises(TooManyWrites, match="The bodies of 8 writes are on their way"):
+                await held.enter_async_context(slots.body(request(), "c"))
+            await held.enter_async_context(slots.body(request(length="10"), "c"))
+            assert slots.taken == 0
+        async with slots.body(request(), "a"):
+            pass
+
+    anyio.run(run)
+
+
+def test_bodies_of_one_key_leave_room_for_the_body_of_another() -> None:
+    async def run() -> int:
+        slots = WriteSlots(4, 100)
+        async with slots.body(request(), "a") as charge, slots.body(request(), "a") as second, slots.body(request(), "b") as other:
+            charge(200)
+            second(100)
+            with pytest.raises(TooManyWrites, match="this key's writes have 300 bytes, its share"):
+                second(1)
+            other(100)
+            with pytest.raises(TooManyWrites, match="all writes have 400 bytes"):
+                other(1)
+            assert slots.body_bytes == 400
+        return slots.body_bytes
 
     assert anyio.run(run) == 0

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from itertools import pairwise
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.domain.durations import parse_duration
 from service.domain.timerange import TimeRange, format_time, parse_time
-from service.domain.windows import Grid, grids
+from service.domain.windows import Grid, clock_segments, grids, surely_more_than
 
 MINUTE_NS = 60_000_000_000
 EPOCH = dt.datetime(1970, 1, 1)
@@ -122,3 +122,58 @@ def test_edges_are_those_of_the_local_clock(zone: str, every: str, start_minute:
 def test_the_count_is_the_number_of_windows_touched(start_ns: int, length_ns: int, every_ns: int) -> None:
     piece = grids(TimeRange(start_ns, start_ns + length_ns), every_ns)[0]
     assert piece.count == (start_ns + length_ns - 1) // every_ns - start_ns // every_ns + 1
+
+
+def offset_ns(time_ns: int, zone: str) -> int:
+    shift = dt.datetime.fromtimestamp(time_ns // 1_000_000_000, ZoneInfo(zone)).utcoffset()
+    assert shift is not None
+    return int(shift.total_seconds()) * 1_000_000_000
+
+
+def walked_day_by_day(span: TimeRange, zone: str) -> list[tuple[TimeRange, int]]:
+    """The slow model of `clock_segments`: from the start of the range, a day at a time, then the second by halving."""
+    found, start_ns = [], span.start_ns
+    while start_ns < span.stop_ns:
+        offset, low_ns, high_ns = offset_ns(start_ns, zone), start_ns, start_ns
+        while high_ns < span.stop_ns and offset_ns(high_ns, zone) == offset:
+            low_ns, high_ns = high_ns, min(high_ns + 86_400_000_000_000, span.stop_ns)
+        low, high = low_ns // 1_000_000_000, -(-high_ns // 1_000_000_000)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset_ns(middle * 1_000_000_000, zone) == offset else (low, middle)
+        stop_ns = min(high * 1_000_000_000, span.stop_ns)
+        found.append((TimeRange(start_ns, stop_ns), offset))
+        start_ns = stop_ns
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["Africa/Casablanca", "America/Juneau", "Asia/Manila", "Africa/El_Aaiun", *sorted(available_timezones())]),
+    st.integers(parse_time("1677-10-01T00:00:00Z", "t"), parse_time("2259-01-01T00:00:00Z", "t")),
+    st.integers(1, 900 * 86_400_000_000_000),
+)
+def test_the_changes_of_a_clock_are_those_of_a_walk_day_by_day(zone: str, start_ns: int, length_ns: int) -> None:
+    span = TimeRange(start_ns, start_ns + length_ns)
+    assert list(clock_segments(span, zone)) == walked_day_by_day(span, zone)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["Africa/Casablanca", "America/Juneau", "Asia/Manila", *sorted(available_timezones())]),
+    st.integers(parse_time("1840-01-01T00:00:00Z", "t"), parse_time("2050-01-01T00:00:00Z", "t")),
+    st.integers(1, 400 * 86_400_000_000_000),
+    st.integers(1, 40 * 86_400_000_000_000),
+    st.integers(1, 1000),
+)
+def test_what_surely_has_too_many_windows_has(zone: str, start_ns: int, length_ns: int, every_ns: int, most: int) -> None:
+    span = TimeRange(start_ns, start_ns + length_ns)
+    if surely_more_than(most, span, every_ns):
+        assert sum(grid.count for grid in grids(span, every_ns, zone)) > most
+
+
+def test_an_hour_that_comes_twice_is_not_surely_too_many_windows() -> None:
+    """Its milliseconds are one window."""
+    span = between("2024-11-03T06:15:00Z", "2024-11-03T06:45:00Z")
+    assert not surely_more_than(1000, span, 1_000_000)
+    assert sum(grid.count for grid in grids(span, 1_000_000, "America/New_York")) == 1
