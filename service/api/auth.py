@@ -12,9 +12,10 @@ from fastapi import Depends, Request
 
 from service.api.deps import parts_of
 from service.api.door import accept
-from service.api.failed_tries import judged, origin_of
+from service.api.failed_tries import judged
 from service.api.upstream import note_principal
 from service.domain.access import Principal, Scope
+from service.domain.origins import origin_of
 from service.errors import DependencyBusy, Forbidden, UnknownBucket
 
 

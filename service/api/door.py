@@ -21,6 +21,8 @@ class BodyGate:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         headers = dict(scope["headers"])
         self._receive = receive
+        extension = scope.get("extensions", {}).get("fluxgate.client_disconnect")
+        self._disconnect = extension["wait"] if extension else anyio.sleep_forever
         self._coded = b"transfer-encoding" in headers
         self._expects_continue = b"expect" in headers
         self._accepted = self._opened = self._complete = False
@@ -55,7 +57,8 @@ class BodyGate:
         if not self._accepted:
             return _GONE
         if self._expects_continue:
-            await anyio.sleep_forever()  # asking the server would invite the body
+            await self._disconnect()  # asking the server would invite the body
+            return _GONE
         while self._dropped <= UNASKED_BYTES:
             message = self._noted(await self._receive())
             if message["type"] == "http.disconnect" or self._complete:
@@ -100,4 +103,5 @@ def accept(request: Request) -> None:
 
 
 def _length(text: bytes) -> int:
-    return int(text) if text.isdigit() else 0
+    """Of the digits that count, the server takes at most 20; Python refuses to read more than 4300."""
+    return int(text.lstrip(b"0")[:20] or b"0") if text.isdigit() else 0

@@ -4,7 +4,6 @@ A try is counted before the key is looked up, so that parallel ones cannot slip 
 key is right. From an address that has no try left, a key is held against a list in memory: a right one still works.
 """
 
-import ipaddress
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,9 +19,6 @@ from service.state.keys import could_be_key
 _WINDOW_S = 60.0
 _MOST_ORIGINS = 10_000
 """Origins that are counted at one time; the one that tried least lately makes room."""
-_LONGEST_ORIGIN = 64
-_IPV6_HOST_BITS = 64
-"""A subscriber has a /64 of IPv6 (RFC 6177), and so as many addresses as he likes."""
 _log = structlog.get_logger(__name__)
 
 
@@ -76,20 +72,6 @@ class FailedTries:
             if tries and now - tries[-1] < _WINDOW_S:
                 return
             del self._tries[origin]
-
-
-def origin_of(address: str) -> str:
-    """What tries are counted by: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:_LONGEST_ORIGIN] or "unknown"
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    network = int(parsed) >> _IPV6_HOST_BITS << _IPV6_HOST_BITS
-    return f"{ipaddress.IPv6Address(network)}/{_IPV6_HOST_BITS}"
 
 
 async def judged(keys: Keys, presented: str, tries: FailedTries, origin: str, pool: ThreadPool) -> Principal:

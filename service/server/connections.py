@@ -4,6 +4,7 @@ from collections import defaultdict
 from enum import Enum
 from typing import Protocol
 
+from service.domain.origins import origin_of
 from service.server.bounds import RESERVED, ConnectionBounds
 
 
@@ -29,7 +30,7 @@ class Connections:
     """Of a worker that is full, the connection that has waited longest for its client gives way to a new one."""
 
     def __init__(self) -> None:
-        self._by_address: dict[str, set[Connection]] = defaultdict(set)
+        self._by_origin: dict[str, set[Connection]] = defaultdict(set)
         self._all: set[Connection] = set()
 
     def __len__(self) -> int:
@@ -37,7 +38,8 @@ class Connections:
 
     def add(self, new: Connection, bounds: ConnectionBounds) -> Room:
         """Count `new` in, unless there is no room."""
-        near = set() if bounds.is_trusted(new.address) else self._by_address.get(new.address, set())
+        origin = origin_of(new.address)
+        near = set() if bounds.is_trusted(new.address) else self._by_origin.get(origin, set())
         room = Room.ALL
         for group, most in ((near, bounds.connections_per_address), (self._all, bounds.connections)):
             if len(group) >= most and not self._one_gives_way(group):
@@ -46,15 +48,16 @@ class Connections:
                 break
         if room is not Room.NONE:
             self._all.add(new)
-            self._by_address[new.address].add(new)
+            self._by_origin[origin].add(new)
         return room
 
     def discard(self, ended: Connection) -> None:
         self._all.discard(ended)
-        near = self._by_address.get(ended.address, set())
+        origin = origin_of(ended.address)
+        near = self._by_origin.get(origin, set())
         near.discard(ended)
         if not near:
-            self._by_address.pop(ended.address, None)
+            self._by_origin.pop(origin, None)
 
     def _one_gives_way(self, group: set[Connection]) -> bool:
         waiting = [one for one in group if one.waits_for_client]

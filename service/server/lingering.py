@@ -13,12 +13,19 @@ MOST_DROPPED_BYTES = 1024 * 1024
 
 
 class LingeringTransport:
-    """A transport that closes gently while `is_unread()`. What the server writes goes through here too."""
+    """A transport that closes gently while `is_unread()`, and calls `on_close` first. What the server writes goes through here too."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, is_unread: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        is_unread: Callable[[], bool],
+        on_close: Callable[[], None],
+    ) -> None:
         self._transport = transport
         self._loop = loop
         self._is_unread = is_unread
+        self._on_close = on_close
         self._dropped = 0
         self.is_lingering = False
 
@@ -36,14 +43,16 @@ class LingeringTransport:
         if self.is_closing():
             return
         if not self._is_unread() or not self._transport.can_write_eof():
-            self._transport.close()
+            self.close_now()
             return
+        self._on_close()
         self.is_lingering = True
         self._transport.write_eof()
         self._transport.resume_reading()
         self._loop.call_later(LINGER_S, self._transport.close)
 
     def close_now(self) -> None:
+        self._on_close()
         self._transport.close()
 
     def drop(self, size: int) -> None:

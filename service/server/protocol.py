@@ -7,18 +7,22 @@ Which connections there may be, `connections` decides.
 import asyncio
 from typing import Any, cast
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from service.server import refusals
 from service.server.bounds import RESERVED_HEAD_TIMEOUT_S, ConnectionBounds
 from service.server.connections import Connections, Room
 from service.server.lingering import LingeringTransport
+from service.server.pipelining import PipelineFlow, UnparsedBytes
 from service.server.refusals import Refusal, as_bytes
 from service.server.sending import SendDeadlineProtocol
 
-_PIECE_BYTES = 16 * 1024
 _HEALTH = b"/health/"
+CLIENT_DISCONNECT = "fluxgate.client_disconnect"
+"""The ASGI extension by which a client's leaving is seen without `receive`, which would invite a body that is expected to be."""
 
 
 class BoundedProtocol(SendDeadlineProtocol):
@@ -39,6 +43,9 @@ class BoundedProtocol(SendDeadlineProtocol):
         self._register = register
         self._refusal: Refusal | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._unparsed = UnparsedBytes()
+        self._disconnected = asyncio.Event()
+        self._running: RequestResponseCycle | None = None
         self._ignores = False
         self._in_head, self._begun = True, False
         self._unshown = self._head_bytes = self._header_count = 0
@@ -47,7 +54,7 @@ class BoundedProtocol(SendDeadlineProtocol):
     @property
     def waits_for_client(self) -> bool:
         """Nothing is under way here but the client's sending, so the connection may be ended for another."""
-        return self._gentle.is_lingering or self._is_idle or self._takes_body
+        return self.transport.is_closing() or self._is_idle or self._takes_body
 
     @property
     def _is_idle(self) -> bool:
@@ -59,8 +66,9 @@ class BoundedProtocol(SendDeadlineProtocol):
         return self._begun and not self._in_head and not self.pipeline and not self.cycle.response_started
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._gentle = LingeringTransport(transport, self.loop, lambda: self._begun)
+        self._gentle = LingeringTransport(transport, self.loop, lambda: self._begun or bool(self._unparsed), self.watch_closing)
         super().connection_made(cast(asyncio.Transport, self._gentle))
+        self.flow = PipelineFlow(self.transport, self._unparsed)
         self.address = self.client[0] if self.client else ""
         self.since = self.loop.time()
         room = self._register.add(self, self._bounds)
@@ -71,17 +79,30 @@ class BoundedProtocol(SendDeadlineProtocol):
         self._arm(RESERVED_HEAD_TIMEOUT_S if self.only_health else self._bounds.head_timeout_s)
 
     def give_way(self) -> None:
-        """End at once, for another connection."""
+        """End at once, for another connection: with a reset when closing would wait for a client that does not take the rest."""
         self._ignores = True
         self._disarm()
-        if self._begun:
+        if self.transport.get_write_buffer_size():
+            self.break_off()
+            return
+        if self._begun and not self._waiting_bytes():
             self.transport.write(as_bytes(refusals.FULL))
         self._gentle.close_now()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         self._register.discard(self)
+        self._unparsed.clear()
+        self.pipeline.clear()
+        self._disconnected.set()
+        self._tell_running()
         super().connection_lost(exc)
+
+    def _tell_running(self) -> None:
+        """The client has gone. uvicorn tells only the last request that was parsed, which may wait behind the running one."""
+        if self._running is not None:
+            self._running.disconnected = not self._running.response_complete
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if self._gentle.is_lingering:
@@ -89,10 +110,23 @@ class BoundedProtocol(SendDeadlineProtocol):
         self.since = self.loop.time()
         if self._timer is None and self._in_head and not self._ignores:
             self._arm(self._bounds.head_timeout_s)
-        for start in range(0, len(data), _PIECE_BYTES):
-            if self._ignores or self._gentle.is_closing():
-                return
-            self._feed(data[start : start + _PIECE_BYTES])
+        self._unparsed.append(data)
+        self._parse()
+
+    def _parse(self) -> None:
+        """Feed the parser until a request waits behind the running one. The rest follows when that has been answered."""
+        while self._unparsed and not self.pipeline and not self._is_done:
+            self._feed(self._unparsed.next_piece())
+        if self._is_done:
+            self._unparsed.clear()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.resume_reading()  # so that a client's leaving is seen
+            if self._unparsed.is_full:
+                self.flow.pause_reading()
+
+    @property
+    def _is_done(self) -> bool:
+        return self._ignores or self.transport.is_closing()
 
     def _feed(self, piece: bytes) -> None:
         self._unshown += len(piece)
@@ -116,6 +150,7 @@ class BoundedProtocol(SendDeadlineProtocol):
         self._unshown = self._head_bytes = self._header_count = 0
         self._in_head = self._begun = True
         super().on_message_begin()
+        self.scope["extensions"][CLIENT_DISCONNECT] = {"wait": self._disconnected.wait}
 
     def on_url(self, url: bytes) -> None:
         self._unshown = 0
@@ -153,10 +188,15 @@ class BoundedProtocol(SendDeadlineProtocol):
         self._unshown, self._in_head, self._begun = 0, True, False
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     # Times and ends
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._parse()
         if self._begun and not self.transport.is_closing():  # the rest of a small body that nobody read
             self._arm(self._bounds.head_timeout_s)
 

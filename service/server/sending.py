@@ -1,7 +1,7 @@
 """Connections whose client takes nothing: broken off in time, whatever is sent on them.
 
 uvicorn waits for ever for a client that reads nothing, and `close` first waits for the rest to be sent. Here a
-connection that cannot be written to has a deadline, and a route may break its own off at once.
+connection that cannot be written to, or that closes with bytes unsent, has a deadline, and a route may break its own off at once.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SendDeadlineProtocol(HttpToolsProtocol):
-    """`send_timeout_s`: how long a full connection may wait while its client takes nothing. Then it is reset."""
+    """`send_timeout_s`: how long a full or a closing connection may wait while its client takes nothing. Then it is reset."""
 
     def __init__(self, *arguments: Any, send_timeout_s: float, **named: Any) -> None:  # noqa: ANN401  (uvicorn's, passed on)
         super().__init__(*arguments, **named)
@@ -41,10 +41,15 @@ class SendDeadlineProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._unwatch_sending()
         super().resume_writing()
+        if self.transport.is_closing():
+            self._watch_sending()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """The last answer may still be on its way when the connection has been idle for long enough: closing waits for it, in vain perhaps."""
-        super().timeout_keep_alive_handler()
+    def eof_received(self) -> None:
+        """The event loop closes the transport next."""
+        self.watch_closing()
+
+    def watch_closing(self) -> None:
+        """Closing first waits until the rest is sent, in vain perhaps. Whatever closes the transport calls this."""
         if self._send_timer is None:
             self._watch_sending()
 

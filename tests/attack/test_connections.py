@@ -81,3 +81,20 @@ def test_the_bound_on_an_address_does_not_hold_for_a_trusted_proxy(start_gateway
         assert status_of(received(links[0], 1)) in (0, 503)
         send_all(links[9], [head("GET", "/buckets")])
         assert status_of(received(links[9], 1)) == 200
+
+
+def test_14000_requests_in_a_row_cost_no_more_than_their_bytes(start_gateway: Start) -> None:
+    """They used to be parsed at once: 20 connections took 600 MB, and /health/live did not answer."""
+    gateway = start_gateway()
+    with measured(gateway) as cost, many(gateway, 20, b"GET / HTTP/1.1\r\n\r\n" * 14_000):
+        time.sleep(3)
+    assert cost.rss_growth_mb < 100
+    assert cost.longest_health_wait_s < 5
+
+
+def test_a_length_of_5000_zeros_is_none(start_gateway: Start) -> None:
+    """Python reads no number of more than 4300 digits: it was 500."""
+    gateway = start_gateway()
+    with connection(gateway, 10) as link:
+        link.sendall(head("GET", "/buckets", "Content-Length: " + "0" * 5000, "Connection: close"))
+        assert status_of(received(link)) == 200

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.api.failed_tries import FailedTries, judged, origin_of
+from service.api.failed_tries import FailedTries, judged
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
 from service.errors import NotReady, TooManyFailedTries, Unauthorized
@@ -126,24 +126,6 @@ def test_an_address_that_goes_on_trying_is_not_the_first_to_be_forgotten() -> No
         tries.take("stubborn")
         tries.take(f"other {other}")
     assert tries.take("stubborn") is None
-
-
-@pytest.mark.parametrize(
-    ("address", "origin"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::1", "::/64"),
-        ("", "unknown"),
-        ("x" * 100, "x" * 64),
-    ],
-)
-def test_an_ipv6_address_counts_with_its_64(address: str, origin: str) -> None:
-    assert origin_of(address) == origin
 
 
 def test_the_refusal_says_when_to_come_back() -> None:

@@ -50,6 +50,14 @@ def test_a_trusted_proxy_has_no_bound_of_its_own() -> None:
     assert [BOUNDS.is_trusted(address) for address in ("10.9.9.9", "::1", "11.0.0.1", "")] == [True, True, False, True]
 
 
+def test_the_addresses_of_one_64_are_one_client() -> None:
+    register = Connections()
+    addresses = ("2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:ffff::3", "2001:db8:1:3::1")
+    assert [register.add(One(address), BOUNDS) for address in addresses] == [Room.ALL, Room.ALL, Room.HEALTH, Room.HEALTH]
+    alone = Connections()
+    assert [alone.add(One(address), BOUNDS) for address in addresses[1:]] == [Room.ALL] * 3
+
+
 def test_one_that_ends_makes_room() -> None:
     register, one = Connections(), One("a")
     for new in (one, One("a")):
