@@ -32,7 +32,9 @@ SAMPLE_EVERY_S = 2.0
 FREEZE_S = 12.0
 RECOVERS_WITHIN_S = 40.0
 """After a thaw: retries, circuit breakers and connection time-outs end within this time."""
-NAMED = {(503, "store_unavailable"), (503, "store_busy"), (503, "not_ready"), (504, "store_timeout"), (502, "store_broken")}
+NAMED = {
+    (502, "store_broken"), (503, "dependency_busy"), (503, "not_ready"), (503, "store_busy"), (503, "store_unavailable"), (504, "store_timeout"),
+}  # fmt: skip
 """Answers above 499 that may come while a dependency is frozen, and until it has recovered."""
 READS = (
     "?window=1h&every=1m",
