@@ -19,6 +19,7 @@ from service.api.deps import parts_of
 from service.api.door import accept
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
 from service.api.schemas import PROBLEM
+from service.api.slots import give_back
 from service.api.upstream import shown_job, shown_lines
 from service.domain.access import Principal, Scope
 from service.domain.job import Job, JobState, LogLine
@@ -167,7 +168,7 @@ class Streams:
         try:
             yield
         finally:
-            self._open -= Counter([principal.id])
+            give_back(self._open, principal.id, 1)
 
 
 _streams = Streams(_MOST_STREAMS)

@@ -111,11 +111,8 @@ class KeyRing:
             return principal
         try:
             record = self._looked_up(presented or "", _hashed(presented or ""))
-        except NotReady:
-            trusted = self.trusted(presented)
-            if trusted is None:
-                raise
-            return trusted
+        except NotReady as failure:
+            return self._trusted_despite(failure, presented)
         if record is None or not record.valid_at(self._clock()):
             raise Unauthorized(_REFUSED)
         return _principal(record)
@@ -134,6 +131,13 @@ class KeyRing:
             _log.warning("a key is trusted without the state database", key=principal.id)
         return principal
 
+    def _trusted_despite(self, failure: NotReady, presented: str | None) -> Principal:
+        """Whose key this is, when it is trusted. Raises `failure`."""
+        trusted = self.trusted(presented)
+        if trusted is None:
+            raise failure
+        return trusted
+
     def listed(self, presented: str) -> Principal | None:
         """Whose key this is, out of a list of all keys that is read at most once a second: what many wrong keys may cost.
 
@@ -141,11 +145,8 @@ class KeyRing:
         """
         try:
             record, now = self._list.find(_hashed(presented)), self._clock()
-        except NotReady:
-            trusted = self.trusted(presented)
-            if trusted is None:
-                raise
-            return trusted
+        except NotReady as failure:
+            return self._trusted_despite(failure, presented)
         if record is None or not record.valid_at(now):
             return None
         self._note_use(record, now)
