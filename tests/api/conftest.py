@@ -10,10 +10,11 @@ import httpx
 import pytest
 import uvicorn
 
+from service.api.deps import Parts
 from service.app import create_app
 from service.domain.schema import BucketSpec
 from service.settings import Settings
-from service.wiring import Parts, assemble
+from service.wiring import assemble
 from tests.support.servers import free_port
 
 KEY = "a-key-for-tests-0123456789"

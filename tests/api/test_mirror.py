@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from service.api.config import EXAMPLES
-from service.commands.mirror import list_mirrors
+from service.config.redaction import HIDDEN
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
 from service.errors import ConfigurationError
-from service.state.redaction import HIDDEN
+from service.features.mirror.commands import list_mirrors
 from tests.api.conftest import NOW_NS, Served, write
 from tests.support.old_keys import old_key
 from tests.support.servers import InfluxServer
