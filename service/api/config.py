@@ -61,11 +61,11 @@ def with_sections(openapi: dict[str, Any], sections: Sequence[ConfigSection]) ->
     """`openapi` with the names of the sections that there are, and an example of each."""
     names = [f"`{section.name}`" for section in sections]
     listed = " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-    for operation in openapi["paths"][_PATH].values():
-        operation["parameters"] = [
-            {**parameter, "description": f"{listed}."} if parameter["name"] == "section" else parameter for parameter in operation["parameters"]
-        ]
-    content = openapi["paths"][_PATH]["put"]["requestBody"]["content"]["application/json"]
+    operations = openapi["paths"][_PATH]
+    for parameter in (parameter for operation in operations.values() for parameter in operation["parameters"]):
+        if parameter["in"] == "path":
+            parameter["description"] = parameter["schema"]["description"] = f"{listed}."
+    content = operations["put"]["requestBody"]["content"]["application/json"]
     content["examples"] = {section.name: _example(section) for section in sections}
     return openapi
 

@@ -167,7 +167,7 @@ class TestOverlaps:
     def test_what_is_stored_is_held_against_the_file_and_the_settings_too(self) -> None:
         """It was taken, and then both mirrors were refused at every order."""
         other = {"n": MirrorText.model_validate(MIRROR)}
-        section = mirrors_section(OWN, lambda: other)
+        section = mirrors_section(OWN, lambda: other).model
         with pytest.raises(InvalidParameter, match="The mirrors 'm' and 'n' both write the bucket 'W'"):
             section.model_validate({"m": MIRROR})
         section.model_validate({"n": MIRROR})
