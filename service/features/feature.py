@@ -1,4 +1,4 @@
-"""A feature: a kind of job with everything that people see of it, as one value.
+"""A feature: kinds of job that belong together, with everything that people see of them, as one value.
 
 `service.wiring.features` lists them. That list is all that the application, the command line, the configuration and the
 scheduler need: what stands in it is served, ordered, configured and scheduled.
@@ -43,13 +43,13 @@ class KindServices:
 
 @dataclass(frozen=True)
 class Feature:
-    """`make` gives the kind, whose name is `name`; it opens nothing and starts nothing. Raises ConfigurationError.
+    """`make` gives the kinds, mostly one; it opens nothing and starts nothing. Raises ConfigurationError.
 
-    `router`: its routes, which find what runs the kind with `parts_of(request).kinds.runnable(name, …)`. `commands`: as
+    `router`: its routes, which find what runs a kind with `parts_of(request).kinds.runnable(name, …)`. `commands`: as
     `fluxgate NAME`; they work through a running gateway, so they need nothing that `make` makes.
     """
 
     name: str
-    make: Callable[[Settings, KindServices], JobKind]
+    make: Callable[[Settings, KindServices], tuple[JobKind, ...]]
     router: APIRouter
     commands: typer.Typer

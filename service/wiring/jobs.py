@@ -23,18 +23,14 @@ Definitions = Callable[[], Mapping[str, Schedule]]
 
 
 def make_kinds(features: Iterable[Feature], settings: Settings, services: KindServices) -> Kinds:
-    """The kind of each feature; its sections are registered. Raises ConfigurationError.
+    """The kinds of all features; their sections are registered. Raises ConfigurationError.
 
-    Raises ValueError: two features of one name, two sections of one name, or a kind that is not named as its feature.
+    Raises ValueError: two kinds of one name, or two sections of one name.
     """
-    kinds = []
-    for feature in features:
-        kind = feature.make(settings, services)
-        if kind.name != feature.name:
-            raise ValueError(f"The feature {feature.name!r} makes the kind {kind.name!r}. Give both the same name.")
+    kinds = [kind for feature in features for kind in feature.make(settings, services)]
+    for kind in kinds:
         for section in kind.sections:
             services.config.register(section)
-        kinds.append(kind)
     return Kinds(kinds)
 
 
