@@ -14,7 +14,7 @@ from service.archive.encryption import (
     new_key_pair,
     opened_key_pair,
 )
-from service.archive.manifest import Manifest
+from service.archive.manifest import Manifest, OtherFile
 from service.archive.slice_files import write_file
 from service.errors import ArchiveKeyRefused
 
@@ -57,16 +57,22 @@ class BackupPlace:
         return Decrypter((self._opened(manifest.backup_id, phrase).identity,))
 
     def key_pair(self, backup_id: str, previous: Manifest | None) -> KeyPair | None:
-        """The pair for a backup that begins, written beside its files; None: files are not encrypted.
+        """The pair of a backup that begins, or goes on; None: files are not encrypted.
 
         That of the previous backup where the passphrase opens it, so that its unchanged slices can be taken over.
         """
         if self.passphrase is None:
             return None
+        if self.destination.size(f"{backup_id}/{KEY_FILE}") is not None:
+            return self._opened(backup_id, self.passphrase)
         pair = self._previous_pair(previous) if previous is not None and previous.recipients else None
         pair = pair or new_key_pair(self.passphrase)
-        write_file(self.destination, backup_id, KEY_FILE, [pair.file])
+        self.key_file(backup_id, pair)
         return pair
+
+    def key_file(self, backup_id: str, pair: KeyPair) -> OtherFile:
+        """Write the pair beside the files of its backup, under the passphrase."""
+        return write_file(self.destination, backup_id, KEY_FILE, [pair.file])
 
     def encrypter(self, pair: KeyPair | None) -> Encrypter | None:
         return None if pair is None else Encrypter((pair.recipient,))
