@@ -24,8 +24,10 @@ class StoredFile:
 class Sink(Protocol):
     """Takes the bytes of one file, in order. `size` counts them."""
 
-    size: int
     closed: bool
+
+    @property
+    def size(self) -> int: ...
 
     def write(self, data: bytes | memoryview, /) -> int:
         """Take all of `data`; returns its length. Raises ArchiveUnavailable."""
