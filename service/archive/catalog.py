@@ -65,7 +65,7 @@ def begin(destination: Destination, now_ns: int) -> str:
 
 
 def finish(destination: Destination, manifest: Manifest, key: bytes | None = None) -> None:
-    """Write the manifest, after every other file. Raises ArchiveFileExists when the backup has one, and ArchiveError."""
+    """Write the manifest, after every other file. Raises ArchiveFileExists when the backup has one; ArchiveError."""
     path = f"{manifest.backup_id}/{MANIFEST_FILE}"
     if destination.size(path) is not None:
         raise ArchiveFileExists(f"{path} is there already: the backup is finished, and a manifest is never replaced.")

@@ -1,4 +1,4 @@
-"""Holds the files of a backup against its manifest: there, of the right size and SHA-256, readable, and with equal points.
+"""Holds the files of a backup against its manifest: there, of the right size and SHA-256, readable, with equal points.
 
 Files in older backups are followed to where they lie. What is wrong is found, not raised, so that one damaged file does
 not hide the next; a place that cannot be reached is raised: it says nothing about the files.

@@ -127,7 +127,7 @@ class OtherFile:
 
 @dataclass(frozen=True)
 class BucketBackup:
-    """A bucket and what was taken of it: every point in `span` is in `slices` (by time), or the manifest says `missing`.
+    """A bucket and what was taken of it: every point in `span` is in `slices` (by time), or `missing` in the manifest.
 
     `sealed`: closed ranges that were proven; their files are not read again by later runs.
     """

@@ -46,8 +46,8 @@ def document_of(manifest: Manifest) -> Document:
         "recipients": list(manifest.recipients),
         "buckets": [_bucket_document(bucket) for bucket in manifest.buckets],
         "files": [_file_document(file) for file in manifest.files],
-        "missing": [{"bucket": part.bucket, "range": part.span and _span_document(part.span), "reason": part.reason} for part in manifest.missing],
-        "not_covered": [{"what": part.what, "names": list(part.names), "reason": part.reason} for part in manifest.not_covered],
+        "missing": [_missing_document(part) for part in manifest.missing],
+        "not_covered": [_not_covered_document(part) for part in manifest.not_covered],
     }
 
 
@@ -56,7 +56,7 @@ def manifest_of(document: object) -> Manifest:
     with Members(document, "manifest") as members:
         version = members.number("format_version")
         if version != FORMAT_VERSION:
-            raise WrongMember(f"its format_version is {version}, and this Fluxgate reads {FORMAT_VERSION}: use a newer one")
+            raise WrongMember(f"its format_version is {version}, and this Fluxgate reads {FORMAT_VERSION} alone")
         return Manifest(
             backup_id=members.text("id"),
             kind=_member_of(BackupKind, members.text("kind"), "manifest.kind"),
@@ -96,7 +96,7 @@ def _bucket_document(bucket: BucketBackup) -> Document:
         ],
         "range": _span_document(bucket.span),
         "sealed": [_span_document(span) for span in bucket.sealed],
-        "slices": [_slice_document(entry) for entry in bucket.slices],
+        "slices": [slice_document(entry) for entry in bucket.slices],
     }
 
 
@@ -110,7 +110,7 @@ def _bucket(value: object, place: str) -> BucketBackup:
             labels=members.items("labels", _label),
             mappings=members.items("mappings", _mapping),
         )
-        slices, sealed = members.items("slices", _slice), members.spans("sealed")
+        slices, sealed = members.items("slices", slice_of), members.spans("sealed")
         return BucketBackup(metadata, members.span("range"), slices, sealed)
 
 
@@ -124,7 +124,8 @@ def _mapping(value: object, place: str) -> DbrpMapping:
         return DbrpMapping(members.text("database"), members.text("retention_policy"), members.flag("default"))
 
 
-def _slice_document(entry: SliceFile) -> Document:
+def slice_document(entry: SliceFile) -> Document:
+    """What `slice_of` reads back; also for the checkpoint of a job that goes on after a kill."""
     return {
         "range": _span_document(entry.span),
         "file": entry.file,
@@ -142,7 +143,8 @@ def _slice_document(entry: SliceFile) -> Document:
     }
 
 
-def _slice(value: object, place: str) -> SliceFile:
+def slice_of(value: object, place: str) -> SliceFile:
+    """Raises as `manifest_of`. `place` names the document in what it raises."""
     with Members(value, place) as members:
         return SliceFile(
             span=members.span("range"),
@@ -172,12 +174,22 @@ def _file_document(file: OtherFile) -> Document:
 
 def _file(value: object, place: str) -> OtherFile:
     with Members(value, place) as members:
-        return OtherFile(members.text("file"), members.text("backup"), members.number("size", 0), members.text("sha256"))
+        file, backup = members.text("file"), members.text("backup")
+        return OtherFile(file, backup, members.number("size", 0), members.text("sha256"))
+
+
+def _missing_document(part: Missing) -> Document:
+    span = None if part.span is None else _span_document(part.span)
+    return {"bucket": part.bucket, "range": span, "reason": part.reason}
 
 
 def _missing(value: object, place: str) -> Missing:
     with Members(value, place) as members:
         return Missing(members.text("bucket"), members.optional_span("range"), members.text("reason"))
+
+
+def _not_covered_document(part: NotCovered) -> Document:
+    return {"what": part.what, "names": list(part.names), "reason": part.reason}
 
 
 def _not_covered(value: object, place: str) -> NotCovered:

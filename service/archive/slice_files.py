@@ -52,9 +52,8 @@ def write_slice(
     text = SliceText(blocks, span)
     pieces = packed(text.pieces(), packing)
     first = next(pieces, None)
-    unwritten = tuple(text.unwritten)
     if first is None:
-        return WrittenSlice(None, unwritten, text.unwritten_values)
+        return WrittenSlice(None, tuple(text.unwritten), text.unwritten_values)
     with destination.create(f"{backup}/{file}") as sink:
         measured = MeasuredSink(sink)
         copied(_chained(first, pieces), measured, encrypter)
@@ -115,13 +114,14 @@ def read_slice(destination: Destination, entry: SliceFile, decrypter: Decrypter 
         text_bytes += len(piece)
         yield points
     if (lines, text_bytes) != (entry.points, entry.text_bytes):
-        raise BackupDamaged(entry.path, f"it has {lines} points in {text_bytes} bytes, not {entry.points} in {entry.text_bytes}")
+        expected = f"{entry.points} in {entry.text_bytes}"
+        raise BackupDamaged(entry.path, f"it has {lines} points in {text_bytes} bytes, not {expected}")
     if meter.total != entry.digest:
         raise BackupDamaged(entry.path, "its values have another digest than the manifest says")
 
 
 def read_texts(destination: Destination, entry: SliceFile, decrypter: Decrypter | None = None) -> Iterator[bytes]:
-    """The line protocol of a slice, in pieces of whole lines. Raises as `read_slice`, but does not look at the lines."""
+    """The line protocol of a slice, in pieces of whole lines. Raises as `read_slice`, without a look at the lines."""
     if entry.encrypted and decrypter is None:
         raise ArchiveKeyRefused(f"{entry.path} is encrypted: give the passphrase or the secret key of the backup.")
     source = checked_bytes(destination, entry)
@@ -177,7 +177,7 @@ class MeasuredSink:
         self._sink.flush()
 
 
-def copied(pieces: Iterable[bytes], sink: "MeasuredSink", encrypter: Encrypter | None) -> None:
+def copied(pieces: Iterable[bytes], sink: MeasuredSink, encrypter: Encrypter | None) -> None:
     """Write all pieces, encrypted where that is asked for."""
     if encrypter is not None:
         encrypter.copy(pieces, sink)
