@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+import service.wiring  # noqa: F401  (every kind of job, and with it its tables)
+from service.config.coordinates import COORDINATES
+from service.config.store import ConfigStore, Versioned
 from service.errors import ConfigurationError, InvalidParameter, NotReady, UnknownThing, VersionConflict
-from service.state.config import ConfigStore, Versioned
 from service.state.database import StateDatabase
+from service.state.section_rows import SectionRows
 from service.state.tables import metadata
 
 MIGRATE = "import sys; from service.state.database import StateDatabase; d = StateDatabase(sys.argv[1]); d.migrate(); d.ping(); d.close()"
@@ -116,7 +119,7 @@ def test_a_driver_that_is_not_installed_names_the_extra() -> None:
 def test_a_database_that_fails_later_asks_callers_to_come_back(tmp_path: Path) -> None:
     database = StateDatabase.in_directory(tmp_path)
     with pytest.raises(NotReady, match=r"did not do its part \(OperationalError\)") as refused:
-        ConfigStore(database, lambda: 1.0).get("coordinates")
+        SectionRows(database).read("coordinates")
     assert refused.value.retry_after_s == 5.0
 
 
@@ -140,7 +143,9 @@ def test_a_writer_waits_no_longer_than_its_patience(tmp_path: Path) -> None:
 def config(tmp_path: Path) -> ConfigStore:
     database = StateDatabase.in_directory(tmp_path)
     database.migrate()
-    return ConfigStore(database, lambda: 1.0)
+    store = ConfigStore(database, lambda: 1.0)
+    store.register(COORDINATES)
+    return store
 
 
 def test_a_section_never_set_is_version_0_with_its_defaults(config: ConfigStore) -> None:
