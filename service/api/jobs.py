@@ -153,7 +153,10 @@ async def retry_job(
 
 
 class Streams:
-    """The event streams that are open in this process: at most `most`, and at most half of them for one key."""
+    """The event streams that are open in this process: at most `most`, and at most half of them for one key.
+
+    To be used from one event loop, which is why it takes no lock.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
