@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -51,10 +52,15 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         redirect_slashes=False,
     )
     plain_document = app.openapi
-    app.openapi = lambda: describe(with_sections(with_schemas(plain_document()), parts.config.sections))  # type: ignore[method-assign]
+
+    def described() -> dict[str, Any]:
+        return describe(with_sections(with_schemas(plain_document()), parts.config.sections))
+
+    app.openapi = described  # type: ignore[method-assign]
     app.state.parts = parts
     app.state.readiness = readiness_of(parts)
-    for router in (buckets.router, points.router, telemetry.router, *parts.routers, jobs.router, config.router, health.router):
+    of_data, of_service = (buckets, points, telemetry), (jobs, config, health)
+    for router in (*(part.router for part in of_data), *parts.routers, *(part.router for part in of_service)):
         app.include_router(router)
     if parts.docs_enabled:
         pages.install(app)

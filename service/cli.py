@@ -21,7 +21,11 @@ from service.wiring.features import FEATURES
 def build(features: Sequence[Feature]) -> typer.Typer:
     """The whole command, with the group of each feature."""
     whole = typer.Typer(
-        name="fluxgate", help="Gets data out of InfluxDB, exactly.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+        name="fluxgate",
+        help="Gets data out of InfluxDB, exactly.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
     )
     whole.add_typer(keys.cli, name="keys")
     whole.add_typer(buckets.cli, name="buckets")

@@ -1,4 +1,7 @@
-"""The parts that a running gateway is made of. Routes ask for them with `parts_of(request)`; `service.wiring` makes them."""
+"""The parts that a running gateway is made of.
+
+`service.wiring` makes them, and routes ask for them with `parts_of(request)`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

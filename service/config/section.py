@@ -1,4 +1,7 @@
-"""What a section of the runtime configuration is. Each package that has one makes it; `service.wiring` registers them."""
+"""What a section of the runtime configuration is.
+
+Each package that has one makes it, and `service.wiring` registers them.
+"""
 
 import re
 from collections.abc import Mapping

@@ -45,7 +45,7 @@ class ConfigStore:
         """Make `section` known. Raises ValueError when its name is taken."""
         with self._lock:
             if section.name in self._sections:
-                raise ValueError(f"The section {section.name!r} is registered already. Give one of the two another name.")
+                raise ValueError(f"The section {section.name!r} is registered already. Give one of them another name.")
             self._sections[section.name] = section
 
     @property

@@ -21,7 +21,10 @@ _MOST_RECONNECTS = 60
 
 
 def follow(link: Wire, job_id: str, as_json: bool = False) -> str:
-    """Show a job's events until it ends, with a bar on a terminal; its last state. For every command that waits for a job."""
+    """Show a job's events until it ends, with a bar on a terminal; its last state.
+
+    For every command that waits for a job.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=console, disable=as_json or not console.is_terminal, transient=True) as bar:

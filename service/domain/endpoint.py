@@ -11,7 +11,10 @@ _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An InfluxDB, or with no `url` the gateway's own store. Two with the same `address` and `org` are the same store."""
+    """An InfluxDB, or with no `url` the gateway's own store.
+
+    Two with the same `address` and `org` are the same store.
+    """
 
     url: str | None
     org: str

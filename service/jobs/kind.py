@@ -34,7 +34,7 @@ class JobKind:
 
     def __post_init__(self) -> None:
         if self.scope not in JOB_SCOPES:
-            raise ValueError(f"The kind {self.name!r} needs {self.scope!r}. A kind needs one of {', '.join(JOB_SCOPES)}.")
+            raise ValueError(f"The kind {self.name!r} needs {self.scope}. A kind needs one of {', '.join(JOB_SCOPES)}.")
 
     @property
     def schedule_prefix(self) -> str:

@@ -28,14 +28,16 @@ class Kinds:
     def get(self, name: str) -> JobKind:
         """Raises InvalidParameter."""
         if name not in self._kinds:
-            raise InvalidParameter("kind", f"There is no kind of job {name!r}. There are: {', '.join(self.names) or 'none'}.")
+            known = ", ".join(self.names) or "none"
+            raise InvalidParameter("kind", f"There is no kind of job {name!r}. There are: {known}.")
         return self._kinds[name]
 
     def runnable(self, name: str, runnable_type: type[R]) -> R:
         """What runs the kind `name`, as the type that its package knows. Raises InvalidParameter, TypeError."""
         runnable = self.get(name).runnable
         if not isinstance(runnable, runnable_type):
-            raise TypeError(f"Jobs of the kind {name!r} are run by a {type(runnable).__name__}, not a {runnable_type.__name__}.")
+            runs = type(runnable).__name__
+            raise TypeError(f"Jobs of the kind {name!r} are run by a {runs}, not a {runnable_type.__name__}.")
         return runnable
 
     def of(self, principal: Principal) -> Sequence[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from service.api.deps import Parts
 from service.api.failed_tries import FailedTries
@@ -31,20 +32,25 @@ _MB = 1024 * 1024
 
 
 def assemble(settings: Settings, features: Sequence[Feature] = FEATURES) -> Parts:
-    """Make all parts, each of those before it. Raises ConfigurationError with what to change."""
-    state = open_state(settings)
-    keys = _keys(settings, state)
-    config = ConfigStore(state, time.time, settings.key_outage_s)
-    config.register(COORDINATES)
-    slots = Slots(settings.max_reads)
-    metrics = Metrics(lambda: slots.taken)
-    cache = _cache(settings)
-    answers = _answers(settings, cache, metrics)
-    store = own_store(settings)
-    services = _kind_services(settings, config, state, store, answers.invalidate)
-    kinds = make_kinds(features, settings, services)
-    definitions = schedule_definitions(settings, kinds, config)
-    runtime = job_runtime(settings, state, kinds, definitions, store.name)
+    """Make all parts, each of those before it. Raises ConfigurationError with what to change, and leaves nothing open."""
+    with ExitStack() as opened:
+        state = open_state(settings)
+        opened.callback(state.close)
+        keys = _keys(settings, state)
+        config = ConfigStore(state, time.time, settings.key_outage_s)
+        config.register(COORDINATES)
+        slots = Slots(settings.max_reads)
+        metrics = Metrics(lambda: slots.taken)
+        cache = _cache(settings)
+        opened.callback(cache.close)
+        answers = _answers(settings, cache, metrics)
+        store = own_store(settings)
+        opened.callback(store.close)
+        services = _kind_services(settings, config, state, store, answers.invalidate)
+        kinds = make_kinds(features, settings, services)
+        definitions = schedule_definitions(settings, kinds, config)
+        runtime = job_runtime(settings, state, kinds, definitions, store.name)
+        opened.pop_all()  # from here on `Parts.close` closes them
     return Parts(
         store=store,
         cache=cache,
@@ -73,7 +79,13 @@ def _answers(settings: Settings, cache: Cache, metrics: Metrics) -> AnswerCache:
     return AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, count, longest_s=settings.read_timeout_s)
 
 
-def _kind_services(settings: Settings, config: ConfigStore, state: StateDatabase, store: Store, invalidate: Callable[[str], None]) -> KindServices:
+def _kind_services(
+    settings: Settings,
+    config: ConfigStore,
+    state: StateDatabase,
+    store: Store,
+    invalidate: Callable[[str], None],
+) -> KindServices:
     return KindServices(
         config=config,
         state=state,

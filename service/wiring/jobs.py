@@ -48,7 +48,13 @@ def schedule_definitions(settings: Settings, kinds: Kinds, config: ConfigStore) 
     return lambda: {**of_settings, **named(config.get(NAME).value), **kinds.schedules()}
 
 
-def job_runtime(settings: Settings, state: StateDatabase, kinds: Kinds, definitions: Definitions, store: str) -> JobRuntime:
+def job_runtime(
+    settings: Settings,
+    state: StateDatabase,
+    kinds: Kinds,
+    definitions: Definitions,
+    store: str,
+) -> JobRuntime:
     """Who runs jobs: this process, or workers behind a broker. `store`: the name of the gateway's own store."""
     broker = settings.celery_broker_url
     return JobRuntime(
@@ -66,7 +72,7 @@ def job_runtime(settings: Settings, state: StateDatabase, kinds: Kinds, definiti
 def _of_settings(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
     """The schedules of the setting SCHEDULES.
 
-    What one of them names may be gone for now, as with those of the section: that is logged, and no reason not to start.
+    What one of them names may be gone for now, as with those of the section. That is logged, and no reason not to start.
     """
     section = schedules_section(lambda schedule: kinds.get(schedule.kind), kinds.scheduling)
     try:

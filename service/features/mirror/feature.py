@@ -23,14 +23,23 @@ def make(settings: Settings, services: KindServices) -> JobKind:
     """The kind `mirror`. Raises ConfigurationError: the file of mirrors or the mirror of the settings is wrong."""
     registry = _registry(settings, services)
     registry.elsewhere()  # a file that cannot be read is an error of the start
-    runnable = MirrorRunnable(registry, services.state, services.open_store, services.directory, services.clock, services.invalidate)
+    runnable = MirrorRunnable(
+        registry,
+        services.state,
+        services.open_store,
+        services.directory,
+        services.clock,
+        services.invalidate,
+    )
     return mirror_kind(runnable)
 
 
 def _registry(settings: Settings, services: KindServices) -> MirrorRegistry:
     file = settings.mirrors_file or services.directory / FILE_NAME
     if settings.mirrors_file is not None and not file.is_file():
-        raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")
+        raise ConfigurationError(
+            f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.",
+        )
     rules = EndpointRules(services.addresses, TokenVariables(frozenset(settings.mirror_token_variables)))
     default = _default_mirror(settings, services.own_endpoint, rules)
     return MirrorRegistry(lambda: services.config.get(SECTION).value, services.own_endpoint, default, file, rules)
@@ -45,7 +54,8 @@ def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> 
     bucket = {"source": settings.cloud_bucket, "target": settings.local_bucket}
     timing = {"schedule": settings.cloud_schedule, "refresh": settings.cloud_refresh}
     try:
-        text = MirrorText.model_validate({"source": source, "buckets": [bucket] if settings.cloud_bucket else "all", **timing})
+        buckets = [bucket] if settings.cloud_bucket else "all"
+        text = MirrorText.model_validate({"source": source, "buckets": buckets, **timing})
         text.named("cloud", own, rules)
     except ValidationError as broken:
         place, reason = wrong_members(broken)[0]

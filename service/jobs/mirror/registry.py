@@ -31,7 +31,11 @@ _EXAMPLE = {
 }
 
 
-def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict, rules: EndpointRules = DEFAULT_RULES) -> Section:
+def mirrors_section(
+    own: Endpoint,
+    elsewhere: Callable[[], Mapping[str, MirrorText]] = dict,
+    rules: EndpointRules = DEFAULT_RULES,
+) -> Section:
     """The section `mirrors`, by name; what cannot work is refused when it is stored, also beside those that are written `elsewhere`."""
 
     class Mirrors(RootModel[dict[str, MirrorText]]):
