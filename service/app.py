@@ -13,10 +13,10 @@ from service.api import buckets, config, health, jobs, mirror, pages, points, pr
 from service.api.auth import describe
 from service.api.documents import with_schemas
 from service.api.door import Door
-from service.api.memory import limit_arenas
 from service.api.middleware import Observed
 from service.api.names import PathSegments
 from service.api.readiness import readiness_of
+from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
 from service.wiring import Parts, assemble
 

@@ -9,6 +9,8 @@ from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
 from service.jobs import JobQueue
 from service.jobs.mirror.kind import MirrorKind
+from service.reads.memory import MemoryReturn
+from service.reads.slots import Slots
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
@@ -18,9 +20,7 @@ from service.stores.protocol import Store
 if TYPE_CHECKING:
     from service.api.failed_tries import FailedTries
     from service.api.limits import Limits
-    from service.api.memory import MemoryReturn
     from service.api.metrics import Metrics
-    from service.api.slots import Slots
     from service.api.thread_pools import ThreadPools
     from service.api.writes import WriteSlots
 
@@ -51,9 +51,9 @@ class Parts(Protocol):
     @property
     def metrics(self) -> "Metrics": ...
     @property
-    def slots(self) -> "Slots": ...
+    def slots(self) -> Slots: ...
     @property
-    def memory(self) -> "MemoryReturn": ...
+    def memory(self) -> MemoryReturn: ...
     @property
     def pools(self) -> "ThreadPools": ...
     @property

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
-from service.api.memory import MemoryReturn, give_back_unused
 from service.api.metrics import Metrics
-from service.api.slots import Slots
 from service.api.thread_pools import ThreadPools
 from service.api.writes import WriteSlots
 from service.cache.answers import AnswerCache
@@ -18,6 +16,8 @@ from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
 from service.jobs import JobQueue
 from service.jobs.mirror.kind import MirrorKind
+from service.reads.memory import MemoryReturn, give_back_unused
+from service.reads.slots import Slots
 from service.runner.runtime import JobRuntime
 from service.settings import Settings
 from service.state.config import ConfigStore
