@@ -9,8 +9,8 @@ from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
 from service.jobs import JobQueue
 from service.jobs.mirror.kind import MirrorKind
-from service.reads.memory import MemoryReturn
-from service.reads.slots import Slots
+from service.reads.bucket_reads import BucketReads
+from service.reads.telemetry import TelemetryReads
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
@@ -51,9 +51,9 @@ class Parts(Protocol):
     @property
     def metrics(self) -> "Metrics": ...
     @property
-    def slots(self) -> Slots: ...
+    def reads(self) -> BucketReads: ...
     @property
-    def memory(self) -> MemoryReturn: ...
+    def telemetry(self) -> TelemetryReads: ...
     @property
     def pools(self) -> "ThreadPools": ...
     @property

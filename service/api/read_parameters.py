@@ -1,4 +1,4 @@
-"""The parameters of a read: text in, a selection and a layout out, or a sentence that says what is allowed.
+"""The parameters of a read: text in, a question out, or a sentence that says what is allowed.
 
 Pure: what "now" is comes in. Nothing is guessed; a parameter that does not exist is refused with the
 name it may have meant.
@@ -6,22 +6,20 @@ name it may have meant.
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from service.domain.durations import parse_duration
-from service.domain.selection import Fn, Selection, Windows
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, parse_time
-from service.domain.windows import grids, surely_more_than
-from service.encoding.encoders import Format, Layout, Shape
-from service.errors import InvalidParameter, NotAcceptable, TooManyWindows
+from service.domain.selection import Fn
+from service.domain.timerange import parse_time
+from service.encoding.encoders import Format, Shape
+from service.errors import InvalidParameter, NotAcceptable
+from service.reads.question import AskedRead, Between, LastWindow, Question
 
 SIMPLE = ("window", "start", "stop", "every", "fn", "shape", "tz", "format", "limit")
 REPEATED = ("measurement", "field")
 TAG = "tag."
 DEFAULT_WINDOW = "24h"
-RAW = "raw"
 _LONGEST_VALUE = 4096
 _MOST_FILTERS = 1000
 _MOST_MEDIA_RANGES = 50
@@ -31,59 +29,35 @@ Pairs = Sequence[tuple[str, str]]
 Member = TypeVar("Member", Fn, Format, Shape)
 
 
-@dataclass(frozen=True)
-class Question:
-    """A read, understood. `open_ended`: the range ends now, so the answer is soon old. `key` names it in the cache."""
-
-    selection: Selection
-    layout: Layout
-    limit: int | None
-    open_ended: bool
-    key: str
-
-
-def understand(bucket: str, pairs: Pairs, accept: str | None, now_ns: int, default_every: str, max_windows: int) -> Question:
+def understand(
+    bucket: str,
+    pairs: Pairs,
+    accept: str | None,
+    now_ns: int,
+    default_every: str,
+    max_windows: int,
+) -> Question:
     """Raises InvalidParameter, TooManyWindows, NotAcceptable."""
     simple, filters = _sorted_out(pairs)
-    span, open_ended = _span(simple, now_ns)
-    zone = _zone(simple.get("tz", "UTC"))
-    every = simple.get("every", default_every)
-    windows = _windows(every, simple, zone)
-    if windows is not None:
-        _count_windows(span, windows, every, max_windows)
-    shape = _member(Shape, "shape", simple.get("shape", "long"))
-    form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
-    selection = Selection(
+    asked = AskedRead(
         bucket,
-        span,
-        windows,
-        tuple(sorted(filters.pop("measurement", ()))),
-        tuple(sorted(filters.pop("field", ()))),
-        tuple((key.removeprefix(TAG), tuple(sorted(values))) for key, values in sorted(filters.items())),
-        complete_rows=shape is Shape.WIDE,
+        _range(simple),
+        every=simple.get("every", default_every),
+        fn=_member(Fn, "fn", simple["fn"]) if "fn" in simple else None,
+        measurements=tuple(filters.pop("measurement", ())),
+        fields=tuple(filters.pop("field", ())),
+        tags=tuple((key.removeprefix(TAG), tuple(values)) for key, values in filters.items()),
+        format=_member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept),
+        shape=_member(Shape, "shape", simple.get("shape", "long")),
+        zone=_zone(simple.get("tz", "UTC")),
+        limit=_limit(simple.get("limit")),
     )
-    layout = Layout(form, shape, zone, bucket, span, every)
-    limit = _limit(simple.get("limit"))
-    asked = sorted((name, value) for name, value in {**simple, "every": every, "tz": zone}.items() if name not in ("format", "shape"))
-    key = repr((bucket, asked, selection.measurements, selection.fields, selection.tags, form.value, shape.value))
-    return Question(selection, layout, limit, open_ended, key)
+    return asked.at(now_ns, max_windows)
 
 
 def needs_clock(pairs: Pairs) -> bool:
     """Whether `understand` looks at the local clock of a zone, which can take a tenth of a second the first time."""
     return any(name == "tz" and value not in _UTC for name, value in pairs)
-
-
-def _count_windows(span: TimeRange, windows: Windows, every: str, most: int) -> None:
-    """Raises TooManyWindows."""
-    if windows.zone != "UTC" and surely_more_than(most, span, windows.every_ns):
-        found = f"about {span.length_ns // windows.every_ns}"
-    else:
-        count = sum(grid.count for grid in grids(span, windows.every_ns, windows.zone))
-        if count <= most:
-            return
-        found = str(count)
-    raise TooManyWindows(f"every={every} makes {found} windows a series in this range; {most} is the limit. Use a longer every or a shorter range.")
 
 
 def negotiate(accept: str | None) -> Format:
@@ -155,31 +129,15 @@ def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
     return InvalidParameter(name[:200], f"There is no parameter {name[:200]!r}.{hint} There are: {', '.join(known)}.")
 
 
-def _span(simple: dict[str, str], now_ns: int) -> tuple[TimeRange, bool]:
+def _range(simple: dict[str, str]) -> LastWindow | Between:
     if "window" in simple and ("start" in simple or "stop" in simple):
         raise InvalidParameter("window", "Give either window or start and stop, not both.")
     if "start" not in simple:
         if "stop" in simple:
             raise InvalidParameter("start", "stop needs a start. Give start too, or window alone.")
-        length_ns = parse_duration(simple.get("window", DEFAULT_WINDOW), "window")
-        return TimeRange(max(now_ns - length_ns, EARLIEST_NS), now_ns), True
+        return LastWindow(parse_duration(simple.get("window", DEFAULT_WINDOW), "window"))
     start_ns = parse_time(simple["start"], "start")
-    stop_ns = parse_time(simple["stop"], "stop") if "stop" in simple else now_ns
-    if not start_ns < stop_ns <= LATEST_NS + 1:
-        raise InvalidParameter("start", f"start={simple['start']} is not before the stop, {simple.get('stop', 'which is now')}. Swap or change them.")
-    return TimeRange(start_ns, stop_ns), "stop" not in simple or stop_ns > now_ns
-
-
-def _windows(every: str, simple: dict[str, str], zone: str) -> Windows | None:
-    if every == RAW:
-        if "fn" in simple:
-            raise InvalidParameter("fn", "every=raw gives the points themselves, so fn has no meaning. Leave one of them out.")
-        return None
-    try:
-        every_ns = parse_duration(every, "every")
-    except InvalidParameter as refused:
-        raise InvalidParameter("every", f"{refused.message} Or write every=raw for the points themselves.") from None
-    return Windows(every_ns, _member(Fn, "fn", simple.get("fn", "mean")), zone)
+    return Between(start_ns, parse_time(simple["stop"], "stop") if "stop" in simple else None)
 
 
 def _member(kind: type[Member], parameter: str, text: str) -> Member:

@@ -6,22 +6,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service.api.auth import allow_bucket, requires
-from service.api.buckets import cache_header
-from service.api.deps import Parts, parts_of
+from service.api.auth import requires
+from service.api.deps import parts_of
+from service.api.read_headers import latest_headers
 from service.api.read_parameters import unknown_parameter
 from service.api.schemas import PROBLEM
-from service.api.store_calls import awaited
-from service.api.streaming import AnswerResponse
-from service.api.telemetry_answers import LatestQuestion, produce_latest
-from service.cache.answers import EVERY_BUCKET, CancelToken, Served
-from service.cache.single_flight import Produced
+from service.api.streaming import AnswerResponse, awaited
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.errors import InvalidParameter
+from service.reads.telemetry import LatestQuestion
+from service.reads.telemetry_document import TelemetryForm
 
 router = APIRouter(tags=["telemetry"], responses={"default": PROBLEM})
-FORMATS = ("thingsboard", "flat", "rows")
+FORMATS = tuple(form.value for form in TelemetryForm)
 _MOST_NAMES = 100
 """Names of buckets and of measurements in one question: each measurement is looked up in each bucket."""
 PARAMETERS = ("bucket", "measurement", "lookback", "format")
@@ -50,33 +48,7 @@ async def latest_telemetry(
     parts = parts_of(request)
     lookback_ns = parse_duration(lookback or parts.limits.telemetry_lookback, "lookback")
     names = (tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))))
-    served = await awaited(request, principal, partial(_serve, parts, principal, *names, lookback_ns, format))
-    return AnswerResponse(
-        served, {"X-Fluxgate-Cache": cache_header(served), "Cache-Control": "private"}, gzip=False, most_s=parts.limits.read_timeout_s
-    )
-
-
-def _serve(
-    parts: Parts,
-    principal: Principal,
-    buckets: tuple[str, ...],
-    measurements: tuple[str, ...],
-    lookback_ns: int,
-    form: str,
-    cancel_token: CancelToken,
-) -> Served:
-    for bucket in buckets:
-        allow_bucket(principal, bucket)
-    version = parts.config.get_or_last_known("coordinates").version
-    scope = "all" if principal.buckets is None else repr(sorted(principal.buckets))
-    key = repr((parts.limits.store_identity, "latest", scope, buckets, measurements, lookback_ns, form, version))
-
-    def produce() -> Produced:
-        seen_buckets = buckets or tuple(one.name for one in parts.store.buckets() if principal.may_see(one.name))
-        give_back = parts.slots.take(principal.id)
-        try:
-            return produce_latest(parts, LatestQuestion(seen_buckets, measurements, lookback_ns, form, named=bool(buckets)))
-        finally:
-            give_back()
-
-    return parts.answers.serve(key, [EVERY_BUCKET], parts.limits.cache_telemetry_s, produce, cancel_token=cancel_token)
+    question = LatestQuestion(*names, lookback_ns, TelemetryForm(format))
+    answer = await awaited(request, principal, partial(parts.telemetry.latest, question, principal))
+    headers = latest_headers(answer)
+    return AnswerResponse(answer.served, headers, gzip=False, most_s=parts.reads.limits.timeout_s)

@@ -36,8 +36,8 @@ class Slots:
     def _refusal(self, full: Full) -> TooManyReads:
         most, of_key = self._shares.most, self._shares.of_key
         if full is Full.ALL:
-            return TooManyReads(f"All {most} reads of this gateway (MAX_READS) are under way. Ask again in a moment.", _RETRY_AFTER_S)
-        return TooManyReads(
-            f"This key has {of_key} reads under way, its share of the {most} of this gateway (MAX_READS). Ask again when one has ended.",
-            _RETRY_AFTER_S,
-        )
+            why = f"All {most} reads of this gateway (MAX_READS) are under way. Ask again in a moment."
+        else:
+            why = f"This key has {of_key} reads under way, its share of the {most} of this gateway (MAX_READS)."
+            why += " Ask again when one has ended."
+        return TooManyReads(why, _RETRY_AFTER_S)

@@ -1,6 +1,5 @@
 """The one place that names concrete parts: which store, which cache, which state, out of the settings."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
 from service.jobs import JobQueue
 from service.jobs.mirror.kind import MirrorKind
+from service.reads.bucket_reads import BucketReads
 from service.reads.memory import MemoryReturn, give_back_unused
 from service.reads.slots import Slots
+from service.reads.telemetry import TelemetryReads
 from service.runner.runtime import JobRuntime
 from service.settings import Settings
 from service.state.config import ConfigStore
@@ -26,6 +27,7 @@ from service.state.keys import KeyRing
 from service.state.schedules import ScheduleStore
 from service.stores.protocol import Store
 from service.wiring.jobs import work_of
+from service.wiring.reads import observer_of, place_of, read_limits
 from service.wiring.stores import own_store
 
 _MB = 1024 * 1024
@@ -45,7 +47,8 @@ class Parts:
     runtime: JobRuntime
     limits: Limits
     metrics: Metrics
-    slots: Slots
+    reads: BucketReads
+    telemetry: TelemetryReads
     memory: MemoryReturn
     pools: ThreadPools
     write_slots: WriteSlots
@@ -68,8 +71,8 @@ class Parts:
             part.close()
 
 
-def assemble(settings: Settings) -> Parts:
-    """Make all parts. Raises ConfigurationError with what to change."""
+def assemble(settings: Settings, clock_ns: Callable[[], int] = time.time_ns) -> Parts:
+    """Make all parts. `clock_ns`: what routes and reads take for now. Raises ConfigurationError with what to change."""
     state = open_state(settings)
     keys = _keys(settings, state)
     slots = Slots(settings.max_reads)
@@ -79,7 +82,10 @@ def assemble(settings: Settings) -> Parts:
     answers = AnswerCache(
         cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc(), longest_s=settings.read_timeout_s
     )
+    memory = MemoryReturn(give_back_unused)
     work = work_of(settings, state, store, answers.invalidate)
+    reading = store, answers, slots, read_limits(settings)
+    observer = observer_of(metrics, memory)
     return Parts(
         settings=settings,
         store=store,
@@ -91,12 +97,13 @@ def assemble(settings: Settings) -> Parts:
         runtime=work.runtime,
         limits=_limits(settings),
         metrics=metrics,
-        slots=slots,
-        memory=MemoryReturn(give_back_unused),
+        reads=BucketReads(*reading, observer),
+        telemetry=TelemetryReads(*reading, place_of(settings, work.config), clock_ns, observer),
+        memory=memory,
         pools=ThreadPools(),
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
-        clock_ns=time.time_ns,
+        clock_ns=clock_ns,
         mirrors=work.mirrors,
     )
 
@@ -125,12 +132,8 @@ def _cache(settings: Settings) -> Cache:
 
 
 def _limits(settings: Settings) -> Limits:
-    off = not settings.cache_memory_mb
-    identity = f"{settings.influxdb_url}|{settings.influxdb_org}|{settings.data_dir.resolve() if settings.influxdb_url is None else ''}"
     return Limits(
         default_every=settings.default_every,
-        max_windows=settings.max_windows,
-        read_timeout_s=settings.read_timeout_s,
         max_body_bytes=settings.max_body_mb * _MB,
         max_unpacked_bytes=settings.max_unpacked_mb * _MB,
         max_document_bytes=settings.max_document_kb * 1024,
@@ -138,12 +141,5 @@ def _limits(settings: Settings) -> Limits:
         body_timeout_s=settings.body_timeout_s,
         max_write_memory_bytes=settings.max_write_memory_mb * _MB,
         write_timeout_s=settings.write_timeout_s,
-        cache_closed_s=0 if off else settings.cache_closed_s,
-        cache_open_s=0 if off else settings.cache_open_s,
-        cache_telemetry_s=0 if off else settings.cache_telemetry_s,
-        telemetry_word=settings.telemetry_word,
         telemetry_lookback=settings.telemetry_lookback,
-        latitude=settings.latitude,
-        longitude=settings.longitude,
-        store_identity=hashlib.blake2b(identity.encode(), digest_size=8).hexdigest(),
     )

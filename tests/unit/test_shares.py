@@ -5,8 +5,15 @@ import pytest
 from service.shares import Full, Left, Shares, share_of_key
 
 
-@pytest.mark.parametrize(("most", "leaves_a_quarter", "leaves_half"), [(1, 1, 1), (2, 2, 1), (4, 3, 2), (8, 6, 4), (16, 12, 8), (64, 48, 32)])
-def test_a_key_leaves_a_quarter_of_what_ends_by_itself_and_half_of_what_waits(most: int, leaves_a_quarter: int, leaves_half: int) -> None:
+@pytest.mark.parametrize(
+    ("most", "leaves_a_quarter", "leaves_half"),
+    [(1, 1, 1), (2, 2, 1), (4, 3, 2), (8, 6, 4), (16, 12, 8), (64, 48, 32)],
+)
+def test_a_key_leaves_a_quarter_of_what_ends_and_half_of_what_waits(
+    most: int,
+    leaves_a_quarter: int,
+    leaves_half: int,
+) -> None:
     assert share_of_key(most, Left.QUARTER) == leaves_a_quarter
     assert share_of_key(most, Left.HALF) == leaves_half
 
