@@ -1,4 +1,4 @@
-"""Answers on their way to a client: awaited, then sent chunk by chunk out of a thread, and ended when the client leaves.
+"""Answers on their way to a client: awaited, then sent chunk by chunk from a thread, ended when the client leaves.
 
 The first chunk is there before the status is sent, so whatever fails before it has a status of its
 own. What fails later is raised: the server then drops the connection without the end of the body, and
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 
 async def awaited(request: Request, principal: Principal, read: Callable[[CancelToken], Answer]) -> Answer:
-    """What `read` gives once its first bytes are there. When the client leaves before that, the read is ended at once."""
+    """What `read` gives once its first bytes are there. When the client leaves before, the read is ended at once."""
     cancel_token, pool = CancelToken(), parts_of(request).pools.reads
     act = partial(read, cancel_token)
     return await watched(request.receive, cancel_token.cancel, lambda _gone: seen(pool, principal, act))

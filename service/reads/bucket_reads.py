@@ -62,7 +62,7 @@ class BucketReads:
 
         `cancel_token` ends the waiting when the reader leaves.
 
-        Raises: TooManyReads, and what the store raises before the first bytes. The chunks raise what fails later.
+        Raises: TooManyReads, and what the store raises before the first bytes. What fails later, the chunks raise.
         """
         produce = partial(self._produce, question, key_id)
         served = self._answers.serve(*self._kept_as(question), produce, fresh, cancel_token)
@@ -74,7 +74,7 @@ class BucketReads:
         return name, [question.selection.bucket], self._ttl_s(question)
 
     def _ttl_s(self, question: Question) -> float:
-        """An answer about a closed range is kept for long; one that ends now for a moment, never longer than `every`."""
+        """A closed range is kept for long; one that ends now for a moment, never longer than `every`."""
         if not question.open_ended:
             return self.limits.cache_closed_s
         windows = question.selection.windows

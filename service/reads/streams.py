@@ -17,7 +17,7 @@ def _nobody(_value: object) -> None:
 
 @dataclass(frozen=True)
 class ReadObserver:
-    """What is called during reads: with rows that came, with the seconds of a read, with the code of a failure, at the end."""
+    """Called in each read: `rows` as they come, `seconds` and `ended` at the end, `failed` with an error's code."""
 
     rows: Callable[[int], object] = _nobody
     seconds: Callable[[float], object] = _nobody

@@ -45,7 +45,7 @@ class LatestAnswer:
 
 
 class TelemetryReads:
-    """May be used from many threads. `place`: where the telemetry is from, as configured now. `clock_ns`: since 1970."""
+    """May be used from many threads. `place`: where the telemetry is from, as configured now."""
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ class TelemetryReads:
         begun_s = time.monotonic()
         for bucket in buckets:
             if time.monotonic() - begun_s > self._limits.timeout_s:
-                message = "Looking for the latest values took longer than READ_TIMEOUT_S. Name fewer buckets, or raise it."
-                raise StoreTimeout(message)
+                late = "Looking for the latest values took longer than READ_TIMEOUT_S."
+                raise StoreTimeout(f"{late} Name fewer buckets, or raise it.")
             try:
                 looked[bucket] = self._latest(bucket, question.measurements, span)
             except UnknownBucket:

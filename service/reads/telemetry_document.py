@@ -43,9 +43,10 @@ def newest_of(bucket: str, frame: pa.RecordBatch) -> Iterator[Newest]:
     times = frame.column(0).cast(pa.int64()).to_pylist()
     values, fields, measurements, *tags = (column.to_pylist() for column in frame.columns[1:])
     keys: Sequence[str] = frame.schema.names[4:]
-    for place, time_ns in enumerate(times):
-        present = tuple((key, column[place]) for key, column in zip(keys, tags, strict=True) if column[place] is not None)
-        yield Newest(bucket, measurements[place], fields[place], present, time_ns, values[place])
+    for row, time_ns in enumerate(times):
+        columns = zip(keys, tags, strict=True)
+        present = tuple((key, column[row]) for key, column in columns if column[row] is not None)
+        yield Newest(bucket, measurements[row], fields[row], present, time_ns, values[row])
 
 
 def _row(newest: Newest) -> dict[str, object]:
