@@ -67,33 +67,35 @@ def negotiate(accept: str | None) -> Format:
     """
     if not accept or not accept.strip():
         return Format.CSV
-    best: tuple[float, int, Format] | None = None
+    best: tuple[tuple[float, int, int], Format] | None = None
     for part in accept.split(",", _MOST_MEDIA_RANGES)[:_MOST_MEDIA_RANGES]:
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
         for place, form in enumerate(Format):
-            fits = _fit(media.strip().lower(), form)
-            if fits and quality > 0 and (best is None or (quality, fits, -place) > (best[0], best[1], -list(Format).index(best[2]))):
-                best = (quality, fits, form)
+            fit = _fit(media.strip().lower(), form)
+            rank = (quality, fit, -place)
+            if fit and quality > 0 and (best is None or rank > best[0]):
+                best = (rank, form)
     if best is None:
         offered = ", ".join(form.media_type for form in Format)
-        raise NotAcceptable(f"No offered format fits Accept: {accept[:200]}. Offered: {offered}; or name one with format=.")
-    return best[2]
+        refusal = f"No offered format fits Accept: {accept[:200]}."
+        raise NotAcceptable(f"{refusal} Offered: {offered}; or name one with format=.")
+    return best[1]
 
 
 def _fit(media: str, form: Format) -> int:
     """How exactly a media range names a format: 3 itself, 2 its group, 1 anything, 0 not."""
-    own = form.media_type.split(";")[0]
-    if media == own:
+    media_type = form.media_type.split(";")[0]
+    if media == media_type:
         return 3
     if media == "*/*":
         return 1
-    return 2 if media.endswith("/*") and own.startswith(media[:-1]) else 0
+    return 2 if media.endswith("/*") and media_type.startswith(media[:-1]) else 0
 
 
 def _quality(parameters: str) -> float:
-    for one in parameters.split(";", _MOST_MEDIA_PARAMETERS)[:_MOST_MEDIA_PARAMETERS]:
-        name, _, value = one.strip().partition("=")
+    for parameter in parameters.split(";", _MOST_MEDIA_PARAMETERS)[:_MOST_MEDIA_PARAMETERS]:
+        name, _, value = parameter.strip().partition("=")
         if name.lower() == "q":
             try:
                 return min(max(float(value), 0.0), 1.0)
@@ -113,12 +115,14 @@ def _sorted_out(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
             filters.setdefault(name, set()).add(value)
         elif name in SIMPLE:
             if name in simple:
-                raise InvalidParameter(name, f"{name} is given twice. Only measurement, field and tag.KEY may be repeated.")
+                reason = f"{name} is given twice. Only measurement, field and tag.KEY may be repeated."
+                raise InvalidParameter(name, reason)
             simple[name] = value
         else:
             raise unknown_parameter(name, [*SIMPLE, *REPEATED, "tag.KEY"])
     if len(pairs) > _MOST_FILTERS:
-        raise InvalidParameter("filters", f"More than {_MOST_FILTERS} parameters. Ask for fewer names, or leave the filter out.")
+        reason = f"More than {_MOST_FILTERS} parameters. Ask for fewer names, or leave the filter out."
+        raise InvalidParameter("filters", reason)
     return simple, filters
 
 
@@ -144,10 +148,11 @@ def _member(kind: type[Member], parameter: str, text: str) -> Member:
     try:
         return kind(text)
     except ValueError:
-        allowed = [str(one.value) for one in kind]
+        allowed = [str(member.value) for member in kind]
         near = difflib.get_close_matches(text[:100], allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise InvalidParameter(parameter, f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}.", allowed=allowed) from None
+        reason = f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}."
+        raise InvalidParameter(parameter, reason, allowed=allowed) from None
 
 
 def _zone(text: str) -> str:
@@ -156,7 +161,8 @@ def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
     except (ValueError, OSError, LookupError):
-        raise InvalidParameter("tz", f"tz={text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or America/New_York.") from None
+        reason = f"tz={text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or America/New_York."
+        raise InvalidParameter("tz", reason) from None
     return text
 
 
@@ -164,5 +170,6 @@ def _limit(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) > 0):
-        raise InvalidParameter("limit", f"limit={text[:100]!r} is not a number of rows. Write a whole number from 1 on.")
+        reason = f"limit={text[:100]!r} is not a number of rows. Write a whole number from 1 on."
+        raise InvalidParameter("limit", reason)
     return int(text)

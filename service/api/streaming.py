@@ -2,7 +2,8 @@
 
 The first chunk is there before the status is sent, so whatever fails before it has a status of its
 own. What fails later is raised: the server then drops the connection without the end of the body, and
-no client can take the answer for a whole one. A client that takes too long for the whole answer has its connection reset.
+no client can take the answer for a whole one. A client that takes too long for the whole answer has its
+connection reset.
 """
 
 import math
@@ -82,7 +83,7 @@ class AnswerResponse(Response):
                     await leave_in_thread(self._served.close)
 
     async def _send_at_once(self, send: Send) -> None:
-        await self._sent(send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await self._sent(send, self._start())
         left = self._served.size_bytes or 0
         for chunk in self._chunks:
             left -= len(chunk)
@@ -93,7 +94,7 @@ class AnswerResponse(Response):
     async def _send_all(self, send: Send, gone: anyio.Event) -> None:
         """Until the end, or until the client is gone: then what fails is of no matter."""
         try:
-            await self._sent(send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._sent(send, self._start())
             while (chunk := await self._next()) is not None and not gone.is_set():
                 await self._sent(send, {"type": "http.response.body", "body": chunk, "more_body": True})
             if not gone.is_set():
@@ -101,6 +102,9 @@ class AnswerResponse(Response):
         except Exception:
             if not gone.is_set():
                 raise
+
+    def _start(self) -> Message:
+        return {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
 
     async def _sent(self, send: Send, message: Message) -> None:
         """Send one piece, which waits for the client. Raises Stalled at the deadline of the whole answer."""
@@ -114,7 +118,10 @@ class AnswerResponse(Response):
 
 
 def _break_off(scope: Scope) -> None:
-    """Reset the connection of a request, by our server's extension (`service.server.sending`). Others drop it when the application raises."""
+    """Reset the connection of a request, by our server's extension (`service.server.sending`).
+
+    Other servers drop it when the application raises.
+    """
     extension = scope.get("extensions", {}).get("fluxgate.break_off")
     if extension is not None:
         extension["act"]()

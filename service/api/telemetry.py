@@ -24,16 +24,20 @@ _MOST_NAMES = 100
 """Names of buckets and of measurements in one question: each measurement is looked up in each bucket."""
 PARAMETERS = ("bucket", "measurement", "lookback", "format")
 _EXAMPLE = {"ts": 1767225600000, "values": {"real_power": {"watts": 412.5}, "latitude": 52.5, "longitude": 13.4}}
-_ANSWER = {"description": "The newest values.", "content": {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}}}
+_JSON = {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}}
+_ANSWER = {"description": "The newest values.", "content": _JSON}
+_MEASUREMENT = Query(description="Only these measurements, whatever their name; repeatable.")
+_LOOKBACK = Query(description="How far back a value may be, like 30s.", examples=["30s"])
+_FORMAT = Query(description="thingsboard (default), flat or rows.", examples=["thingsboard"])
 
 
 @router.get("/telemetry/latest", summary="The latest telemetry", response_class=Response, responses={200: _ANSWER})
 async def latest_telemetry(
     request: Request,
     bucket: Annotated[list[str] | None, Query(description="Only these buckets; repeatable.")] = None,
-    measurement: Annotated[list[str] | None, Query(description="Only these measurements, whatever their name; repeatable.")] = None,
-    lookback: Annotated[str | None, Query(description="How far back a value may be, like 30s.", examples=["30s"])] = None,
-    format: Annotated[str, Query(description="thingsboard (default), flat or rows.", examples=["thingsboard"])] = "thingsboard",
+    measurement: Annotated[list[str] | None, _MEASUREMENT] = None,
+    lookback: Annotated[str | None, _LOOKBACK] = None,
+    format: Annotated[str, _FORMAT] = "thingsboard",
     principal: Principal = requires(Scope.READ),
 ) -> Response:
     """The newest value of each field of the measurements whose name says that they are real; see docs/telemetry.md."""
@@ -41,10 +45,12 @@ async def latest_telemetry(
         if name not in PARAMETERS:
             raise unknown_parameter(name, PARAMETERS)
     if format not in FORMATS:
-        raise InvalidParameter("format", f"format={format[:100]!r} is unknown. Allowed: {', '.join(FORMATS)}.", allowed=list(FORMATS))
+        reason = f"format={format[:100]!r} is unknown. Allowed: {', '.join(FORMATS)}."
+        raise InvalidParameter("format", reason, allowed=list(FORMATS))
     for parameter, given in (("bucket", bucket), ("measurement", measurement)):
         if len(given or ()) > _MOST_NAMES:
-            raise InvalidParameter(parameter, f"More than {_MOST_NAMES} times {parameter}. Ask for fewer at a time, or leave it out.")
+            reason = f"More than {_MOST_NAMES} times {parameter}. Ask for fewer at a time, or leave it out."
+            raise InvalidParameter(parameter, reason)
     parts = parts_of(request)
     lookback_ns = parse_duration(lookback or parts.limits.telemetry_lookback, "lookback")
     names = (tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))))

@@ -66,15 +66,18 @@ class WriteSlots:
             case Full.ALL:
                 raise _refusal(f"The bodies of {most} writes are on their way to this gateway (four times MAX_WRITES).")
             case Full.KEY:
-                raise _refusal(f"The bodies of {of_key} writes of this key are on their way, its share of {most} (four times MAX_WRITES).")
+                share = f"its share of {most} (four times MAX_WRITES)"
+                raise _refusal(f"The bodies of {of_key} writes of this key are on their way, {share}.")
 
     def _take_bytes(self, key_id: str, more: int) -> None:
         most, of_key = self._bytes.most, self._bytes.of_key
         match self._bytes.take(key_id, more):
             case Full.ALL:
-                raise _refusal(f"The bodies of all writes have {most} bytes, which is all this gateway holds (MAX_WRITES, MAX_UNPACKED_MB).")
+                bound = "which is all this gateway holds (MAX_WRITES, MAX_UNPACKED_MB)"
+                raise _refusal(f"The bodies of all writes have {most} bytes, {bound}.")
             case Full.KEY:
-                raise _refusal(f"The bodies of this key's writes have {of_key} bytes, its share (MAX_WRITES, MAX_UNPACKED_MB).")
+                share = "its share (MAX_WRITES, MAX_UNPACKED_MB)"
+                raise _refusal(f"The bodies of this key's writes have {of_key} bytes, {share}.")
 
     @asynccontextmanager
     async def slot(self, request: Request, key_id: str) -> AsyncIterator[None]:
