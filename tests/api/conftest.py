@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -35,7 +34,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
     def start(features: Sequence[Feature] = FEATURES, **changed: object) -> Served:
-        parts = replace(assemble(settings(tmp_path / f"data{len(running)}", **changed), features), clock_ns=lambda: NOW_NS)
+        parts = assemble(settings(tmp_path / f"data{len(running)}", **changed), features, lambda: NOW_NS)
         server = uvicorn.Server(uvicorn.Config(create_app(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
