@@ -18,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from service.errors import FluxgateError, StoreBroken, StoreTimeout
+from service.errors import Stalled, StoreBroken, StoreTimeout
 
 _AHEAD_BYTES = 4 * 1024 * 1024
 _STALL_S = 30.0
@@ -33,12 +33,6 @@ class Produced:
     headers: dict[str, str]
     chunks: Iterator[bytes]
     cancel: Callable[[], None]
-
-
-class Stalled(FluxgateError):
-    """A client read nothing for so long that others would have had to wait for it."""
-
-    code = "client_stalled"
 
 
 class Consumer:

@@ -109,13 +109,11 @@ def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
         place, reason = wrong_members(broken)[0]
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None
     except InvalidParameter as wrong:
-        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_in_settings(wrong.message)}") from None
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_under_setting(wrong).message}") from None
     return text
 
 
-def _in_settings(message: str) -> str:
-    """The sentence about a member of a mirror, with the name of the setting that holds it."""
-    for member, setting in (("schedule=", "CLOUD_SCHEDULE="), ("refresh=", "CLOUD_REFRESH=")):
-        if message.startswith(member):
-            return setting + message.removeprefix(member)
-    return message
+def _under_setting(wrong: InvalidParameter) -> InvalidParameter:
+    """The error about a member of the mirror `cloud`, under the name of the setting that holds it."""
+    settings = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"}
+    return wrong.renamed(settings[wrong.parameter]) if wrong.parameter in settings else wrong

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from service.cache.single_flight import Flight, Produced, Stalled
-from service.errors import StoreBroken, StoreTimeout, TooManyReads
+from service.cache.single_flight import Flight, Produced
+from service.errors import Stalled, StoreBroken, StoreTimeout, TooManyReads
 from tests.unit.cache.cache_fakes import Clock, Recipe, Task, until
 
 MB = 1024 * 1024
