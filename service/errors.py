@@ -55,7 +55,7 @@ LONGEST_UPSTREAM = 500
 
 
 def readable(text: str) -> str:
-    """A text of another server as one short line: nothing that moves a cursor, hides letters or turns their direction."""
+    """A text of another server as one short line, without what moves a cursor or hides or turns letters."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_UPSTREAM * 16])
     return " ".join(shown.split())[:LONGEST_UPSTREAM]
 
@@ -128,7 +128,15 @@ class InvalidParameter(CallerError):
 
     code = "invalid_parameter"
 
-    def __init__(self, parameter: str, finding: str, *, value: str | None = None, upstream: str = "", **extra: object) -> None:
+    def __init__(
+        self,
+        parameter: str,
+        finding: str,
+        *,
+        value: str | None = None,
+        upstream: str = "",
+        **extra: object,
+    ) -> None:
         shown = finding if value is None else f"{parameter}={value!r} {finding}"
         super().__init__(shown, upstream=upstream, parameter=parameter, **extra)
         self.parameter = parameter
@@ -283,7 +291,8 @@ class LineEndLost(StoreFailed):
     """Two series may look like one."""
 
     def __init__(self) -> None:
-        super().__init__("The value of a tag holds a line break, which Flux does not carry exactly: read this measurement raw (every=raw).")
+        lost = "The value of a tag holds a line break, which Flux does not carry exactly"
+        super().__init__(f"{lost}: read this measurement raw (every=raw).")
 
 
 class LedElsewhere(StoreFailed):

@@ -51,7 +51,7 @@ class ObservedStore:
         return self._store.bucket(name)
 
     def create_bucket(self, spec: BucketSpec) -> bool:
-        """A bucket that was there is told as well: it may have been made around this gateway, and kept lists lack it."""
+        """A bucket that was there is told, too: it may have been made around this gateway, and kept lists lack it."""
         with self._notifying(BucketChange(spec.name, (EVER,))):
             return self._store.create_bucket(spec)
 
@@ -67,7 +67,13 @@ class ObservedStore:
     def read(self, selection: Selection) -> Reading:
         return self._store.read(selection)
 
-    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
+    def count_points(
+        self,
+        bucket: str,
+        measurements: Collection[str],
+        span: TimeRange,
+        step_ns: int,
+    ) -> dict[int, int] | None:
         return self._store.count_points(bucket, measurements, span, step_ns)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:

@@ -15,6 +15,7 @@ from tests.api.conftest import NOW_NS, Served, settings, write
 
 HOUR = {"window": "1h", "every": "raw", "format": "csv"}
 SECOND_NS = 1_000_000_000
+ServeParts = Callable[[Parts], httpx.Client]
 
 
 @pytest.fixture
@@ -48,7 +49,12 @@ def kept(http: httpx.Client, bucket: str) -> None:
     ],
     ids=["stored", "refused by the store", "partly stored"],
 )
-def test_a_write_drops_the_answers_about_its_bucket_alone(two_buckets: Served, lines: str, parameters: dict[str, str], status: int) -> None:
+def test_a_write_drops_the_answers_about_its_bucket_alone(
+    two_buckets: Served,
+    lines: str,
+    parameters: dict[str, str],
+    status: int,
+) -> None:
     http, _ = two_buckets
     kept(http, "a")
     kept(http, "b")
@@ -71,7 +77,7 @@ def test_the_demo_drops_the_answers_about_what_it_writes(serve: Callable[..., Se
     assert outcome(http, "Weather") == "miss"
 
 
-def test_http_writes_and_new_buckets_are_told_once(tmp_path: Path, serve_parts: Callable[[Parts], httpx.Client]) -> None:
+def test_http_writes_and_new_buckets_are_told_once(tmp_path: Path, serve_parts: ServeParts) -> None:
     changes: list[BucketChange] = []
     parts = assemble(settings(tmp_path))
     http = serve_parts(replace(parts, store=ObservedStore(parts.store, [changes.append])))

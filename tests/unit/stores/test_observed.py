@@ -154,7 +154,8 @@ def test_the_outermost_times_fit_in_a_range(embedded: EmbeddedStore) -> None:
 
 def test_listeners_are_called_when_the_change_can_be_read(embedded: EmbeddedStore) -> None:
     seen: list[int | None] = []
-    ObservedStore(embedded, [lambda _: seen.append(embedded.last_point(BUCKET))]).write(BUCKET, points(f"m f=1 {NOON}\n"))
+    store = ObservedStore(embedded, [lambda _: seen.append(embedded.last_point(BUCKET))])
+    store.write(BUCKET, points(f"m f=1 {NOON}\n"))
     assert seen == [NOON]
 
 
@@ -187,8 +188,11 @@ def test_a_read_that_began_before_a_write_is_no_answer_after_it(embedded: Embedd
     def quick() -> Produced:
         return Produced({}, iter([str(embedded.last_point(BUCKET)).encode()]), lambda: None)
 
+    def read(produce: Callable[[], Produced]) -> bytes:
+        return b"".join(map(bytes, answers.serve("k", [BUCKET], 60, produce).chunks))
+
     early: list[bytes] = []
-    reader = threading.Thread(target=lambda: early.append(b"".join(answers.serve("k", [BUCKET], 60, slow).chunks)))  # type: ignore[arg-type]
+    reader = threading.Thread(target=lambda: early.append(read(slow)))
     reader.start()
     assert has_read.wait(10)
     try:
@@ -198,4 +202,4 @@ def test_a_read_that_began_before_a_write_is_no_answer_after_it(embedded: Embedd
     go_on.set()
     reader.join(10)
     assert early == [b"None"]
-    assert b"".join(answers.serve("k", [BUCKET], 60, quick).chunks) == str(NOON).encode()  # type: ignore[arg-type]
+    assert read(quick) == str(NOON).encode()

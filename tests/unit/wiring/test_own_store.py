@@ -44,7 +44,7 @@ def influx_settings(influx: InfluxServer, folder: Path) -> Settings:
 
 
 def test_the_parts_hold_the_observed_store(tmp_path: Path) -> None:
-    parts = assemble(Settings(_env_file=None, data_dir=tmp_path, api_key="a-key-for-tests-0123456789"))  # type: ignore[call-arg, arg-type]
+    parts = assemble(Settings(_env_file=None, data_dir=tmp_path))  # type: ignore[call-arg]
     assert isinstance(parts.store, ObservedStore)
     parts.close()
 

@@ -1,4 +1,4 @@
-"""What a mirror changes in the gateway's own store is told: each copy, each delete, each bucket made, and nothing else."""
+"""What a mirror changes in the gateway's own store is told: copies, deletes, new buckets, and nothing else."""
 
 import pytest
 

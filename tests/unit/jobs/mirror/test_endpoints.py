@@ -80,11 +80,15 @@ def test_an_error_in_the_middle_of_a_read_names_the_endpoint_too() -> None:
     ("role", "endpoint", "advice"),
     [
         ("source", FAR, "Check the mirror's source.token, and that it may read the buckets that are mirrored."),
-        ("target", FAR, "Check the mirror's target.token, and that it may read and write the buckets that are mirrored."),
+        (
+            "target",
+            FAR,
+            "Check the mirror's target.token, and that it may read and write the buckets that are mirrored.",
+        ),
         ("source", OWN, "Check INFLUXDB_TOKEN, and that it may read the buckets that are mirrored."),
     ],
 )
-def test_advice_names_the_members_of_the_mirror_and_for_the_own_store_the_settings(role: str, endpoint: Endpoint, advice: str) -> None:
+def test_advice_names_members_of_the_mirror_or_settings(role: str, endpoint: Endpoint, advice: str) -> None:
     with pytest.raises(StoreDenied) as denied:
         named(failure(401, {}, b""), role, endpoint).ping()
     assert denied.value.message == f"The {role} ({endpoint}): InfluxDB refuses the token (401). {advice}"
