@@ -159,6 +159,7 @@ class UnknownBucket(CallerError):
         hint = f" Did you mean {', '.join(map(repr, near))}?" if near else " GET /buckets lists those your key may see."
         super().__init__(message or f"There is no bucket {bucket!r}.{hint}", bucket=bucket, near=list(near))
         self.bucket = bucket
+        self.near = tuple(near)
 
 
 class UnknownThing(CallerError):
