@@ -22,9 +22,8 @@ from service.api.client_disconnect import leave_in_thread, threads, watched
 from service.api.deps import parts_of
 from service.api.store_calls import seen
 from service.cache.answers import CancelToken, Served
-from service.cache.single_flight import Stalled
 from service.domain.access import Principal
-from service.errors import FluxgateError
+from service.errors import FluxgateError, Stalled
 from service.reads.streams import Chunk, gzipped
 
 _log = structlog.get_logger(__name__)

@@ -24,11 +24,10 @@ from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
-from service.stores.protocol import Store
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
 from service.wiring.reads import observer_of, place_of, read_limits
-from service.wiring.stores import address_policy, opener, own_endpoint, own_store
+from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint
 
 _MB = 1024 * 1024
 
@@ -53,9 +52,10 @@ def assemble(
         cache = _cache(settings)
         opened.callback(cache.close)
         answers = _answers(settings, cache, metrics)
-        store = own_store(settings)
+        own_store = open_own_store(settings, [lambda change: answers.invalidate(change.bucket)])
+        store = own_store.store
         opened.callback(store.close)
-        services = _kind_services(settings, config, state, store, answers.invalidate)
+        services = _kind_services(settings, config, state, own_store)
         kinds = make_kinds(features, settings, services)
         definitions = schedule_definitions(settings, kinds, config)
         runtime = job_runtime(settings, state, kinds, definitions, store.name)
@@ -96,19 +96,17 @@ def _kind_services(
     settings: Settings,
     config: ConfigStore,
     state: StateDatabase,
-    store: Store,
-    invalidate: Callable[[str], None],
+    own_store: OwnStore,
 ) -> KindServices:
     return KindServices(
         config=config,
         state=state,
-        store=store,
+        store=own_store.store,
         own_endpoint=own_endpoint(settings),
-        open_store=opener(settings, store),
+        open_store=opener(settings, own_store),
         addresses=address_policy(settings),
         directory=settings.data_dir,
         clock=time.time,
-        invalidate=invalidate,
     )
 
 
