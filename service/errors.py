@@ -97,10 +97,9 @@ class FluxgateError(Exception):
     """
 
     code = "error"
+    advice = ""
     mended_by_time = False
     """Whether a job that failed with it is worth another try with nothing changed."""
-
-    advice = ""
 
     def __init__(self, finding: str, *, upstream: str = "", **extra: object) -> None:
         super().__init__(finding)
