@@ -1,4 +1,4 @@
-"""What the real `influx backup` makes is read and found whole, and what we write of it the real `influx restore` takes."""
+"""What the real `influx backup` makes is read and found whole; our manifest of it suits the real `influx restore`."""
 
 import contextlib
 import json

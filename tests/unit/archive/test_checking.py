@@ -1,4 +1,4 @@
-"""Every damage of a backup is found, names its file, and hides no other; damages in older backups are found through references."""
+"""Every damage of a backup is found, names its file, and hides no other; in older backups through references."""
 
 import gzip
 import random
@@ -79,7 +79,11 @@ def test_every_damage_of_any_file_is_found(
 
 @pytest.mark.parametrize("damage", [*DAMAGES, "missing"])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_damage_in_an_older_backup_is_found_through_the_reference(folder: LocalFolder, damage: str, seed: int) -> None:
+def test_a_damage_in_an_older_backup_is_found_through_the_reference(
+    folder: LocalFolder,
+    damage: str,
+    seed: int,
+) -> None:
     older = made_backup(folder)
     backup = catalog.begin(folder, older.created_ns)
     newer = replace(older, backup_id=backup)
@@ -123,7 +127,8 @@ def test_swapped_files_are_found(folder: LocalFolder) -> None:
 def test_a_manifest_of_other_points_is_found(folder: LocalFolder) -> None:
     manifest = made_backup(folder)
     other = with_slices(manifest, lambda entry: replace(entry, digest=replace(entry.digest, values=(1, 1))))
-    assert [finding.reason for finding in check_backup(folder, other)] == ["its values have another digest than the manifest says"] * 4
+    reasons = [finding.reason for finding in check_backup(folder, other)]
+    assert reasons == ["its values have another digest than the manifest says"] * 4
 
 
 def test_a_file_that_unpacks_to_too_much_is_found(folder: LocalFolder) -> None:

@@ -154,9 +154,8 @@ def test_a_forged_backup_dated_in_the_future_makes_nothing_go() -> None:
     forged = candidate(90, "2099-01-01T00:00:00Z")
     backups = [*nightly(10), forged]
     assert kept(backups, Keep(last=1)) == [90, *range(10, 0, -1)]
-    assert reasons(backups, Keep(last=1))[1] == (
-        f"nothing is removed while {name(90)} is dated 2099-01-01T00:00:00Z, in the future: set the clock right, or remove that backup by its id",
-    )
+    [reason] = reasons(backups, Keep(last=1))[1]
+    assert reason.startswith(f"nothing is removed while {name(90)} is dated 2099-01-01T00:00:00Z, in the future: ")
     assert kept(nightly(10), Keep(last=1)) == [10]
 
 
@@ -216,7 +215,8 @@ def test_whatever_happened_the_promises_hold(history: list[Candidate], keep: Kee
         if one.in_use or one.state is DAMAGED:
             assert one.backup_id in stays
     for scope in ("a", "b"):
-        complete = sorted((one for one in history if one.scope == scope and one.state is COMPLETE), key=lambda one: one.sequence)
+        of_scope = sorted((one for one in history if one.scope == scope), key=lambda one: one.sequence)
+        complete = [one for one in of_scope if one.state is COMPLETE]
         proven = [one for one in complete if one.proven]
         assert {one.backup_id for one in complete[-max(1, keep.last) :]} <= stays
         assert {one.backup_id for one in proven[-1:]} <= stays
