@@ -16,10 +16,10 @@ from service.api.config import with_sections
 from service.api.deps import Parts
 from service.api.documents import with_schemas
 from service.api.door import Door
-from service.api.memory import limit_arenas
 from service.api.middleware import Observed
 from service.api.names import PathSegments
 from service.api.readiness import readiness_of
+from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
 from service.wiring import assemble
 

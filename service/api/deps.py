@@ -11,15 +11,16 @@ from fastapi import APIRouter, Request
 
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
-from service.api.memory import MemoryReturn
 from service.api.metrics import Metrics
-from service.api.slots import Slots
 from service.api.thread_pools import ThreadPools
 from service.api.writes import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
 from service.config.store import ConfigStore
 from service.jobs import JobQueue, Kinds
+from service.reads.bucket_reads import BucketReads
+from service.reads.memory import MemoryReturn
+from service.reads.telemetry import TelemetryReads
 from service.runner.runtime import JobRuntime
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
@@ -41,7 +42,8 @@ class Parts:
     runtime: JobRuntime
     limits: Limits
     metrics: Metrics
-    slots: Slots
+    reads: BucketReads
+    telemetry: TelemetryReads
     memory: MemoryReturn
     pools: ThreadPools
     write_slots: WriteSlots

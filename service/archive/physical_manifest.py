@@ -148,9 +148,7 @@ def _parsed(content: bytes) -> Mapping[str, Any]:
 def _manifest(document: Mapping[str, Any]) -> PhysicalManifest:
     version = document.get("manifestVersion")
     if version is None:
-        raise WrongMember(
-            "it has no manifestVersion, as those of InfluxDB 2.0 have none: restore it with the `influx` command line, and make a new backup"
-        )
+        raise WrongMember("it has no manifestVersion, as in InfluxDB 2.0: `influx restore` reads it, and this does not")
     if type(version) is not int or version != MANIFEST_VERSION:
         raise WrongMember(f"its manifestVersion is {version!r:.50}, and {MANIFEST_VERSION} is what can be read")
     sql = document.get("sql")

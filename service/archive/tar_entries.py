@@ -28,7 +28,7 @@ class TarEntry:
 def tar_entries(source: Iterator[bytes]) -> Iterator[TarEntry]:
     """Every entry, up to the end mark of two blocks of zeros; what follows it is read and has to be zeros.
 
-    Raises NotTar: it is cut or changed, or has an entry that is neither a file nor a folder, or whose name is elsewhere.
+    Raises NotTar: it is cut or changed, or has an entry that is neither a file nor a folder.
     """
     blocks = _Blocks(source)
     while True:

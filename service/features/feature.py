@@ -26,8 +26,7 @@ class KindServices:
     """What a kind of job may build on.
 
     `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory`: where files are kept. `clock` gives seconds since 1970. `invalidate` is to
-    be called with each bucket of the gateway's own store that was written.
+    address `addresses` allows. `directory`: where files are kept. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -38,7 +37,6 @@ class KindServices:
     addresses: AddressPolicy
     directory: Path
     clock: Callable[[], float]
-    invalidate: Callable[[str], None]
 
 
 @dataclass(frozen=True)

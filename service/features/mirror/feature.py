@@ -16,7 +16,7 @@ from service.jobs.mirror.runnable import MirrorRunnable
 from service.jobs.mirror.token_variables import TokenVariables
 from service.settings import Settings
 
-_SETTINGS_OF_MEMBERS = (("schedule=", "CLOUD_SCHEDULE="), ("refresh=", "CLOUD_REFRESH="))
+_SETTINGS_OF_MEMBERS = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"}
 
 
 def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
@@ -29,7 +29,6 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
         services.open_store,
         services.directory,
         services.clock,
-        services.invalidate,
     )
     return (mirror_kind(runnable),)
 
@@ -61,16 +60,14 @@ def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> 
         place, reason = wrong_members(broken)[0]
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None
     except InvalidParameter as wrong:
-        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_in_settings(wrong.message)}") from None
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_under_setting(wrong).message}") from None
     return text
 
 
-def _in_settings(message: str) -> str:
-    """The sentence about a member of a mirror, with the name of the setting that holds it."""
-    for member, setting in _SETTINGS_OF_MEMBERS:
-        if message.startswith(member):
-            return setting + message.removeprefix(member)
-    return message
+def _under_setting(wrong: InvalidParameter) -> InvalidParameter:
+    """The error about a member of the mirror `cloud`, under the name of the setting that holds it."""
+    setting = _SETTINGS_OF_MEMBERS.get(wrong.parameter)
+    return wrong if setting is None else wrong.renamed(setting)
 
 
 MIRROR = Feature(KIND, make, routes.router, commands.cli)

@@ -34,8 +34,7 @@ from service.transfer.splitting import Splitter
 class MirrorRunnable:
     """`open_store` connects to an endpoint; `directory` holds the files of dead letters.
 
-    `clock` gives seconds since 1970. `invalidate` is called with each bucket of the gateway's own store that was
-    written.
+    `clock` gives seconds since 1970.
     """
 
     def __init__(
@@ -45,7 +44,6 @@ class MirrorRunnable:
         open_store: Opener,
         directory: Path,
         clock: Callable[[], float],
-        invalidate: Callable[[str], None],
     ) -> None:
         self.registry = registry
         self._database = database
@@ -53,7 +51,6 @@ class MirrorRunnable:
         self._open_store = open_store
         self._directory = directory
         self._clock = clock
-        self._invalidate = invalidate
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return f"{KIND}:{parameters.get('mirror')}"
@@ -79,7 +76,7 @@ class MirrorRunnable:
             if options.verify:
                 return MirrorVerify(mirror, setup, services).run(pairs)
             dead_letters = DeadLetterFile(self._directory / f"rejects-{mirror.name}.ndjson")
-            sync = MirrorSync(mirror, setup, services, options, self._database, dead_letters, self._invalidate)
+            sync = MirrorSync(mirror, setup, services, options, self._database, dead_letters)
             return sync.run(pairs)
 
     def diff(self, mirror: Mirror, bucket: str, span: TimeRange) -> Json:

@@ -1,5 +1,6 @@
 """Destinations to test with: a folder, and a bucket of a real S3 server."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ def s3() -> Iterator[S3Server]:
         with s3_server() as server:
             yield server
     except ServerMissing as missing:
-        pytest.skip(str(missing))
+        if os.environ.get("FLUXGATE_REQUIRE_SERVERS") == "1":
+            pytest.fail(f"FLUXGATE_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
+        pytest.skip(f"server missing: {missing}")
 
 
 def address(server: S3Server, bucket: str, prefix: str = "", **others: object) -> BucketAddress:

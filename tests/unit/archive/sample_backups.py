@@ -42,7 +42,8 @@ KEY = b"a key of sixteen bytes or more"
 def rows_of_day(day: TimeRange, measurement: str, count: int = 50) -> list[Row]:
     tags = (("host", "a b"), ("line", "1,2"))
     floats = [Row(day.start_ns + place, place / 7, "power", measurement, tags) for place in range(count)]
-    texts = [Row(day.start_ns + place, f'say "{place}"\nagain', "note", measurement, (), FieldType.STRING) for place in range(count)]
+    words = [(day.start_ns + place, f'say "{place}"\nagain') for place in range(count)]
+    texts = [Row(time_ns, text, "note", measurement, type=FieldType.STRING) for time_ns, text in words]
     return [*floats, *texts]
 
 
@@ -105,8 +106,9 @@ def made_backup(
 
 def with_slices(manifest: Manifest, change: Callable[[SliceFile], SliceFile]) -> Manifest:
     """The manifest with every slice changed."""
-    buckets = tuple(replace(bucket, slices=tuple(change(entry) for entry in bucket.slices)) for bucket in manifest.buckets)
-    return replace(manifest, buckets=buckets)
+    slices = [tuple(change(entry) for entry in bucket.slices) for bucket in manifest.buckets]
+    pairs = zip(manifest.buckets, slices, strict=True)
+    return replace(manifest, buckets=tuple(replace(bucket, slices=changed) for bucket, changed in pairs))
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -49,7 +49,8 @@ def test_a_folder_is_no_backup_until_its_manifest_is_written(destination: Destin
 
 def test_a_partial_backup_is_listed_as_one(destination: Destination) -> None:
     def partial(manifest: Manifest) -> Manifest:
-        return replace(manifest, state=BackupState.PARTIAL, missing=(Missing("other", None, "the token may not read it"),))
+        missing = Missing("other", None, "the token may not read it")
+        return replace(manifest, state=BackupState.PARTIAL, missing=(missing,))
 
     made_backup(destination, change=partial)
     [listed] = catalog.listed(destination)

@@ -177,9 +177,9 @@ def test_a_link_gives_the_same_bytes_or_says_that_there_are_none(destination: De
 
 
 HOSTILE_PATHS = [
-    "", "/", "/etc/passwd", "..", "../x", "b/../../x", "b/..", "b/./x", ".", "b//x", "b/", "b/.part-1", ".hidden", "b/x\0y", "b\\..\\x",
-    "b/x\ny", "b/" + "x" * 256, "/".join(["x" * 250] * 5), "b/\ud800",
-]  # fmt: skip
+    *("", "/", "/etc/passwd", "..", "../x", "b/../../x", "b/..", "b/./x", ".", "b//x", "b/", "b/.part-1", ".hidden"),
+    *("b/x\0y", "b\\..\\x", "b/x\ny", "b/" + "x" * 256, "/".join(["x" * 250] * 5), "b/\ud800"),
+]
 
 
 @pytest.mark.parametrize("path", HOSTILE_PATHS)

@@ -43,7 +43,8 @@ def test_any_manifest_comes_back(manifest: Manifest, key: bytes | None) -> None:
 def test_any_changed_byte_and_any_cut_is_noticed_without_a_key(manifest: Manifest, data: st.DataObject) -> None:
     content = bytearray(manifest_bytes(manifest))
     place = data.draw(st.integers(0, len(content) - 1))
-    changed = bytes(content[:place]) + bytes([content[place] ^ data.draw(st.integers(1, 255))]) + bytes(content[place + 1 :])
+    other = bytes([content[place] ^ data.draw(st.integers(1, 255))])
+    changed = bytes(content[:place]) + other + bytes(content[place + 1 :])
     for damaged in (changed, bytes(content[:place]), bytes(content) + b"\n", bytes(content) * 2):
         with pytest.raises(BackupDamaged):
             read_manifest(damaged, PATH)
@@ -67,7 +68,8 @@ def test_a_manifest_says_what_it_should_in_plain_json(manifest: Manifest) -> Non
     assert entry["file"] == "0001-plant%20a%2Fb/20241004T000000Z-20241005T000000Z.lp.gz"
     assert (entry["backup"], entry["points"], entry["packing"]) == (manifest.backup_id, 100, "gzip")
     assert (entry["counts"].partition(":")[0], len(entry["checksum"])) == ("100", 32)
-    assert document["not_covered"] == [{"what": "tasks", "names": ["downsample"], "reason": "the data alone is backed up"}]
+    [tasks] = document["not_covered"]
+    assert tasks == {"what": "tasks", "names": ["downsample"], "reason": "the data alone is backed up"}
 
 
 def test_a_signature_is_demanded_with_a_key_and_not_looked_at_without(manifest: Manifest) -> None:
@@ -76,7 +78,7 @@ def test_a_signature_is_demanded_with_a_key_and_not_looked_at_without(manifest: 
     other = manifest_bytes(manifest, b"another key, of somebody else")
     forged = resealed({**document_of(manifest), "comment": "forged"})
     for content in (unsigned, other, forged):
-        with pytest.raises(BackupDamaged, match="HMAC is missing, or was made with another key: it may have been forged"):
+        with pytest.raises(BackupDamaged, match="HMAC is missing, or was made with another key: it may"):
             read_manifest(content, PATH, KEY)
     assert read_manifest(forged, PATH).comment == "forged"
 

@@ -42,7 +42,7 @@ def test_a_wrong_key_is_the_operators_to_mend(s3: S3Server, bucket: str) -> None
         lambda: list(storage.files("b")),
         lambda: storage.write_new("b/file", b"x"),
     ):
-        with pytest.raises(ArchiveUnavailable, match=r"s3://bucket-.*/b.* failed: the storage refuses the key") as refused:
+        with pytest.raises(ArchiveUnavailable, match=r"s3://bucket-.*/b.*: the storage refuses the key") as refused:
             attempt()
         assert "SignatureDoesNotMatch" in refused.value.upstream
 
@@ -55,7 +55,8 @@ def test_a_missing_bucket_is_named(s3: S3Server) -> None:
 
 
 def test_a_server_that_is_away_is_said(s3: S3Server) -> None:
-    away = BucketAddress("bucket-1", "us-east-1", "id", "secret-of-mine", endpoint=f"http://127.0.0.1:{free_port()}", timeout_s=1)
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    away = BucketAddress("bucket-1", "us-east-1", "id", "secret-of-mine", endpoint=endpoint, timeout_s=1)
     every_failure(ObjectStorage(away), "failed: no answer. Check the endpoint and the network")
 
 

@@ -54,7 +54,11 @@ def entry_of(written: WrittenSlice) -> SliceFile:
 
 @ENCRYPTERS
 @PACKINGS
-def test_points_come_back_value_for_value(destination: Destination, packing: Packing, encrypter: Encrypter | None) -> None:
+def test_points_come_back_value_for_value(
+    destination: Destination,
+    packing: Packing,
+    encrypter: Encrypter | None,
+) -> None:
     rows = rows_of_day(DAY_1, "m")
     entry = entry_of(write_slice(destination, BACKUP, "f", DAY_1, [block_of(rows)], packing, encrypter))
     values = [value for points in read_slice(destination, entry, DECRYPTER) for value in values_of(points)]
@@ -70,7 +74,8 @@ def test_points_come_back_value_for_value(destination: Destination, packing: Pac
 @given(hostile_rows())
 def test_any_values_come_back_or_are_said_to_be_unwritten(folder: LocalFolder, rows: list[Row]) -> None:
     written = write_slice(folder, BACKUP, "f", EVER, [block_of(rows)])
-    read = [] if written.entry is None else [value for points in read_slice(folder, written.entry) for value in values_of(points)]
+    batches = [] if written.entry is None else list(read_slice(folder, written.entry))
+    read = [value for points in batches for value in values_of(points)]
     unwritten = unwritten_of(written)  # type: ignore[arg-type]
     assert sorted([*read, *unwritten], key=repr) == sorted(map(value_of, rows), key=repr)
     assert written.unwritten_values == len(unwritten)
@@ -104,12 +109,14 @@ def test_the_file_is_line_protocol_that_gzip_opens(folder: LocalFolder) -> None:
         Row(DAY_1.start_ns + 1, 'a"\nb', "t", "m x", (), FieldType.STRING),
     ]
     entry = entry_of(write_slice(folder, BACKUP, "f", DAY_1, [block_of(rows)]))
-    assert gzip.decompress(content(folder, entry.path)).decode() == (f'm\\ x,k=v f=1.5 {DAY_1.start_ns}\nm\\ x t="a\\"\nb" {DAY_1.start_ns + 1}\n')
+    first, second = f"m\\ x,k=v f=1.5 {DAY_1.start_ns}\n", f'm\\ x t="a\\"\nb" {DAY_1.start_ns + 1}\n'
+    assert gzip.decompress(content(folder, entry.path)).decode() == first + second
 
 
 @PACKINGS
 def test_the_same_blocks_give_the_same_file(folder: LocalFolder, packing: Packing) -> None:
-    files = [entry_of(write_slice(folder, BACKUP, name, DAY_1, [block_of(rows_of_day(DAY_1, "m"))], packing)) for name in ("one", "two")]
+    blocks = [block_of(rows_of_day(DAY_1, "m"))]
+    files = [entry_of(write_slice(folder, BACKUP, name, DAY_1, blocks, packing)) for name in ("one", "two")]
     assert files[0].sha256 == files[1].sha256
 
 
@@ -123,7 +130,8 @@ def test_a_point_outside_the_range_is_refused_and_leaves_no_file(folder: LocalFo
 def test_a_store_that_breaks_off_leaves_no_file(folder: LocalFolder) -> None:
     def breaking() -> Iterator[Block]:
         for place in range(20):
-            yield block_of([Row(DAY_1.start_ns + place * 5000 + n, "x" * 400, "t", type=FieldType.STRING) for n in range(4000)])
+            times = range(DAY_1.start_ns + place * 5000, DAY_1.start_ns + place * 5000 + 4000)
+            yield block_of([Row(time_ns, "x" * 400, "t", type=FieldType.STRING) for time_ns in times])
         raise StoreBroken("the answer stops early")
 
     for encrypter in (None, Encrypter((recipient_of(IDENTITY),))):
@@ -186,7 +194,8 @@ def test_what_differs_from_the_manifest_is_found(folder: LocalFolder) -> None:
     entry = entry_of(write_slice(folder, BACKUP, "f", DAY_1, [block_of(rows_of_day(DAY_1, "m"))]))
     other = SliceDigest(entry.digest.count, entry.digest.series, (1, 2))
     assert "another digest" in damaged(folder, replace(entry, digest=other))
-    assert "another digest" in damaged(folder, replace(entry, digest=replace(entry.digest, count=entry.digest.count + 1)))
+    more = replace(entry.digest, count=entry.digest.count + 1)
+    assert "another digest" in damaged(folder, replace(entry, digest=more))
     assert "100 points in" in damaged(folder, replace(entry, points=99))
     assert "100 points in" in damaged(folder, replace(entry, text_bytes=entry.text_bytes + 1))
     assert "unpacks to more" in damaged(folder, replace(entry, text_bytes=entry.text_bytes - 1))
