@@ -71,18 +71,20 @@ def rig(tmp_path: Path, source: EmbeddedStore, target: EmbeddedStore) -> Rig:
 
 @contextmanager
 def written_without_end(store: EmbeddedStore, from_ns: int) -> Iterator[None]:
-    """Somebody writes points into the slice of `from_ns` meanwhile."""
-    over = threading.Event()
+    """Somebody writes points into the slice of `from_ns` meanwhile; the first is there when the block begins."""
+    begun, over = threading.Event(), threading.Event()
 
     def add() -> None:
         number = 0
         while not over.is_set():
             number += 1
             write(store, "W", f"live,h=x v=1 {from_ns + number}")
+            begun.set()
 
     writer = threading.Thread(target=add)
     writer.start()
     try:
+        assert begun.wait(20), "the first point is not written"
         yield
     finally:
         over.set()
@@ -142,6 +144,24 @@ def test_points_that_come_meanwhile_do_not_make_a_slice_incomplete(
     with written_without_end(source, TODAY):
         state = rig.run()["state"]
     assert state == ("equal" if follow_deletes else "extra")
+
+
+def test_deletes_are_followed_in_a_slice_that_is_written_to_before_every_look_at_it(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+    """Each look saw points that came after the copy, took them for missing, and left the removal to the next run."""
+    rig.configure(buckets=["W"], follow_deletes=True)
+    write(source, "W", f"m v=1 {TODAY}\nlive,h=x v=1 {TODAY}")
+    write(target, "W", f"extra v=1 {TODAY}")
+    reads = [0]
+
+    def read(selection: Selection) -> Reading:
+        reads[0] += 1
+        write(source, "W", f"live,h=x v=1 {TODAY + reads[0]}")
+        return source.read(selection)
+
+    rig.stores[A] = Meddled(source, read=read)  # type: ignore[assignment]
+    result = rig.run()
+    assert (result["state"], result["pairs"][0]["deleted"]) == ("equal", 1)
+    assert "extra" not in {name.measurement for name in digests(target, "W")}
 
 
 def test_the_first_and_the_last_instant_are_copied(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
