@@ -11,11 +11,6 @@ from service.errors import DependencyBusy
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_call_gives_its_result_or_raises_its_error() -> None:
     pool = ThreadPool("store", 2)
     assert await pool.run(int, "7") == 7

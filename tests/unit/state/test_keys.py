@@ -14,16 +14,10 @@ from service.errors import ConfigurationError, InvalidParameter, NotReady, Unaut
 from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRecord, KeyRing, could_be_key
+from tests.support.clock import Clock
 from tests.support.old_keys import old_key
 
 STATIC = "a-static-key-0123456789"
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

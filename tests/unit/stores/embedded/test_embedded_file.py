@@ -10,8 +10,8 @@ import pytest
 from service.domain.selection import Selection
 from service.domain.timerange import TimeRange
 from service.errors import ConfigurationError, StoreFailed
+from tests.support.embedded_stores import BUCKET, NOON, open_store, points, store_with_bucket
 from tests.support.rows import read, row
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, open_store, points, store_with_bucket
 
 ROOT = Path(__file__).parents[4]
 DAY = TimeRange(NOON, NOON + 86_400_000_000_000)

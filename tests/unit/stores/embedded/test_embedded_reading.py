@@ -14,8 +14,8 @@ from service.errors import StoreFailed
 from service.stores.embedded import reading as reading_module
 from service.stores.embedded.reading import ENOUGH_ROWS
 from service.stores.embedded.store import EmbeddedStore
+from tests.support.embedded_stores import BUCKET, NOON, floats, open_store, points, store_with_bucket
 from tests.support.rows import collect, read, row
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, floats, open_store, points, store_with_bucket
 
 ALL_TIME = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 SECOND_NS = 1_000_000_000
