@@ -170,9 +170,9 @@ class CountingLink(Proxy):
 
     writes = 0
 
-    async def _up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def send_up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         counted = asyncio.StreamReader()
-        passing = asyncio.ensure_future(super()._up(counted, back))
+        passing = asyncio.ensure_future(super().send_up(counted, back))
         try:
             while piece := await reader.read(PIECE_BYTES):
                 self.writes += piece.count(b"POST /api/v2/write")

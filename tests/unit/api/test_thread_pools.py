@@ -46,7 +46,7 @@ async def test_a_key_gets_half_of_the_threads_and_others_the_rest() -> None:
         assert await pool.run(int, key="modest") == 0
         go_on.set()
     assert await pool.run(int, key="greedy") == 0
-    assert pool._of_this_loop().of_key == {}
+    assert pool.busy_keys() == set()
 
 
 async def test_a_burst_waits_for_its_turn() -> None:

@@ -128,7 +128,7 @@ def test_cancelling_ends_a_query_that_runs(store: EmbeddedStore) -> None:
             threading.Timer(0.02, reading.cancel).start()
             assert time.monotonic() - began < 30, "no read was caught while it ran"
     assert time.monotonic() - began < 30
-    assert store._cursors == set()
+    assert store.open_reads == 0
 
 
 def test_a_read_that_needs_too_much_memory_says_what_to_do(tmp_path: Path) -> None:

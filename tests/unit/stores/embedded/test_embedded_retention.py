@@ -6,9 +6,9 @@ from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.selection import Fn, Windows
 from service.domain.timerange import TimeRange
-from service.stores.embedded.store import EmbeddedStore
+from service.stores.embedded.file import open_file
 from tests.support.clock import Clock
-from tests.support.embedded_stores import BUCKET, NOON, WEEK_NS, points, store_with_bucket
+from tests.support.embedded_stores import BUCKET, NOON, WEEK_NS, open_store, points, store_with_bucket
 from tests.support.rows import read, row
 
 HOUR_NS = parse_duration("1h", "h")
@@ -16,8 +16,13 @@ DAY_NS = 24 * HOUR_NS
 ALWAYS = TimeRange(0, 2 * NOON)
 
 
-def rows_in_the_file(store: EmbeddedStore) -> int:
-    return int(store._connection.execute("SELECT count(*) FROM floats").fetchall()[0][0])
+def rows_in_the_file(directory: Path) -> int:
+    """Also those that no read gives. The store must be closed."""
+    connection = open_file(directory / "store.duckdb", memory_mb=128, threads=2)
+    try:
+        return int(connection.execute("SELECT count(*) FROM floats").fetchall()[0][0])
+    finally:
+        connection.close()
 
 
 def test_an_expired_point_is_no_longer_read(tmp_path: Path) -> None:
@@ -53,10 +58,13 @@ def test_the_next_write_after_a_shard_group_expired_deletes_it(tmp_path: Path) -
     store.write(BUCKET, points(f"m f=1 {NOON}\nm f=2 {NOON + HOUR_NS}\n"))
     clock.now = NOON + HOUR_NS + 5
     store.write(BUCKET, points(f"m f=3 {clock.now}\n"))
-    assert rows_in_the_file(store) == 4
-    clock.now = NOON + 2 * HOUR_NS
+    store.close()
+    assert rows_in_the_file(tmp_path) == 4
+    store, clock.now = open_store(tmp_path, clock), NOON + 2 * HOUR_NS
     store.write(BUCKET, points(f"m f=4 {clock.now}\n"))
-    assert rows_in_the_file(store) == 4
+    store.close()
+    assert rows_in_the_file(tmp_path) == 4
+    store = open_store(tmp_path, clock)
     assert [one.shown for one in read(store, BUCKET, ALWAYS)] == ["2.0", "3.0", "4.0"]
     assert len(read(store, "keeps all", ALWAYS)) == 1
     store.close()
