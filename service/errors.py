@@ -55,6 +55,8 @@ class FluxgateError(Exception):
     """Root of the tree. `code` is stable and documented in docs/errors.md. `upstream`: what the other server wrote, if one did."""
 
     code = "error"
+    mended_by_time = False
+    """Whether a job that failed with it is worth another try with nothing changed."""
 
     def __init__(self, message: str, *, upstream: str = "", **extra: object) -> None:
         super().__init__(message)
@@ -133,6 +135,7 @@ class RetryLater(FluxgateError):
     """Carries `retry_after_s`, the seconds after which a new try makes sense."""
 
     code = "retry_later"
+    mended_by_time = True
 
     def __init__(self, message: str, retry_after_s: float = 1.0, *, upstream: str = "", **extra: object) -> None:
         super().__init__(message, upstream=upstream, **extra)
@@ -177,6 +180,7 @@ class TooManyFailedTries(CallerError):
 
 class StoreError(FluxgateError):
     code = "store_error"
+    mended_by_time = True
 
 
 class StoreUnavailable(StoreError):
@@ -189,6 +193,7 @@ class StoreTimeout(StoreError):
 
 class StoreDenied(StoreError):
     code = "store_denied"
+    mended_by_time = False
 
 
 class StoreFailed(StoreError):
@@ -207,6 +212,7 @@ class StoreBroken(StoreError):
 
 class MirrorConflict(StoreError):
     code = "mirror_conflict"
+    mended_by_time = False
 
     def __init__(self, reason: str, bucket: str) -> None:
         super().__init__(

@@ -21,14 +21,13 @@ from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, d
 from service.api.schemas import PROBLEM
 from service.api.slots import give_back
 from service.api.upstream import shown_job, shown_lines
-from service.domain.access import Principal, Scope
+from service.domain.access import Principal
 from service.domain.job import Job, JobState, LogLine
 from service.errors import Forbidden, InvalidParameter, RetryLater, TooManyFailedTries, Unauthorized, UnknownThing
+from service.jobs.kind import JOB_SCOPES
 from service.state.jobs import LONGEST_LIST
 
 router = APIRouter(tags=["jobs"], responses={"default": PROBLEM})
-JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.ADMIN)
-"""Scopes of which one is needed to see any job."""
 _LOOK_EVERY_S = 0.5
 _SHOWN_LINES = 100
 _MOST_STREAMS = 64
@@ -154,7 +153,10 @@ async def retry_job(
 
 
 class Streams:
-    """The event streams that are open in this process: at most `most`, and at most half of them for one key."""
+    """The event streams that are open in this process: at most `most`, and at most half of them for one key.
+
+    To be used from one event loop, which is why it takes no lock.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most

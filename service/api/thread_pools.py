@@ -111,6 +111,5 @@ class ThreadPools:
     """Keys that are looked up: apart, so that slow lists of jobs shut nobody out."""
     orders: ThreadPool = field(default_factory=lambda: ThreadPool("job queue", 8))
     """Jobs that are ordered: with workers, the broker is asked too."""
-    mirrors: ThreadPool = field(default_factory=lambda: ThreadPool("mirror's servers", 4))
     parsing: ThreadPool = field(default_factory=lambda: ThreadPool("processor", 8))
     """Bodies that are read: no dependency, and still not without bound."""

@@ -2,9 +2,10 @@
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
+from service.api.deps import Parts
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.memory import MemoryReturn, give_back_unused
@@ -16,79 +17,48 @@ from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
-from service.jobs import JobQueue
-from service.jobs.mirror.kind import MirrorKind
-from service.runner.runtime import JobRuntime
+from service.config.coordinates import COORDINATES
+from service.config.store import ConfigStore
+from service.features.feature import Feature, KindServices
 from service.settings import Settings
-from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
-from service.state.schedules import ScheduleStore
 from service.stores.protocol import Store
-from service.wiring.jobs import work_of
-from service.wiring.stores import own_store
+from service.wiring.features import FEATURES
+from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
+from service.wiring.stores import address_policy, opener, own_endpoint, own_store
 
 _MB = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Everything that a running gateway is made of."""
-
-    settings: Settings
-    store: Store
-    cache: Cache
-    answers: AnswerCache
-    state: StateDatabase
-    keys: KeyRing
-    config: ConfigStore
-    runtime: JobRuntime
-    limits: Limits
-    metrics: Metrics
-    slots: Slots
-    memory: MemoryReturn
-    pools: ThreadPools
-    write_slots: WriteSlots
-    failed_tries: FailedTries
-    clock_ns: Callable[[], int]
-    mirrors: MirrorKind
-
-    @property
-    def jobs(self) -> JobQueue:
-        return self.runtime.queue
-
-    @property
-    def schedules(self) -> ScheduleStore:
-        return self.runtime.schedules
-
-    def close(self) -> None:
-        self.runtime.stop()
-        self.memory.close()
-        for part in (self.store, self.cache, self.state):
-            part.close()
-
-
-def assemble(settings: Settings) -> Parts:
-    """Make all parts. Raises ConfigurationError with what to change."""
-    state = open_state(settings)
-    keys = _keys(settings, state)
-    slots = Slots(settings.max_reads)
-    metrics = Metrics(lambda: slots.taken)
-    cache = _cache(settings)
-    store = own_store(settings)
-    answers = AnswerCache(
-        cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc(), longest_s=settings.read_timeout_s
-    )
-    work = work_of(settings, state, store, answers.invalidate)
+def assemble(settings: Settings, features: Sequence[Feature] = FEATURES) -> Parts:
+    """Make all parts, each of those before it. Raises ConfigurationError with what to change, and leaves nothing open."""
+    with ExitStack() as opened:
+        state = open_state(settings)
+        opened.callback(state.close)
+        keys = _keys(settings, state)
+        config = ConfigStore(state, time.time, settings.key_outage_s)
+        config.register(COORDINATES)
+        slots = Slots(settings.max_reads)
+        metrics = Metrics(lambda: slots.taken)
+        cache = _cache(settings)
+        opened.callback(cache.close)
+        answers = _answers(settings, cache, metrics)
+        store = own_store(settings)
+        opened.callback(store.close)
+        services = _kind_services(settings, config, state, store, answers.invalidate)
+        kinds = make_kinds(features, settings, services)
+        definitions = schedule_definitions(settings, kinds, config)
+        runtime = job_runtime(settings, state, kinds, definitions, store.name)
+        opened.pop_all()  # from here on `Parts.close` closes them
     return Parts(
-        settings=settings,
         store=store,
         cache=cache,
         answers=answers,
         state=state,
         keys=keys,
-        config=work.config,
-        runtime=work.runtime,
+        config=config,
+        runtime=runtime,
         limits=_limits(settings),
         metrics=metrics,
         slots=slots,
@@ -97,7 +67,35 @@ def assemble(settings: Settings) -> Parts:
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=time.time_ns,
-        mirrors=work.mirrors,
+        routers=tuple(feature.router for feature in features),
+        docs_enabled=settings.docs_enabled,
+    )
+
+
+def _answers(settings: Settings, cache: Cache, metrics: Metrics) -> AnswerCache:
+    def count(outcome: str) -> None:
+        metrics.cache.labels(outcome).inc()
+
+    return AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, count, longest_s=settings.read_timeout_s)
+
+
+def _kind_services(
+    settings: Settings,
+    config: ConfigStore,
+    state: StateDatabase,
+    store: Store,
+    invalidate: Callable[[str], None],
+) -> KindServices:
+    return KindServices(
+        config=config,
+        state=state,
+        store=store,
+        own_endpoint=own_endpoint(settings),
+        open_store=opener(settings, store),
+        addresses=address_policy(settings),
+        directory=settings.data_dir,
+        clock=time.time,
+        invalidate=invalidate,
     )
 
 

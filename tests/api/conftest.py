@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +10,13 @@ import httpx
 import pytest
 import uvicorn
 
+from service.api.deps import Parts
 from service.app import create_app
 from service.domain.schema import BucketSpec
+from service.features.feature import Feature
 from service.settings import Settings
-from service.wiring import Parts, assemble
+from service.wiring import assemble
+from service.wiring.features import FEATURES
 from tests.support.servers import free_port
 
 KEY = "a-key-for-tests-0123456789"
@@ -31,8 +34,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Starts the application with settings of the test; gives a client with the full key, and the parts."""
     running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
-    def start(**changed: object) -> Served:
-        parts = replace(assemble(settings(tmp_path / f"data{len(running)}", **changed)), clock_ns=lambda: NOW_NS)
+    def start(features: Sequence[Feature] = FEATURES, **changed: object) -> Served:
+        parts = replace(assemble(settings(tmp_path / f"data{len(running)}", **changed), features), clock_ns=lambda: NOW_NS)
         server = uvicorn.Server(uvicorn.Config(create_app(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
