@@ -8,6 +8,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import hypothesis
@@ -49,6 +50,18 @@ def no_bucket_outlives_its_module() -> Iterator[None]:
     yield
     for running in _shared:
         running.drop_buckets()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What asynchronous tests run on, as the gateway does."""
+    return "asyncio"
+
+
+@pytest.fixture
+def state_url(tmp_path: Path) -> str:
+    """A new state database in a file."""
+    return f"sqlite:///{tmp_path / 'state.db'}"
 
 
 @pytest.fixture

@@ -31,6 +31,14 @@ def reach(url: str | None, key: str | None) -> Gateway:
 def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Wire:
     """The same, for what has no method there."""
     address = url or os.environ.get("FLUXGATE_URL") or DEFAULT_URL
+    return Wire(address, key_for(address, key), timeout_s)
+
+
+def key_for(address: str, key: str | None) -> str | None:
+    """The key that is sent to the gateway at `address`: `key`, or one that this machine knows for it.
+
+    Raises InvalidParameter when the address is none, or the key cannot be sent.
+    """
     try:
         host = httpx.URL(address).host
     except httpx.InvalidURL as broken:
@@ -38,7 +46,7 @@ def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Wire:
     shown = key or _own_key(is_loopback(host))
     if shown is not None and not (shown.isascii() and shown.isprintable()):
         raise InvalidParameter("key", "The key holds characters that no key has. Copy it again.")
-    return Wire(address, shown, timeout_s)
+    return shown
 
 
 def post(link: Wire, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import InvalidParameter, StoreDenied
 from service.stores.influx.deleting import hidden_by
 from service.stores.influx.store import InfluxStore
-from tests.live.test_influx_store import store_at
 from tests.support.rows import at, read, row, span
 from tests.support.servers import InfluxServer, running_influx
+from tests.support.stores import influx_store
 
 pytestmark = pytest.mark.live
 DAY = span("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
@@ -21,7 +21,7 @@ HOST_A = (("host", "a"),)
 
 @pytest.fixture(scope="module")
 def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = store_at(influx)
+    opened = influx_store(influx)
     yield opened
     opened.close()
 
@@ -118,7 +118,7 @@ def test_a_series_that_its_delete_would_mix_up_is_refused(
 
 def test_the_server_itself_loses_a_series_next_to_such_a_one(flushing: InfluxServer) -> None:
     """Why those are refused: one point was to go, and all went. When this fails, InfluxDB has learned."""
-    opened, bucket = store_at(flushing), flushing.new_bucket()
+    opened, bucket = influx_store(flushing), flushing.new_bucket()
     flushing.write(bucket, "".join(f"m,host={host} f=1 {NOON + step}\n" for host in ("a", "a!") for step in range(3)))
     wait_for_files(flushing)
     by_hand(flushing, bucket, '_measurement="m" AND "host"="a"', TimeRange(NOON + 1, NOON + 2))
@@ -127,7 +127,7 @@ def test_the_server_itself_loses_a_series_next_to_such_a_one(flushing: InfluxSer
 
 
 def test_what_is_not_refused_is_exact_in_files_too(flushing: InfluxServer) -> None:
-    opened, bucket = store_at(flushing), flushing.new_bucket()
+    opened, bucket = influx_store(flushing), flushing.new_bucket()
     hosts = ["a", "a b", "a$", "a,b", "ab!", "b", "#!", "a#b", "!a"]
     lines = [f'm,host={host.replace(" ", chr(92) + " ").replace(",", chr(92) + ",")} f=1,s="x"' for host in hosts]
     flushing.write(bucket, "".join(f"{line} {NOON + step}\n" for line in lines for step in range(3)))
@@ -147,7 +147,7 @@ def test_a_token_that_may_only_read_is_denied(influx: InfluxServer, influx_bucke
         found = http.get("/api/v2/buckets", params={"name": influx_bucket}).raise_for_status().json()["buckets"][0]
         right = {"action": "read", "resource": {"type": "buckets", "orgID": found["orgID"], "id": found["id"]}}
         made = http.post("/api/v2/authorizations", json={"orgID": found["orgID"], "permissions": [right]}).raise_for_status().json()
-    reader = store_at(influx, token=made["token"])
+    reader = influx_store(influx, token=made["token"])
     with pytest.raises(StoreDenied):
         reader.delete_points(influx_bucket, "m", (), EVER)
     assert len(read(reader, influx_bucket, DAY)) == 1

@@ -5,7 +5,7 @@ the gateway, which would refuse some of them.
 """
 
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -27,13 +27,6 @@ _WORDS = ("1", "1a", "and", "or", "not", "if", "true", "r", "SELECT", "time_", "
 _OTHERS = ("%41", "${x}", "/a/", "é", "ä🌡", "a\\b", "\\b", "a'b\"c", "a\tb", "\x01", "a\x7fb", "a\0b", "a\rb", "Time", "TIME", "�")
 NAMES = [*_LETTERS, *(f"a{one}b" for one in _LETTERS), *_WORDS, *_OTHERS]
 Line = Callable[[int, str], str]
-
-
-@pytest.fixture
-def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = InfluxStore(influx.url, influx.token, influx.org, connect_timeout_s=5, silence_timeout_s=30, read_timeout_s=60)
-    yield opened
-    opened.close()
 
 
 def escaped(name: str, letters: str) -> str:

@@ -1,7 +1,6 @@
 """A bucket of a real InfluxDB, copied into another one by folded points: equal to the bit."""
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
@@ -37,13 +36,6 @@ HOSTILE = [
     "#x",
     "é",
 ]
-
-
-@pytest.fixture
-def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = InfluxStore(influx.url, influx.token, influx.org, connect_timeout_s=5, silence_timeout_s=30, read_timeout_s=60)
-    yield opened
-    opened.close()
 
 
 def copy(store: InfluxStore, bucket: str) -> tuple[str, list[Unwritten]]:

@@ -16,7 +16,7 @@ from service.archive.slice_files import write_slice
 from service.domain.timerange import EVER
 from tests.support.servers import InfluxServer, ServerMissing, influx_program
 from tests.unit.archive.sample_backups import DAY_1
-from tests.unit.frames.sample_blocks import Row, block_of
+from tests.support.sample_blocks import Row, block_of
 
 MOST = 1_000_000_000
 

@@ -162,6 +162,11 @@ class EmbeddedStore:
         cursor = self._snapshot(f"use the embedded store {self._path}")
         cursor.close()
 
+    @property
+    def open_reads(self) -> int:
+        """How many reads hold the file as it was when they began."""
+        return len(self._cursors)
+
     def close(self) -> None:
         """End all reads and give the file free."""
         with self._writer:

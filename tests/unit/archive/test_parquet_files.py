@@ -19,7 +19,7 @@ from service.frames.frame import Block
 from tests.unit.archive.sample_backups import DAY_1, rows_of_day
 from tests.unit.archive.test_destination import content
 from tests.unit.archive.test_slice_files import BACKUP, large_blocks, whole_digest
-from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows
+from tests.support.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.lineprotocol.test_writer import bits, value_of
 
 Fact = tuple[object, ...]

@@ -4,7 +4,9 @@ import threading
 
 from service.cache.generations import EVERY_BUCKET, Generations
 from service.cache.memory import MemoryCache
-from tests.unit.cache.cache_fakes import Clock, SharedCache, Task, until
+from tests.support.caches import SharedCache, Task
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 
 class Rewound(SharedCache):

@@ -8,7 +8,9 @@ import pytest
 
 from service.cache.single_flight import Flight, Produced
 from service.errors import Stalled, StoreBroken, StoreTimeout, TooManyReads
-from tests.unit.cache.cache_fakes import Clock, Recipe, Task, until
+from tests.support.caches import Recipe, Task
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 MB = 1024 * 1024
 

@@ -8,7 +8,9 @@ import pytest
 from service.cache.answers import AnswerCache
 from service.cache.codec import pack
 from service.cache.memory import MemoryCache
-from tests.unit.cache.cache_fakes import Clock, Recipe, SharedCache, Task, asking, body, landed, until, waiting
+from tests.support.caches import Recipe, SharedCache, Task, asking, body, landed, waiting
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 MB = 1024 * 1024
 

@@ -8,7 +8,9 @@ import pytest
 from service.cache import coordinated_producer
 from service.cache.answers import AnswerCache
 from service.errors import StoreBroken, StoreUnavailable
-from tests.unit.cache.cache_fakes import Clock, Recipe, SharedCache, Task, asking, body, landed, until, waiting
+from tests.support.caches import Recipe, SharedCache, Task, asking, body, landed, waiting
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 
 def workers(cache: SharedCache, count: int = 2, limit: int = 1_000) -> list[AnswerCache]:

@@ -22,7 +22,7 @@ from service.lineprotocol.writer import Folded, folded
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.protocol import WriteOutcome
 from tests.support import rows as stored
-from tests.unit.frames.sample_blocks import Row, Value, block_of, frame, hostile_rows
+from tests.support.sample_blocks import Row, Value, block_of, frame, hostile_rows
 
 NOW = 1_700_000_000_000_000_000
 A, B = (("host", "a"),), (("host", "b"),)

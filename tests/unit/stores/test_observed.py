@@ -20,7 +20,7 @@ from service.frames.points import Points
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.observed import BucketChange, ChangeListener, ObservedStore
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, points, store_with_bucket
+from tests.support.embedded_stores import BUCKET, NOON, points, store_with_bucket
 
 READS: dict[str, Callable[[Store], object]] = {
     "buckets": lambda store: store.buckets(),

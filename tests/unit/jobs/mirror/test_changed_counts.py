@@ -9,9 +9,9 @@ from service.domain.timerange import EVER, TimeRange
 from service.errors import StoreTimeout
 from service.frames.frame import Reading
 from service.stores.protocol import Store
-from tests.support.mirror_faults import Through
 from tests.support.mirrors import A, B
 from tests.support.rows import store_all
+from tests.support.stores import Through
 from tests.unit.jobs.mirror.conftest import Stage, equal, fill
 
 

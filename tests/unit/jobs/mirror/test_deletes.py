@@ -10,9 +10,9 @@ from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, StoreBroken
 from service.frames.frame import Block, Reading
 from service.jobs.mirror.deletes import Extra
-from tests.support.mirror_faults import Through
 from tests.support.mirrors import A, B, digests, points
 from tests.support.rows import store_all
+from tests.support.stores import Through
 from tests.unit.jobs.mirror.conftest import Stage
 
 

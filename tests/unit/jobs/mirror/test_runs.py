@@ -9,9 +9,9 @@ from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, format_time
 from service.errors import InvalidParameter, MirrorConflict, UnknownBucket
-from tests.contract.conftest import embedded_store
 from tests.support.mirrors import A, B, Rig, points, side
 from tests.support.rows import read, store_all, write
+from tests.support.stores import embedded_store
 from tests.unit.jobs.mirror.conftest import Stage, equal, fill
 
 ALL_TYPES = 'm,site=a f=1.5,i=7i,u=18446744073709551615u,s="text ä 🌡️\\"",b=true {}'

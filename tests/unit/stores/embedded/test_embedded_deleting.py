@@ -8,8 +8,9 @@ from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
 from service.domain.timerange import EVER, TimeRange
+from tests.support.clock import Clock
+from tests.support.embedded_stores import BUCKET, NOON, WEEK_NS, open_store, points, store_with_bucket
 from tests.support.rows import collect, read, row
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, WEEK_NS, Clock, open_store, points, store_with_bucket
 
 ROOT = Path(__file__).parents[4]
 HOUR_NS = parse_duration("1h", "retention")
@@ -18,7 +19,7 @@ DELETER = f"""
 import sys
 from pathlib import Path
 from service.domain.timerange import TimeRange
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, floats, store_with_bucket
+from tests.support.embedded_stores import BUCKET, NOON, floats, store_with_bucket
 store = store_with_bucket(Path(sys.argv[1]))
 store.write(BUCKET, floats("m", 2, [NOON + step for step in range({ROWS})]))
 for start_ns in range(NOON, NOON + {ROWS}, {PIECE}):
@@ -92,9 +93,9 @@ def test_the_first_point_is_none_that_expired(tmp_path: Path) -> None:
     store.write("keeps all", points(f"m f=1 {NOON - WEEK_NS}\n"))
     store.write(BUCKET, points(f"m f=1 {NOON - 60}\nm f=2i {NOON + HOUR_NS}\n"))
     assert store.first_point(BUCKET) == NOON - 60
-    clock.now_ns = NOON + HOUR_NS
+    clock.now = NOON + HOUR_NS
     assert store.first_point(BUCKET) == NOON + HOUR_NS
-    clock.now_ns += HOUR_NS + 1
+    clock.now += HOUR_NS + 1
     assert store.first_point(BUCKET) is None
     assert store.first_point("keeps all") == NOON - WEEK_NS
     store.close()

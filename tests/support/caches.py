@@ -7,16 +7,9 @@ from collections.abc import Callable, Iterator
 from service.cache.answers import AnswerCache, Served
 from service.cache.memory import MemoryCache
 from service.cache.single_flight import Produced
+from tests.support.waiting import until
 
 WAIT_S = 10.0
-
-
-class Clock:
-    def __init__(self, now: float = 1_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class SharedCache(MemoryCache):
@@ -128,13 +121,6 @@ def asking(answers: AnswerCache, recipe: Callable[[], Produced], ttl_s: float = 
         return served.outcome, body(served)
 
     return ask
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
 
 
 def waiting(answers: AnswerCache) -> int:
