@@ -5,16 +5,16 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 
-from fluxgate.errors import AnswerBroken, GatewayUnreachable
-from fluxgate.wire import Parameters, Wire
-from service.commands.connection import Key, Url, post, wire
+from fluxgate_client import AnswerBroken, GatewayUnreachable
+from fluxgate_client.requests import Parameters, Request, segment
+from fluxgate_client.transport import Transport
+from service.commands.connection import Key, Url, get, post, wire
 
 cli = typer.Typer(help="Jobs.", no_args_is_help=True)
 Json = dict[str, Any]
@@ -37,7 +37,7 @@ def list_jobs(
     """List jobs, the newest first."""
     chosen = [("kind", one) for one in kind or ()] + [("state", one) for one in state or ()] + [("limit", str(limit))]
     with contextlib.closing(wire(url, key)) as link:
-        found = link.get("/jobs", chosen).json()["jobs"]
+        found = get(link, "/jobs", chosen)["jobs"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -54,7 +54,7 @@ def list_jobs(
 def show(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Show a job and the end of its log."""
     with contextlib.closing(wire(url, key)) as link:
-        found = link.get(path_of(job_id)).json()
+        found = get(link, path_of(job_id))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -98,7 +98,7 @@ def retry(
     _changed(url, key, path_of(job_id, "/retry"), as_json, [("force", "true")] if force else [])
 
 
-def follow(link: Wire, job_id: str, as_json: bool = False) -> str:
+def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
     """Show a job's events until it ends, with a bar on a terminal; its last state. For every command that waits for a job."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
@@ -121,7 +121,7 @@ def follow(link: Wire, job_id: str, as_json: bool = False) -> str:
     return state
 
 
-def events(link: Wire, job_id: str) -> Iterator[tuple[str, Json]]:
+def events(link: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
     """Name and data of each event; the link is made again where it broke, and nothing is told twice.
 
     Raises GatewayUnreachable when it stays broken.
@@ -130,7 +130,8 @@ def events(link: Wire, job_id: str) -> Iterator[tuple[str, Json]]:
     while True:
         try:
             headers = {"Last-Event-ID": last} if last else {}
-            with link.stream("GET", path_of(job_id, "/events"), headers=headers) as response:
+            request = Request("GET", path_of(job_id, "/events"), headers=headers, repeatable=False)
+            with link.stream(request) as response:
                 for event_id, name, data in parsed(response.iter_lines()):
                     last, broken = event_id or last, 0
                     yield name, json.loads(data)
@@ -158,7 +159,7 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def path_of(job_id: str, rest: str = "") -> str:
-    return f"/jobs/{quote(job_id, safe='')}{rest}"
+    return f"/jobs/{segment(job_id)}{rest}"
 
 
 def what(job: Json) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from fluxgate import AnswerBroken, GatewayRefused, GatewayUnreachable, connect
+from fluxgate_client import AnswerBroken, GatewayRefused, GatewayUnreachable, connect
 from tests.support.gateways import KEY, Gateway, environment, running_gateway
 from tests.support.servers import free_port
 
