@@ -47,7 +47,8 @@ def to_lines(table: Table, measurement: str, tags: Sequence[str], time: str) -> 
         return b""
     if not fields:
         raise InvalidRequest(f"The table has no column with values beside {time!r} and the tags: a point needs a field.")
-    values = pc.binary_join_element_wise(*fields, _scalar(","), null_handling="skip")
+    values = pc.binary_join_element_wise(*fields, _NOTHING, null_handling="replace", null_replacement="")
+    values = pc.utf8_slice_codeunits(values, 1)
     _check_rows(pc.equal(values, ""), "has no value in any field: a point needs one. Drop such rows")
     lines = _joined(*head, _scalar(" "), values, _scalar(" "), times, _scalar("\n"))
     return "".join(lines.to_pylist()).encode()
@@ -106,13 +107,13 @@ def _tag(key: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _field(name: str, rows: pa.Table) -> Iterator[pa.ChunkedArray]:
-    """`name=value` of each row, null where the value is; nothing for a column without any value."""
+    """`,name=value` of each row, null where the value is; nothing for a column without any value."""
     column = _plain(rows.column(name))
     if column.null_count == len(column):
         return
     if name.startswith("\t"):
         raise InvalidRequest("A field's name cannot begin with a tab: InfluxDB drops it.")
-    before = _scalar(f"{_quoted(name, f'the field {name!r}')}=")
+    before = _scalar(f",{_quoted(name, f'the field {name!r}')}=")
     write = _WRITERS.get(column.type)
     if write is None:
         raise InvalidRequest(f"The field {name!r} holds {column.type}: floats, integers, text and truth values are stored.")
