@@ -33,6 +33,11 @@ format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The API's document, as tests and generated clients have it.
+openapi: $(VENV)/runtime.done
+	$(BIN)/fluxgate openapi > openapi/openapi.json.part
+	mv openapi/openapi.json.part openapi/openapi.json
+
 bench: $(VENV)/dev.done
 	$(BIN)/python -m bench.reads $(ARGS)
 	$(BIN)/python -m bench.mirror
@@ -43,6 +48,7 @@ lock: $(VENV)/runtime.done
 	$(PIP) uv
 	$(COMPILE) pyproject.toml requirements/build.in --extra postgres -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) requirements/generator.in -o requirements/generator.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info client/build client/dist client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -47,6 +47,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         openapi_url="/openapi.json" if parts.settings.docs_enabled else None,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     plain_document = app.openapi
     app.openapi = lambda: describe(with_schemas(plain_document()))  # type: ignore[method-assign]

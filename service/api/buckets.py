@@ -15,8 +15,9 @@ from service.api.deps import Parts, parts_of
 from service.api.documents import document, request_body
 from service.api.names import decode_segment
 from service.api.openapi_parameters import PARAMETERS
+from service.api.problem_schema import PROBLEM
 from service.api.read_parameters import Question, needs_clock, understand
-from service.api.schemas import PROBLEM, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
+from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.store_calls import awaited, seen
 from service.api.streaming import AnswerResponse, wants_gzip
 from service.cache.answers import Served
@@ -78,7 +79,7 @@ async def create_buckets(
 
 
 @router.get("/buckets/{name}/schema", summary="What a bucket holds")
-async def bucket_schema(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> BucketSchema:
+async def read_bucket_schema(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> BucketSchema:
     """Measurements with their tag keys, and their fields with types."""
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)

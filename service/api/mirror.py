@@ -13,7 +13,7 @@ from service.api.documents import document, request_body
 from service.api.job_schemas import JobInfo, time_text
 from service.api.jobs import accepted, now_of, state_call
 from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
-from service.api.schemas import PROBLEM
+from service.api.problem_schema import PROBLEM
 from service.api.store_calls import seen
 from service.domain.access import Principal, Scope
 from service.domain.job import Job
@@ -30,7 +30,7 @@ Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.",
 
 
 @router.post("/mirror/trigger", summary="Run mirrors now", status_code=202, openapi_extra=request_body(_ORDER, "Order", required=False))
-async def trigger(
+async def run_mirrors(
     request: Request,
     response: Response,
     order: Annotated[MirrorOrder | None, document(_ORDER, Scope.MIRROR, required=False)],
@@ -49,7 +49,7 @@ async def trigger(
 
 
 @router.post("/mirror/{name}/verify", summary="Compare both sides of a mirror to the bit", status_code=202)
-async def verify(
+async def verify_mirror(
     request: Request,
     response: Response,
     name: Name,

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from service.api.auth import allow_bucket, requires
 from service.api.buckets import cache_header
 from service.api.deps import Parts, parts_of
+from service.api.problem_schema import PROBLEM
 from service.api.read_parameters import unknown_parameter
-from service.api.schemas import PROBLEM
 from service.api.store_calls import awaited
 from service.api.streaming import AnswerResponse
 from service.api.telemetry_answers import LatestQuestion, produce_latest
@@ -30,7 +30,7 @@ _ANSWER = {"description": "The newest values.", "content": {"application/json": 
 
 
 @router.get("/telemetry/latest", summary="The latest telemetry", response_class=Response, responses={200: _ANSWER})
-async def latest_telemetry(
+async def read_latest_telemetry(
     request: Request,
     bucket: Annotated[list[str] | None, Query(description="Only these buckets; repeatable.")] = None,
     measurement: Annotated[list[str] | None, Query(description="Only these measurements, whatever their name; repeatable.")] = None,
