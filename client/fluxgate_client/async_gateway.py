@@ -58,13 +58,19 @@ class AsyncGateway:
     async def schema(self, bucket: str) -> dict[str, Any]:
         return await self._fetched(calls.schema(bucket))
 
-    async def latest(self, *, bucket: Names = None, measurement: Names = None, lookback: str | None = None) -> dict[str, Any]:
+    async def latest(
+        self, *, bucket: Names = None, measurement: Names = None, lookback: str | None = None
+    ) -> dict[str, Any]:
         return await self._fetched(calls.latest(bucket, measurement, lookback))
 
-    async def write(self, bucket: str, lines: str | bytes, *, precision: str = "ns", partial: bool = False) -> dict[str, Any]:
+    async def write(
+        self, bucket: str, lines: str | bytes, *, precision: str = "ns", partial: bool = False
+    ) -> dict[str, Any]:
         return await self._fetched(calls.write(bucket, lines, precision, partial))
 
-    async def write_table(self, bucket: str, table: Table, *, measurement: str, tags: Names = None, time: str = "_time") -> dict[str, Any]:
+    async def write_table(
+        self, bucket: str, table: Table, *, measurement: str, tags: Names = None, time: str = "_time"
+    ) -> dict[str, Any]:
         return await self._fetched(calls.write_table(bucket, table, measurement, tags, time))
 
     async def close(self) -> None:
@@ -73,7 +79,9 @@ class AsyncGateway:
     async def __aenter__(self) -> AsyncGateway:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.close()
 
     async def _fetched(self, call: Call[T]) -> T:
@@ -102,7 +110,9 @@ class AsyncAnswer:
     async def to_csv(self, path: str | Path) -> Path:
         return await self.save(path, "csv")
 
-    async def save(self, path: str | Path, format: str | None = None, progress: Callable[[int], object] | None = None) -> Path:
+    async def save(
+        self, path: str | Path, format: str | None = None, progress: Callable[[int], object] | None = None
+    ) -> Path:
         target = Path(path)
         request = self._read.request(format_of(target, format))
         async with self._transport.stream(request) as response:

@@ -66,7 +66,9 @@ class AsyncTransport:
             await response.aclose()
 
     async def _opened(self, request: Request) -> httpx.Response:
-        message = self._http.build_request(request.method, request.target, content=request.content, headers=request.headers)
+        message = self._http.build_request(
+            request.method, request.target, content=request.content, headers=request.headers
+        )
         with translated(request, self._http.base_url, begun=False):
             response = await self._http.send(message, stream=True)
         if response.is_success:

@@ -46,7 +46,7 @@ def connect(
 
 
 class Gateway:
-    """Reads and writes of one key at one gateway; may be used as a context manager. Every method raises GatewayError."""
+    """Reads and writes of one key at one gateway; also a context manager. Every method raises GatewayError."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -82,7 +82,9 @@ class Gateway:
         """Store line protocol. Returns `{"stored": n, ...}`; raises `PointsRefused` naming each bad line."""
         return self._fetched(calls.write(bucket, lines, precision, partial))
 
-    def write_table(self, bucket: str, table: Table, *, measurement: str, tags: Names = None, time: str = "_time") -> dict[str, Any]:
+    def write_table(
+        self, bucket: str, table: Table, *, measurement: str, tags: Names = None, time: str = "_time"
+    ) -> dict[str, Any]:
         """Store a pandas frame or Arrow table exactly: one point per row, each column that is no tag a field.
 
         `PointsRefused` counts lines from 1, in the order of the rows. Raises InvalidRequest, before anything is sent,
@@ -96,7 +98,9 @@ class Gateway:
     def __enter__(self) -> Gateway:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _fetched(self, call: Call[T]) -> T:
@@ -131,7 +135,9 @@ class Answer:
         """The rows as a CSV file at `path`, replaced only when the answer is whole."""
         return self.save(path, "csv")
 
-    def save(self, path: str | Path, format: str | None = None, progress: Callable[[int], object] | None = None) -> Path:
+    def save(
+        self, path: str | Path, format: str | None = None, progress: Callable[[int], object] | None = None
+    ) -> Path:
         """The rows as a file, in `format` or the one that the file's ending names.
 
         The file appears when it is complete; a broken read leaves what was there before.

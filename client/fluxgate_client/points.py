@@ -46,7 +46,9 @@ def to_lines(table: Table, measurement: str, tags: Sequence[str], time: str) -> 
     if rows.num_rows == 0:
         return b""
     if not fields:
-        raise InvalidRequest(f"The table has no column with values beside {time!r} and the tags: a point needs a field.")
+        raise InvalidRequest(
+            f"The table has no column with values beside {time!r} and the tags: a point needs a field."
+        )
     values = pc.binary_join_element_wise(*fields, _NOTHING, null_handling="replace", null_replacement="")
     values = pc.utf8_slice_codeunits(values, 1)
     _check_rows(pc.equal(values, ""), "has no value in any field: a point needs one. Drop such rows")
@@ -55,14 +57,15 @@ def to_lines(table: Table, measurement: str, tags: Sequence[str], time: str) -> 
 
 
 def _as_arrow(table: Table) -> pa.Table:
-    if isinstance(table, pa.RecordBatch):
-        return pa.Table.from_batches([table])
-    if isinstance(table, pa.Table):
-        return table
     try:
-        return pa.Table.from_pandas(table, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as mixed:
-        raise InvalidRequest(f"The frame has a column without one type that Arrow knows: {mixed}.") from mixed
+        if isinstance(table, pa.RecordBatch):
+            rows = pa.Table.from_batches([table])
+        else:
+            rows = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
+        rows.validate(full=True)
+    except (ValueError, OverflowError, pa.ArrowTypeError, pa.ArrowNotImplementedError) as broken:
+        raise InvalidRequest(f"The table has a column without one type that Arrow knows: {broken}.") from broken
+    return rows
 
 
 def _check_columns(rows: pa.Table, tags: Sequence[str], time: str) -> None:
@@ -71,7 +74,9 @@ def _check_columns(rows: pa.Table, tags: Sequence[str], time: str) -> None:
         raise InvalidRequest(f"The column {min(twice)!r} stands twice in the table.")
     for name in (*tags, time):
         if name not in rows.column_names:
-            raise InvalidRequest(f"The table has no column {name!r}. It has: {', '.join(map(repr, rows.column_names))}.")
+            raise InvalidRequest(
+                f"The table has no column {name!r}. It has: {', '.join(map(repr, rows.column_names))}."
+            )
     if time in tags or len(set(tags)) != len(tags):
         raise InvalidRequest(f"tags={list(tags)!r} names a column twice, or the column of times.")
     for name in rows.column_names:
@@ -86,7 +91,7 @@ def _times(rows: pa.Table, name: str) -> pa.ChunkedArray:
     column = rows.column(name)
     if not pa.types.is_timestamp(column.type) or column.type.tz is None:
         raise InvalidRequest(
-            f"The column {name!r} holds {column.type}, not timestamps with a time zone. In pandas: pd.to_datetime(column, utc=True)."
+            f"{name!r} holds {column.type}, not timestamps with a time zone. In pandas: to_datetime(…, utc=True)."
         )
     _check_rows(column.is_null(), f"has no time in {name!r}")
     try:
@@ -95,12 +100,16 @@ def _times(rows: pa.Table, name: str) -> pa.ChunkedArray:
         raise InvalidRequest(f"The column {name!r} holds a time that nanoseconds cannot hold: {outside}.") from outside
 
 
-def _tag(key: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _tag(key: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Scalar:
     """`,key=value` of each row, and nothing where it is null. Each distinct value is quoted once."""
     before = f",{_quoted(key, f'the tag {key!r}')}="
+    if column.null_count == len(column):
+        return _NOTHING
     texts = _plain(column)
     if texts.type != _TEXT:
-        raise InvalidRequest(f"The tag {key!r} holds {column.type}: a tag is text. Name the text yourself, with a cast.")
+        raise InvalidRequest(
+            f"The tag {key!r} holds {column.type}: a tag is text. Name the text yourself, with a cast."
+        )
     codes = texts.combine_chunks().dictionary_encode()
     values = [before + _quoted(value, f"a value of the tag {key!r}") for value in codes.dictionary.to_pylist()]
     return pa.chunked_array([pa.array(values, _TEXT).take(codes.indices).fill_null("")])
@@ -116,7 +125,7 @@ def _field(name: str, rows: pa.Table) -> Iterator[pa.ChunkedArray]:
     before = _scalar(f",{_quoted(name, f'the field {name!r}')}=")
     write = _WRITERS.get(column.type)
     if write is None:
-        raise InvalidRequest(f"The field {name!r} holds {column.type}: floats, integers, text and truth values are stored.")
+        raise InvalidRequest(f"The field {name!r} holds {column.type}, not floats, integers, text or truth values.")
     if column.type == pa.float64():
         finite = pc.is_finite(column).fill_null(True)
         _check_rows(pc.invert(finite), f"holds NaN or infinity in {name!r}, which InfluxDB cannot store")
@@ -148,7 +157,7 @@ def _quoted(text: str, what: str) -> str:
 
 def _check_name(text: str, what: str) -> None:
     if not text:
-        raise InvalidRequest(f"InfluxDB stores no empty name: {what}. Where a tag is absent, the column holds null.")
+        raise InvalidRequest(f"InfluxDB stores no empty name: {what}. A tag that is absent is null.")
     if _UNWRITABLE.search(text):
         raise InvalidRequest(f"Line protocol holds no line end or NUL in a name or tag: {what}, {text!r}.")
     if _UNCLEAR.search(text):
@@ -191,4 +200,10 @@ _WIDE = (
     (pa.types.is_unsigned_integer, pa.uint64()),
     (pa.types.is_string, _TEXT),
 )
-_WRITERS = {pa.float64(): _number(""), pa.int64(): _number("i"), pa.uint64(): _number("u"), pa.bool_(): _truth, _TEXT: _string}
+_WRITERS = {
+    pa.float64(): _number(""),
+    pa.int64(): _number("i"),
+    pa.uint64(): _number("u"),
+    pa.bool_(): _truth,
+    _TEXT: _string,
+}

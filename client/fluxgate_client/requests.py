@@ -1,4 +1,4 @@
-"""Requests as values: path, parameters and body, made without sending anything. Every name is sent exactly, or refused."""
+"""Requests as values: path, parameters and body. Nothing is sent here, and every name is exact or refused."""
 
 import datetime as dt
 import json
@@ -54,7 +54,9 @@ class Request:
         try:
             _ = self.target
         except UnicodeEncodeError as broken:
-            raise InvalidRequest(f"{broken.object!r} holds half a character (a surrogate), which no name can.") from None
+            raise InvalidRequest(
+                f"{broken.object!r} holds half a character (a surrogate), which no name can."
+            ) from None
 
     @property
     def target(self) -> str:
@@ -148,5 +150,7 @@ def text_of(value: str | int | dt.datetime) -> str:
     if not isinstance(value, dt.datetime):
         return str(value)
     if value.utcoffset() is None:
-        raise InvalidRequest(f"{value!r} has no time zone: a naive time means nothing. Add tzinfo=datetime.UTC or a ZoneInfo.")
+        raise InvalidRequest(
+            f"{value!r} has no time zone: a naive time means nothing. Add tzinfo=datetime.UTC or a ZoneInfo."
+        )
     return value.isoformat()

@@ -1,7 +1,7 @@
 """Whether a request is sent once more, and how long is waited before: a decision, made without sending or sleeping.
 
 A request that the gateway did not take (429), or that may be repeated without harm, is sent again; any other is not.
-The number of tries and each pause have a bound. A pause has a random part, so that many clients do not come back at once.
+The number of tries and each pause have a bound. A pause has a random part, so that clients do not come back together.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""The HTTP under a gateway: requests are sent, again where that is right, and every foreign error is translated once."""
+"""The HTTP under a gateway: requests are sent, again where that is right, and foreign errors are translated once."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -63,7 +63,9 @@ class Transport:
     def __enter__(self) -> "Transport":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _tried(self, request: Request, send: Callable[[], T]) -> T:
@@ -84,7 +86,9 @@ class Transport:
             response.close()
 
     def _opened(self, request: Request) -> httpx.Response:
-        message = self._http.build_request(request.method, request.target, content=request.content, headers=request.headers)
+        message = self._http.build_request(
+            request.method, request.target, content=request.content, headers=request.headers
+        )
         with translated(request, self._http.base_url, begun=False):
             response = self._http.send(message, stream=True)
         if response.is_success:

@@ -6,7 +6,7 @@ _LINES = {"type": "array", "items": {"$ref": "#/components/schemas/LineProblem"}
 
 PROBLEM_SCHEMA = {
     "title": "Problem",
-    "description": "What went wrong (RFC 9457). `code` is stable and `detail` says what to do; docs/errors.md lists the codes.",
+    "description": "What went wrong (RFC 9457). `code` is stable, `detail` says what to do; see docs/errors.md.",
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "request_id"],
     "properties": {

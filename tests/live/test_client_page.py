@@ -41,7 +41,8 @@ def test_a_table_that_is_read_can_be_written_and_read_back_the_same(demo: tuple[
     span = {"start": "2026-01-01T00:00:00Z", "stop": "2026-01-02T00:00:00Z"}
     with connect(environment["URL"], environment["KEY"]) as gateway:
         gateway.create_buckets([{"name": "From"}, {"name": "To"}])
-        gateway.write("From", 'm,k=a f=0.1,i=9007199254740993i,u=18446744073709551615u,b=true,s="\\"x\\"" 1767225600000000001')
+        values = 'f=0.1,i=9007199254740993i,u=18446744073709551615u,b=true,s="\\"x\\""'
+        gateway.write("From", f"m,k=a {values} 1767225600000000001")
         gateway.write("From", "m,k=b f=-0 1767225600000000002")
         rows = gateway.read("From", every="raw", shape="wide", **span).to_arrow()
         fields = rows.drop_columns([name for name in rows.column_names if name == "_measurement"])

@@ -72,6 +72,6 @@ def test_a_generated_client_compiles_with_a_module_for_each_operation(generator_
     assert all(ast.parse(path.read_text()) for path in package.rglob("*.py"))
 
 
-def test_a_generated_client_talks_to_a_gateway_and_gets_typed_problems(generator_python: str, package: Path, tmp_path: Path) -> None:
+def test_a_generated_client_gets_typed_answers(generator_python: str, package: Path, tmp_path: Path) -> None:
     with running_gateway(tmp_path / "data", {}) as gateway:
         run(generator_python, USE, package, URL=gateway.url, KEY=KEY)

@@ -84,14 +84,14 @@ def test_the_light_client_writes_and_reads_without_pandas_and_without_the_servic
     assert pandas == 'pandas is not installed: pip install "fluxgate-client[pandas]", or use to_arrow().'
 
 
-def test_the_client_with_its_extra_gives_data_frames(wheels: tuple[Path, Path], gateway: Gateway, tmp_path: Path) -> None:
+def test_the_extra_gives_data_frames(wheels: tuple[Path, Path], gateway: Gateway, tmp_path: Path) -> None:
     bin_folder = clean_environment(tmp_path / "env", wheels[:1], ["pandas"])
     assert write_and_read(bin_folder, gateway, tmp_path)[3] == "int64"
 
 
-def test_the_gateway_serves_and_its_command_reads_through_the_client(gateway_bin: Path, gateway: Gateway, tmp_path: Path) -> None:
+def test_the_gateways_command_uses_the_client(gateway_bin: Path, gateway: Gateway, tmp_path: Path) -> None:
     command = [str(gateway_bin / "fluxgate"), "buckets", "list", "--json", "--url", gateway.url, "--key", KEY]
     environment = {"DATA_DIR": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert isinstance(json.loads(done.stdout), list)

@@ -31,8 +31,9 @@ def clean_environment(folder: Path, wheels: Sequence[Path], extras: Sequence[str
             assert name not in linked, f"two packages have files in {name}"
             (site / name).symlink_to(Path(str(needed.locate_file(name))))
             linked.add(name)
-    command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet", "--no-index"]
-    installed = subprocess.run([*command, *map(str, wheels)], capture_output=True, text=True, timeout=INSTALL_WITHIN_S, check=False)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    command = [*pip, "install", "--quiet", "--no-index", *map(str, wheels)]
+    installed = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_WITHIN_S, check=False)
     assert installed.returncode == 0, installed.stderr
     return folder / "bin"
 

@@ -17,7 +17,8 @@ from service.lineprotocol.parser import parse_lines
 UTC_NS = pa.timestamp("ns", "UTC")
 T = 1_767_225_600_000_000_001
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0\\"), min_size=1, max_size=8)
-FREE = NAMES.filter(lambda name: name not in ("time", "_time", "_field", "_measurement", "_value") and name[0] not in "#\t")
+RESERVED = ("time", "_time", "_field", "_measurement", "_value")
+FREE = NAMES.filter(lambda name: name not in RESERVED and name[0] not in "#\t")
 
 
 def table(**columns: pa.Array) -> pa.Table:
@@ -58,15 +59,18 @@ def test_lines_are_the_rows_in_order_with_absent_values_left_out() -> None:
     )
 
 
-@given(FREE, FREE, NAMES, FREE, st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**63), 2**63 - 1))
-def test_the_gateway_reads_what_was_written(measurement: str, tag: str, place: str, field: str, number: float, whole: int) -> None:
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(FREE, FREE, NAMES, FREE, FLOATS, st.integers(-(2**63), 2**63 - 1))
+def test_the_gateway_reads_what_was_written(name: str, tag: str, place: str, field: str, number: float, whole: int) -> None:
     if len({tag, field, f"{field}n"}) < 3:
         return
     rows = table(**{tag: pa.array([place]), field: pa.array([number]), f"{field}n": pa.array([whole])})
-    values = stored(to_lines(rows, measurement, [tag], "_time"))
+    values = stored(to_lines(rows, name, [tag], "_time"))
     tags = {tag: place}
     assert values == sorted(
-        [(measurement, tags, field, "float", T, number), (measurement, tags, f"{field}n", "integer", T, whole)],
+        [(name, tags, field, "float", T, number), (name, tags, f"{field}n", "integer", T, whole)],
         key=lambda row: row[2],
     )
     assert math.copysign(1, values[0][5]) == math.copysign(1, number)
@@ -102,6 +106,11 @@ def test_a_table_in_pieces_is_written_as_one() -> None:
     assert to_lines(whole.to_batches()[0], "m", ["k"], "_time").count(b"\n") == 3
 
 
+def test_a_tag_without_any_value_is_absent_in_every_row() -> None:
+    rows = table(a=pa.array([1.0]), k=pa.array([None]), j=pa.array([None], pa.string()))
+    assert to_lines(rows, "m", ["k", "j"], "_time").decode() == f"m a=1 {T}\n"
+
+
 def test_an_empty_table_is_nothing() -> None:
     assert to_lines(table(a=pa.array([], pa.float64())), "m", [], "_time") == b""
 
@@ -121,13 +130,15 @@ def test_an_empty_table_is_nothing() -> None:
         (table(a=pa.array([1.0])), ["k"], "no column 'k'"),
         (table(_value=pa.array([1.0])), [], "shape='wide'"),
         (table(time=pa.array([1.0])), [], "'time' cannot be"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), [], "Duplicate column names"),
+        (table(a=pa.Array.from_buffers(pa.string(), 1, [None, *pa.array([b"\xff"]).buffers()[1:]])), [], "Arrow knows"),
         (pa.table({"_time": pa.array([1], pa.timestamp("ns")), "a": [1.0]}), [], "with a time zone"),
         (pa.table({"_time": pa.array([None], UTC_NS), "a": [1.0]}), [], "Row 0 has no time"),
         (pa.table({"_time": pa.array([2**62], pa.timestamp("s", "UTC")), "a": [1.0]}), [], "nanoseconds cannot hold"),
         (pd.DataFrame({"_time": pd.to_datetime([1], utc=True), "a": [object()]}), [], "Arrow knows"),
     ],
 )
-def test_what_cannot_be_written_exactly_is_named_before_anything_is_sent(rows: Any, tags: list[str], named: str) -> None:
+def test_what_cannot_be_written_exactly_is_refused_by_name(rows: Any, tags: list[str], named: str) -> None:
     with pytest.raises(InvalidRequest, match=named):
         to_lines(rows, "m", tags, "_time")
 

@@ -39,11 +39,14 @@ def test_parameters_come_back(pairs: list[tuple[str, str]]) -> None:
 
 
 def test_options_of_a_read_become_parameters_in_a_fixed_order() -> None:
-    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    read = requests.read("Lab 1", {"limit": 3, "start": start, "field": ["a", "b"], "tags": {"site": "A", "x y": ("1", "2")}})
-    assert read.request("csv").target == (
-        "/buckets/Lab%201?start=2026-01-01T00%3A00%3A00%2B00%3A00&limit=3&field=a&field=b&tag.site=A&tag.x%20y=1&tag.x%20y=2&format=csv"
-    )
+    tags = {"site": "A", "x y": ("1", "2")}
+    read = requests.read("Lab 1", {"limit": 3, "stop": "2026-01-01", "field": ["a"], "tags": tags})
+    assert read.request("csv").target == ("/buckets/Lab%201?stop=2026-01-01&limit=3&field=a&tag.site=A&tag.x%20y=1&tag.x%20y=2&format=csv")
+
+
+def test_an_aware_time_is_sent_with_its_offset() -> None:
+    read = requests.read("b", {"start": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)})
+    assert read.parameters == (("start", "2026-01-01T00:00:00+00:00"),)
 
 
 def test_names_of_a_filter_may_come_from_a_generator_and_are_asked_twice() -> None:

@@ -87,8 +87,11 @@ class Scripted:
         self._thread.join()
 
 
+Start = Callable[..., Scripted]
+
+
 @pytest.fixture
-def scripted() -> Iterator[Callable[..., Scripted]]:
+def scripted() -> Iterator[Start]:
     running: list[Scripted] = []
 
     def start(*replies: Reply | None) -> Scripted:
@@ -142,7 +145,7 @@ def buckets(gateway: Any) -> Any:
     return gateway.buckets()
 
 
-def test_a_busy_gateway_is_asked_again_when_it_says(outcome: Outcome, scripted: Callable[..., Scripted]) -> None:
+def test_a_busy_gateway_is_asked_again_when_it_says(outcome: Outcome, scripted: Start) -> None:
     server = scripted(problem(429, "too_many_reads", "2"), problem(503, "not_ready", "5"), Reply())
     assert outcome(server.url, buckets, CALM) == ([], [2.0, 5.0])
     assert [line for line, _ in server.requests] == ["GET /buckets HTTP/1.1"] * 3
@@ -150,12 +153,12 @@ def test_a_busy_gateway_is_asked_again_when_it_says(outcome: Outcome, scripted: 
     assert server.requests[0][1]["user-agent"] == "fluxgate-client/0.1.0"
 
 
-def test_a_connection_that_breaks_before_or_in_an_answer_is_made_again(outcome: Outcome, scripted: Callable[..., Scripted]) -> None:
+def test_a_connection_that_breaks_is_made_again(outcome: Outcome, scripted: Start) -> None:
     server = scripted(DROPPED, CUT, Reply())
     assert outcome(server.url, buckets, CALM) == ([], [0.125, 0.25])
 
 
-def test_after_the_last_try_the_error_says_what_it_was(outcome: Outcome, scripted: Callable[..., Scripted]) -> None:
+def test_after_the_last_try_the_error_says_what_it_was(outcome: Outcome, scripted: Start) -> None:
     server = scripted(*[problem(503, "store_busy", "1")] * 4)
     error, pauses = outcome(server.url, buckets, CALM)
     assert isinstance(error, Unavailable) and error.retry_after_s == 1.0
@@ -170,7 +173,7 @@ def test_no_gateway_at_all_is_said_after_the_last_try(outcome: Outcome) -> None:
     assert pauses == [0.125, 0.25, 0.5]
 
 
-def test_a_refusal_is_final(outcome: Outcome, scripted: Callable[..., Scripted]) -> None:
+def test_a_refusal_is_final(outcome: Outcome, scripted: Start) -> None:
     server = scripted(problem(404, "unknown_bucket"))
     error, pauses = outcome(server.url, lambda gateway: gateway.schema("Wether"), CALM)
     assert (type(error), error.code, pauses) == (NotFound, "unknown_bucket", [])
@@ -179,7 +182,7 @@ def test_a_refusal_is_final(outcome: Outcome, scripted: Callable[..., Scripted])
     assert type(error) is RateLimited and "answered 429 without a reason" in str(error)
 
 
-def test_a_write_whose_answer_is_lost_is_sent_again_only_if_every_line_has_a_time(outcome: Outcome, scripted: Callable[..., Scripted]) -> None:
+def test_a_write_without_an_answer_is_repeated_if_every_line_has_a_time(outcome: Outcome, scripted: Start) -> None:
     stored = Reply(body=b'{"stored": 1}')
     timed = scripted(DROPPED, stored)
     assert outcome(timed.url, lambda gateway: gateway.write("b", "m f=1 1"), CALM)[0] == {"stored": 1}
@@ -191,15 +194,16 @@ def test_a_write_whose_answer_is_lost_is_sent_again_only_if_every_line_has_a_tim
     assert outcome(busy.url, lambda gateway: gateway.write("b", "m f=1"), CALM) == ({"stored": 1}, [1.0])
 
 
-def test_refused_points_are_listed(outcome: Outcome, scripted: Callable[..., Scripted]) -> None:
-    body = {"code": "points_refused", "detail": "Bad.", "stored": 0, "bad": [{"line": 1, "code": "bad_line", "reason": "x"}]}
+def test_refused_points_are_listed(outcome: Outcome, scripted: Start) -> None:
+    bad = [{"line": 1, "code": "bad_line", "reason": "x"}]
+    body = {"code": "points_refused", "detail": "Bad.", "stored": 0, "bad": bad}
     server = scripted(Reply(422, json.dumps(body).encode()))
     error, _ = outcome(server.url, lambda gateway: gateway.write("b", "m"), CALM)
     assert isinstance(error, PointsRefused)
     assert (error.stored, error.bad[0]["line"]) == (0, 1)
 
 
-def test_a_file_is_whole_or_as_it_was(outcome: Outcome, scripted: Callable[..., Scripted], tmp_path: Path) -> None:
+def test_a_file_is_whole_or_as_it_was(outcome: Outcome, scripted: Start, tmp_path: Path) -> None:
     target = tmp_path / "rows.csv"
     target.write_text("before")
     cut = scripted(Reply(body=b"_time,_value\n", length=1000))
