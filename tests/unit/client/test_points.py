@@ -63,7 +63,7 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(FREE, FREE, NAMES, FREE, FLOATS, st.integers(-(2**63), 2**63 - 1))
-def test_the_gateway_reads_what_was_written(name: str, tag: str, place: str, field: str, number: float, whole: int) -> None:
+def test_the_gateway_reads_it_back(name: str, tag: str, place: str, field: str, number: float, whole: int) -> None:
     if len({tag, field, f"{field}n"}) < 3:
         return
     rows = table(**{tag: pa.array([place]), field: pa.array([number]), f"{field}n": pa.array([whole])})

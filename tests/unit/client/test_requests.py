@@ -41,7 +41,9 @@ def test_parameters_come_back(pairs: list[tuple[str, str]]) -> None:
 def test_options_of_a_read_become_parameters_in_a_fixed_order() -> None:
     tags = {"site": "A", "x y": ("1", "2")}
     read = requests.read("Lab 1", {"limit": 3, "stop": "2026-01-01", "field": ["a"], "tags": tags})
-    assert read.request("csv").target == ("/buckets/Lab%201?stop=2026-01-01&limit=3&field=a&tag.site=A&tag.x%20y=1&tag.x%20y=2&format=csv")
+    path, _, query = read.request("csv").target.partition("?")
+    assert path == "/buckets/Lab%201"
+    assert query == "stop=2026-01-01&limit=3&field=a&tag.site=A&tag.x%20y=1&tag.x%20y=2&format=csv"
 
 
 def test_an_aware_time_is_sent_with_its_offset() -> None:
