@@ -15,7 +15,7 @@ import hypothesis
 import psycopg
 import pytest
 
-from tests.support import servers
+from tests.support import generator, servers
 
 hypothesis.settings.register_profile("fluxgate", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fluxgate")
@@ -105,6 +105,12 @@ def chromium() -> tuple[str, str]:
     """Paths of a browser and its driver."""
     browser = _or_skip(lambda: servers.installed("chromium", package="chromium"))
     return str(browser), str(_or_skip(lambda: servers.installed("chromedriver", package="chromium-driver")))
+
+
+@pytest.fixture(scope="session")
+def generator_python() -> str:
+    """Python of an environment that has a generator of API clients."""
+    return str(_or_skip(generator.generator_python))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
