@@ -1,7 +1,7 @@
 """Making the latest telemetry: one question to the store for each bucket, folded and printed once for all who ask."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -14,6 +14,7 @@ from service.cache.single_flight import Produced
 from service.domain.telemetry import Newest, flat, fold, thingsboard
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
 from service.errors import OF_ONE_BUCKET, FluxgateError, StoreTimeout, UnknownBucket
+from service.frames import long_form
 from service.stores.protocol import Latest
 
 _log = structlog.get_logger(__name__)
@@ -104,9 +105,9 @@ def _row(newest: Newest) -> dict[str, object]:
 
 
 def _newest(bucket: str, frame: pa.RecordBatch) -> Iterator[Newest]:
-    times = frame.column(0).cast(pa.int64()).to_pylist()
-    values, fields, measurements, *tags = (column.to_pylist() for column in frame.columns[1:])
-    keys: Sequence[str] = frame.schema.names[4:]
-    for place, time_ns in enumerate(times):
+    values = long_form.values(frame).to_pylist()
+    fields, measurements, *tags = (column.to_pylist() for column in long_form.labels(frame))
+    keys = long_form.tag_keys(frame)
+    for place, time_ns in enumerate(long_form.times_ns(frame).tolist()):
         present = tuple((key, column[place]) for key, column in zip(keys, tags, strict=True) if column[place] is not None)
         yield Newest(bucket, measurements[place], fields[place], present, time_ns, values[place])

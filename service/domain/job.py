@@ -1,10 +1,9 @@
 """A job: one run of something long, whose row in the state database is the truth.
 
-States and the changes allowed between them, how far a job is, and what may interrupt one. Nothing
-here reads a clock; times are seconds since 1970.
+The states of a job, its progress, and the exceptions that interrupt it. Nothing here reads a clock; times are
+seconds since 1970.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,7 +14,10 @@ UPSTREAM = "upstream"
 
 
 class JobState(StrEnum):
-    """Queued and running are open; the others are ends, of which failed and cancelled can be queued again."""
+    """A queued job runs; a running one ends, or goes back to the queue when its process stops, dies or is to try again.
+
+    Of the ends, a success is final; a failed or cancelled job can be queued again.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -27,15 +29,9 @@ class JobState(StrEnum):
     def ended(self) -> bool:
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
-
-ALLOWED: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
-    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset({JobState.QUEUED}),
-    JobState.CANCELLED: frozenset({JobState.QUEUED}),
-}
-"""Running goes back to queued when its process stops, dies, or is to try again."""
+    @property
+    def can_be_retried(self) -> bool:
+        return self in (JobState.FAILED, JobState.CANCELLED)
 
 
 @dataclass(frozen=True)

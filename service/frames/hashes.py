@@ -47,11 +47,6 @@ def point_hashes(stamps: Words, values: Words, lane: int) -> Words:
     return mix(stamps ^ (values * np.uint64(lane | 1)))
 
 
-def words_of(column: pa.Array) -> Words:
-    words: Words = column.to_numpy(zero_copy_only=False).view(np.uint64)
-    return words
-
-
 def value_words(column: pa.Array) -> Words:
     """64 bits for each value: its own bits, or for text a hash of its UTF-8 bytes."""
     if pa.types.is_string(column.type):
@@ -61,4 +56,5 @@ def value_words(column: pa.Array) -> Words:
         return words
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8()).cast(pa.uint64())
-    return words_of(column)
+    bits: Words = column.to_numpy(zero_copy_only=False).view(np.uint64)
+    return bits

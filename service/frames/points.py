@@ -13,16 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from service.domain.schema import FieldType
-
-
-@dataclass(frozen=True)
-class FieldKey:
-    """A series as stored: measurement, tags sorted by key, field, and the type of the values."""
-
-    measurement: str
-    tags: tuple[tuple[str, str], ...]
-    field: str
-    type: FieldType
+from service.domain.series import FieldSeries
 
 
 @dataclass(frozen=True)
@@ -39,7 +30,7 @@ class ValueColumn:
     values: pa.Array
 
 
-Contents = tuple[tuple[FieldKey, ...], tuple[ValueColumn, ...]]
+Contents = tuple[tuple[FieldSeries, ...], tuple[ValueColumn, ...]]
 """What lines say: their series, and the values of each type."""
 
 
@@ -58,7 +49,7 @@ class Points:
         offsets: npt.NDArray[np.int64],
         numbers: npt.NDArray[np.int64],
         times_ns: npt.NDArray[np.int64],
-        keys: tuple[FieldKey, ...],
+        keys: tuple[FieldSeries, ...],
         columns: tuple[ValueColumn, ...],
     ) -> None:
         self.text, self.offsets, self.numbers, self.times_ns = text, offsets, numbers, times_ns
@@ -79,7 +70,7 @@ class Points:
         return points
 
     @property
-    def keys(self) -> tuple[FieldKey, ...]:
+    def keys(self) -> tuple[FieldSeries, ...]:
         return self._contents[0]
 
     @property

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
-from service.frames.frame import FIXED_COLUMNS, Block, value_type
+from service.domain.series import SeriesKey
+from service.frames import long_form
+from service.frames.frame import Block, value_type
 from service.frames.label_codes import Codes, combine, compact, groups, same_codes
 
 Ints = npt.NDArray[np.int64]
@@ -48,11 +50,15 @@ class Aligned:
     def series_count(self) -> int:
         return max(map(len, self.tags.values()), default=1)
 
-    def names(self, series: slice = slice(None)) -> list[tuple[tuple[str, str], ...]]:
-        """The tags of each series, sorted by key, absent ones left out."""
+    def series_keys(self, numbers: slice = slice(None)) -> list[SeriesKey]:
+        """The key of each series with one of these numbers."""
         keys = sorted(self.tags)
-        rows = zip(*(self.tags[key][series].to_pylist() for key in keys), strict=True) if keys else [()] * len(range(1)[series])
-        return [tuple((key, value) for key, value in zip(keys, row, strict=True) if value is not None) for row in rows]
+        if not keys:
+            return [SeriesKey(self.measurement)] * len(range(1)[numbers])
+        return [
+            SeriesKey(self.measurement, tuple((key, text) for key, text in zip(keys, texts, strict=True) if text is not None))
+            for texts in zip(*(self.tags[key][numbers].to_pylist() for key in keys), strict=True)
+        ]
 
 
 def aligned(block: Block) -> Iterator[Aligned]:
@@ -60,7 +66,7 @@ def aligned(block: Block) -> Iterator[Aligned]:
     by_measurement: dict[str, list[pa.RecordBatch]] = {}
     for frame in block:
         if frame.num_rows:
-            by_measurement.setdefault(frame.column(3)[0].as_py(), []).append(frame)
+            by_measurement.setdefault(long_form.measurement(frame), []).append(frame)
     for measurement, frames in by_measurement.items():
         yield _rows(measurement, frames)
 
@@ -71,7 +77,7 @@ def _rows(measurement: str, frames: list[pa.RecordBatch]) -> Aligned:
         sets.setdefault(_row_identity(frame), []).append(frame)
     firsts = [some[0] for some in sets.values()]
     series, tags = _series(firsts)
-    times = np.concatenate([frame.column(0).view(pa.int64()).to_numpy() for frame in firsts])
+    times = np.concatenate([long_form.times_ns(frame) for frame in firsts])
     place, distinct = _places(series, times)
     return Aligned(measurement, times[distinct], series[distinct], tags, tuple(_pieces(list(sets.values()), place)))
 
@@ -86,10 +92,10 @@ def _pieces(sets: _Sets, place: Ints) -> Iterator[Piece]:
 
 
 def _row_identity(frame: pa.RecordBatch) -> tuple[object, ...]:
-    times = frame.column(0)
-    named = zip(frame.schema.names[len(FIXED_COLUMNS) :], frame.columns[len(FIXED_COLUMNS) :], strict=True)
+    times = long_form.times(frame)
+    named = zip(long_form.tag_keys(frame), long_form.tags(frame), strict=True)
     tags = tuple((name, same_codes(column), _identity(column.dictionary)) for name, column in named)
-    several_fields = id(frame) if len(pc.unique(frame.column(2).indices)) > 1 else 0
+    several_fields = id(frame) if len(pc.unique(long_form.fields(frame).indices)) > 1 else 0
     return (times.buffers()[1].address, times.offset, len(times), tags, several_fields)
 
 
@@ -99,10 +105,10 @@ def _identity(texts: pa.Array) -> tuple[int, ...]:
 
 def _series(frames: list[pa.RecordBatch]) -> tuple[Ints, dict[str, pa.StringArray]]:
     """The series of each row of all frames, numbered by appearance, and the tag values of each series."""
-    keys = sorted({key for frame in frames for key in frame.schema.names[len(FIXED_COLUMNS) :]})
+    keys = sorted({key for frame in frames for key in long_form.tag_keys(frame)})
     of_row, tables, known = [], [], 0
     for frame in frames:
-        tags = dict(zip(frame.schema.names[len(FIXED_COLUMNS) :], frame.columns[len(FIXED_COLUMNS) :], strict=True))
+        tags = dict(zip(long_form.tag_keys(frame), long_form.tags(frame), strict=True))
         found = combine(list(tags.values()))
         size = max((len(codes) for codes in found.codes), default=1)
         values = {
@@ -163,7 +169,7 @@ def _places(series: Ints, times: Ints) -> tuple[Ints, Ints]:
 
 def _by_field(frame: pa.RecordBatch, rows: Ints) -> Iterator[Piece]:
     """The frame's values, field by field; `rows` are the places of its rows."""
-    fields, kind, values = frame.column(2), value_type(frame), frame.column(1)
+    fields, kind, values = long_form.fields(frame), value_type(frame), long_form.values(frame)
     codes = fields.indices.to_numpy()
     if (codes == codes[0]).all():
         yield Piece(fields[0].as_py(), kind, rows, values)

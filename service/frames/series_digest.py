@@ -6,25 +6,17 @@ points in other blocks and orders have the same digest, and digests of parts add
 whole, so each side is digested as it streams, in the memory of one frame.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from service.frames.hashes import LANES, Lanes, Words, added, point_hashes, stamp_hashes, text_lanes, value_words, words_of
+from service.domain.series import FieldSeries, SeriesKey
+from service.frames import long_form
+from service.frames.frame import value_type
+from service.frames.hashes import LANES, Lanes, Words, added, point_hashes, stamp_hashes, value_words
 from service.frames.label_codes import combine, texts_of
-
-
-@dataclass(frozen=True)
-class SeriesName:
-    """A series with its type: what a digest is kept for. `tags` sorted by key, absent ones left out."""
-
-    measurement: str
-    tags: tuple[tuple[str, str], ...]
-    field: str
-    type: str
 
 
 @dataclass(frozen=True)
@@ -42,47 +34,33 @@ class SeriesDigest:
 class Digester:
     """Takes frames in any order; `series` then holds the digest of everything taken."""
 
-    series: dict[SeriesName, SeriesDigest] = field(default_factory=dict)
+    series: dict[FieldSeries, SeriesDigest] = field(default_factory=dict)
 
     def add(self, frame: pa.RecordBatch) -> None:
         """Take a long frame (see `service.frames.frame`)."""
         if frame.num_rows == 0:
             return
         names, of_row = series_of(frame)
-        times = words_of(frame.column(0).cast(pa.int64()))
-        values = value_words(frame.column(1))
+        times = long_form.times_ns(frame).view(np.uint64)
+        values = value_words(long_form.values(frame))
         for place, digest in enumerate(_sums(times, values, of_row, len(names))):
             if digest.count:
                 self.series[names[place]] = self.series.get(names[place], SeriesDigest()) + digest
 
-    @property
-    def total(self) -> SeriesDigest:
-        """One digest of all series: the sum of theirs, each bound to its name."""
-        return total(self.series)
 
-
-def total(series: Mapping[SeriesName, SeriesDigest]) -> SeriesDigest:
-    summed = SeriesDigest()
-    for name, digest in series.items():
-        summed += SeriesDigest(digest.count, _bound(name, digest))
-    return summed
-
-
-def _bound(name: SeriesName, digest: SeriesDigest) -> Lanes:
-    return text_lanes(repr((name.measurement, name.tags, name.field, name.type, digest.count, digest.checksum)))
-
-
-def series_of(frame: pa.RecordBatch) -> tuple[list[SeriesName], npt.NDArray[np.int64]]:
+def series_of(frame: pa.RecordBatch) -> tuple[list[FieldSeries], npt.NDArray[np.int64]]:
     """The series of a long frame, and for each row which of them it is of."""
-    labels = frame.columns[2:]
+    labels = long_form.labels(frame)
     found = combine(labels)
-    keys = frame.schema.names[4:]
-    kind = str(frame.schema.field(1).type)
+    keys = long_form.tag_keys(frame)
+    kind = value_type(frame)
     fields, measurements, *tags = texts_of(labels, found)
     names = [
-        SeriesName(
-            str(measurements[place]),
-            tuple((key, text) for key, tag in zip(keys, tags, strict=True) if (text := tag[place]) is not None),
+        FieldSeries(
+            SeriesKey(
+                str(measurements[place]),
+                tuple((key, text) for key, tag in zip(keys, tags, strict=True) if (text := tag[place]) is not None),
+            ),
             str(fields[place]),
             kind,
         )

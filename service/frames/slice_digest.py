@@ -15,15 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from service.frames.frame import FIXED_COLUMNS
-from service.frames.hashes import LANES, MASK, Lanes, Words, added, mix, point_hashes, stamp_hashes, text_hash, value_words, words_of
+from service.frames import long_form
+from service.frames.hashes import LANES, MASK, Lanes, Words, added, mix, point_hashes, stamp_hashes, text_hash, value_words
 from service.frames.label_codes import combine, is_constant, same_codes
 
 Ints = npt.NDArray[np.int64]
 K = TypeVar("K")
 V = TypeVar("V")
 _FIELD, _MEASUREMENT = "\0field", "\0measurement"
-"""Keys of what is no tag."""
+"""Keys of the labels that are no tags. No tag key holds a NUL."""
+_Labels = dict[str, pa.DictionaryArray]
+"""Label columns by tag key, `_FIELD` or `_MEASUREMENT`."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class SliceDigester:
         if not frame.num_rows:
             return
         rows, names = self._named(frame)
-        values, kind = value_words(frame.column(1)), str(frame.schema.field(1).type)
+        values, kind = value_words(long_form.values(frame)), str(long_form.values(frame).type)
         series, sums = [], []
         for lane, hashes in enumerate(names):
             series.append(hashes[rows.of_row])
@@ -84,7 +86,7 @@ class SliceDigester:
         if not frame.num_rows:
             return
         rows, names = self._named(frame)
-        counts = frame.column(1).cast(pa.int64()).to_numpy()
+        counts = long_form.values(frame).cast(pa.int64()).to_numpy()
         series = [np.add.reduceat(hashes[rows.of_row] * counts.view(np.uint64), rows.edges) for hashes in names]
         nothing = np.zeros(len(rows.edges), np.uint64)
         self._take(rows, np.add.reduceat(counts, rows.edges), [*series, nothing, nothing])
@@ -94,18 +96,19 @@ class SliceDigester:
 
         Absent tags count for nothing, and the order of tags does not matter.
         """
-        field = frame.column(2)
-        alone = is_constant(field)
-        rows = self._rows(frame, first_label=3 if alone else 2)
-        own = _text_hashes(_FIELD, field.dictionary.to_pylist())[0] if alone else np.zeros(2, np.uint64)
-        return rows, [mix(rows.labels[lane] + own[lane]) for lane in (0, 1)]
+        fields = long_form.fields(frame)
+        has_one_field = is_constant(fields)
+        rows = self._rows(frame, _labels(frame, with_field=not has_one_field))
+        field_hash = _text_hashes(_FIELD, fields.dictionary.to_pylist())[0] if has_one_field else np.zeros(2, np.uint64)
+        return rows, [mix(rows.labels[lane] + field_hash[lane]) for lane in (0, 1)]
 
-    def _rows(self, frame: pa.RecordBatch, first_label: int) -> "_Rows":
-        """Remembered from one frame to the next: those of a block share their times and labels."""
-        times, labels = frame.column(0), frame.columns[first_label:]
-        identity = (frame.num_rows, times.buffers()[1].address, times.offset, frame.schema.names[first_label:], *map(_identity, labels))
+    def _rows(self, frame: pa.RecordBatch, labels: _Labels) -> "_Rows":
+        """The rows of a frame, kept for the next one: the frames of a block share their times and labels."""
+        times = long_form.times(frame)
+        columns = (_identity(column) for column in labels.values())
+        identity = (frame.num_rows, times.buffers()[1].address, times.offset, tuple(labels), *columns)
         if self._seen is None or self._seen[0] != identity:
-            self._seen = (identity, frame, _Rows.of(frame, first_label, self._step_ns, self._shift_ns))
+            self._seen = (identity, frame, _Rows.of(frame, labels, self._step_ns, self._shift_ns))
         return self._seen[2]
 
     def _take(self, rows: "_Rows", counts: Ints, lanes: list[Words]) -> None:
@@ -134,18 +137,26 @@ class _Rows:
     places: list[int]
 
     @classmethod
-    def of(cls, frame: pa.RecordBatch, first_label: int, step_ns: int, shift_ns: int) -> "_Rows":
-        times = frame.column(0).cast(pa.int64())
-        found = combine(frame.columns[first_label:])
-        labels = np.zeros((2, max(map(len, found.codes))), np.uint64)
-        keys = (_FIELD, _MEASUREMENT, *frame.schema.names[len(FIXED_COLUMNS) :])[first_label - 2 :]
-        for key, column, codes in zip(keys, frame.columns[first_label:], found.codes, strict=True):
-            labels += _text_hashes(key, [*column.dictionary.to_pylist(), None])[codes].T  # a code of -1 names the last one
-        starts: Ints = (times.to_numpy() - shift_ns) // step_ns
+    def of(cls, frame: pa.RecordBatch, labels: _Labels, step_ns: int, shift_ns: int) -> "_Rows":
+        times_ns = long_form.times_ns(frame)
+        combinations = combine(list(labels.values()))
+        hashes = np.zeros((2, max(map(len, combinations.codes))), np.uint64)
+        for (key, column), codes in zip(labels.items(), combinations.codes, strict=True):
+            hashes += _text_hashes(key, [*column.dictionary.to_pylist(), None])[codes].T  # the code -1 takes the None
+        starts: Ints = (times_ns - shift_ns) // step_ns
         edges = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(np.diff(starts)) + 1])
         places, of_run = np.unique(starts[edges], return_inverse=True)
-        stamps = [stamp_hashes(words_of(times), lane) for lane in LANES]
-        return cls(found.rows(len(times)), list(labels), stamps, edges, np.diff(edges, append=len(times)), of_run, places.tolist())
+        time_words = times_ns.view(np.uint64)
+        stamps = [stamp_hashes(time_words, lane) for lane in LANES]
+        sizes = np.diff(edges, append=len(times_ns))
+        return cls(combinations.rows(len(times_ns)), list(hashes), stamps, edges, sizes, of_run, places.tolist())
+
+
+def _labels(frame: pa.RecordBatch, with_field: bool) -> _Labels:
+    """What names the series of a frame: its measurement and tags, and its fields where it has several."""
+    fields = {_FIELD: long_form.fields(frame)} if with_field else {}
+    tags = zip(long_form.tag_keys(frame), long_form.tags(frame), strict=True)
+    return {**fields, _MEASUREMENT: long_form.measurements(frame), **dict(tags)}
 
 
 def _identity(column: pa.DictionaryArray) -> tuple[object, ...]:

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
+from service.domain.series import FieldSeries, SeriesKey
 from service.frames.frame import VALUE_TYPES
-from service.frames.points import FieldKey, Points, ValueColumn
-from service.lineprotocol.names import Series
+from service.frames.points import Points, ValueColumn
+from service.lineprotocol.names import WrittenSeries
 from service.lineprotocol.single_line import Line, Value
 
 Longs = npt.NDArray[np.int64]
@@ -29,10 +30,10 @@ class Keys:
     """Numbers for series and for their fields, given once each and in the order of arrival."""
 
     def __init__(self) -> None:
-        self.known: dict[bytes, Series] = {}
+        self.known: dict[bytes, WrittenSeries] = {}
         """Series by their text, as far as seen."""
-        self._series: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
-        self._series_names: list[tuple[str, tuple[tuple[str, str], ...]]] = []
+        self._series: dict[SeriesKey, int] = {}
+        self._series_keys: list[SeriesKey] = []
         self._fields: dict[tuple[str, FieldType], int] = {}
         self._field_names: list[tuple[str, FieldType]] = []
         self._keys: dict[int, int] = {}
@@ -40,15 +41,14 @@ class Keys:
 
     @property
     def memory_bytes(self) -> int:
-        """About what the names hold, once they are told as `FieldKey`s too."""
+        """About what the names hold, once they are told as `FieldSeries`s too."""
         names = len(self._keys) + len(self._field_names)
-        return _SERIES_BYTES * len(self._series_names) + _TAG_BYTES * self._tag_count + _KEY_BYTES * names
+        return _SERIES_BYTES * len(self._series_keys) + _TAG_BYTES * self._tag_count + _KEY_BYTES * names
 
-    def series(self, series: Series) -> int:
-        name = (series.measurement, series.tags)
-        number = self._series.setdefault(name, len(self._series))
-        if number == len(self._series_names):
-            self._series_names.append(name)
+    def series(self, series: SeriesKey) -> int:
+        number = self._series.setdefault(series, len(self._series))
+        if number == len(self._series_keys):
+            self._series_keys.append(series)
             self._tag_count += len(series.tags)
         return number
 
@@ -69,10 +69,10 @@ class Keys:
         numbers = [keys.setdefault((one << _FIELD_BITS) | field, len(keys)) for one in series for field in fields]
         return np.array(numbers, np.int32).reshape(len(series), len(fields))
 
-    def all(self) -> tuple[FieldKey, ...]:
+    def all(self) -> tuple[FieldSeries, ...]:
         low = (1 << _FIELD_BITS) - 1
-        names, fields = self._series_names, self._field_names
-        return tuple([FieldKey(*names[pair >> _FIELD_BITS], *fields[pair & low]) for pair in self._keys])
+        series, fields = self._series_keys, self._field_names
+        return tuple([FieldSeries(series[pair >> _FIELD_BITS], *fields[pair & low]) for pair in self._keys])
 
 
 @dataclass(frozen=True)

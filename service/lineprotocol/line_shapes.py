@@ -232,7 +232,7 @@ def _series_number(keys: Keys, raw: bytes) -> int:
             known = keys.known[raw] = read_series(raw)
         except Unwritable:
             return -1
-    return keys.series(known) if known.key == raw else -1
+    return keys.series(known.key) if known.text == raw else -1
 
 
 def _times(window: Window, shape: _Shape, starts: Longs, stops: Longs, count: int) -> tuple[Longs, npt.NDArray[np.bool_]]:

@@ -8,6 +8,8 @@ import itertools
 import re
 from dataclasses import dataclass
 
+from service.domain.series import SeriesKey
+
 MAX_KEY_BYTES = 65_535
 """Longest measurement and tags, escaped, plus 4 and the field name (models.MaxKeyLength, seriesKeySize)."""
 RESERVED_TAGS = ("time", "_field", "_measurement")
@@ -34,18 +36,17 @@ class Unwritable(ValueError):
 
 
 @dataclass(frozen=True)
-class Series:
-    """Measurement and tags (sorted by key), and the bytes that name them to InfluxDB."""
+class WrittenSeries:
+    """A series, and the bytes that name it to InfluxDB at the beginning of a line."""
 
-    measurement: str
-    tags: tuple[tuple[str, str], ...]
-    key: bytes
+    key: SeriesKey
+    text: bytes
 
 
-def read_series(raw: bytes) -> Series:
+def read_series(raw: bytes) -> WrittenSeries:
     """What `raw` (`measurement,tag=value,...`, valid UTF-8) names.
 
-    `key` equals `raw` unless the measurement holds `\\=` or `\\"`: InfluxDB drops those backslashes from
+    `text` equals `raw` unless the measurement holds `\\=` or `\\"`: InfluxDB drops those backslashes from
     the name but not from the key it stores by, and would not find the series again (models.MakeKey).
 
     Raises:
@@ -68,10 +69,10 @@ def read_series(raw: bytes) -> Series:
     if len(tags) > 1:
         tags.sort()
         _check_duplicates(tags)
-    return Series(name, tuple(tags), written + raw[len(pieces[0]) :])
+    return WrittenSeries(SeriesKey(name, tuple(tags)), written + raw[len(pieces[0]) :])
 
 
-def _read_plain(raw: bytes) -> Series | None:
+def _read_plain(raw: bytes) -> WrittenSeries | None:
     """The quick way for a key that needs no second look; None for any other."""
     if len(raw) > MAX_KEY_BYTES or _LOOK_AGAIN.search(raw):
         return None
@@ -80,7 +81,7 @@ def _read_plain(raw: bytes) -> Series | None:
     keys = {tag[0] for tag in tags}
     if not name or len(keys) != len(tags) or not keys.isdisjoint(_NOT_PLAIN) or any(len(tag) != 2 or not tag[1] for tag in tags):
         return None
-    return Series(name, tuple(sorted(tags)), raw)  # type: ignore[arg-type]
+    return WrittenSeries(SeriesKey(name, tuple(sorted(tags))), raw)  # type: ignore[arg-type]
 
 
 def _measurement(raw: bytes) -> tuple[str, bytes]:
@@ -155,7 +156,7 @@ def quote_measurement(name: str) -> bytes:
     if name[0] in "#\t":
         raise Unwritable(f"the measurement {_brief(name)} cannot begin with {name[0]!r}: the line would be a comment, or lose it")
     raw = _MEASUREMENT_SPECIAL.sub(r"\\\1", name).encode()
-    if raw.endswith(b"\\") or _read_back(raw) != (name, ()):
+    if raw.endswith(b"\\") or _read_back(raw) != SeriesKey(name):
         raise Unwritable(f"the measurement {_brief(name)} has a backslash where line protocol cannot hold one")
     return raw
 
@@ -169,7 +170,7 @@ def quote_tag(key: str, value: str) -> bytes:
     if key in RESERVED_TAGS:
         raise Unwritable(f"{_brief(key)} cannot be a tag key: InfluxDB keeps that name for itself")
     raw = (_TAG_SPECIAL.sub(r"\\\1", key) + "=" + _TAG_SPECIAL.sub(r"\\\1", value)).encode()
-    if raw.endswith(b"\\") or _read_back(b"m," + raw) != ("m", ((key, value),)):
+    if raw.endswith(b"\\") or _read_back(b"m," + raw) != SeriesKey("m", ((key, value),)):
         raise Unwritable(f"the tag {_brief(key)}={_brief(value)} has a backslash where line protocol cannot hold one")
     return raw
 
@@ -183,12 +184,12 @@ def quote_field(name: str) -> bytes:
     return raw
 
 
-def _read_back(raw: bytes) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+def _read_back(raw: bytes) -> SeriesKey | None:
     try:
         series = read_series(raw)
     except Unwritable:
         return None
-    return (series.measurement, series.tags) if series.key == raw else None
+    return series.key if series.text == raw else None
 
 
 def _check_name(name: str, what: str) -> None:

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 
 from service.domain.schema import FieldType
+from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
-from service.lineprotocol.names import FIELD_NAME, MAX_KEY_BYTES, Series, Unwritable, read_field_name, read_series
+from service.lineprotocol.names import FIELD_NAME, MAX_KEY_BYTES, Unwritable, WrittenSeries, read_field_name, read_series
 
 MAX_STRING_BYTES = 1_048_576
 """Longest string value (tsdb.MaxFieldValueLength)."""
@@ -46,7 +47,7 @@ class Line:
     """A parsed line. `head` is the line up to its time; `time_ns` None when it has none."""
 
     head: bytes
-    series: Series
+    series: SeriesKey
     fields: tuple[tuple[str, FieldType, Value], ...]
     time_ns: int | None
 
@@ -87,7 +88,7 @@ def skip_blanks(body: bytes, start: int) -> int:
     return found.end()
 
 
-def read_line(line: bytes, unit_ns: int, known: dict[bytes, Series]) -> Line:
+def read_line(line: bytes, unit_ns: int, known: dict[bytes, WrittenSeries]) -> Line:
     """Parse `line`, which has no leading blanks and no line end. `known` remembers series by their text.
 
     Raises:
@@ -107,8 +108,8 @@ def read_line(line: bytes, unit_ns: int, known: dict[bytes, Series]) -> Line:
     known[raw_key] = series
     start = skip_blanks(line, cut.end())
     fields, stop = _read_fields(line, start, len(raw_key))
-    head = series.key + b" " + line[start:stop]
-    return Line(head, series, fields, _read_time(line, skip_blanks(line, stop), unit_ns))
+    head = series.text + b" " + line[start:stop]
+    return Line(head, series.key, fields, _read_time(line, skip_blanks(line, stop), unit_ns))
 
 
 def _check_utf8(line: bytes) -> None:

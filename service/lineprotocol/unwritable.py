@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from service.domain.series import FieldSeries
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.frames.label_codes import groups
-from service.frames.points import FieldKey
 from service.frames.row_alignment import Aligned, Ints, Piece
 from service.lineprotocol import field_values
 from service.lineprotocol.names import MAX_KEY_BYTES, Unwritable, quote_field
@@ -28,7 +28,7 @@ _NO_TIME = "the time is outside 1677-09-21 to 2262-04-11, what InfluxDB can stor
 class Unwritten:
     """Values of one series for which there is no line, and why: `values[i]` stands at `times_ns[i]`."""
 
-    key: FieldKey
+    series: FieldSeries
     reason: str
     times_ns: Ints
     values: pa.Array
@@ -76,6 +76,6 @@ def _by_series(rows: Aligned, piece: Piece, chosen: Ints, reason_of: Callable[[i
     series = rows.series[piece.rows[chosen]]
     for places in groups(series):
         number, some = int(series[places[0]]), chosen[places]
-        [tags] = rows.names(slice(number, number + 1))
-        key = FieldKey(rows.measurement, tags, piece.field, piece.type)
-        yield Unwritten(key, reason_of(number), rows.times_ns[piece.rows[some]], piece.values.take(pa.array(some)))
+        [key] = rows.series_keys(slice(number, number + 1))
+        series_of_values = FieldSeries(key, piece.field, piece.type)
+        yield Unwritten(series_of_values, reason_of(number), rows.times_ns[piece.rows[some]], piece.values.take(pa.array(some)))

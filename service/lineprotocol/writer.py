@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from service.domain.schema import FieldType
+from service.domain.series import FieldSeries
 from service.frames.frame import Block
 from service.frames.label_codes import compact
-from service.frames.points import Contents, FieldKey, Points, ValueColumn
+from service.frames.points import Contents, Points, ValueColumn
 from service.frames.row_alignment import Aligned, Ints, Piece, aligned
 from service.lineprotocol.builder import printed
 from service.lineprotocol.field_values import written
@@ -149,12 +150,13 @@ def _side_by_side(texts: pa.Array, firsts: Ints) -> pa.Array:
 
 def _contents(measurements: Sequence[Aligned], pieces: Sequence[Piece], series: Ints, line_of_value: Ints) -> Contents:
     """Keys by field and then series, and the columns. `series` is that of each row."""
-    names = [(rows.measurement, tags) for rows in measurements for tags in rows.names()]
+    series_keys = [key for rows in measurements for key in rows.series_keys()]
     numbers: dict[tuple[str, FieldType], int] = {}
-    codes = [numbers.setdefault((piece.field, piece.type), len(numbers)) * len(names) + series[piece.rows] for piece in pieces]
-    distinct, key_of_value = compact(np.concatenate(codes), len(numbers) * len(names))
+    codes = [numbers.setdefault((piece.field, piece.type), len(numbers)) * len(series_keys) + series[piece.rows] for piece in pieces]
+    distinct, key_of_value = compact(np.concatenate(codes), len(numbers) * len(series_keys))
     fields = list(numbers)
-    keys = tuple([FieldKey(*names[code % len(names)], *fields[code // len(names)]) for code in distinct.tolist()])
+    count = len(series_keys)
+    keys = tuple([FieldSeries(series_keys[code % count], *fields[code // count]) for code in distinct.tolist()])
     return keys, _columns(pieces, key_of_value, line_of_value)
 
 

@@ -88,7 +88,7 @@ def test_what_line_protocol_cannot_hold_is_named_and_the_rest_is_copied(store: I
     influx.write(influx_bucket, f"m,host=a\\\nb f=1,g=2i {NOON}\nm,host=a\\\nb f=3 {NOON + 1}\nm,host=ab f=4 {NOON}\n".encode())
     name, unwritten = copy(store, influx_bucket)
     assert read(store, name, EVER) == [one for one in read(store, influx_bucket, EVER) if one.tags == (("host", "ab"),)]
-    assert sorted((one.key.tags, one.key.field, one.times_ns.tolist()) for one in unwritten) == [
+    assert sorted((one.series.tags, one.series.field, one.times_ns.tolist()) for one in unwritten) == [
         ((("host", "a\\\nb"),), "f", [NOON, NOON + 1]),
         ((("host", "a\\\nb"),), "g", [NOON]),
     ]

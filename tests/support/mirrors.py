@@ -9,8 +9,9 @@ from typing import Any
 from service.domain.job import Json
 from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
+from service.domain.series import FieldSeries
 from service.domain.timerange import EVER
-from service.frames.series_digest import Digester, SeriesDigest, SeriesName
+from service.frames.series_digest import Digester, SeriesDigest
 from service.jobs.mirror.endpoints import OpenStore
 from service.jobs.mirror.kind import MirrorKind
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
@@ -102,7 +103,7 @@ def side(url: str, token: str = "a-token", org: str = "test") -> dict[str, str]:
     return {"url": url, "org": org, "token": token}
 
 
-def digests(store: Store, bucket: str) -> dict[SeriesName, SeriesDigest]:
+def digests(store: Store, bucket: str) -> dict[FieldSeries, SeriesDigest]:
     """Of every point of a bucket, read raw: two buckets are equal when these are."""
     digester = Digester()
     reading = store.read(Selection(bucket, EVER))

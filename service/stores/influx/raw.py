@@ -21,7 +21,7 @@ from service.stores.influx import flux, influxql
 from service.stores.influx.annotated_csv import first_datatype
 from service.stores.influx.failures import not_an_answer, query_failure
 from service.stores.influx.points_csv import EndMissing, PointRows, cut_sections
-from service.stores.influx.points_msgpack import PointSeries, series_of
+from service.stores.influx.points_msgpack import PointSeries, series_rows
 from service.stores.influx.transport import Call, Reply, Transport
 
 _FEW_SLICES = 4
@@ -70,7 +70,7 @@ class RawReader:
 
     def _raise_reason(self, measurement: MeasurementPlan, span: TimeRange) -> None:
         """CSV swallows the error of a statement: ask again in MessagePack, which raises it."""
-        for _ in series_of(self._ask(measurement, (), span, "application/x-msgpack").chunks()):
+        for _ in series_rows(self._ask(measurement, (), span, "application/x-msgpack").chunks()):
             pass
 
     def _by_msgpack(self, measurement: MeasurementPlan, span: TimeRange) -> Iterator[Block]:
@@ -81,7 +81,7 @@ class RawReader:
             measurement.tags,
             lambda field: self._type_in(measurement.name, field, span),
         )
-        yield from points.blocks(series_of(reply.chunks()))
+        yield from points.blocks(series_rows(reply.chunks()))
 
     def _ask(self, measurement: MeasurementPlan, keys: tuple[str, ...], span: TimeRange, accept: str) -> Reply:
         origin = influxql.source(self._bucket.name, measurement.name)

@@ -62,7 +62,7 @@ def values_of(points: Points) -> list[Fact]:
 
 def unwritten_of(result: Folded) -> list[Fact]:
     return [
-        (one.key.measurement, one.key.tags, one.key.field, one.key.type, int(time_ns), bits(value))
+        (one.series.measurement, one.series.tags, one.series.field, one.series.type, int(time_ns), bits(value))
         for one in result.unwritten
         for time_ns, value in zip(one.times_ns, one.values.to_pylist(), strict=True)
     ]
@@ -170,7 +170,7 @@ def test_a_value_that_no_line_can_hold_is_handed_back_with_its_time_and_the_rest
     rows = [Row(1, 1.0, tags=A), Row(2, float("nan"), tags=A), Row(3, float("inf"), tags=A), Row(1, float("nan"), tags=B), Row(2, 5.0, "g", tags=A)]
     result = folded(block_of(rows))
     assert result.points.text == b"m,host=a f=1 1\nm,host=a g=5 2\n"
-    assert [(one.key.tags, one.key.field, one.reason, one.times_ns.tolist(), len(one)) for one in result.unwritten] == [
+    assert [(one.series.tags, one.series.field, one.reason, one.times_ns.tolist(), len(one)) for one in result.unwritten] == [
         (A, "f", "NaN and infinity cannot be stored", [2, 3], 2),
         (B, "f", "NaN and infinity cannot be stored", [1], 1),
     ]
