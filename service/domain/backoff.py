@@ -16,13 +16,13 @@ def next_try(error: Exception, attempts: int, max_attempts: int | None, deadline
     `attempts` made so far, this one included, of at most `max_attempts` (None: as many as it takes);
     `chance` is a random number in [0, 1).
     """
-    if not passes(error) or (max_attempts is not None and attempts >= max_attempts):
+    if not is_transient(error) or (max_attempts is not None and attempts >= max_attempts):
         return None
     at = now + (error.retry_after_s if isinstance(error, RetryLater) else wait_s(attempts, chance))
     return None if deadline is not None and at >= deadline else at
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Time alone may mend it: a wrong request, token or setting stays wrong, and a mistake in the code does too."""
     if isinstance(error, (CallerError, ConfigurationError, MirrorConflict, StoreDenied)):
         return False

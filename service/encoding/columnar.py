@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from service.encoding.columns import Column, Role
 from service.encoding.document import Piece
-from service.encoding.rows import Rows, slices
+from service.encoding.rows import Rows, split_rows
 from service.frames.frame import VALUE_TYPES
 
 _GROUP_ROWS = 131_072
@@ -41,7 +41,7 @@ def _batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-class _Outlet:
+class _OutputFile:
     """A file that only hands on what is written to it."""
 
     closed = False
@@ -66,17 +66,17 @@ class ParquetDocument:
 
     def __init__(self, columns: Sequence[Column], zone: str) -> None:
         self._schema = arrow_schema(columns, zone)
-        self._outlet = _Outlet()
+        self._output = _OutputFile()
         texts = [field.name for field in self._schema if pa.types.is_string(field.type)]
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._outlet, "w"), self._schema, compression="zstd", use_dictionary=texts)
-        self._held = _Held(_GROUP_ROWS)
+        self._writer = pq.ParquetWriter(pa.PythonFile(self._output, "w"), self._schema, compression="zstd", use_dictionary=texts)
+        self._buffer = _BatchBuffer(_GROUP_ROWS)
 
     def begin(self) -> Iterable[Piece]:
-        return self._outlet.take()
+        return self._output.take()
 
     def write(self, rows: Rows) -> Iterable[Piece]:
-        for some in slices(rows, _GROUP_ROWS):
-            if self._held.add(_batch(some, self._schema)):
+        for some in split_rows(rows, _GROUP_ROWS):
+            if self._buffer.add(_batch(some, self._schema)):
                 yield from self._write_group()
 
     def flush(self) -> Iterable[Piece]:
@@ -85,13 +85,13 @@ class ParquetDocument:
     def end(self, truncated: bool | None) -> Iterable[Piece]:
         yield from self._write_group()
         self._writer.close()
-        yield from self._outlet.take()
+        yield from self._output.take()
 
     def _write_group(self) -> Iterable[Piece]:
-        batches = self._held.take()
+        batches = self._buffer.take()
         if batches:
             self._writer.write_table(pa.Table.from_batches(batches), row_group_size=2 * _GROUP_ROWS)
-        return self._outlet.take()
+        return self._output.take()
 
 
 class ArrowDocument:
@@ -99,31 +99,31 @@ class ArrowDocument:
 
     def __init__(self, columns: Sequence[Column], zone: str) -> None:
         self._schema = arrow_schema(columns, zone)
-        self._outlet = _Outlet()
-        self._writer = pa.ipc.new_stream(pa.PythonFile(self._outlet, "w"), self._schema)
-        self._held = _Held(_BATCH_ROWS)
+        self._output = _OutputFile()
+        self._writer = pa.ipc.new_stream(pa.PythonFile(self._output, "w"), self._schema)
+        self._buffer = _BatchBuffer(_BATCH_ROWS)
 
     def begin(self) -> Iterable[Piece]:
-        return self._outlet.take()
+        return self._output.take()
 
     def write(self, rows: Rows) -> Iterable[Piece]:
-        for some in slices(rows, _BATCH_ROWS):
-            if self._held.add(_batch(some, self._schema)):
+        for some in split_rows(rows, _BATCH_ROWS):
+            if self._buffer.add(_batch(some, self._schema)):
                 yield from self.flush()
 
     def flush(self) -> Iterable[Piece]:
-        batches = self._held.take()
+        batches = self._buffer.take()
         if batches:
             self._writer.write_batch(pa.concat_batches(batches))
-        return self._outlet.take()
+        return self._output.take()
 
     def end(self, truncated: bool | None) -> Iterable[Piece]:
         yield from self.flush()
         self._writer.close()
-        yield from self._outlet.take()
+        yield from self._output.take()
 
 
-class _Held:
+class _BatchBuffer:
     """Batches on the way to a larger one."""
 
     def __init__(self, enough_rows: int) -> None:

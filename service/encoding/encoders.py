@@ -46,23 +46,23 @@ def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int |
     """
     names = columns(plan, layout.shape, layout.format)
     document = _document(layout, names)
-    cut = _Cut(limit)
-    chunks = _Chunks(document.begin())
+    row_limit = _RowLimit(limit)
+    chunks = _ChunkBuffer(document.begin())
     first = True
     for block in blocks:
-        for rows in cut.rows(_rows(block, layout.shape, names)):
+        for rows in row_limit.rows(_rows(block, layout.shape, names)):
             yield from chunks.add(document.write(rows))
         if first:
             yield from chunks.add(document.flush())
             yield from chunks.rest()
             first = False
-        if cut.truncated or (cut.left == 0 and layout.format is not Format.JSON):
+        if row_limit.truncated or (row_limit.left == 0 and layout.format is not Format.JSON):
             break
-    yield from chunks.add(document.end(None if limit is None else cut.truncated))
+    yield from chunks.add(document.end(None if limit is None else row_limit.truncated))
     yield from chunks.rest()
 
 
-class _Cut:
+class _RowLimit:
     """Lets `limit` rows through and notes whether there were more."""
 
     def __init__(self, limit: int | None) -> None:
@@ -81,7 +81,7 @@ class _Cut:
                 return
 
 
-class _Chunks:
+class _ChunkBuffer:
     """Gathers pieces into chunks. The opening waits for the first rows, however long it is: once bytes
     are out, a store that fails cannot be answered with an error status."""
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.encoding.columns import Column
-from service.frames.label_codes import Combinations, combine, is_constant, same_codes
+from service.frames.label_codes import Combinations, codes_address, combine, is_constant
 
 Part: TypeAlias = str | pa.Array
 PartOf = Callable[[Column, pa.StringArray], pa.StringArray]
@@ -39,7 +39,7 @@ class LabelTexts:
         return self.distinct.take(self.of_row.slice(start, length))
 
 
-class Labels:
+class LabelEncoder:
     """Turns dictionary columns into one text a row. Remembers the combinations of the last columns it saw."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Labels:
         return self._singles[key]
 
     def _combinations(self, labels: Sequence[pa.DictionaryArray]) -> Combinations:
-        identity = tuple(None if is_constant(column) else (*same_codes(column), len(column.dictionary)) for column in labels)
+        identity = tuple(None if is_constant(column) else (*codes_address(column), len(column.dictionary)) for column in labels)
         if self._seen is None or self._seen[0] != identity:
             self._seen = (identity, combine(labels))
             self._kept = labels

@@ -52,7 +52,7 @@ def long_rows(frame: pa.RecordBatch, columns: tuple[Column, ...]) -> Rows:
     return Rows(long_form.times(frame), labels, values)
 
 
-def slices(rows: Rows, length: int) -> Iterator[Rows]:
+def split_rows(rows: Rows, length: int) -> Iterator[Rows]:
     if len(rows) <= length:
         yield rows
         return

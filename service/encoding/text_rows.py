@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.encoding.columns import Column, Role
-from service.encoding.labels import Labels, LabelTexts, Part
-from service.encoding.rows import Rows, slices
+from service.encoding.labels import LabelEncoder, LabelTexts, Part
+from service.encoding.rows import Rows, split_rows
 from service.encoding.time_texts import rfc3339
 
 _FRAME_ROWS = 131_072
@@ -51,10 +51,10 @@ class TextRows:
         self._values_first = columns[1].role is Role.VALUE
         after_time = style.after_time + (style.lead(columns[1]) if self._values_first else "")
         self._times = _TimeTexts(zone, style.before_time, after_time)
-        self._labels = Labels()
+        self._labels = LabelEncoder()
 
     def write(self, rows: Rows) -> Iterator[memoryview]:
-        for part in slices(rows, _FRAME_ROWS):
+        for part in split_rows(rows, _FRAME_ROWS):
             yield from self._write_part(part)
 
     def _write_part(self, rows: Rows) -> Iterator[memoryview]:

@@ -9,16 +9,16 @@ from service.encoding.columns import Column, Role
 from service.encoding.rows import Rows
 from service.errors import StoreBroken
 from service.frames.frame import TIME, Block, constant_codes
-from service.frames.row_alignment import Aligned, Piece, aligned
+from service.frames.row_alignment import AlignedRows, FieldValues, align_rows
 
 
 def wide_rows(block: Block, columns: tuple[Column, ...]) -> Iterator[Rows]:
     """The rows of `block`, a measurement at a time, each by series in the order of appearance, then by time."""
-    for rows in aligned(block):
+    for rows in align_rows(block):
         yield Rows(pa.array(rows.times_ns).view(TIME), _labels(rows, columns), _values(rows, columns))
 
 
-def _labels(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.DictionaryArray]:
+def _labels(rows: AlignedRows, columns: tuple[Column, ...]) -> dict[str, pa.DictionaryArray]:
     series = pa.array(rows.series.astype(np.int32))
     labels = {}
     for column in columns:
@@ -29,18 +29,18 @@ def _labels(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.Dictiona
     return labels
 
 
-def _values(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.Array]:
+def _values(rows: AlignedRows, columns: tuple[Column, ...]) -> dict[str, pa.Array]:
     names = {(column.source, column.type): column.name for column in columns if column.role is Role.FIELD}
-    found: dict[str, list[Piece]] = {}
-    for piece in rows.pieces:
+    found: dict[str, list[FieldValues]] = {}
+    for piece in rows.field_values:
         name = names.get((piece.field, piece.type))
         if name is None:
             raise StoreBroken(f"The field {piece.field!r} ({piece.type}) appeared in {rows.measurement!r} during the read. Ask again.")
         found.setdefault(name, []).append(piece)
-    return {name: _scattered(pieces, len(rows.times_ns)) for name, pieces in found.items()}
+    return {name: _into_rows(pieces, len(rows.times_ns)) for name, pieces in found.items()}
 
 
-def _scattered(pieces: list[Piece], rows: int) -> pa.Array:
+def _into_rows(pieces: list[FieldValues], rows: int) -> pa.Array:
     """Values put into their rows, null elsewhere."""
     places, values = np.concatenate([piece.rows for piece in pieces]), pa.concat_arrays([piece.values for piece in pieces])
     if len(places) == rows and (places == np.arange(rows)).all():

@@ -1,6 +1,7 @@
-"""The codes of dictionary columns: which combinations of labels (field, measurement, tags) a frame holds, and where.
+"""The distinct combinations of labels (field, measurement, tags) in a frame, and the combination of each row.
 
-A frame has far fewer distinct combinations than rows. Whatever is done per series is done once per combination.
+A frame has far fewer distinct combinations than rows, so work per series is done once per combination. Everything here
+works on the codes of dictionary columns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +16,17 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Combinations:
-    """Which values stand together. `of_row` gives each row its combination, None when there is but one.
+    """The distinct combinations of some columns. `of_row` is the combination of each row, None when there is only one.
 
-    `codes[i]` is, for column i, the place in its dictionary for each combination (-1: absent); of
-    length 1 when all rows have the same.
+    `codes[i]` holds, for column i, the index into its dictionary for each combination (-1: absent). It has one item
+    when all rows have the same text.
     """
 
     of_row: pa.Array | None
     codes: tuple[Codes, ...]
 
     def rows(self, count: int) -> Codes:
-        """`of_row` of that many rows, also when there is but one combination."""
+        """The combination of each of `count` rows, also when there is only one combination."""
         return np.zeros(count, np.int64) if self.of_row is None else self.of_row.to_numpy().astype(np.int64)
 
 
@@ -34,51 +35,53 @@ def is_constant(column: pa.DictionaryArray) -> bool:
     return len(column.dictionary) == 1 and not column.indices.null_count
 
 
-def same_codes(column: pa.DictionaryArray) -> tuple[int, ...]:
-    """Where the codes of a column lie; columns of one frame that share them have it equal."""
+def codes_address(column: pa.DictionaryArray) -> tuple[int, ...]:
+    """The memory address of the codes of a column: equal for columns of one frame that share their codes."""
     indices = column.indices
     validity, data = indices.buffers()
     return (data.address if data else 0, validity.address if validity else 0, indices.offset, len(indices))
 
 
 def combine(labels: Sequence[pa.DictionaryArray]) -> Combinations:
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for place, column in enumerate(labels):
+    """The distinct combinations of label columns of equal length."""
+    columns_by_codes: dict[tuple[int, ...], list[int]] = {}
+    for index, column in enumerate(labels):
         if not is_constant(column):
-            groups.setdefault(same_codes(column), []).append(place)
+            columns_by_codes.setdefault(codes_address(column), []).append(index)
     of_row: Codes | None = None
     combined: list[tuple[list[int], Codes]] = []
-    for places in groups.values():
-        size = 1 + max(len(labels[place].dictionary) for place in places)
-        rows = _codes(labels[places[0]])
+    for indices in columns_by_codes.values():
+        size = 1 + max(len(labels[index].dictionary) for index in indices)
+        row_codes = _codes(labels[indices[0]])
         if of_row is None:
-            distinct, of_row = compact(rows, size)
-            combined = [(places, distinct)]
+            distinct, of_row = compact(row_codes, size)
+            combined = [(indices, distinct)]
         else:
-            packed, of_row = compact(of_row * size + rows, len(combined[0][1]) * size)
-            earlier, own = np.divmod(packed, size)
-            combined = [(those, codes[earlier]) for those, codes in combined] + [(places, own)]
+            packed, of_row = compact(of_row * size + row_codes, len(combined[0][1]) * size)
+            earlier, last_codes = np.divmod(packed, size)
+            combined = [(columns, codes[earlier]) for columns, codes in combined] + [(indices, last_codes)]
     by_column = [np.zeros(1, np.int64)] * len(labels)
-    for places, codes in combined:
-        for place in places:
-            by_column[place] = codes - 1
-    several = bool(combined) and len(combined[0][1]) > 1
-    return Combinations(pa.array(of_row.astype(np.int32)) if of_row is not None and several else None, tuple(by_column))
+    for indices, codes in combined:
+        for index in indices:
+            by_column[index] = codes - 1
+    has_several = bool(combined) and len(combined[0][1]) > 1
+    row_combinations = pa.array(of_row.astype(np.int32)) if of_row is not None and has_several else None
+    return Combinations(row_combinations, tuple(by_column))
 
 
-def texts_of(labels: Sequence[pa.DictionaryArray], found: Combinations) -> list[list[str | None]]:
-    """For each column its text in each combination; `found` is what `combine` says of `labels`, at least one."""
-    size = max(map(len, found.codes))
+def texts_of(labels: Sequence[pa.DictionaryArray], combinations: Combinations) -> list[list[str | None]]:
+    """For each column its text in each combination. `combinations` is `combine(labels)`, of at least one column."""
+    size = max(map(len, combinations.codes))
     columns: list[list[str | None]] = []
-    for column, codes in zip(labels, found.codes, strict=True):
+    for column, codes in zip(labels, combinations.codes, strict=True):
         texts = column.dictionary.to_pylist()
-        picked = [None if code < 0 else texts[code] for code in codes.tolist()]
-        columns.append(picked * size if len(picked) == 1 else picked)
+        combination_texts = [None if code < 0 else texts[code] for code in codes.tolist()]
+        columns.append(combination_texts * size if len(combination_texts) == 1 else combination_texts)
     return columns
 
 
 def _codes(column: pa.DictionaryArray) -> Codes:
-    """Code plus one for each row, zero where the value is absent."""
+    """The code of each row plus one; zero where the value is absent."""
     indices = column.indices
     if indices.null_count:
         indices = indices.fill_null(-1)
@@ -87,20 +90,20 @@ def _codes(column: pa.DictionaryArray) -> Codes:
 
 
 def compact(codes: Codes, size: int) -> tuple[Codes, Codes]:
-    """The distinct `codes` (all below `size`), ascending, and the place of each row's among them."""
+    """The distinct `codes` (all below `size`), ascending, and for each row the index of its code among them."""
     if size > max(4 * len(codes), 65_536):
-        distinct, places = np.unique(codes, return_inverse=True)
-        return distinct, places
+        distinct, indices = np.unique(codes, return_inverse=True)
+        return distinct, indices
     seen = np.zeros(size, np.bool_)
     seen[codes] = True
     distinct = np.flatnonzero(seen)
-    places = np.zeros(size, np.int64)
-    places[distinct] = np.arange(len(distinct))
-    return distinct, places[codes]
+    indices = np.zeros(size, np.int64)
+    indices[distinct] = np.arange(len(distinct))
+    return distinct, indices[codes]
 
 
-def groups(codes: Codes) -> Iterator[Codes]:
-    """The places of each distinct code, codes and places ascending."""
+def rows_by_code(codes: Codes) -> Iterator[Codes]:
+    """The rows of each distinct code, one array per code; codes and rows ascend."""
     if len(codes):
         order = np.argsort(codes, kind="stable")
         yield from np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from service.lineprotocol.builder import Group, Keys, Longs
-from service.lineprotocol.line_shapes import FEWEST_LINES, Window, parse_shape
+from service.lineprotocol.line_shapes import FEWEST_LINES, BodyChunk, parse_shape
+from service.lineprotocol.points_builder import LineGroup, Longs, SeriesNumbers
 
 _MOST_EFFORT = 64
 """Looks at a line, on average, before the rest of a window goes line by line, which costs about as much."""
@@ -29,13 +29,13 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Scanned:
+class ScannedChunk:
     """What a window gave: groups of points, spans `(start, end, number)` for the exact road, and where to go on.
 
     `odd`: the line at `position` needs the exact road.
     """
 
-    groups: list[Group]
+    groups: list[LineGroup]
     left: Iterable[tuple[int, int, int]]
     lines: int
     position: int
@@ -43,32 +43,32 @@ class Scanned:
     odd: bool
 
 
-def scan(body: bytes, start: int, stop: int, number: int, unit_ns: int, now_ns: int, keys: Keys) -> Scanned:
+def scan_chunk(body: bytes, start: int, stop: int, number: int, unit_ns: int, now_ns: int, keys: SeriesNumbers) -> ScannedChunk:
     """Parse the lines of `body[start:stop]` that are plain and complete. `body` is UTF-8 and ends in a line feed."""
-    bytes_ = np.frombuffer(body, np.uint8, stop - start, start)
-    at, feeds, odd_at = _delimiters(bytes_)
-    last = np.flatnonzero(bytes_[at] == _LF)
+    octets = np.frombuffer(body, np.uint8, stop - start, start)
+    at, feeds, odd_at = _delimiters(octets)
+    last = np.flatnonzero(octets[at] == _LF)
     count = len(last)
     if odd_at is not None:
         count = int(np.searchsorted(at[last], odd_at))
     if not count:
-        return Scanned([], [], 0, start, number, True)
+        return ScannedChunk([], [], 0, start, number, True)
     ends = at[last[:count]]
     starts = np.concatenate(([0], ends[:-1] + 1))
     firsts = np.concatenate(([0], last[: count - 1] + 1))
     numbers = number + np.searchsorted(feeds, starts)
-    window = Window(body, start, bytes_, at, starts, firsts, last[:count] - firsts + 1, numbers, unit_ns, now_ns, keys)
+    window = BodyChunk(body, start, octets, at, starts, firsts, last[:count] - firsts + 1, numbers, unit_ns, now_ns, keys)
     groups, left = _by_shape(window)
     spans = ((start + int(starts[row]), start + int(ends[row]), int(numbers[row])) for row in left)
     position = int(ends[-1]) + 1
-    return Scanned(groups, spans, count, start + position, number + int(np.searchsorted(feeds, position)), odd_at is not None)
+    return ScannedChunk(groups, spans, count, start + position, number + int(np.searchsorted(feeds, position)), odd_at is not None)
 
 
-def _by_shape(window: Window) -> tuple[list[Group], Longs]:
+def _by_shape(window: BodyChunk) -> tuple[list[LineGroup], Longs]:
     """Groups of lines of one shape each, and the rows of the lines left over."""
     initial = window.bytes[window.starts]
     rows = np.flatnonzero((initial != 0x23) & (initial != _LF))
-    groups: list[Group] = []
+    groups: list[LineGroup] = []
     left: list[Longs] = []
     effort = _MOST_EFFORT * len(rows)
     while len(rows) and effort > 0:
@@ -88,10 +88,10 @@ def _by_shape(window: Window) -> tuple[list[Group], Longs]:
     return groups, np.sort(np.concatenate([*left, rows]))
 
 
-def _delimiters(bytes_: Bytes) -> tuple[Longs, Longs, int | None]:
+def _delimiters(octets: Bytes) -> tuple[Longs, Longs, int | None]:
     """Positions of the delimiters that count, of every line feed, and of the first thing that is not plain."""
-    at: Longs = np.flatnonzero(_SPECIAL[bytes_])
-    kinds = bytes_[at]
+    at: Longs = np.flatnonzero(_SPECIAL[octets])
+    kinds = octets[at]
     feeds = at[kinds == _LF]
     odd: list[int] = []
     keep = np.ones(len(at), np.bool_)
@@ -106,10 +106,10 @@ def _delimiters(bytes_: Bytes) -> tuple[Longs, Longs, int | None]:
         odd += [int(first) for first in at[strange][:1]]
         keep &= ~backslashes & (runs == 0)
     if (kinds == _CR).any():
-        keep &= (kinds != _CR) | ((at + 1 < len(bytes_)) & (bytes_[np.minimum(at + 1, len(bytes_) - 1)] == _LF))
+        keep &= (kinds != _CR) | ((at + 1 < len(octets)) & (octets[np.minimum(at + 1, len(octets) - 1)] == _LF))
     if quotes.any():
         keep &= ~quotes & outside
-        odd += _odd_quotes(bytes_, at[quotes], at[keep])
+        odd += _odd_quotes(octets, at[quotes], at[keep])
     return at[keep], feeds, min(odd, default=None)
 
 
@@ -121,7 +121,7 @@ def _backslashes_before(at: Longs, backslashes: Flags) -> Longs:
     return np.where(places[behind] == at - 1, at - begins[behind], 0)
 
 
-def _odd_quotes(bytes_: Bytes, quotes: Longs, at: Longs) -> list[int]:
+def _odd_quotes(octets: Bytes, quotes: Longs, at: Longs) -> list[int]:
     """The first quote that does not open a field's value or close one, if any.
 
     A quote opens a string only behind the `=` of a field, where that server counts more `=` than
@@ -129,7 +129,7 @@ def _odd_quotes(bytes_: Bytes, quotes: Longs, at: Longs) -> list[int]:
     """
     if not len(at):
         return []
-    kinds = bytes_[at]
+    kinds = octets[at]
     ends = at[kinds == _LF]
     whole = int(np.searchsorted(quotes, ends[-1])) if len(ends) else 0
     opening, closing = quotes[:whole:2], quotes[1:whole:2]
@@ -149,7 +149,7 @@ def _odd_quotes(bytes_: Bytes, quotes: Longs, at: Longs) -> list[int]:
         & (first < len(spaces))
         & (space < before)
         & (balance[before] - balance[space] == 1)
-        & ~_NO_QUOTES_START[bytes_[starts]]
+        & ~_NO_QUOTES_START[octets[starts]]
     )
     behind = np.minimum(np.searchsorted(at, closing + 1), len(at) - 1)
     closes = (at[behind] == closing + 1) & (kinds[behind] != _EQUALS)

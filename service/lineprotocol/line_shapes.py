@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
-from service.lineprotocol.builder import Group, Keys, Longs, Values
 from service.lineprotocol.names import FIELD_NAME, MAX_KEY_BYTES, Unwritable, read_field_name, read_series
+from service.lineprotocol.points_builder import LineGroup, Longs, SeriesNumbers, TypedValues
 from service.lineprotocol.single_line import FALSE_WORDS, MAX_STRING_BYTES, TRUE_WORDS
 
 FEWEST_LINES = 16
@@ -32,14 +32,14 @@ _BOOLEANS = pa.array(TRUE_WORDS + FALSE_WORDS, pa.binary())
 _NONE = np.zeros(0, np.int64)
 
 
-class Window:
+class BodyChunk:
     """A stretch of the body, cut at delimiters: `at` are their positions, `firsts` and `counts` those of each line."""
 
     def __init__(
         self,
         body: bytes,
         origin: int,
-        bytes_: npt.NDArray[np.uint8],
+        octets: npt.NDArray[np.uint8],
         at: Longs,
         starts: Longs,
         firsts: Longs,
@@ -47,14 +47,14 @@ class Window:
         numbers: Longs,
         unit_ns: int,
         now_ns: int,
-        keys: Keys,
+        keys: SeriesNumbers,
     ) -> None:
-        self.origin, self.bytes, self.at = origin, bytes_, at
+        self.origin, self.bytes, self.at = origin, octets, at
         self.starts, self.firsts, self.counts, self.numbers = starts, firsts, counts, numbers
         self.unit_ns, self.now_ns, self.keys = unit_ns, now_ns, keys
-        self.backslashes = body.find(b"\\", origin, origin + len(bytes_)) >= 0
-        self.data = pa.py_buffer(body).slice(origin, len(bytes_))
-        not_numeric = ~_NUMERIC[bytes_]
+        self.backslashes = body.find(b"\\", origin, origin + len(octets)) >= 0
+        self.data = pa.py_buffer(body).slice(origin, len(octets))
+        not_numeric = ~_NUMERIC[octets]
         self.not_numeric = np.concatenate(([0], np.cumsum(not_numeric, dtype=np.int32)))
 
     def texts(self, starts: Longs, stops: Longs, kind: pa.DataType) -> pa.Array:
@@ -85,7 +85,7 @@ class _Shape:
         return list(range(2 + 2 * self.tags, 2 + 2 * (self.tags + self.fields), 2))
 
 
-def parse_shape(window: Window, rows: Longs) -> tuple[Group | None, Longs, Longs]:
+def parse_shape(window: BodyChunk, rows: Longs) -> tuple[LineGroup | None, Longs, Longs]:
     """The lines among `rows` that look like the first one: their group, their rows, and rows given up.
 
     `rows` (ascending) have equal counts of delimiters. The first is always taken or given up.
@@ -109,7 +109,7 @@ def parse_shape(window: Window, rows: Longs) -> tuple[Group | None, Longs, Longs
     return _parse(window, shape, kinds, rows, starts, stops)
 
 
-def _shape(window: Window, row: int) -> _Shape | None:
+def _shape(window: BodyChunk, row: int) -> _Shape | None:
     first = window.firsts[row]
     delimiters = window.bytes[window.at[first : first + window.counts[row]]].tobytes()
     found = _PATTERN.fullmatch(delimiters)
@@ -118,7 +118,7 @@ def _shape(window: Window, row: int) -> _Shape | None:
     return _Shape(delimiters, len(found[1]) // 2, (len(found[2]) + 1) // 2, bool(found[3]))
 
 
-def _equal_names(window: Window, starts: Longs, stops: Longs) -> npt.NDArray[np.bool_]:
+def _equal_names(window: BodyChunk, starts: Longs, stops: Longs) -> npt.NDArray[np.bool_]:
     """Which spans hold the same bytes as the first."""
     length = int(stops[0] - starts[0])
     fits: npt.NDArray[np.bool_] = stops - starts == length
@@ -129,7 +129,7 @@ def _equal_names(window: Window, starts: Longs, stops: Longs) -> npt.NDArray[np.
     return fits
 
 
-def _kinds(window: Window, shape: _Shape, starts: Longs, stops: Longs) -> tuple[list[FieldType], npt.NDArray[np.bool_]]:
+def _kinds(window: BodyChunk, shape: _Shape, starts: Longs, stops: Longs) -> tuple[list[FieldType], npt.NDArray[np.bool_]]:
     """The type of each field in the first line, and which lines have these types and nothing unusual."""
     fits: npt.NDArray[np.bool_] = np.all((stops > starts)[:, : 1 + 2 * (shape.tags + shape.fields)], axis=1)
     if shape.timed:
@@ -163,7 +163,9 @@ def _kind(
     return FieldType.FLOAT, (signed | (initial == 0x2E)) & (strange == 0)
 
 
-def _parse(window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs) -> tuple[Group | None, Longs, Longs]:
+def _parse(
+    window: BodyChunk, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs
+) -> tuple[LineGroup | None, Longs, Longs]:
     """Parse what fits the shape; on a value that the column parsers refuse, look for it by halves."""
     try:
         group, good = _group(window, shape, kinds, rows, starts, stops)
@@ -177,14 +179,16 @@ def _parse(window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, s
     return group if good.any() else None, rows[good], rows[~good]
 
 
-def _group(window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs) -> tuple[Group, npt.NDArray[np.bool_]]:
+def _group(
+    window: BodyChunk, shape: _Shape, kinds: list[FieldType], rows: Longs, starts: Longs, stops: Longs
+) -> tuple[LineGroup, npt.NDArray[np.bool_]]:
     """The lines as a group, without those that `good` says are not. Raises ArrowInvalid or Unwritable."""
-    head = shape.values[-1]
+    last_value = shape.values[-1]
     series, good = _series(window, starts[:, 0], stops[:, 2 * shape.tags])
     names = [window.bytes[starts[0, token - 1] : stops[0, token - 1]].tobytes() for token in shape.values]
     longest = max(map(len, names))
     good &= stops[:, 2 * shape.tags] - starts[:, 0] + 4 + longest <= MAX_KEY_BYTES
-    times, in_domain = _times(window, shape, starts[:, head + 1 :], stops[:, head + 1 :], len(rows))
+    times, in_domain = _times(window, shape, starts[:, last_value + 1 :], stops[:, last_value + 1 :], len(rows))
     good &= in_domain
     columns: dict[FieldType, tuple[list[int], pa.Array]] = {}
     for kind in dict.fromkeys(kinds):
@@ -200,11 +204,11 @@ def _group(window: Window, shape: _Shape, kinds: list[FieldType], rows: Longs, s
     values_by_kind = {}
     for kind, (places, values) in columns.items():
         kept = values if good.all() else values.filter(pa.array(np.repeat(good, len(places))))
-        values_by_kind[kind] = Values(table[local][:, places].ravel(), np.repeat(lines, len(places)), kept)
-    heads = window.texts(starts[:, 0], stops[:, head], pa.binary()).cast(pa.large_binary())
-    kept_heads = heads if good.all() else heads.filter(pa.array(good))
+        values_by_kind[kind] = TypedValues(table[local][:, places].ravel(), np.repeat(lines, len(places)), kept)
+    prefixes = window.texts(starts[:, 0], stops[:, last_value], pa.binary()).cast(pa.large_binary())
+    kept_prefixes = prefixes if good.all() else prefixes.filter(pa.array(good))
     kept_rows = rows[good]
-    return Group(window.origin + window.starts[kept_rows], window.numbers[kept_rows], times[good], kept_heads, values_by_kind), good
+    return LineGroup(window.origin + window.starts[kept_rows], window.numbers[kept_rows], times[good], kept_prefixes, values_by_kind), good
 
 
 def _field_name(raw: bytes) -> str:
@@ -213,7 +217,7 @@ def _field_name(raw: bytes) -> str:
     return read_field_name(raw)
 
 
-def _series(window: Window, starts: Longs, stops: Longs) -> tuple[Longs, npt.NDArray[np.bool_]]:
+def _series(window: BodyChunk, starts: Longs, stops: Longs) -> tuple[Longs, npt.NDArray[np.bool_]]:
     """The number of each line's series, and which lines have one that stands as it is stored."""
     codes = window.texts(starts, stops, pa.binary()).dictionary_encode()
     numbers = np.empty(len(codes.dictionary), np.int64)
@@ -223,7 +227,7 @@ def _series(window: Window, starts: Longs, stops: Longs) -> tuple[Longs, npt.NDA
     return series, series >= 0
 
 
-def _series_number(keys: Keys, raw: bytes) -> int:
+def _series_number(keys: SeriesNumbers, raw: bytes) -> int:
     known = keys.known.get(raw)
     if known is None:
         if raw[0] in b"\t\0":
@@ -235,7 +239,7 @@ def _series_number(keys: Keys, raw: bytes) -> int:
     return keys.series(known.key) if known.text == raw else -1
 
 
-def _times(window: Window, shape: _Shape, starts: Longs, stops: Longs, count: int) -> tuple[Longs, npt.NDArray[np.bool_]]:
+def _times(window: BodyChunk, shape: _Shape, starts: Longs, stops: Longs, count: int) -> tuple[Longs, npt.NDArray[np.bool_]]:
     if not shape.timed:
         return np.full(count, window.now_ns, np.int64), np.ones(count, np.bool_)
     ticks = window.texts(starts[:, 0], stops[:, 0], pa.string()).cast(pa.int64()).to_numpy()
@@ -244,8 +248,8 @@ def _times(window: Window, shape: _Shape, starts: Longs, stops: Longs, count: in
     return np.where(good, ticks, 0) * unit_ns, good
 
 
-def _values(window: Window, kind: FieldType, starts: Longs, stops: Longs) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
-    """Values of `kind` and which of them can be relied on. Raises ArrowInvalid."""
+def _values(window: BodyChunk, kind: FieldType, starts: Longs, stops: Longs) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+    """TypedValues of `kind` and which of them can be relied on. Raises ArrowInvalid."""
     sound = np.ones(len(starts), np.bool_)
     if kind is FieldType.STRING:
         texts = window.texts(starts + 1, stops - 1, pa.string())

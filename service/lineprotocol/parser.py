@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from service.errors import BodyTooLarge, InvalidParameter
 from service.frames.points import BadLine, ParsedLines
-from service.lineprotocol.builder import ExactGroup, Group, Keys, build
-from service.lineprotocol.columnar_parser import scan
+from service.lineprotocol.columnar_parser import scan_chunk
+from service.lineprotocol.points_builder import LineGroup, SeriesNumbers, SingleLines, build_points
 from service.lineprotocol.single_line import MAX_LINE_BYTES, BadSyntax, line_end, read_line, skip_blanks
 
 UNITS_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -92,9 +92,9 @@ class _Parser:
         self._now_ns = now_ns
         self._check = check
         self._max_memory_bytes = max_memory_bytes
-        self._keys = Keys()
-        self._exact = ExactGroup(self._keys)
-        self._groups: list[Group] = []
+        self._keys = SeriesNumbers()
+        self._singles = SingleLines(self._keys)
+        self._groups: list[LineGroup] = []
         self._bad: list[BadLine] = []
         self._bad_count = 0
         self._unchecked_bytes = 0
@@ -107,8 +107,8 @@ class _Parser:
             else:
                 self._single_lines(0, 1, len(self._body))
         except _Enough as why:
-            return ParsedLines(build([ExactGroup(Keys()).group()], Keys()), tuple(self._bad), self._bad_count, str(why))
-        points = build([*self._groups, self._exact.group()], self._keys)
+            return ParsedLines(build_points([SingleLines(SeriesNumbers()).group()], SeriesNumbers()), tuple(self._bad), self._bad_count, str(why))
+        points = build_points([*self._groups, self._singles.group()], self._keys)
         return ParsedLines(points, tuple(self._bad), self._bad_count)
 
     def _by_columns(self) -> None:
@@ -116,7 +116,7 @@ class _Parser:
         position, number, window, singles = 0, 1, _FIRST_WINDOW_BYTES, 1
         while position < len(self._body):
             stop = min(position + window, len(self._body))
-            done = scan(self._body, position, stop, number, self._unit_ns, self._now_ns, self._keys)
+            done = scan_chunk(self._body, position, stop, number, self._unit_ns, self._now_ns, self._keys)
             self._take(done.groups)
             for start, end, line in done.left:
                 self._single(start, end, line)
@@ -167,10 +167,10 @@ class _Parser:
         except BadSyntax as reason:
             self._refuse(number, text, str(reason))
             return
-        self._exact.add(start, number, self._now_ns if line.time_ns is None else line.time_ns, line)
-        if len(self._exact) >= _EXACT_LINES:
-            self._take([self._exact.group()])
-            self._exact = ExactGroup(self._keys)
+        self._singles.add(start, number, self._now_ns if line.time_ns is None else line.time_ns, line)
+        if len(self._singles) >= _EXACT_LINES:
+            self._take([self._singles.group()])
+            self._singles = SingleLines(self._keys)
 
     def _refuse(self, number: int, text: bytes, reason: str) -> None:
         self._bad_count += 1
@@ -180,7 +180,7 @@ class _Parser:
         if self._bad_count >= MOST_BAD:
             raise _Enough(f"after {MOST_BAD} of them the rest was not looked at")
 
-    def _take(self, groups: list[Group]) -> None:
+    def _take(self, groups: list[LineGroup]) -> None:
         self._groups += groups
         for group in groups:
             values = sum(len(one.keys) for one in group.values.values())
@@ -191,7 +191,7 @@ class _Parser:
         self._unchecked_bytes = 0
         self._check()
         if self._max_memory_bytes is not None:
-            held = self._group_bytes + self._exact.memory_bytes + self._keys.memory_bytes + _TEXT_COPIES * position
+            held = self._group_bytes + self._singles.memory_bytes + self._keys.memory_bytes + _TEXT_COPIES * position
             if held > self._max_memory_bytes:
                 raise BodyTooLarge(
                     f"The points of the body take more than the {self._max_memory_bytes} bytes of memory that a write may use"

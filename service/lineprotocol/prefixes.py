@@ -13,7 +13,7 @@ _TEXT = pa.large_string()
 
 
 @dataclass(frozen=True)
-class Heads:
+class Prefixes:
     """`texts[i]` (large_string) is how the lines of series i begin, up to their first space; `sizes[i]` its bytes.
 
     `unwritable` says for some series why they cannot be written; their texts mean nothing.
@@ -24,8 +24,8 @@ class Heads:
     unwritable: dict[int, str]
 
 
-def heads(measurement: str, tags: dict[str, pa.StringArray], count: int) -> Heads:
-    """Heads of `count` series. `tags` holds for each key, sorted, the value of each series, null where it is absent."""
+def line_prefixes(measurement: str, tags: dict[str, pa.StringArray], count: int) -> Prefixes:
+    """Prefixes of `count` series. `tags` holds for each key, sorted, the value of each series, null where it is absent."""
     unwritable: dict[int, str] = {}
     try:
         name = quote_measurement(measurement).decode()
@@ -37,7 +37,7 @@ def heads(measurement: str, tags: dict[str, pa.StringArray], count: int) -> Head
         parts.append(quoted)
         unwritable = refused | unwritable
     texts = pc.binary_join_element_wise(*parts, pa.scalar("", _TEXT), null_handling="replace", null_replacement="")
-    return Heads(texts, pc.binary_length(texts).to_numpy(), unwritable)
+    return Prefixes(texts, pc.binary_length(texts).to_numpy(), unwritable)
 
 
 def _quoted(key: str, values: pa.StringArray) -> tuple[pa.Array, dict[int, str]]:

@@ -46,7 +46,7 @@ class BadSyntax(ValueError):
 class Line:
     """A parsed line. `head` is the line up to its time; `time_ns` None when it has none."""
 
-    head: bytes
+    prefix: bytes
     series: SeriesKey
     fields: tuple[tuple[str, FieldType, Value], ...]
     time_ns: int | None
@@ -108,8 +108,8 @@ def read_line(line: bytes, unit_ns: int, known: dict[bytes, WrittenSeries]) -> L
     known[raw_key] = series
     start = skip_blanks(line, cut.end())
     fields, stop = _read_fields(line, start, len(raw_key))
-    head = series.text + b" " + line[start:stop]
-    return Line(head, series.key, fields, _read_time(line, skip_blanks(line, stop), unit_ns))
+    prefix = series.text + b" " + line[start:stop]
+    return Line(prefix, series.key, fields, _read_time(line, skip_blanks(line, stop), unit_ns))
 
 
 def _check_utf8(line: bytes) -> None:

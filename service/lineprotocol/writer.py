@@ -15,61 +15,61 @@ from service.domain.series import FieldSeries
 from service.frames.frame import Block
 from service.frames.label_codes import compact
 from service.frames.points import Contents, Points, ValueColumn
-from service.frames.row_alignment import Aligned, Ints, Piece, aligned
-from service.lineprotocol.builder import printed
-from service.lineprotocol.field_values import written
+from service.frames.row_alignment import AlignedRows, FieldValues, Ints, align_rows
 from service.lineprotocol.names import quote_field
-from service.lineprotocol.prefixes import heads
-from service.lineprotocol.unwritable import Unwritten, sift
+from service.lineprotocol.points_builder import print_lines
+from service.lineprotocol.prefixes import line_prefixes
+from service.lineprotocol.unwritable import UnwritableValues, split_writable
+from service.lineprotocol.value_texts import value_texts
 
 _SPACE = ord(" ")
 
 
 @dataclass(frozen=True)
-class Folded:
+class WrittenBlock:
     """Points with a line for each series and time, by series and then time, numbered from 1; and values that have none."""
 
     points: Points
-    unwritten: tuple[Unwritten, ...]
+    unwritable: tuple[UnwritableValues, ...]
 
 
-def folded(block: Block) -> Folded:
+def write_block(block: Block) -> WrittenBlock:
     """The values of a block of complete rows (service.frames.frame). Blocks that hold different rows may be added up to one.
 
     The fields of a line stand in the order of the block. Should a field have two types at one series
     and time, each is in a line of its own.
     """
-    gathered = _Gathered()
-    for rows in aligned(block):
+    gathered = _BlockWriter()
+    for rows in align_rows(block):
         gathered.add(rows)
-    return Folded(gathered.points(), tuple(gathered.unwritten))
+    return WrittenBlock(gathered.points(), tuple(gathered.unwritable))
 
 
-class _Gathered:
+class _BlockWriter:
     """What can be written of some measurements. Their series and rows are numbered on, from one to the next."""
 
     def __init__(self) -> None:
-        self.unwritten: list[Unwritten] = []
-        self._measurements: list[Aligned] = []
-        self._pieces: list[Piece] = []
+        self.unwritable: list[UnwritableValues] = []
+        self._measurements: list[AlignedRows] = []
+        self._pieces: list[FieldValues] = []
         self._texts: list[pa.Array] = []
         self._names: list[tuple[str, str]] = []
-        self._heads: list[pa.Array] = []
+        self._prefixes: list[pa.Array] = []
         self._series: list[Ints] = []
         self._series_count = 0
         self._row_count = 0
 
-    def add(self, rows: Aligned) -> None:
-        beginnings = heads(rows.measurement, rows.tags, rows.series_count)
-        for piece in rows.pieces:
-            good, unwritten = sift(rows, beginnings, piece)
-            self.unwritten += unwritten
+    def add(self, rows: AlignedRows) -> None:
+        prefixes = line_prefixes(rows.measurement, rows.tags, rows.series_count)
+        for piece in rows.field_values:
+            good, unwritable = split_writable(rows, prefixes, piece)
+            self.unwritable += unwritable
             if len(good.rows):
-                self._texts.append(written(f",{quote_field(good.field).decode()}=", good.values))
+                self._texts.append(value_texts(f",{quote_field(good.field).decode()}=", good.values))
                 self._names.append((rows.measurement, good.field))
-                self._pieces.append(Piece(good.field, good.type, good.rows + self._row_count, good.values))
+                self._pieces.append(FieldValues(good.field, good.type, good.rows + self._row_count, good.values))
         self._measurements.append(rows)
-        self._heads.append(beginnings.texts)
+        self._prefixes.append(prefixes.texts)
         self._series.append(rows.series + self._series_count)
         self._series_count += rows.series_count
         self._row_count += len(rows.times_ns)
@@ -80,9 +80,9 @@ class _Gathered:
         lines = _lines(self._pieces, self._names)
         series = np.concatenate(self._series)
         times = np.concatenate([rows.times_ns for rows in self._measurements])[lines.rows]
-        beginnings = pa.concat_arrays(self._heads).cast(pa.large_binary()).take(pa.array(series[lines.rows]))
+        prefixes = pa.concat_arrays(self._prefixes).cast(pa.large_binary()).take(pa.array(series[lines.rows]))
         fields = _side_by_side(pa.concat_arrays(self._texts).take(pa.array(lines.order)), lines.firsts)
-        text, offsets = printed([beginnings, fields], times)
+        text, offsets = print_lines([prefixes, fields], times)
         make = partial(_contents, self._measurements, self._pieces, series, lines.of_value)
         return Points.lazy(text, offsets, np.arange(1, len(times) + 1), times, make)
 
@@ -99,7 +99,7 @@ class _Lines:
     """The line of each value of all pieces."""
 
 
-def _lines(pieces: Sequence[Piece], names: Sequence[tuple[str, str]]) -> _Lines:
+def _lines(pieces: Sequence[FieldValues], names: Sequence[tuple[str, str]]) -> _Lines:
     rows = np.concatenate([piece.rows for piece in pieces])
     repeats = _repeats(pieces, names, rows)
     places = rows * (int(repeats.max()) + 1) + repeats
@@ -111,7 +111,7 @@ def _lines(pieces: Sequence[Piece], names: Sequence[tuple[str, str]]) -> _Lines:
     return _Lines(order, firsts, rows[order[firsts]], of_value)
 
 
-def _repeats(pieces: Sequence[Piece], names: Sequence[tuple[str, str]], rows: Ints) -> Ints:
+def _repeats(pieces: Sequence[FieldValues], names: Sequence[tuple[str, str]], rows: Ints) -> Ints:
     """How many values of its field stand before each value in its row: none, unless the field has two types there."""
     repeats = np.zeros(len(rows), np.int64)
     ends = np.cumsum([len(piece.rows) for piece in pieces])
@@ -148,7 +148,7 @@ def _side_by_side(texts: pa.Array, firsts: Ints) -> pa.Array:
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(firsts), [None, pa.py_buffer(ends), pa.py_buffer(letters)])
 
 
-def _contents(measurements: Sequence[Aligned], pieces: Sequence[Piece], series: Ints, line_of_value: Ints) -> Contents:
+def _contents(measurements: Sequence[AlignedRows], pieces: Sequence[FieldValues], series: Ints, line_of_value: Ints) -> Contents:
     """Keys by field and then series, and the columns. `series` is that of each row."""
     series_keys = [key for rows in measurements for key in rows.series_keys()]
     numbers: dict[tuple[str, FieldType], int] = {}
@@ -160,7 +160,7 @@ def _contents(measurements: Sequence[Aligned], pieces: Sequence[Piece], series: 
     return keys, _columns(pieces, key_of_value, line_of_value)
 
 
-def _columns(pieces: Sequence[Piece], keys: Ints, lines: Ints) -> tuple[ValueColumn, ...]:
+def _columns(pieces: Sequence[FieldValues], keys: Ints, lines: Ints) -> tuple[ValueColumn, ...]:
     ends = np.cumsum([len(piece.rows) for piece in pieces])
     columns = []
     for kind in FieldType:

@@ -18,7 +18,7 @@ from service.domain.slicing import MeasurementRange
 from service.domain.timerange import LATEST_NS, TimeRange
 from service.errors import StoreTimeout
 from service.frames.frame import Block
-from service.frames.series_digest import Digester, SeriesDigest
+from service.frames.series_digest import SeriesDigest, SeriesDigester
 from service.frames.slice_digest import SliceDigest, SliceDigester, summed
 from service.stores.protocol import Store
 from service.transfer.splitting import Splitter
@@ -157,7 +157,7 @@ def ask_both(question: Callable[[S], T], source: S, target: S) -> tuple[T, T]:
 
 
 def _series_digests(frames: Frames) -> SeriesDigests:
-    digester = Digester()
+    digester = SeriesDigester()
     for frame in frames:
         digester.add(frame)
     return digester.series

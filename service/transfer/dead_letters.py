@@ -9,7 +9,7 @@ from service.domain.timerange import format_time
 from service.frames import long_form
 from service.frames.points import Points
 from service.frames.series_digest import series_of
-from service.lineprotocol.unwritable import Unwritten
+from service.lineprotocol.unwritable import UnwritableValues
 from service.stores.protocol import Refusal
 
 DeadLetter = dict[str, Any]
@@ -24,7 +24,7 @@ def dead_letter_of_line(points: Points, refusal: Refusal) -> DeadLetter:
     return {"line": line, **_why(refusal.code, reason, int(points.times_ns[number]))}
 
 
-def dead_letters_of_unwritable(unwritable: Unwritten) -> list[DeadLetter]:
+def dead_letters_of_unwritable(unwritable: UnwritableValues) -> list[DeadLetter]:
     """Values that no line can hold."""
     series = _series_members(unwritable.series)
     rows = zip(unwritable.times_ns.tolist(), unwritable.values.to_pylist(), strict=True)

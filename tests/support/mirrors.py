@@ -11,7 +11,7 @@ from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
 from service.domain.series import FieldSeries
 from service.domain.timerange import EVER
-from service.frames.series_digest import Digester, SeriesDigest
+from service.frames.series_digest import SeriesDigest, SeriesDigester
 from service.jobs.mirror.endpoints import OpenStore
 from service.jobs.mirror.kind import MirrorKind
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
@@ -105,7 +105,7 @@ def side(url: str, token: str = "a-token", org: str = "test") -> dict[str, str]:
 
 def digests(store: Store, bucket: str) -> dict[FieldSeries, SeriesDigest]:
     """Of every point of a bucket, read raw: two buckets are equal when these are."""
-    digester = Digester()
+    digester = SeriesDigester()
     reading = store.read(Selection(bucket, EVER))
     try:
         for block in reading.blocks:

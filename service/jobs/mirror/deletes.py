@@ -14,7 +14,7 @@ from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
 from service.frames import long_form
-from service.frames.label_codes import groups
+from service.frames.label_codes import rows_by_code
 from service.frames.series_digest import series_of
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.run_services import RunServices
@@ -122,7 +122,7 @@ def _times(frames: Frames) -> Mapping[tuple[SeriesKey, str], list[Ints]]:
     for frame in frames:
         times = long_form.times_ns(frame)
         names, of_row = series_of(frame)
-        for rows in groups(of_row):
+        for rows in rows_by_code(of_row):
             series = names[int(of_row[rows[0]])]
             pieces.setdefault((series.key, series.field), []).append(times[rows])
     return pieces

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.domain.schema import FieldType
 from service.domain.series import FieldSeries, SeriesKey
 from service.frames.frame import long_schema
-from service.frames.series_digest import Digester, SeriesDigest
+from service.frames.series_digest import SeriesDigest, SeriesDigester
 
 Row = tuple[int, float, str, str | None]
 
@@ -29,7 +29,7 @@ def frame(rows: list[Row], kind: FieldType = FieldType.FLOAT, measurement: str =
 
 
 def digests(*frames: pa.RecordBatch) -> dict[FieldSeries, SeriesDigest]:
-    digester = Digester()
+    digester = SeriesDigester()
     for part in frames:
         digester.add(part)
     return digester.series

@@ -1,6 +1,6 @@
 """Puts parsed lines together as `Points`, whichever road each line came by.
 
-Groups arrive in any order; the lines leave in the order of the body, each with its time printed in
+Groups arrive in any order; the lines leave in the order of the body, each with its time print_lines in
 nanoseconds, and every series is resolved once.
 """
 
@@ -26,7 +26,7 @@ _LINE_BYTES, _VALUE_BYTES = 500, 120
 """What a series, each of its tags, a field of a series, a single line and each of its values hold in memory: measured, rounded up."""
 
 
-class Keys:
+class SeriesNumbers:
     """Numbers for series and for their fields, given once each and in the order of arrival."""
 
     def __init__(self) -> None:
@@ -76,8 +76,8 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Values:
-    """Values of one type: for each its key, and its line as an index into the group."""
+class TypedValues:
+    """TypedValues of one type: for each its key, and its line as an index into the group."""
 
     keys: npt.NDArray[np.int32]
     lines: Longs
@@ -85,20 +85,20 @@ class Values:
 
 
 @dataclass(frozen=True)
-class Group:
+class LineGroup:
     """Lines with their start in the body, number, time, and the text before the time (large_binary)."""
 
     starts: Longs
     numbers: Longs
     times_ns: Longs
-    heads: pa.Array
-    values: dict[FieldType, Values]
+    prefixes: pa.Array
+    values: dict[FieldType, TypedValues]
 
 
-class ExactGroup:
+class SingleLines:
     """Collects single lines as one group."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: SeriesNumbers) -> None:
         self._keys = keys
         self._rows: list[tuple[int, int, int, bytes]] = []
         self._values: dict[FieldType, tuple[list[int], list[int], list[Value]]] = {kind: ([], [], []) for kind in FieldType}
@@ -113,7 +113,7 @@ class ExactGroup:
 
     def add(self, start: int, number: int, time_ns: int, line: Line) -> None:
         row = len(self._rows)
-        self._rows.append((start, number, time_ns, line.head))
+        self._rows.append((start, number, time_ns, line.prefix))
         series = self._keys.series(line.series)
         self._value_count += len(line.fields)
         for name, kind, value in line.fields:
@@ -122,33 +122,33 @@ class ExactGroup:
             lines.append(row)
             values.append(value)
 
-    def group(self) -> Group:
-        starts, numbers, times, heads = zip(*self._rows, strict=True) if self._rows else ((), (), (), ())
-        return Group(
+    def group(self) -> LineGroup:
+        starts, numbers, times, prefixes = zip(*self._rows, strict=True) if self._rows else ((), (), (), ())
+        return LineGroup(
             np.array(starts, np.int64),
             np.array(numbers, np.int64),
             np.array(times, np.int64),
-            pa.array(heads, pa.large_binary()),
+            pa.array(prefixes, pa.large_binary()),
             {
-                kind: Values(np.array(keys, np.int32), np.array(lines, np.int64), pa.array(values, VALUE_TYPES[kind]))
+                kind: TypedValues(np.array(keys, np.int32), np.array(lines, np.int64), pa.array(values, VALUE_TYPES[kind]))
                 for kind, (keys, lines, values) in self._values.items()
                 if keys
             },
         )
 
 
-def build(groups: Sequence[Group], keys: Keys) -> Points:
+def build_points(groups: Sequence[LineGroup], keys: SeriesNumbers) -> Points:
     """All lines of `groups` in the order of their starts."""
     order: Longs = np.argsort(np.concatenate([group.starts for group in groups]), kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     times = np.concatenate([group.times_ns for group in groups])[order]
-    text, offsets = printed([_taken(pa.concat_arrays([group.heads for group in groups]), order)], times)
+    text, offsets = print_lines([_in_order(pa.concat_arrays([group.prefixes for group in groups]), order)], times)
     numbers = np.concatenate([group.numbers for group in groups])[order]
     return Points(text, offsets, numbers, times, keys.all(), _columns(groups, rank))
 
 
-def printed(parts: Sequence[pa.Array], times: Longs) -> tuple[bytes, Longs]:
+def print_lines(parts: Sequence[pa.Array], times: Longs) -> tuple[bytes, Longs]:
     """Lines and their offsets: for each time the `parts` before it (large_binary), the time, and a line feed."""
     if not len(times):
         return b"", np.zeros(1, np.int64)
@@ -160,7 +160,7 @@ def printed(parts: Sequence[pa.Array], times: Longs) -> tuple[bytes, Longs]:
     return data[: int(ends[-1])].to_pybytes(), ends
 
 
-def _columns(groups: Sequence[Group], rank: Longs) -> tuple[ValueColumn, ...]:
+def _columns(groups: Sequence[LineGroup], rank: Longs) -> tuple[ValueColumn, ...]:
     firsts = np.cumsum([0] + [len(group.starts) for group in groups])
     columns = []
     for kind in FieldType:
@@ -171,11 +171,11 @@ def _columns(groups: Sequence[Group], rank: Longs) -> tuple[ValueColumn, ...]:
         keys = np.concatenate([values.keys for _, values in parts])
         values = pa.concat_arrays([values.values for _, values in parts])
         order = np.argsort(lines, kind="stable")
-        columns.append(ValueColumn(kind, keys[order], lines[order].astype(np.int32), _taken(values, order)))
+        columns.append(ValueColumn(kind, keys[order], lines[order].astype(np.int32), _in_order(values, order)))
     return tuple(columns)
 
 
-def _taken(values: pa.Array, order: Longs) -> pa.Array:
+def _in_order(values: pa.Array, order: Longs) -> pa.Array:
     if len(order) < 2 or bool((np.diff(order) == 1).all()):
         return values
     return values.take(pa.array(order))

@@ -16,7 +16,7 @@ _NO_NUMBER = "NaN and infinity cannot be stored"
 _TOO_LONG = f"a string holds at most {MAX_STRING_BYTES} bytes"
 
 
-def written(before: str, values: pa.Array) -> pa.Array:
+def value_texts(before: str, values: pa.Array) -> pa.Array:
     """`before` and the text of each value, as large_string. The shortest digits that give a float back (Arrow's cast)."""
     nothing = pa.scalar("", _TEXT)
     start = pa.scalar(before, _TEXT)
@@ -33,8 +33,8 @@ def _escaped(texts: pa.Array) -> pa.Array:
     return pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
 
 
-def unwritable(values: pa.Array) -> tuple[npt.NDArray[np.bool_], str] | None:
-    """Which values cannot be written, and why; None when all can."""
+def unwritable_values(values: pa.Array) -> tuple[npt.NDArray[np.bool_], str] | None:
+    """Which values cannot be value_texts, and why; None when all can."""
     if values.type == pa.float64():
         bad, reason = ~np.isfinite(values.to_numpy()), _NO_NUMBER
     elif values.type == pa.string():
