@@ -1,4 +1,4 @@
-"""What a mirror is: a source, a target, the buckets that it copies and keeps equal, and how. Lengths are ns."""
+"""A mirror: its source, its target, the buckets that it copies and keeps equal, and its rules. Lengths are in ns."""
 
 import fnmatch
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from service.domain.conflicts import OnConflict
 from service.domain.selection import Windows
 
 TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
-"""Variables of the environment that begin with it are made to hold tokens of mirrors."""
+"""The prefix of environment variables that hold tokens of mirrors."""
 OWN_STORE, EMBEDDED = "store", "embedded"
-"""Names of the gateway's own store as an endpoint; the second only when it is the embedded one."""
+"""Names of the store of the gateway as an endpoint; the second only when it is the embedded store."""
 LOG_BUCKET = "Logging"
-"""Where a mirror writes its log in its target."""
+"""The bucket of the target in which a mirror writes its log."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The source or the target of a mirror: an InfluxDB, or with no `url` the gateway's own store.
+    """The source or the target of a mirror: an InfluxDB or, without `url`, the store of the gateway.
 
-    Two with the same `address` and `org` are the same store.
+    Two endpoints with the same `address` and `org` are the same store.
     """
 
     url: str | None
@@ -37,7 +37,7 @@ class Endpoint:
 
 @dataclass(frozen=True, order=True)
 class BucketPair:
-    """A bucket of the source and where it goes."""
+    """A bucket of the source, and the bucket of the target that it is copied to."""
 
     source: str
     target: str
@@ -48,12 +48,12 @@ class BucketPair:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A mirror as configured. `buckets` absent: every bucket of the source but system ones.
+    """A mirror as configured. `buckets` None: every bucket of the source except system buckets.
 
-    `measurements`: patterns, empty for all. `windows`: what to downsample to, absent for exact points. `since_ns`: how
-    far back at most. `history`: the same for measurements by pattern. `future_ns` and `rescan_ns`: how far ahead and
-    back every run looks. `full_count_ns`: how often it counts everything. `full_rescan_ns`: how old a comparison of
-    values may become. `budget_bytes`: the most bytes in five minutes.
+    `measurements`: patterns; empty: all. `windows`: what points are downsampled to; None: exact points. `since_ns`: how
+    far back at most; `history`: the same by pattern of measurement. `future_ns` and `rescan_ns`: how far ahead and back
+    every run looks. `full_count_ns`: how often a run counts everything. `full_rescan_ns`: the greatest age of a
+    comparison of values. `budget_bytes`: the most bytes in five minutes.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Mirror:
     log_in_target: bool
 
     def history_of(self, measurement: str) -> int | None:
-        """How far back this measurement is mirrored; None: all of it."""
+        """How far back the mirror copies this measurement; None: all of it."""
         matching = [length_ns for pattern, length_ns in self.history if fnmatch.fnmatchcase(measurement, pattern)]
         lengths = [length_ns for length_ns in (*matching, self.since_ns) if length_ns is not None]
         return min(lengths, default=None)

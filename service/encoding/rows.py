@@ -1,4 +1,4 @@
-"""Rows on their way out: the long and the wide form in one shape, so that each format is written once."""
+"""Rows of an answer, in one form for long and wide answers, so that each format is written once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from service.frames.frame import value_type
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns of equal length, by the names of the answer (`service.encoding.columns`).
+    """Columns of equal length, by their names in the answer (`service.encoding.columns`).
 
-    `labels` holds measurement, field names and tags as dictionary arrays; `values` arrays of the types
-    in `VALUE_TYPES`. A column of the answer that is in neither is absent in all rows.
+    `labels` holds measurement, field names and tags as dictionary arrays; `values` holds arrays of the types in
+    `VALUE_TYPES`. A column of the answer that is in neither is absent in all rows.
     """
 
     times: pa.Array
@@ -35,7 +35,10 @@ class Rows:
 
 
 def long_rows(frame: pa.RecordBatch, columns: tuple[Column, ...]) -> Rows:
-    """A frame as rows; its value goes into the column of its type, or into the one that takes all types."""
+    """The rows of a frame. Its values are in the column of their type, or in the one for all types.
+
+    Raises StoreBroken when the frame holds a type or tag that `columns` lack.
+    """
     names = {Role.FIELD_NAME: long_form.fields(frame), Role.MEASUREMENT: long_form.measurements(frame)}
     tags = dict(zip(long_form.tag_keys(frame), long_form.tags(frame), strict=True))
     labels, values = {}, {}
@@ -46,13 +49,15 @@ def long_rows(frame: pa.RecordBatch, columns: tuple[Column, ...]) -> Rows:
         elif column.role is Role.VALUE and column.type in (None, value_type(frame)):
             values[column.name] = long_form.values(frame)
     if not values:
-        raise StoreBroken(f"A field of {long_form.measurement(frame)} began to hold {value_type(frame)} values during the read. Ask again.")
+        change = f"A field of {long_form.measurement(frame)} began to hold {value_type(frame)} values"
+        raise StoreBroken(f"{change} during the read. Ask again.")
     if not tags.keys() <= {column.source for column in columns if column.role is Role.TAG}:
         raise StoreBroken(f"A tag key appeared in {long_form.measurement(frame)} during the read. Ask again.")
     return Rows(long_form.times(frame), labels, values)
 
 
 def split_rows(rows: Rows, length: int) -> Iterator[Rows]:
+    """`rows` in parts of at most `length`."""
     if len(rows) <= length:
         yield rows
         return

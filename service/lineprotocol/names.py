@@ -1,7 +1,7 @@
-"""Names in line protocol: how InfluxDB 2.9.1 reads them, and how they are written so that it reads them back.
+"""Names in line protocol: how InfluxDB 2.9.1 reads them, and how to write them so that it reads the same.
 
-Every name that goes into line protocol is quoted here. A name that the grammar cannot hold is refused
-with the reason; nothing is replaced or cut. Rules: influxdb models/points.go and pkg/escape.
+Every name that goes into line protocol is quoted here. A name that the grammar cannot hold is refused with the reason;
+nothing is replaced or cut. Rules: influxdb models/points.go and pkg/escape.
 """
 
 import itertools
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from service.domain.series import SeriesKey
 
 MAX_KEY_BYTES = 65_535
-"""Longest measurement and tags, escaped, plus 4 and the field name (models.MaxKeyLength, seriesKeySize)."""
+"""Most bytes of measurement and tags, escaped, plus 4 and the field name (models.MaxKeyLength, seriesKeySize)."""
+KEY_TOO_LONG = f"measurement, tags and field name take more than the {MAX_KEY_BYTES} bytes that InfluxDB holds"
 RESERVED_TAGS = ("time", "_field", "_measurement")
 _LOOK_AGAIN = re.compile(rb"[\\\n\r\0]")
 _NOT_PLAIN = frozenset(("", *RESERVED_TAGS))
@@ -27,12 +28,12 @@ FIELD_NAME = re.compile(rb"(?:[^\\=, ]|\\.)+", re.DOTALL)
 _TAG_SPECIAL = re.compile(r"([, =])")
 _MEASUREMENT_SPECIAL = re.compile(r"([, ])")
 _PLAIN_TAG = re.compile(r"[!-+\--<>-\[\]-~]{1,1000}")
-"""Printable ASCII without comma, equals sign, space and backslash, and short: stands as it is."""
+"""Short printable ASCII without comma, equals sign, space and backslash: it needs no quoting."""
 _FIELD_SPECIAL = re.compile(r'([, =]|(?<=\\)")')
 
 
 class Unwritable(ValueError):
-    """A name or value that line protocol cannot hold; the message says which and why."""
+    """A name or value that line protocol cannot hold. The message names it and the reason."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,20 @@ class WrittenSeries:
 
 
 def read_series(raw: bytes) -> WrittenSeries:
-    """What `raw` (`measurement,tag=value,...`, valid UTF-8) names.
+    """The series that `raw` (`measurement,tag=value,...`, valid UTF-8) names.
 
-    `text` equals `raw` unless the measurement holds `\\=` or `\\"`: InfluxDB drops those backslashes from
-    the name but not from the key it stores by, and would not find the series again (models.MakeKey).
+    Its `text` equals `raw` unless the measurement holds `\\=` or `\\"`: InfluxDB removes those backslashes from the
+    name but not from the key that it stores, and would not find the series again (models.MakeKey).
 
     Raises:
-        Unwritable: not the grammar, or read by InfluxDB in two ways.
+        Unwritable: the grammar does not allow `raw`, or InfluxDB reads it in two ways.
     """
     plain = _read_plain(raw)
     if plain is not None:
         return plain
     if b"\n" in raw:
-        raise Unwritable("a backslash at the end of the line joins it with the next one; a name or tag cannot hold a line feed")
+        reason = "a backslash at the end of the line joins it with the next one"
+        raise Unwritable(f"{reason}; a name or tag cannot hold a line feed")
     if len(raw) > MAX_KEY_BYTES:
         raise Unwritable(f"measurement and tags take {len(raw)} bytes; InfluxDB holds at most {MAX_KEY_BYTES}")
     pieces = _UNESCAPED_COMMA.split(raw) if b"\\" in raw else raw.split(b",")
@@ -73,13 +75,15 @@ def read_series(raw: bytes) -> WrittenSeries:
 
 
 def _read_plain(raw: bytes) -> WrittenSeries | None:
-    """The quick way for a key that needs no second look; None for any other."""
+    """The series of a key without backslashes and control characters, read fast; None for any other key."""
     if len(raw) > MAX_KEY_BYTES or _LOOK_AGAIN.search(raw):
         return None
     name, *pieces = raw.decode().split(",")
     tags = [tuple(piece.split("=")) for piece in pieces]
     keys = {tag[0] for tag in tags}
-    if not name or len(keys) != len(tags) or not keys.isdisjoint(_NOT_PLAIN) or any(len(tag) != 2 or not tag[1] for tag in tags):
+    if not name or len(keys) != len(tags) or not keys.isdisjoint(_NOT_PLAIN):
+        return None
+    if any(len(tag) != 2 or not tag[1] for tag in tags):
         return None
     return WrittenSeries(SeriesKey(name, tuple(sorted(tags))), raw)  # type: ignore[arg-type]
 
@@ -89,7 +93,8 @@ def _measurement(raw: bytes) -> tuple[str, bytes]:
         return raw.decode(), raw
     name = _MEASUREMENT_ESCAPE.sub(rb"\1", raw)
     if _MEASUREMENT_ESCAPE.search(name):
-        raise Unwritable(f'the measurement {_shown(raw)} has a backslash before a comma, space, = or ", which InfluxDB cannot find again')
+        reason = 'has a backslash before a comma, space, = or ", which InfluxDB cannot find again'
+        raise Unwritable(f"the measurement {_shown(raw)} {reason}")
     return name.decode(), re.sub(rb"([, ])", rb"\\\1", name)
 
 
@@ -101,7 +106,8 @@ def _tag(piece: bytes) -> tuple[str, str]:
         raise Unwritable(f"the tag {_shown(key)} has no value; leave the tag out instead")
     if b"\\" in piece:
         if _EARLY_SPACE.search(key):
-            raise Unwritable(f"the tag key {_shown(key)} has a backslash before a space, which InfluxDB reads in two ways")
+            reason = "has a backslash before a space, which InfluxDB reads in two ways"
+            raise Unwritable(f"the tag key {_shown(key)} {reason}")
         key, value = _TAG_ESCAPE.sub(rb"\1", key), _TAG_ESCAPE.sub(rb"\1", value)
     name = key.decode()
     if _UNNAMEABLE.search(name):
@@ -125,16 +131,16 @@ def _cut_tag(piece: bytes) -> tuple[bytes, bytes]:
 
 
 def _check_duplicates(tags: list[tuple[str, str]]) -> None:
-    for (one, _), (other, _) in itertools.pairwise(tags):
-        if one == other:
-            raise Unwritable(f"the tag {one!r} stands twice")
+    for (key, _), (next_key, _) in itertools.pairwise(tags):
+        if key == next_key:
+            raise Unwritable(f"the tag {key!r} stands twice")
 
 
 def read_field_name(raw: bytes) -> str:
-    """The field that `raw` (matched by FIELD_NAME) names.
+    """The field that `raw`, which FIELD_NAME matches, names.
 
     Raises:
-        Unwritable: a name that InfluxDB drops, or reads in two ways.
+        Unwritable: InfluxDB drops the name, or reads it in two ways.
     """
     if raw.endswith(b"\\"):
         raise Unwritable(f"the field name {_shown(raw)} ends in a backslash, which InfluxDB reads in two ways")
@@ -151,10 +157,11 @@ def read_field_name(raw: bytes) -> str:
 
 
 def quote_measurement(name: str) -> bytes:
-    """`name` as it stands first in a line. Raises Unwritable."""
+    """`name` as it begins a line. Raises Unwritable."""
     _check_name(name, "a measurement")
     if name[0] in "#\t":
-        raise Unwritable(f"the measurement {_brief(name)} cannot begin with {name[0]!r}: the line would be a comment, or lose it")
+        reason = f"cannot begin with {name[0]!r}: the line would be a comment, or lose it"
+        raise Unwritable(f"the measurement {_brief(name)} {reason}")
     raw = _MEASUREMENT_SPECIAL.sub(r"\\\1", name).encode()
     if raw.endswith(b"\\") or _read_back(raw) != SeriesKey(name):
         raise Unwritable(f"the measurement {_brief(name)} has a backslash where line protocol cannot hold one")
@@ -162,7 +169,7 @@ def quote_measurement(name: str) -> bytes:
 
 
 def quote_tag(key: str, value: str) -> bytes:
-    """`key=value` as it stands in a line. Raises Unwritable."""
+    """`key=value` as a line holds it. Raises Unwritable."""
     if _PLAIN_TAG.fullmatch(value) and _PLAIN_TAG.fullmatch(key) and key not in RESERVED_TAGS:
         return f"{key}={value}".encode()
     _check_name(key, "a tag key")
@@ -176,7 +183,7 @@ def quote_tag(key: str, value: str) -> bytes:
 
 
 def quote_field(name: str) -> bytes:
-    """A field name as it stands before its `=`. Raises Unwritable."""
+    """`name` as a line holds it before the `=` of a field. Raises Unwritable."""
     _check_name(name, "a field name")
     raw = _FIELD_SPECIAL.sub(r"\\\1", name).encode()
     if FIELD_NAME.fullmatch(raw) is None or read_field_name(raw) != name:

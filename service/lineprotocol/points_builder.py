@@ -1,7 +1,7 @@
-"""Puts parsed lines together as `Points`, whichever road each line came by.
+"""Builds `Points` from parsed lines, whether the columnar or the single-line parser parsed them.
 
-Groups arrive in any order; the lines leave in the order of the body, each with its time print_lines in
-nanoseconds, and every series is resolved once.
+Groups of lines come in any order. The points are in the order of the body, each line with its time in nanoseconds, and
+each series is stored once.
 """
 
 from collections.abc import Sequence
@@ -21,63 +21,69 @@ from service.lineprotocol.single_line import Line, Value
 
 Longs = npt.NDArray[np.int64]
 _FIELD_BITS = 32
+_ValueLists = tuple[list[int], list[int], list[Value]]
+"""Field series, lines and values."""
 _SERIES_BYTES, _TAG_BYTES, _KEY_BYTES = 1_000, 250, 500
 _LINE_BYTES, _VALUE_BYTES = 500, 120
-"""What a series, each of its tags, a field of a series, a single line and each of its values hold in memory: measured, rounded up."""
+"""Bytes in memory of a series, a tag, a field series, a single line and a value of one: measured, rounded up."""
 
 
 class SeriesNumbers:
-    """Numbers for series and for their fields, given once each and in the order of arrival."""
+    """Numbers series, fields and field series, each in the order of arrival."""
 
     def __init__(self) -> None:
         self.known: dict[bytes, WrittenSeries] = {}
-        """Series by their text, as far as seen."""
+        """The series so far, by the bytes that begin their lines."""
         self._series: dict[SeriesKey, int] = {}
         self._series_keys: list[SeriesKey] = []
         self._fields: dict[tuple[str, FieldType], int] = {}
         self._field_names: list[tuple[str, FieldType]] = []
-        self._keys: dict[int, int] = {}
+        self._field_series: dict[int, int] = {}
         self._tag_count = 0
 
     @property
     def memory_bytes(self) -> int:
-        """About what the names hold, once they are told as `FieldSeries`s too."""
-        names = len(self._keys) + len(self._field_names)
+        """About the memory of all names, including the `FieldSeries` that `field_series` makes."""
+        names = len(self._field_series) + len(self._field_names)
         return _SERIES_BYTES * len(self._series_keys) + _TAG_BYTES * self._tag_count + _KEY_BYTES * names
 
-    def series(self, series: SeriesKey) -> int:
+    def series_number(self, series: SeriesKey) -> int:
         number = self._series.setdefault(series, len(self._series))
         if number == len(self._series_keys):
             self._series_keys.append(series)
             self._tag_count += len(series.tags)
         return number
 
-    def field(self, name: str, kind: FieldType) -> int:
-        pair = (name, kind)
-        number = self._fields.setdefault(pair, len(self._fields))
+    def field_number(self, name: str, field_type: FieldType) -> int:
+        field = (name, field_type)
+        number = self._fields.setdefault(field, len(self._fields))
         if number == len(self._field_names):
-            self._field_names.append(pair)
+            self._field_names.append(field)
         return number
 
-    def key(self, series: int, field: int) -> int:
-        keys = self._keys
-        return keys.setdefault((series << _FIELD_BITS) | field, len(keys))
+    def field_series_number(self, series: int, field: int) -> int:
+        """The number of the field series of a series and a field, both given by number."""
+        numbers = self._field_series
+        return numbers.setdefault((series << _FIELD_BITS) | field, len(numbers))
 
-    def table(self, series: Sequence[int], fields: Sequence[int]) -> npt.NDArray[np.int32]:
-        """Key numbers, one row a series and one column a field."""
-        keys = self._keys
-        numbers = [keys.setdefault((one << _FIELD_BITS) | field, len(keys)) for one in series for field in fields]
+    def field_series_numbers(self, series: Sequence[int], fields: Sequence[int]) -> npt.NDArray[np.int32]:
+        """The same for every pair: one row per series, one column per field."""
+        known = self._field_series
+        pairs = ((series_number << _FIELD_BITS) | field for series_number in series for field in fields)
+        numbers = [known.setdefault(pair, len(known)) for pair in pairs]
         return np.array(numbers, np.int32).reshape(len(series), len(fields))
 
-    def all(self) -> tuple[FieldSeries, ...]:
-        low = (1 << _FIELD_BITS) - 1
+    def field_series(self) -> tuple[FieldSeries, ...]:
+        """All field series in the order of their numbers."""
+        low_bits = (1 << _FIELD_BITS) - 1
         series, fields = self._series_keys, self._field_names
-        return tuple([FieldSeries(series[pair >> _FIELD_BITS], *fields[pair & low]) for pair in self._keys])
+        pairs = self._field_series
+        return tuple([FieldSeries(series[pair >> _FIELD_BITS], *fields[pair & low_bits]) for pair in pairs])
 
 
 @dataclass(frozen=True)
 class TypedValues:
-    """TypedValues of one type: for each its key, and its line as an index into the group."""
+    """Values of one type: the number of the field series of each, and the index of its line in the group."""
 
     keys: npt.NDArray[np.int32]
     lines: Longs
@@ -86,7 +92,7 @@ class TypedValues:
 
 @dataclass(frozen=True)
 class LineGroup:
-    """Lines with their start in the body, number, time, and the text before the time (large_binary)."""
+    """Lines: the start of each in the body, its number, time and text before the time (large_binary); and values."""
 
     starts: Longs
     numbers: Longs
@@ -96,12 +102,12 @@ class LineGroup:
 
 
 class SingleLines:
-    """Collects single lines as one group."""
+    """Collects lines that were parsed one by one, and makes one group of them."""
 
-    def __init__(self, keys: SeriesNumbers) -> None:
-        self._keys = keys
+    def __init__(self, numbers: SeriesNumbers) -> None:
+        self._numbers = numbers
         self._rows: list[tuple[int, int, int, bytes]] = []
-        self._values: dict[FieldType, tuple[list[int], list[int], list[Value]]] = {kind: ([], [], []) for kind in FieldType}
+        self._values: dict[FieldType, _ValueLists] = {field_type: ([], [], []) for field_type in FieldType}
         self._value_count = 0
 
     def __len__(self) -> int:
@@ -114,11 +120,11 @@ class SingleLines:
     def add(self, start: int, number: int, time_ns: int, line: Line) -> None:
         row = len(self._rows)
         self._rows.append((start, number, time_ns, line.prefix))
-        series = self._keys.series(line.series)
+        series = self._numbers.series_number(line.series)
         self._value_count += len(line.fields)
-        for name, kind, value in line.fields:
-            keys, lines, values = self._values[kind]
-            keys.append(self._keys.key(series, self._keys.field(name, kind)))
+        for name, field_type, value in line.fields:
+            keys, lines, values = self._values[field_type]
+            keys.append(self._numbers.field_series_number(series, self._numbers.field_number(name, field_type)))
             lines.append(row)
             values.append(value)
 
@@ -130,26 +136,30 @@ class SingleLines:
             np.array(times, np.int64),
             pa.array(prefixes, pa.large_binary()),
             {
-                kind: TypedValues(np.array(keys, np.int32), np.array(lines, np.int64), pa.array(values, VALUE_TYPES[kind]))
-                for kind, (keys, lines, values) in self._values.items()
+                field_type: TypedValues(
+                    np.array(keys, np.int32),
+                    np.array(lines, np.int64),
+                    pa.array(values, VALUE_TYPES[field_type]),
+                )
+                for field_type, (keys, lines, values) in self._values.items()
                 if keys
             },
         )
 
 
-def build_points(groups: Sequence[LineGroup], keys: SeriesNumbers) -> Points:
-    """All lines of `groups` in the order of their starts."""
+def build_points(groups: Sequence[LineGroup], series: SeriesNumbers) -> Points:
+    """All lines of `groups` in the order of their starts. `series` numbered their series."""
     order: Longs = np.argsort(np.concatenate([group.starts for group in groups]), kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     times = np.concatenate([group.times_ns for group in groups])[order]
     text, offsets = print_lines([_in_order(pa.concat_arrays([group.prefixes for group in groups]), order)], times)
     numbers = np.concatenate([group.numbers for group in groups])[order]
-    return Points(text, offsets, numbers, times, keys.all(), _columns(groups, rank))
+    return Points(text, offsets, numbers, times, series.field_series(), _columns(groups, rank))
 
 
 def print_lines(parts: Sequence[pa.Array], times: Longs) -> tuple[bytes, Longs]:
-    """Lines and their offsets: for each time the `parts` before it (large_binary), the time, and a line feed."""
+    """The text of lines, and their offsets. A line is the `parts` (large_binary), a space, its time and a line feed."""
     if not len(times):
         return b"", np.zeros(1, np.int64)
     stamps = pa.array(times).cast(pa.large_string()).cast(pa.large_binary())
@@ -163,15 +173,16 @@ def print_lines(parts: Sequence[pa.Array], times: Longs) -> tuple[bytes, Longs]:
 def _columns(groups: Sequence[LineGroup], rank: Longs) -> tuple[ValueColumn, ...]:
     firsts = np.cumsum([0] + [len(group.starts) for group in groups])
     columns = []
-    for kind in FieldType:
-        parts = [(int(first), group.values[kind]) for first, group in zip(firsts, groups, strict=False) if kind in group.values]
+    for field_type in FieldType:
+        numbered = zip(firsts, groups, strict=False)
+        parts = [(int(first), group.values[field_type]) for first, group in numbered if field_type in group.values]
         if not parts:
             continue
         lines = np.concatenate([rank[values.lines + first] for first, values in parts])
         keys = np.concatenate([values.keys for _, values in parts])
         values = pa.concat_arrays([values.values for _, values in parts])
         order = np.argsort(lines, kind="stable")
-        columns.append(ValueColumn(kind, keys[order], lines[order].astype(np.int32), _in_order(values, order)))
+        columns.append(ValueColumn(field_type, keys[order], lines[order].astype(np.int32), _in_order(values, order)))
     return tuple(columns)
 
 

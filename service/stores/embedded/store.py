@@ -246,7 +246,7 @@ def _shard_range(shard: int, shard_ns: int) -> TimeRange:
 
 
 def _check(spec: BucketSpec) -> None:
-    """InfluxDB's rule for retentions (facts 1.7)."""
+    """InfluxDB's rule for retentions: at least an hour, or none."""
     if spec.retention_ns and not HOUR_NS <= spec.retention_ns <= LATEST_NS:
         raise InvalidParameter(
             "retention", f"The retention of {spec.name!r} must be at least 1h and at most 292 years, or absent to keep everything."

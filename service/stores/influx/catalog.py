@@ -20,7 +20,7 @@ from service.stores.influx.failures import failure, not_an_answer, query_failure
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
-"""InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
+"""InfluxDB's largest page of buckets. Without a limit it answers 20 of them and no more."""
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
 _HOUR_S = 3_600

@@ -1,7 +1,7 @@
 """Raw points, slice by slice: exact in every type, and never over the edge of a shard group.
 
-A query over several shards casts a field that changed its type, or leaves part of it out without a
-word (facts, section 8); inside one shard group a field has one type.
+A query over several shards casts the values of a field that changed its type, or leaves some of them out, without an
+error (influxdb v2.9.1). Inside one shard group a field has one type.
 """
 
 import json
@@ -144,7 +144,7 @@ def _needs_msgpack(measurement: MeasurementPlan) -> bool:
 
 def _slice_ns(bucket: Bucket, mixed: bool) -> int:
     """The length of slices. For a field of several types at most an hour: groups made before the bucket's setting was
-    changed keep their length, which is an hour by default for a short retention (facts, 1.9), and a slice over several
+    changed keep their length, which is an hour by default for a short retention (`domain/shards`), and a slice over several
     of them would lose types."""
     return math.gcd(bucket.shard_ns, _HOUR_NS) if mixed else bucket.shard_ns
 

@@ -1,8 +1,7 @@
 """Windows over raw points, computed here: for text, for fields that changed their type, and for names that Flux cannot carry.
 
-Flux cannot carry a text exactly and stops without a word where a field changes its type (facts,
-section 8), so these fields are read raw, slice by slice, and aggregated as they stream by; only
-the windows' results are kept.
+Flux cannot carry a text exactly, and where a field changes its type it ends early without an error. So these fields are
+read raw, slice by slice, and aggregated while they stream; only the results of the windows are kept.
 """
 
 from collections.abc import Iterator
