@@ -185,17 +185,17 @@ def _refusal(host: str, purpose: Destination, policy: AddressPolicy) -> str | No
 def destination(ip: IPAddress) -> Destination:
     """What `ip` is for. An IPv6 address that carries an IPv4 address (mapped, NAT64, 6to4) is for the same as that."""
     if isinstance(ip, ipaddress.IPv4Address):
-        return next((kind for network, kind in _IPV4 if ip in network), Destination.PUBLIC)
+        return next((purpose for network, purpose in _IPV4 if ip in network), Destination.PUBLIC)
     plain = ipaddress.IPv6Address(int(ip))  # without a zone
     carried = next((int(plain) >> shift for network, shift in _CARRIERS if plain in network), None)
     if carried is not None:
         return destination(ipaddress.IPv4Address(carried & 0xFFFFFFFF))
-    return next((kind for network, kind in _IPV6_NETWORKS if plain in network), Destination.RESERVED)
+    return next((purpose for network, purpose in _IPV6_NETWORKS if plain in network), Destination.RESERVED)
 
 
 _IPV4: Sequence[tuple[ipaddress.IPv4Network, Destination]] = [
-    (ipaddress.IPv4Network(network), kind)
-    for network, kind in (
+    (ipaddress.IPv4Network(network), purpose)
+    for network, purpose in (
         ("169.254.169.254/32", Destination.METADATA),  # AWS, Azure, Google, Oracle, OpenStack, DigitalOcean
         ("169.254.170.0/24", Destination.METADATA),  # AWS: credentials of containers
         ("100.100.100.200/32", Destination.METADATA),  # Alibaba Cloud
@@ -223,8 +223,8 @@ _IPV4: Sequence[tuple[ipaddress.IPv4Network, Destination]] = [
 """The first network that holds an address decides (IANA IPv4 Special-Purpose Address Registry)."""
 
 _IPV6_NETWORKS: Sequence[tuple[ipaddress.IPv6Network, Destination]] = [
-    (ipaddress.IPv6Network(network), kind)
-    for network, kind in (
+    (ipaddress.IPv6Network(network), purpose)
+    for network, purpose in (
         ("::/128", Destination.UNSPECIFIED),
         ("::1/128", Destination.LOOPBACK),
         ("fd00:ec2::/32", Destination.METADATA),  # AWS

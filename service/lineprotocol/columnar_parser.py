@@ -30,7 +30,7 @@ Bytes = npt.NDArray[np.uint8]
 class ScannedChunk:
     """The result of one chunk: groups of parsed lines, and spans `(start, end, number)` for the single-line parser.
 
-    `lines` counts the complete lines. The next chunk starts at `position` with line `number`; when `odd`, that line
+    `lines` counts the complete lines. The next chunk starts at `position` with line `number`; when `unusual`, that line
     needs the single-line parser.
     """
 
@@ -39,7 +39,7 @@ class ScannedChunk:
     lines: int
     position: int
     number: int
-    odd: bool
+    unusual: bool
 
 
 def scan_chunk(
@@ -53,11 +53,11 @@ def scan_chunk(
 ) -> ScannedChunk:
     """Parse the plain, complete lines of `body[start:stop]`. `body` is UTF-8 and ends with a line feed."""
     octets = np.frombuffer(body, np.uint8, stop - start, start)
-    at, feeds, odd_at = _delimiters(octets)
+    at, feeds, unusual_at = _delimiters(octets)
     last = np.flatnonzero(octets[at] == _LF)
     count = len(last)
-    if odd_at is not None:
-        count = int(np.searchsorted(at[last], odd_at))
+    if unusual_at is not None:
+        count = int(np.searchsorted(at[last], unusual_at))
     if not count:
         return ScannedChunk([], [], 0, start, number, True)
     ends = at[last[:count]]
@@ -70,7 +70,7 @@ def scan_chunk(
     spans = ((start + int(starts[row]), start + int(ends[row]), int(numbers[row])) for row in single_rows)
     position = int(ends[-1]) + 1
     next_number = number + int(np.searchsorted(feeds, position))
-    return ScannedChunk(groups, spans, count, start + position, next_number, odd_at is not None)
+    return ScannedChunk(groups, spans, count, start + position, next_number, unusual_at is not None)
 
 
 def _by_shape(chunk: BodyChunk) -> tuple[list[LineGroup], Longs]:
@@ -81,18 +81,18 @@ def _by_shape(chunk: BodyChunk) -> tuple[list[LineGroup], Longs]:
     single_rows: list[Longs] = []
     effort = _MOST_EFFORT * len(rows)
     while len(rows) and effort > 0:
-        alike = chunk.counts[rows] == chunk.counts[rows[0]]
-        if np.count_nonzero(alike) < FEWEST_LINES:
-            single_rows.append(rows[alike])
-            rows = rows[~alike]
+        same_count = chunk.counts[rows] == chunk.counts[rows[0]]
+        if np.count_nonzero(same_count) < FEWEST_LINES:
+            single_rows.append(rows[same_count])
+            rows = rows[~same_count]
             continue
-        group, taken, refused = parse_shape(chunk, rows[alike])
+        group, parsed_rows, refused = parse_shape(chunk, rows[same_count])
         if group is not None:
             groups.append(group)
         single_rows.append(refused)
-        effort -= int(np.count_nonzero(alike)) * (_COST_OF_BAD if len(refused) else 1)
+        effort -= int(np.count_nonzero(same_count)) * (_COST_OF_BAD if len(refused) else 1)
         rest = np.ones(len(rows), np.bool_)
-        rest[np.searchsorted(rows, np.concatenate((taken, refused)))] = False
+        rest[np.searchsorted(rows, np.concatenate((parsed_rows, refused)))] = False
         rows = rows[rest]
     return groups, np.sort(np.concatenate([*single_rows, rows]))
 
@@ -100,26 +100,26 @@ def _by_shape(chunk: BodyChunk) -> tuple[list[LineGroup], Longs]:
 def _delimiters(octets: Bytes) -> tuple[Longs, Longs, int | None]:
     """The positions of the effective delimiters, of every line feed, and of the first byte that is not plain."""
     at: Longs = np.flatnonzero(_SPECIAL[octets])
-    kinds = octets[at]
-    feeds = at[kinds == _LF]
-    odd: list[int] = []
+    characters = octets[at]
+    feeds = at[characters == _LF]
+    unusual: list[int] = []
     keep = np.ones(len(at), np.bool_)
-    quotes = kinds == _QUOTE
-    backslashes = kinds == _BACKSLASH
+    quotes = characters == _QUOTE
+    backslashes = characters == _BACKSLASH
     runs = _backslashes_before(at, backslashes) if backslashes.any() else None
     if runs is not None:
         quotes &= runs % 2 == 0
     outside = np.cumsum(quotes) % 2 == 0
     if runs is not None:
-        strange = outside & ((runs > 1) | ((runs == 1) & ~_SEPARATOR[kinds])) & ~backslashes
-        odd += [int(first) for first in at[strange][:1]]
+        misplaced = outside & ((runs > 1) | ((runs == 1) & ~_SEPARATOR[characters])) & ~backslashes
+        unusual += [int(first) for first in at[misplaced][:1]]
         keep &= ~backslashes & (runs == 0)
-    if (kinds == _CR).any():
-        keep &= (kinds != _CR) | ((at + 1 < len(octets)) & (octets[np.minimum(at + 1, len(octets) - 1)] == _LF))
+    if (characters == _CR).any():
+        keep &= (characters != _CR) | ((at + 1 < len(octets)) & (octets[np.minimum(at + 1, len(octets) - 1)] == _LF))
     if quotes.any():
         keep &= ~quotes & outside
-        odd += _odd_quotes(octets, at[quotes], at[keep])
-    return at[keep], feeds, min(odd, default=None)
+        unusual += _unusual_quotes(octets, at[quotes], at[keep])
+    return at[keep], feeds, min(unusual, default=None)
 
 
 def _backslashes_before(at: Longs, backslashes: Flags) -> Longs:
@@ -130,7 +130,7 @@ def _backslashes_before(at: Longs, backslashes: Flags) -> Longs:
     return np.where(positions[previous] == at - 1, at - begins[previous], 0)
 
 
-def _odd_quotes(octets: Bytes, quotes: Longs, at: Longs) -> list[int]:
+def _unusual_quotes(octets: Bytes, quotes: Longs, at: Longs) -> list[int]:
     """The first quote that neither opens nor closes the value of a field, if any.
 
     A quote opens a string only after the `=` of a field, where InfluxDB counts more `=` than commas since the first
@@ -138,8 +138,8 @@ def _odd_quotes(octets: Bytes, quotes: Longs, at: Longs) -> list[int]:
     """
     if not len(at):
         return []
-    kinds = octets[at]
-    ends = at[kinds == _LF]
+    characters = octets[at]
+    ends = at[characters == _LF]
     whole = int(np.searchsorted(quotes, ends[-1])) if len(ends) else 0
     opening, closing = quotes[:whole:2], quotes[1:whole:2]
     if not len(opening):
@@ -147,19 +147,19 @@ def _odd_quotes(octets: Bytes, quotes: Longs, at: Longs) -> list[int]:
     before: Longs = np.searchsorted(at, opening) - 1
     line = np.searchsorted(ends, opening)
     starts = np.concatenate(([0], ends + 1))[line]
-    spaces = np.flatnonzero(kinds == _SPACE)
+    spaces = np.flatnonzero(characters == _SPACE)
     first = np.searchsorted(spaces, np.searchsorted(at, starts))
     space = spaces[np.minimum(first, len(spaces) - 1)] if len(spaces) else np.zeros(len(first), np.int64)
-    balance = np.cumsum((kinds == _EQUALS).astype(np.int64) - (kinds == _COMMA))
+    balance = np.cumsum((characters == _EQUALS).astype(np.int64) - (characters == _COMMA))
     opens = (
         (before >= 0)
         & (at[before] == opening - 1)
-        & (kinds[before] == _EQUALS)
+        & (characters[before] == _EQUALS)
         & (first < len(spaces))
         & (space < before)
         & (balance[before] - balance[space] == 1)
         & ~_NO_QUOTES_START[octets[starts]]
     )
     following = np.minimum(np.searchsorted(at, closing + 1), len(at) - 1)
-    closes = (at[following] == closing + 1) & (kinds[following] != _EQUALS)
+    closes = (at[following] == closing + 1) & (characters[following] != _EQUALS)
     return [int(first) for first in (*opening[~opens][:1], *closing[~closes][:1])]

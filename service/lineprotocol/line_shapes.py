@@ -98,8 +98,8 @@ def parse_shape(chunk: BodyChunk, rows: Longs) -> tuple[LineGroup | None, Longs,
     if shape is None:
         return None, _NONE, rows[:1]
     stops = chunk.at[chunk.firsts[rows][:, None] + np.arange(len(shape.delimiters))]
-    alike = (chunk.bytes[stops] == np.frombuffer(shape.delimiters, np.uint8)).all(axis=1)
-    rows, stops = rows[alike], stops[alike]
+    is_alike = (chunk.bytes[stops] == np.frombuffer(shape.delimiters, np.uint8)).all(axis=1)
+    rows, stops = rows[is_alike], stops[is_alike]
     starts = np.empty_like(stops)
     starts[:, 0], starts[:, 1:] = chunk.starts[rows], stops[:, :-1] + 1
     for token in shape.names:
@@ -143,8 +143,8 @@ def _types(chunk: BodyChunk, shape: _Shape, starts: Longs, stops: Longs) -> tupl
     for token in shape.values:
         begin, end = starts[:, token], stops[:, token]
         initial, final = chunk.bytes[begin], chunk.bytes[end - 1]
-        strange = chunk.not_numeric[end] - chunk.not_numeric[begin]
-        field_type, same = _type(initial, final, strange, end - begin)
+        not_numeric_count = chunk.not_numeric[end] - chunk.not_numeric[begin]
+        field_type, same = _type(initial, final, not_numeric_count, end - begin)
         types.append(field_type)
         fits &= same
     return types, fits
@@ -153,12 +153,12 @@ def _types(chunk: BodyChunk, shape: _Shape, starts: Longs, stops: Longs) -> tupl
 def _type(
     initial: npt.NDArray[np.uint8],
     final: npt.NDArray[np.uint8],
-    strange: npt.NDArray[np.int32],
+    not_numeric_count: npt.NDArray[np.int32],
     length: Longs,
 ) -> tuple[FieldType, Flags]:
     """The type of the first token by its first and last byte, and whether each token has it.
 
-    `strange` counts the bytes of each token that no number has.
+    `not_numeric_count` counts the bytes of each token that no number has.
     """
     first, last = int(initial[0]), int(final[0])
     if first == 0x22:
@@ -167,10 +167,10 @@ def _type(
         return FieldType.BOOLEAN, _BOOLEAN_START[initial] & (length <= 5)
     signed = _DIGIT[initial] | (initial == 0x2D)
     if last == 0x69:
-        return FieldType.INTEGER, signed & (final == 0x69) & (strange == 1) & (length > 1)
+        return FieldType.INTEGER, signed & (final == 0x69) & (not_numeric_count == 1) & (length > 1)
     if last == 0x75:
-        return FieldType.UNSIGNED, _DIGIT[initial] & (final == 0x75) & (strange == 1) & (length > 1)
-    return FieldType.FLOAT, (signed | (initial == 0x2E)) & (strange == 0)
+        return FieldType.UNSIGNED, _DIGIT[initial] & (final == 0x75) & (not_numeric_count == 1) & (length > 1)
+    return FieldType.FLOAT, (signed | (initial == 0x2E)) & (not_numeric_count == 0)
 
 
 def _parse(

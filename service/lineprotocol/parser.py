@@ -129,7 +129,7 @@ class _Parser:
             self._pause(chunk.position)
             is_plain = chunk.lines >= _WORTHWHILE_LINES
             position, number = chunk.position, chunk.number
-            if chunk.lines and not chunk.odd:
+            if chunk.lines and not chunk.unusual:
                 chunk_bytes, singles = min(2 * chunk_bytes, _CHUNK_BYTES), 1
                 continue
             singles = 1 if is_plain else min(2 * singles, _MOST_SINGLE_LINES)

@@ -146,16 +146,16 @@ def _read_fields(line: bytes, start: int, key_bytes: int) -> tuple[tuple[tuple[s
 
 
 def _read_name(line: bytes, start: int, key_bytes: int) -> tuple[str, int]:
-    found = FIELD_NAME.match(line, start)
-    if found is None:
+    match = FIELD_NAME.match(line, start)
+    if match is None:
         raise BadSyntax(f"a field name is missing at column {start + 1}")
-    stop = found.end()
+    stop = match.end()
     if line[stop : stop + 1] != b"=":
-        raise BadSyntax(f"the field {_shown(found[0])} at column {start + 1} has no value (name=value)")
-    if key_bytes + 4 + len(found[0]) > MAX_KEY_BYTES:
+        raise BadSyntax(f"the field {_shown(match[0])} at column {start + 1} has no value (name=value)")
+    if key_bytes + 4 + len(match[0]) > MAX_KEY_BYTES:
         raise BadSyntax(KEY_TOO_LONG)
     try:
-        return read_field_name(found[0]), stop + 1
+        return read_field_name(match[0]), stop + 1
     except Unwritable as reason:
         raise BadSyntax(f"{reason} (column {start + 1})") from None
 
