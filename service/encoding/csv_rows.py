@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from service.encoding.columns import Column
 from service.encoding.document import Piece
-from service.encoding.labels import Part
+from service.encoding.label_texts import Part
 from service.encoding.rows import Rows
 from service.encoding.text_rows import TextRows
 from service.encoding.value_texts import csv_quoted, csv_values

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from service.domain.selection import ReadPlan
 from service.domain.timerange import TimeRange
-from service.encoding.columnar import ArrowDocument, ParquetDocument
 from service.encoding.columns import Column, Format, Role, Shape, columns
 from service.encoding.csv_rows import CsvDocument
 from service.encoding.document import Document, Piece
 from service.encoding.json_rows import JsonDocument, NdjsonDocument
+from service.encoding.parquet_arrow import ArrowDocument, ParquetDocument
 from service.encoding.rows import Rows, long_rows
 from service.encoding.wide_rows import wide_rows
 from service.frames.frame import Block

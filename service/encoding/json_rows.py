@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from service.domain.timerange import TimeRange
 from service.encoding.columns import Column
 from service.encoding.document import Piece
-from service.encoding.labels import Part
+from service.encoding.label_texts import Part
 from service.encoding.rows import Rows
 from service.encoding.text_rows import TextRows
 from service.encoding.time_texts import rfc3339

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.encoding.columns import Column, Role
-from service.encoding.labels import LabelEncoder, LabelTexts, Part
+from service.encoding.label_texts import LabelEncoder, LabelTexts, Part
 from service.encoding.rows import Rows, split_rows
 from service.encoding.time_texts import rfc3339
 

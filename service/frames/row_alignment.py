@@ -16,7 +16,7 @@ from service.domain.schema import FieldType
 from service.domain.series import SeriesKey
 from service.frames import long_form
 from service.frames.frame import Block, value_type
-from service.frames.label_codes import Codes, codes_address, combine, compact, rows_by_code
+from service.frames.label_combinations import Codes, codes_address, combine, compact, rows_by_code
 
 Ints = npt.NDArray[np.int64]
 _FrameSets = list[list[pa.RecordBatch]]

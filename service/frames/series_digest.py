@@ -15,7 +15,7 @@ from service.domain.series import FieldSeries, SeriesKey
 from service.frames import long_form
 from service.frames.frame import value_type
 from service.frames.hashes import LANES, Lanes, Words, add_lanes, point_hashes, time_hashes, value_words
-from service.frames.label_codes import combine, texts_of
+from service.frames.label_combinations import combine, texts_of
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from service.frames.hashes import (
     time_hashes,
     value_words,
 )
-from service.frames.label_codes import codes_address, combine, is_constant
+from service.frames.label_combinations import codes_address, combine, is_constant
 
 Ints = npt.NDArray[np.int64]
 K = TypeVar("K")

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from service.domain.series import FieldSeries
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
-from service.frames.label_codes import rows_by_code
+from service.frames.label_combinations import rows_by_code
 from service.frames.row_alignment import AlignedRows, FieldValues, Ints
 from service.lineprotocol import value_texts
 from service.lineprotocol.names import KEY_TOO_LONG, MAX_KEY_BYTES, Unwritable, quote_field

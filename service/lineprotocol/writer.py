@@ -13,7 +13,7 @@ import pyarrow as pa
 from service.domain.schema import FieldType
 from service.domain.series import FieldSeries
 from service.frames.frame import Block
-from service.frames.label_codes import compact
+from service.frames.label_combinations import compact
 from service.frames.points import Contents, Points, ValueColumn
 from service.frames.row_alignment import AlignedRows, FieldValues, Ints, align_rows
 from service.lineprotocol.names import quote_field

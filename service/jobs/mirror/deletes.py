@@ -14,7 +14,7 @@ from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
 from service.frames import long_form
-from service.frames.label_codes import rows_by_code
+from service.frames.label_combinations import rows_by_code
 from service.frames.series_digest import series_of
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.run_services import RunServices

@@ -16,7 +16,7 @@ from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames import long_form
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
-from service.frames.label_codes import combine, texts_of
+from service.frames.label_combinations import combine, texts_of
 from service.stores.duckdb_windows import Bins, columns_of, values_of, window_times
 
 Tags = tuple[str | None, ...]

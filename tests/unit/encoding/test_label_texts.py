@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.encoding.columns import Column, Role
-from service.encoding.labels import LabelEncoder
-from service.frames.label_codes import combine, rows_by_code, texts_of
+from service.encoding.label_texts import LabelEncoder
+from service.frames.label_combinations import combine, rows_by_code, texts_of
 
 X, Y, Z = (Column(name, Role.TAG, name) for name in "xyz")
 COMMA = ["<", ",", ",", ">"]

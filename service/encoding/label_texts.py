@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.encoding.columns import Column
-from service.frames.label_codes import Combinations, codes_address, combine, is_constant
+from service.frames.label_combinations import Combinations, codes_address, combine, is_constant
 
 Part: TypeAlias = str | pa.Array
 """A part of each row: the same text in all of them, or a column of texts."""
