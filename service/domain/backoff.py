@@ -4,15 +4,7 @@ A wait that the other server named is kept to the second. Otherwise the wait dou
 and has a random part, so that many jobs do not return at the same moment.
 """
 
-from service.errors import (
-    CallerError,
-    ConfigurationError,
-    FluxgateError,
-    MirrorConflict,
-    RetryLater,
-    StoreDenied,
-    StoreError,
-)
+from service.errors import FluxgateError, RetryLater
 
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 300.0
@@ -39,9 +31,7 @@ def next_try(
 
 def is_transient(error: Exception) -> bool:
     """Whether the error may go away with time. A wrong request, token or setting stays wrong, as does a defect."""
-    if isinstance(error, (CallerError, ConfigurationError, MirrorConflict, StoreDenied)):
-        return False
-    return isinstance(error, FluxgateError) and isinstance(error, (RetryLater, StoreError))
+    return isinstance(error, FluxgateError) and error.mended_by_time
 
 
 def wait_s(attempts: int, chance: float) -> float:

@@ -1,38 +1,16 @@
 """A mirror: its source, its target, the buckets that it copies and keeps equal, and its rules. Lengths are in ns."""
 
 import fnmatch
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from service.domain.conflicts import OnConflict
+from service.domain.endpoint import Endpoint
 from service.domain.selection import Windows
 
 TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
 """The prefix of environment variables that hold tokens of mirrors."""
-OWN_STORE, EMBEDDED = "store", "embedded"
-"""Names of the store of the gateway as an endpoint; the second only when it is the embedded store."""
 LOG_BUCKET = "Logging"
 """The bucket of the target in which a mirror writes its log."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """The source or the target of a mirror: an InfluxDB or, without `url`, the store of the gateway.
-
-    Two endpoints with the same `address` and `org` are the same store.
-    """
-
-    url: str | None
-    org: str
-    token: str = field(repr=False)
-    address: str
-    is_remote: bool
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        return self.address, self.org
-
-    def __str__(self) -> str:
-        return "the gateway's own store" if self.url is None else self.address
 
 
 @dataclass(frozen=True, order=True)

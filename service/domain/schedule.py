@@ -83,8 +83,8 @@ def parse_interval(text: str, parameter: str) -> int:
     match = _INTERVAL.fullmatch(text)
     seconds = 0 if match is None else int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3])
     if seconds == 0:
-        form = "Write HH:MM:SS, at least 00:00:01: 00:10:00 is ten minutes."
-        raise InvalidParameter(parameter, f"{parameter}={text!r} is not an interval. {form}")
+        finding = "is not an interval. Write HH:MM:SS, at least 00:00:01: 00:10:00 is ten minutes."
+        raise InvalidParameter(parameter, finding, value=text)
     return seconds
 
 
@@ -96,10 +96,10 @@ def next_cron(text: str, zone: str, moment: float) -> float:
         form = "Write a name such as UTC or Europe/Berlin."
         raise InvalidParameter("zone", f"zone={zone!r} is no time zone. {form}") from None
     if len(text.split()) != 5:
-        raise InvalidParameter("cron", f"cron={text!r} is no cron expression. Write five parts: {_CRON_FORM}.")
+        raise InvalidParameter("cron", f"is no cron expression. Write five parts: {_CRON_FORM}.", value=text)
     try:
         return next(CronSim(text.upper(), local)).timestamp()
     except CronSimError as broken:
-        raise InvalidParameter("cron", f"cron={text!r} is no cron expression ({broken}). Write {_CRON_FORM}.") from None
+        raise InvalidParameter("cron", f"is no cron expression ({broken}). Write {_CRON_FORM}.", value=text) from None
     except StopIteration:
-        raise InvalidParameter("cron", f"cron={text!r} never comes. Write {_CRON_FORM}.") from None
+        raise InvalidParameter("cron", f"never comes. Write {_CRON_FORM}.", value=text) from None

@@ -9,6 +9,7 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
+from service.stores.observed import ObservedStore
 from service.stores.protocol import Store
 from tests.support.servers import InfluxServer
 
@@ -27,11 +28,12 @@ def influx_store(influx: InfluxServer) -> Store:
 
 @pytest.fixture(scope="session", params=["embedded", "influx"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store as wiring hands out the gateway's own one: observed."""
     if request.param == "embedded":
         opened: Store = embedded_store(tmp_path_factory.mktemp("embedded") / "store.duckdb")
     else:
         opened = influx_store(request.getfixturevalue("influx"))
-    yield opened
+    yield ObservedStore(opened, [])
     opened.close()
 
 

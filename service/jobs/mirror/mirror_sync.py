@@ -1,12 +1,13 @@
 """One run of one mirror over its pairs of buckets, and what it says at its end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from service.domain.job import Json
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import SliceState
 from service.errors import CallerError, FluxgateError, MirrorConflict, MirrorIncomplete
 from service.jobs.mirror.bucket_pairs import Pairs
+from service.jobs.mirror.ledger import PairLedger, pairs_of
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.pair_report import PairReport
 from service.jobs.mirror.pair_setup import PairSetup
@@ -15,14 +16,13 @@ from service.jobs.mirror.report import dry_run_state, incomplete_message, pair_r
 from service.jobs.mirror.run_options import RunOptions
 from service.jobs.mirror.run_services import RunServices
 from service.state.database import StateDatabase
-from service.state.mirror_ledger import PairLedger, pairs_of
 from service.transfer.bucket_writer import BucketWriter
 from service.transfer.dead_letter_file import DeadLetterFile
 from service.transfer.run_log import log_failure
 
 
 class MirrorSync:
-    """`invalidate` is called with each bucket of the gateway's own store that was written."""
+    """Makes the targets of all pairs equal to their sources, one pair after the other."""
 
     def __init__(
         self,
@@ -32,7 +32,6 @@ class MirrorSync:
         options: RunOptions,
         database: StateDatabase,
         dead_letters: DeadLetterFile,
-        invalidate: Callable[[str], None],
     ) -> None:
         self._mirror = mirror
         self._setup = setup
@@ -40,7 +39,6 @@ class MirrorSync:
         self._options = options
         self._database = database
         self._dead_letters = dead_letters
-        self._invalidate = invalidate
 
     def run(self, pairs: Pairs) -> Json:
         """The result of the job. What is wrong with one pair does not keep the others; it fails the run at its end.
@@ -79,12 +77,7 @@ class MirrorSync:
     def _sync(self, pair: BucketPair, slices_before: int) -> PairReport:
         context = self._services.retry.call(lambda: self._setup.context(pair))
         ledger = PairLedger(self._database, self._mirror.name, pair.source, pair.target)
-        sync = PairSync(context, ledger, self._writer(context), self._services, self._options, slices_before)
-        try:
-            return sync.run()
-        finally:
-            if sync.report.copied_points and self._mirror.target.url is None:
-                self._invalidate(pair.target)
+        return PairSync(context, ledger, self._writer(context), self._services, self._options, slices_before).run()
 
     def _writer(self, context: PairContext) -> BucketWriter:
         target = context.target

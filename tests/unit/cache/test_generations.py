@@ -40,7 +40,7 @@ def test_a_lost_token_is_a_new_one() -> None:
     cache = SharedCache()
     generations = Generations(cache)
     before = generations.of(["a"]).tokens
-    cache.delete("generation:a")
+    cache.put("generation:a", b"", 0)  # gone
     assert generations.of(["a"]).tokens != before
 
 
@@ -79,7 +79,7 @@ def test_while_the_cache_is_away_the_state_is_unknown_and_own_writes_still_count
     before = generations.of(["a"])
     generations.invalidate("a")
     assert before.tokens is None
-    assert generations.of(["a"]).touches != before.touches
+    assert generations.of(["a"]).invalidations != before.invalidations
 
 
 def test_a_write_that_the_cache_missed_is_told_to_the_others_without_waiting_for_a_read() -> None:
@@ -90,7 +90,7 @@ def test_a_write_that_the_cache_missed_is_told_to_the_others_without_waiting_for
     writer.invalidate("a")
     cache.away = False
     until(lambda: reader.of(["a"]).tokens != before)
-    until(lambda: writer._teller is None)
+    until(lambda: writer._retry_thread is None)
     assert writer.of(["a"]).tokens == reader.of(["a"]).tokens
 
 
@@ -121,14 +121,14 @@ def test_a_write_during_the_telling_is_not_lost() -> None:
     generations.invalidate("a")
     cache.away = False
     arm.set()
-    generations.tell()
-    assert "a" in generations._untold
+    generations.retry()
+    assert "a" in generations._pending
 
 
 def test_a_cache_that_is_off_is_not_waited_for() -> None:
     generations = Generations(MemoryCache(0, Clock()))
     generations.invalidate("a")
-    assert generations._teller is None
+    assert generations._retry_thread is None
     assert generations.of(["a"]).tokens is None
 
 

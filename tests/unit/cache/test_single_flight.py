@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from service.cache.single_flight import Flight, Produced, Stalled
-from service.errors import StoreBroken, StoreTimeout, TooManyReads
+from service.cache.single_flight import Flight, Produced
+from service.errors import Stalled, StoreBroken, StoreTimeout, TooManyReads
 from tests.unit.cache.cache_fakes import Clock, Recipe, Task, until
 
 MB = 1024 * 1024
@@ -40,7 +40,7 @@ class Kept:
 def test_an_error_reaches_everybody_as_it_is_and_its_traceback_does_not_grow() -> None:
     broken = StoreBroken("cut")
     flight = Flight(100, Kept(Recipe(b"a", broken)))
-    consumers = [flight.board() for _ in range(5)]
+    consumers = [flight.add_consumer() for _ in range(5)]
     flight.start()
     depths = []
     for consumer in consumers:
@@ -58,7 +58,7 @@ def test_what_producing_refuses_reaches_all_who_wait_before_the_headers() -> Non
         raise TooManyReads("full")
 
     flight = Flight(100, Kept(refuse))
-    waiting = [Task(partial(flight.headers, flight.board())) for _ in range(3)]
+    waiting = [Task(partial(flight.headers, flight.add_consumer())) for _ in range(3)]
     flight.start()
     for one in waiting:
         with pytest.raises(TooManyReads, match="full"):
@@ -69,7 +69,7 @@ def test_what_producing_refuses_reaches_all_who_wait_before_the_headers() -> Non
 def test_an_empty_answer_is_whole() -> None:
     kept = Kept(Recipe())
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     assert (flight.headers(consumer), list(flight.chunks(consumer)), kept.whole) == ({"X": "y"}, [], [])
 
@@ -77,7 +77,7 @@ def test_an_empty_answer_is_whole() -> None:
 def test_leaving_ends_an_iterator_that_waits_in_another_thread() -> None:
     recipe = Recipe(b"a", b"b", held=True)
     flight = Flight(100, Kept(recipe))
-    leaving, staying = flight.board(), flight.board()
+    leaving, staying = flight.add_consumer(), flight.add_consumer()
     flight.start()
     reader = Task(lambda: list(flight.chunks(leaving)))
     other = Task(lambda: list(flight.chunks(staying)))
@@ -94,7 +94,7 @@ def test_the_last_one_leaving_while_the_headers_are_awaited_cancels() -> None:
     recipe = Recipe(b"a", held=True)
     kept = Kept(recipe)
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     waiting = Task(lambda: flight.headers(consumer))
     until(lambda: flight._produced)
@@ -115,7 +115,7 @@ def test_a_client_gone_before_the_store_answered_leaves_no_query_behind() -> Non
 
     kept = Kept(slow_to_open)
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     flight.leave(consumer)
     opening.set()
@@ -126,7 +126,7 @@ def test_a_client_gone_before_the_store_answered_leaves_no_query_behind() -> Non
 def test_an_iterator_that_is_thrown_away_counts_as_left() -> None:
     recipe = Recipe(b"a", b"b", held=True)
     flight = Flight(100, Kept(recipe))
-    chunks = flight.chunks(flight.board())
+    chunks = flight.chunks(flight.add_consumer())
     flight.start()
     recipe.let_go(1)
     assert next(chunks) == b"a"
@@ -140,7 +140,7 @@ def test_failing_to_keep_the_answer_hangs_nobody() -> None:
         raise MemoryError
 
     flight = Flight(100, Kept(Recipe(b"a"), done=full))
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     assert Task(lambda: list(flight.chunks(consumer))).result() == [b"a"]
 
@@ -150,7 +150,7 @@ def test_a_failing_cancel_changes_no_answer() -> None:
         raise OSError("already closed")
 
     flight = Flight(100, Kept(lambda: Produced({}, iter([b"a"]), refuse)))
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     assert Task(lambda: list(flight.chunks(consumer))).result() == [b"a"]
 
@@ -159,7 +159,7 @@ def test_memory_is_bounded_by_what_may_be_kept_and_the_slowest_is_waited_for() -
     recipe = Recipe(*[bytes(MB)] * 40)
     kept = Kept(recipe)
     flight = Flight(2 * MB, kept)
-    slow, quick = flight.board(), flight.board()
+    slow, quick = flight.add_consumer(), flight.add_consumer()
     flight.start()
     chunks = flight.chunks(slow)
     next(chunks)
@@ -175,7 +175,7 @@ def test_memory_is_bounded_by_what_may_be_kept_and_the_slowest_is_waited_for() -
 def test_a_client_that_stopped_reading_is_dropped_after_half_a_minute_with_a_clear_error() -> None:
     clock = Clock()
     flight = Flight(MB, Kept(Recipe(*[bytes(MB)] * 20)), clock)
-    stuck, reading = flight.board(), flight.board()
+    stuck, reading = flight.add_consumer(), flight.add_consumer()
     flight.start()
     chunks = flight.chunks(stuck)
     next(chunks)
@@ -192,7 +192,7 @@ def test_waiting_long_for_the_store_is_not_stalling() -> None:
     clock = Clock()
     recipe = Recipe(*[bytes(MB)] * 20, held=True)
     flight = Flight(MB, Kept(recipe), clock)
-    late, reading = flight.board(), flight.board()
+    late, reading = flight.add_consumer(), flight.add_consumer()
     flight.start()
     reader = Task(lambda: sum(map(len, flight.chunks(reading))))
     clock.now += 600
@@ -209,7 +209,7 @@ def test_when_all_have_stalled_the_query_ends() -> None:
     recipe = Recipe(*[bytes(MB)] * 20)
     kept = Kept(recipe)
     flight = Flight(MB, kept, clock)
-    flight.board(), flight.board()
+    flight.add_consumer(), flight.add_consumer()
     flight.start()
     until(lambda: flight._held >= 4 * MB)
     clock.now += 31
@@ -222,7 +222,7 @@ def test_one_that_left_is_never_given_an_empty_answer_for_a_whole_one() -> None:
     recipe = Recipe(b"a", held=True)
     kept = Kept(recipe)
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     until(lambda: flight._produced)
     flight.leave(consumer)
@@ -235,7 +235,7 @@ def test_the_producer_waits_no_longer_than_the_whole_answer_may_take_and_its_que
     clock = Clock()
     recipe = Recipe(*[bytes(MB)] * 20)
     flight = Flight(MB, Kept(recipe), clock, longest_s=600)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     until(lambda: flight._held >= 4 * MB)
     clock.now += 601
@@ -247,7 +247,7 @@ def test_the_producer_waits_no_longer_than_the_whole_answer_may_take_and_its_que
 def test_a_reader_waits_no_longer_than_the_whole_answer_may_take() -> None:
     recipe = Recipe(b"a", held=True)
     flight = Flight(100, Kept(recipe), longest_s=0.2)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
         flight.headers(consumer)
@@ -257,7 +257,7 @@ def test_a_reader_waits_no_longer_than_the_whole_answer_may_take() -> None:
 def test_an_answer_that_was_left_is_freed_at_once_and_waits_for_no_collector() -> None:
     recipe = Recipe(*[bytes(MB)] * 3, StoreBroken("cut"))
     flight = Flight(8 * MB, Kept(recipe))
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     chunks = flight.chunks(consumer)
     next(chunks)

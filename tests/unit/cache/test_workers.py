@@ -92,9 +92,8 @@ def test_a_turn_is_kept_as_long_as_the_store_takes_and_lost_soon_after_a_death(m
     recipe.let_go()
     assert asked.result() == ("miss", b"a")
     landed(one)
-    assert not cache.locked(name)
-    dead = cache.lock(name, coordinated_producer._TURN_S)
-    clock.now += coordinated_producer._TURN_S
+    dead = cache.lock(name, coordinated_producer.LOCK_S)
+    clock.now += coordinated_producer.LOCK_S
     assert dead is not None
     assert cache.lock(name, 5.0) is not None
 
