@@ -21,7 +21,8 @@ from service.api.writes import WriteBudget
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
 from service.frames.points import ParsedLines
-from service.lineprotocol.json_points import points_to_lines, read_points
+from service.lineprotocol.json_points import points_to_lines
+from service.lineprotocol.json_points_reader import read_points
 from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import Refusal, WriteBounds, WriteOutcome
 

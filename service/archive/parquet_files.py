@@ -21,7 +21,7 @@ from service.archive.slice_text import SliceMeter
 from service.domain.schema import FieldType
 from service.domain.timerange import TimeRange, format_time
 from service.frames.frame import FIXED_COLUMNS, VALUE_TYPES, Block, value_type
-from service.frames.label_codes import combine, texts_of
+from service.frames.label_combinations import combine, texts_of
 from service.frames.slice_digest import SliceDigest
 
 _GROUP_ROWS = 131_072

@@ -20,7 +20,7 @@ from service.errors import ArchiveKeyRefused, BackupDamaged
 from service.frames.frame import Block
 from service.frames.points import Points
 from service.lineprotocol.parser import parse_lines
-from service.lineprotocol.unwritable import Unwritten
+from service.lineprotocol.unwritable import UnwritableValues
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class WrittenSlice:
     """
 
     entry: SliceFile | None
-    unwritten: tuple[Unwritten, ...]
+    unwritten: tuple[UnwritableValues, ...]
     unwritten_values: int
 
 

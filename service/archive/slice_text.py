@@ -9,8 +9,8 @@ from service.errors import StoreBroken
 from service.frames.frame import Block
 from service.frames.points import Points
 from service.frames.slice_digest import SliceDigest, SliceDigester
-from service.lineprotocol.unwritable import Unwritten
-from service.lineprotocol.writer import folded
+from service.lineprotocol.unwritable import UnwritableValues
+from service.lineprotocol.writer import write_block
 
 _WHOLE = 1 << 62
 """A length of slices that makes at most four of all the time there is; they are added up."""
@@ -28,7 +28,7 @@ class SliceText:
         self.points = 0
         self.first_ns = span.stop_ns
         self.last_ns = span.start_ns - 1
-        self.unwritten: list[Unwritten] = []
+        self.unwritten: list[UnwritableValues] = []
         self.unwritten_values = 0
         self._blocks = blocks
         self._span = span
@@ -53,11 +53,11 @@ class SliceText:
             yield b"".join(held)
 
     def _lines(self, block: Block) -> Iterator[bytes]:
-        written = folded(block)
+        written = write_block(block)
         points = written.points
-        if written.unwritten:
-            self.unwritten_values += sum(map(len, written.unwritten))
-            self.unwritten += written.unwritten[: MOST_NAMED - len(self.unwritten)]
+        if written.unwritable:
+            self.unwritten_values += sum(map(len, written.unwritable))
+            self.unwritten += written.unwritable[: MOST_NAMED - len(self.unwritten)]
             self._digest.add(frames_of(points))
         else:
             self._digest.add(block)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.domain.series import SeriesKey
 from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import InvalidParameter, StoreDenied
 from service.stores.influx.deleting import hidden_by
@@ -64,7 +65,7 @@ def test_a_name_that_a_predicate_cannot_say_is_refused_and_nothing_deleted(
 ) -> None:
     influx.write(influx_bucket, f"m,host=a f=1 {NOON}\nm f=2 {NOON}\nhost=a,host=b f=3 {NOON}\n")
     with pytest.raises(InvalidParameter, match=said) as refused:
-        store.delete_points(influx_bucket, measurement, tags, EVER)
+        store.delete_points(influx_bucket, SeriesKey(measurement, tags), EVER)
     assert "Nothing was deleted" in refused.value.message
     assert len(read(store, influx_bucket, DAY)) == 3
 
@@ -82,7 +83,7 @@ def test_a_line_feed_in_a_name_is_said(store: InfluxStore, influx: InfluxServer,
     """It comes into InfluxDB behind a backslash, which stays."""
     influx.write(influx_bucket, f"m,host=a\\\nb f=1 {NOON}\nm,host=a f=2 {NOON}\n")
     assert len(read(store, influx_bucket, DAY)) == 2
-    store.delete_points(influx_bucket, "m", (("host", "a\\\nb"),), EVER)
+    store.delete_points(influx_bucket, SeriesKey("m", (("host", "a\\\nb"),)), EVER)
     assert read(store, influx_bucket, DAY) == [row("m", {"host": "a"}, "f", NOON, 2.0)]
 
 
@@ -112,7 +113,7 @@ def test_a_series_that_its_delete_would_mix_up_is_refused(
 ) -> None:
     influx.write(influx_bucket, "".join(f"{line} f=1 {NOON}\n" for line in lines))
     with pytest.raises(InvalidParameter, match="mixes up"):
-        store.delete_points(influx_bucket, measurement, tags, EVER)
+        store.delete_points(influx_bucket, SeriesKey(measurement, tags), EVER)
     assert len(read(store, influx_bucket, DAY)) == len(lines)
 
 
@@ -135,7 +136,7 @@ def test_what_is_not_refused_is_exact_in_files_too(flushing: InfluxServer) -> No
     while len(list(flushing.folder.glob("engine/data/*/*/*/*.tsm"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.5)
     for host in hosts:
-        opened.delete_points(bucket, "m", (("host", host),), TimeRange(NOON + 1, NOON + 2))
+        opened.delete_points(bucket, SeriesKey("m", (("host", host),)), TimeRange(NOON + 1, NOON + 2))
     kept = [row("m", {"host": host}, field, NOON + step, value) for host in hosts for field, value in (("f", 1.0), ("s", "x")) for step in (0, 2)]
     assert read(opened, bucket, DAY) == sorted(kept)
     opened.close()
@@ -149,7 +150,7 @@ def test_a_token_that_may_only_read_is_denied(influx: InfluxServer, influx_bucke
         made = http.post("/api/v2/authorizations", json={"orgID": found["orgID"], "permissions": [right]}).raise_for_status().json()
     reader = influx_store(influx, token=made["token"])
     with pytest.raises(StoreDenied):
-        reader.delete_points(influx_bucket, "m", (), EVER)
+        reader.delete_points(influx_bucket, SeriesKey("m"), EVER)
     assert len(read(reader, influx_bucket, DAY)) == 1
     reader.close()
 

@@ -11,6 +11,7 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Windows
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.errors import OF_ONE_BUCKET
 from service.stores.influx.store import InfluxStore
@@ -115,5 +116,5 @@ def test_a_bucket_that_influxql_cannot_find_is_refused_by_reads_and_writes_and_h
 def test_a_deleted_series_under_an_odd_key_leaves_the_others(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
     for number, key in enumerate(("a@b", "$", "a$", "TIME")):
         influx.write(influx_bucket, f"m{number},{key}=v f=1 {NOON}\nm{number},{key}=w f=2 {NOON}\n")
-        store.delete_points(influx_bucket, f"m{number}", ((key, "v"),), DAY)
+        store.delete_points(influx_bucket, SeriesKey(f"m{number}", ((key, "v"),)), DAY)
         assert read(store, influx_bucket, DAY, measurements=(f"m{number}",)) == [row(f"m{number}", {key: "w"}, "f", NOON, 2.0)]

@@ -12,6 +12,7 @@ import pytest
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.selection import Fn, Selection, Windows
+from service.domain.series import SeriesKey
 from service.domain.timerange import EVER, TimeRange
 from service.errors import FluxgateError, InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx.store import InfluxStore
@@ -258,7 +259,7 @@ ASKED: dict[str, Callable[[InfluxStore, str], object]] = {
     "latest": lambda store, name: store.latest(name, DAY, ""),
     "first point": lambda store, name: store.first_point(name),
     "last point": lambda store, name: store.last_point(name),
-    "delete": lambda store, name: store.delete_points(name, "m", (("h", "a"),), DAY),
+    "delete": lambda store, name: store.delete_points(name, SeriesKey("m", (("h", "a"),)), DAY),
     "create": lambda store, name: store.create_bucket(BucketSpec(f"{name} new")),
 }
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec, FieldType
-from service.frames.points import FieldKey, Points, ValueColumn
+from service.domain.series import FieldSeries, SeriesKey
+from service.frames.points import Points, ValueColumn
 from service.lineprotocol.parser import parse_lines
 from service.stores.embedded.store import EmbeddedStore
 from tests.support.clock import Clock
@@ -36,7 +37,7 @@ def points(lines: str) -> Points:
 
 def floats(measurement: str, hosts: int, times_ns: list[int]) -> Points:
     """One float field of some hosts, at each of the times; the value is the number of the line."""
-    keys = tuple(FieldKey(measurement, (("host", f"h{host:05}"),), "f", FieldType.FLOAT) for host in range(hosts))
+    keys = tuple(FieldSeries(SeriesKey(measurement, (("host", f"h{host:05}"),)), "f", FieldType.FLOAT) for host in range(hosts))
     count = hosts * len(times_ns)
     lines = np.arange(count, dtype=np.int32)
     column = ValueColumn(FieldType.FLOAT, lines % hosts, lines, pa.array(lines.astype(np.float64)))

@@ -13,22 +13,22 @@ import pyarrow as pa
 
 from service.domain.schema import FieldType
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan, ReadPlan
+from service.domain.series import FieldSeries, Tags
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames.frame import Block
-from service.frames.points import FieldKey
 from service.stores.duckdb_windows import Bins, column, values_of, window_times
 from service.stores.embedded import queries
 from service.stores.embedded.chunks import Budget, chunks, within
 from service.stores.embedded.file import translated
-from service.stores.embedded.labels import Labels, Tags
+from service.stores.embedded.labels import Labels
 from service.stores.embedded.queries import Query, Source
 
 ENOUGH_ROWS = 98_304
 """What a block is aimed at: large enough for full speed, small enough for a few MB."""
 
-Member = tuple[FieldKey, int]
+Member = tuple[FieldSeries, int]
 """A series and its number."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.domain.durations import SECOND_NS
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.series import FieldSeries, SeriesKey, Tags
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, LedElsewhere, StoreDenied, StoreFailed, UnknownBucket
@@ -19,15 +20,13 @@ from service.stores.influx.failures import failure, not_an_answer, query_failure
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
-"""InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
+"""InfluxDB's largest page of buckets. Without a limit it answers 20 of them and no more."""
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
 _HOUR_S = 3_600
 _MAPPING_KEPT_S = 60.0
 Shown = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
-TagSet = tuple[tuple[str, str], ...]
-"""The tags of a series, by key."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Newest:
-    """The newest value of one series. `tags` without absent ones."""
+    """The newest value of one series."""
 
-    measurement: str
-    field: str
-    type: FieldType
-    tags: dict[str, str]
+    series: FieldSeries
     time_ns: int
     value: float | int | str | bool
 
@@ -130,11 +126,11 @@ class Catalog:
                 for series in self._show(bucket, *queries)
             ]
 
-    def tag_sets(self, bucket: str, query: str) -> set[TagSet]:
+    def tag_sets(self, bucket: str, query: str) -> set[Tags]:
         """The tags of each series that `query`, grouped by all of them, answers."""
         with _making_sense("/query"):
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
-            return {tuple(sorted((key, text) for key, text in (one.get("tags") or {}).items() if text)) for one in series}
+            return {_tags(one) for one in series}
 
     def newest(self, bucket: str, span: TimeRange, fields: Sequence[Asked]) -> list[Newest]:
         """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
@@ -144,11 +140,11 @@ class Catalog:
             for result in self._results(bucket, *queries):
                 asked = fields[result["statement_id"]]
                 for series in result.get("series", []):
-                    tags = {key: text for key, text in (series.get("tags") or {}).items() if text}
+                    key = SeriesKey(asked.measurement, _tags(series))
                     for time_ns, value in (row for row in series["values"] if row[1] is not None):
                         kind = _kind(value, asked.types)
                         fitting = float(value) if kind is FieldType.FLOAT else value
-                        found.append(Newest(asked.measurement, asked.field, kind, tags, int(time_ns), fitting))
+                        found.append(Newest(FieldSeries(key, asked.field, kind), int(time_ns), fitting))
         return found
 
     def ping(self) -> None:
@@ -270,6 +266,11 @@ def _results(line: bytes) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError):
         pass
     raise not_an_answer("/query", "it answers something that is not JSON") from None
+
+
+def _tags(series: dict[str, Any]) -> Tags:
+    """The tags of a series as an answer of InfluxQL has it; an empty text stands for a tag that is absent."""
+    return tuple(sorted((key, text) for key, text in (series.get("tags") or {}).items() if text))
 
 
 def _whole(digits: str) -> int | float:

@@ -1,7 +1,7 @@
 """Raw points, slice by slice: exact in every type, and never over the edge of a shard group.
 
-A query over several shards casts a field that changed its type, or leaves part of it out without a
-word (facts, section 8); inside one shard group a field has one type.
+A query over several shards casts the values of a field that changed its type, or leaves some of them out, without an
+error (influxdb v2.9.1). Inside one shard group a field has one type.
 """
 
 import json
@@ -22,7 +22,7 @@ from service.stores.influx import flux, influxql
 from service.stores.influx.annotated_csv import first_datatype
 from service.stores.influx.failures import not_an_answer, query_failure
 from service.stores.influx.points_csv import PointRows, cut_sections
-from service.stores.influx.points_msgpack import PointSeries, series_of
+from service.stores.influx.points_msgpack import PointSeries, series_rows
 from service.stores.influx.transport import Call, Reply, Transport
 
 _FEW_SLICES = 4
@@ -71,7 +71,7 @@ class RawReader:
 
     def _raise_reason(self, measurement: MeasurementPlan, span: TimeRange) -> None:
         """CSV swallows the error of a statement: ask again in MessagePack, which raises it."""
-        for _ in series_of(self._ask(measurement, (), span, "application/x-msgpack").chunks()):
+        for _ in series_rows(self._ask(measurement, (), span, "application/x-msgpack").chunks()):
             pass
 
     def _by_msgpack(self, measurement: MeasurementPlan, span: TimeRange) -> Iterator[Block]:
@@ -82,7 +82,7 @@ class RawReader:
             measurement.tags,
             lambda field: self._type_in(measurement.name, field, span),
         )
-        yield from points.blocks(series_of(reply.chunks()))
+        yield from points.blocks(series_rows(reply.chunks()))
 
     def _ask(self, measurement: MeasurementPlan, keys: tuple[str, ...], span: TimeRange, accept: str) -> Reply:
         origin = influxql.source(self._bucket.name, measurement.name)
@@ -145,7 +145,7 @@ def _needs_msgpack(measurement: MeasurementPlan) -> bool:
 
 def _slice_ns(bucket: Bucket, mixed: bool) -> int:
     """The length of slices. For a field of several types at most an hour: groups made before the bucket's setting was
-    changed keep their length, which is an hour by default for a short retention (facts, 1.9), and a slice over several
+    changed keep their length, which is an hour by default for a short retention (`domain/shards`), and a slice over several
     of them would lose types."""
     return math.gcd(bucket.shard_ns, _HOUR_NS) if mixed else bucket.shard_ns
 

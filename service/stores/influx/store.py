@@ -5,15 +5,17 @@ from collections.abc import Collection, Generator
 
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, LedElsewhere
+from service.frames import long_form
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.sockets import ANYWHERE, Connector
 from service.stores.influx.aggregates import WindowReader
-from service.stores.influx.catalog import Catalog, TagSet
+from service.stores.influx.catalog import Catalog
 from service.stores.influx.counting import count_points
-from service.stores.influx.deleting import Series, delete_points
+from service.stores.influx.deleting import delete_points
 from service.stores.influx.latest import newest_frames, outermost_time
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
@@ -106,7 +108,7 @@ class InfluxStore:
         if not schema:
             return Latest((), {})
         frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
-        present = {frame.column(3)[0].as_py() for frame in frames if frame.num_rows}
+        present = long_form.present_measurements(frames)
         fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
         return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))})
 
@@ -125,10 +127,10 @@ class InfluxStore:
         finally:
             self._schemas.pop(bucket, None)
 
-    def delete_points(self, bucket: str, measurement: str, tags: TagSet, span: TimeRange) -> None:
+    def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         self._catalog.bucket(bucket)
         try:
-            delete_points(self._transport, self._catalog, bucket, Series(measurement, tuple(sorted(tags))), span)
+            delete_points(self._transport, self._catalog, bucket, SeriesKey(series.measurement, tuple(sorted(series.tags))), span)
         finally:
             self._schemas.pop(bucket, None)
 

@@ -1,8 +1,7 @@
 """Windows over raw points, computed here: for text, for fields that changed their type, and for names that Flux cannot carry.
 
-Flux cannot carry a text exactly and stops without a word where a field changes its type (facts,
-section 8), so these fields are read raw, slice by slice, and aggregated as they stream by; only
-the windows' results are kept.
+Flux cannot carry a text exactly, and where a field changes its type it ends early without an error. So these fields are
+read raw, slice by slice, and aggregated while they stream; only the results of the windows are kept.
 """
 
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ from service.domain.schema import FieldType
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan
 from service.domain.windows import Grid
 from service.errors import StoreFailed
+from service.frames import long_form
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
-from service.frames.label_codes import combine, texts_of
+from service.frames.label_combinations import combine, texts_of
 from service.stores.duckdb_windows import Bins, columns_of, values_of, window_times
 
 Tags = tuple[str | None, ...]
@@ -40,7 +40,7 @@ class PointWindows:
         value = pa.struct([(kind.value, VALUE_TYPES[kind]) for kind in FieldType]) if keeps_type else VALUE_TYPES[self._computed]
         schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
         taken = [VALUE_TYPES[kind] for kind in self._field.types]
-        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if frame.column(1).type in taken)
+        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if long_form.values(frame).type in taken)
         found = self._aggregated(batches, schema)
         if keeps_type:
             return tuple(frame for kind in self._field.output if (frame := self._typed(found, kind)).num_rows)
@@ -84,7 +84,7 @@ class PointWindows:
         return {"start_ns": self._grid.span.start_ns, "lead_ns": bins.lead_ns, "width_ns": bins.width_ns}
 
     def _batch(self, frame: pa.RecordBatch, schema: pa.Schema, keeps_type: bool) -> pa.RecordBatch:
-        times, values = frame.column(0).cast(pa.int64()), frame.column(1)
+        times, values = pa.array(long_form.times_ns(frame)), long_form.values(frame)
         if keeps_type:
             columns = [values if one.type == values.type else pa.nulls(len(values), one.type) for one in schema.field("value").type]
             values = pa.StructArray.from_arrays(columns, fields=list(schema.field("value").type))
@@ -96,7 +96,7 @@ class PointWindows:
 
     def _numbers(self, frame: pa.RecordBatch) -> pa.Array:
         """The number of each row's series."""
-        labels = frame.columns[4:]
+        labels = long_form.tags(frame)
         if not labels:
             return pa.repeat(pa.scalar(self._series.setdefault((), 0), pa.int32()), frame.num_rows)
         found = combine(labels)

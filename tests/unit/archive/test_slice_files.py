@@ -25,7 +25,7 @@ from service.errors import ArchiveFileMissing, ArchiveKeyRefused, BackupDamaged,
 from service.frames.frame import TIME, Block, constant_codes, long_schema
 from service.frames.slice_digest import SliceDigest, SliceDigester
 from service.lineprotocol.parser import parse_lines
-from service.lineprotocol.writer import folded
+from service.lineprotocol.writer import write_block
 from tests.support.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.archive.sample_backups import DAY_1, rows_of_day
 from tests.unit.archive.test_destination import content
@@ -234,7 +234,7 @@ def test_parsed_points_have_the_digest_of_the_frames_that_they_came_from(rows: l
     good = [row for row in good if abs(row.value) != float("inf")]  # type: ignore[arg-type]
     if not good:
         return
-    written = folded(block_of(good))
+    written = write_block(block_of(good))
     meter = SliceMeter()
     meter.add(frames_of(parse_lines(written.points.text, "ns", 0).points))
     sent = SliceMeter()

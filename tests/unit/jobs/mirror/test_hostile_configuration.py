@@ -14,6 +14,7 @@ from service.domain.durations import parse_duration
 from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
+from service.domain.series import SeriesKey
 from service.domain.slicing import batches
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import ConfigurationError, InvalidParameter, StoreBusy, StoreLimit
@@ -286,7 +287,7 @@ def test_a_measurement_that_goes_away_meanwhile_does_no_harm(rig: Rig, source: E
     def vanishing(selection: Selection) -> Reading:
         asked[0] += 1
         if asked[0] == 2:
-            source.delete_points("W", "m1", (), EVER)
+            source.delete_points("W", SeriesKey("m1"), EVER)
         return source.read(selection)
 
     rig.stores[A] = Through(source, read=vanishing)  # type: ignore[assignment]
