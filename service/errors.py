@@ -20,16 +20,21 @@
     |   |-- TooManyReads           every read slot is taken
     |   |-- TooManyWrites          every write slot is taken
     |   |-- WriteTimeout           a write took too long and was ended
-    |   |-- StoreBusy              the store asked for patience (429, queue full)
+    |   |-- StoreBusy              the store asked to wait (429, queue full)
+    |   |-- Stalled                a client reads nothing while others wait for the same answer
     |   |-- DependencyBusy         every thread that asks a dependency waits for it
     |   `-- NotReady               starting or stopping
     |-- StoreError             the store did not do its part: the operator acts
     |   |-- StoreUnavailable       no connection
     |   |-- StoreTimeout           no answer in time
     |   |-- StoreDenied            the store refuses our token
+    |   |-- StoreCancelled         this side ended the call; nobody waits for it
     |   |-- StoreFailed            the store answered an error
-    |   |   `-- StoreLimit            it was too much at once
+    |   |   |-- StoreLimit             it was too much at once
+    |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
+    |   |   `-- LedElsewhere           InfluxQL finds another bucket under this name
     |   |-- StoreBroken            an answer that stops early or makes no sense
+    |   |   `-- EndMissing             an answer without its end mark
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
     |-- AddressRefused         an address that may not be connected to: whoever named it acts
@@ -38,30 +43,80 @@
 Each carries a stable `code`; `service.api.problems` gives it a status. Messages say what was
 attempted, what was found and what to do; they never hold secrets, nor what another server wrote:
 that is `upstream`, which keys with `admin` and the log alone see.
+
+An error carries data, and `message` makes the text of it when somebody reads it. Who knows more than the code that
+raised it (which endpoint of a mirror the store is, how many lines were stored) adds that as data; nobody changes text.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 LONGEST_UPSTREAM = 500
 
 
 def readable(text: str) -> str:
-    """A text of another server as one short line: nothing that moves a cursor, hides letters or turns their direction."""
+    """A text of another server as one short line, without what moves a cursor or hides or turns letters."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_UPSTREAM * 16])
     return " ".join(shown.split())[:LONGEST_UPSTREAM]
 
 
+@dataclass(frozen=True)
+class Subject:
+    """The store that an error is about, and what people call the members of its configuration.
+
+    `name` begins the message; empty for the store that the gateway serves. `rights`: what its token has to allow.
+    """
+
+    name: str = ""
+    url: str = "INFLUXDB_URL"
+    token: str = "INFLUXDB_TOKEN"  # noqa: S105  (the name of a setting, no secret)
+    org: str = "INFLUXDB_ORG"
+    rights: str = "read and write the buckets served"
+
+
+SERVED_STORE = Subject()
+
+
+@dataclass(frozen=True)
+class WriteProgress:
+    """How far a write came that broke off. Of `lines` lines, `stored` are known to be stored."""
+
+    stored: int
+    lines: int
+
+    def __str__(self) -> str:
+        return f"{self.stored} of {self.lines} lines are known to be stored; sending all of them again is safe."
+
+
 class FluxgateError(Exception):
-    """Root of the tree. `code` is stable and documented in docs/errors.md. `upstream`: what the other server wrote, if one did."""
+    """Root of the tree. `code` is stable and documented in docs/errors.md.
+
+    `finding`: what was attempted and found. `advice`: what to do, a format whose fields are members of `Subject`.
+    `upstream`: what the other server wrote, if one did. `subject`: the store it is about; None for the store served.
+    `extra`: further members of the problem document, JSON-ready.
+    """
 
     code = "error"
+    advice = ""
 
-    def __init__(self, message: str, *, upstream: str = "", **extra: object) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, finding: str, *, upstream: str = "", **extra: object) -> None:
+        super().__init__(finding)
+        self.finding = finding
         self.upstream = readable(upstream)
         self.extra: Mapping[str, object] = extra
-        """Further members of the problem document, JSON-ready."""
+        self.subject: Subject | None = None
+        self.progress: WriteProgress | None = None
+
+    @property
+    def message(self) -> str:
+        """The whole text for people: which store, what was found, what to do, what is stored."""
+        subject = self.subject or SERVED_STORE
+        sentences = [self.finding, self.advice.format_map(asdict(subject)), str(self.progress or "")]
+        text = " ".join(filter(None, sentences))
+        return f"{subject.name}: {text}" if subject.name else text
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class CallerError(FluxgateError):
@@ -69,11 +124,28 @@ class CallerError(FluxgateError):
 
 
 class InvalidParameter(CallerError):
+    """`value`, where given, stands before the finding as `parameter='value'`."""
+
     code = "invalid_parameter"
 
-    def __init__(self, parameter: str, message: str, *, upstream: str = "", **extra: object) -> None:
-        super().__init__(message, upstream=upstream, parameter=parameter, **extra)
+    def __init__(
+        self,
+        parameter: str,
+        finding: str,
+        *,
+        value: str | None = None,
+        upstream: str = "",
+        **extra: object,
+    ) -> None:
+        shown = finding if value is None else f"{parameter}={value!r} {finding}"
+        super().__init__(shown, upstream=upstream, parameter=parameter, **extra)
         self.parameter = parameter
+        self._value, self._finding = value, finding
+
+    def renamed(self, parameter: str) -> "InvalidParameter":
+        """The same about a value that its caller knows as `parameter`."""
+        extra = {name: member for name, member in self.extra.items() if name != "parameter"}
+        return InvalidParameter(parameter, self._finding, value=self._value, upstream=self.upstream, **extra)
 
 
 class InvalidBody(CallerError):
@@ -87,6 +159,7 @@ class UnknownBucket(CallerError):
         hint = f" Did you mean {', '.join(map(repr, near))}?" if near else " GET /buckets lists those your key may see."
         super().__init__(message or f"There is no bucket {bucket!r}.{hint}", bucket=bucket, near=list(near))
         self.bucket = bucket
+        self.near = tuple(near)
 
 
 class UnknownThing(CallerError):
@@ -155,6 +228,12 @@ class StoreBusy(RetryLater):
     code = "store_busy"
 
 
+class Stalled(RetryLater):
+    """A client read nothing for so long that others would have had to wait for it."""
+
+    code = "client_stalled"
+
+
 class DependencyBusy(RetryLater):
     """`dependency` in the document says which one hangs, or has too much to do."""
 
@@ -178,6 +257,10 @@ class TooManyFailedTries(CallerError):
 class StoreError(FluxgateError):
     code = "store_error"
 
+    def __init__(self, finding: str, *, advice: str = "", upstream: str = "", **extra: object) -> None:
+        super().__init__(finding, upstream=upstream, **extra)
+        self.advice = advice
+
 
 class StoreUnavailable(StoreError):
     code = "store_unavailable"
@@ -191,6 +274,10 @@ class StoreDenied(StoreError):
     code = "store_denied"
 
 
+class StoreCancelled(StoreError):
+    code = "cancelled"
+
+
 class StoreFailed(StoreError):
     code = "store_failed"
 
@@ -201,8 +288,24 @@ class StoreLimit(StoreFailed):
     code = "store_limit"
 
 
+class LineEndLost(StoreFailed):
+    """Two series may look like one."""
+
+    def __init__(self) -> None:
+        lost = "The value of a tag holds a line break, which Flux does not carry exactly"
+        super().__init__(f"{lost}: read this measurement raw (every=raw).")
+
+
+class LedElsewhere(StoreFailed):
+    """Rows would be those of the other bucket."""
+
+
 class StoreBroken(StoreError):
     code = "store_broken"
+
+
+class EndMissing(StoreBroken):
+    """The connection ended in good order, but rows may be missing: the store may know why."""
 
 
 class MirrorConflict(StoreError):

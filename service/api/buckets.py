@@ -70,8 +70,6 @@ async def create_buckets(
 
     def create() -> CreatedBuckets:
         made = {spec.name: parts.store.create_bucket(spec) for spec in specs}
-        for name in made:
-            parts.answers.invalidate(name)
         return CreatedBuckets(created=[name for name, new in made.items() if new], existing=[name for name, new in made.items() if not new])
 
     return await parts.pools.catalogue.run(create, key=principal.id)

@@ -89,10 +89,7 @@ def _store(
     bad = [LineProblem(line=one.line, code="bad_line", reason=f"{one.reason}: {one.text}") for one in parsed.bad]
     if parsed.ended_early or (bad and not partial_allowed):
         raise PointsRefused(_why_nothing(parsed, bad[0]), stored=0, bad=[one.model_dump() for one in bad], refused=[])
-    try:
-        outcome = parts.store.write(bucket, parsed.points, WriteBounds(budget.check, _MOST_NAMED))
-    finally:
-        parts.answers.invalidate(bucket)
+    outcome = parts.store.write(bucket, parsed.points, WriteBounds(budget.check, _MOST_NAMED))
     parts.metrics.points_in.inc(outcome.stored)
     refused = [LineProblem(line=one.line, code=one.code, reason=_reason(one, upstream_shown)) for one in outcome.refused]
     if refused and not partial_allowed:

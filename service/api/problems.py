@@ -17,7 +17,6 @@ from starlette.exceptions import HTTPException
 
 from service import errors
 from service.api.upstream import sees_upstream
-from service.cache.single_flight import Stalled
 
 MEDIA_TYPE = "application/problem+json"
 STATUSES: Mapping[type[errors.FluxgateError], int] = {
@@ -42,20 +41,24 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.TooManyWrites: 429,
     errors.WriteTimeout: 503,
     errors.StoreBusy: 503,
+    errors.Stalled: 503,
     errors.DependencyBusy: 503,
     errors.NotReady: 503,
     errors.StoreError: 502,
     errors.StoreUnavailable: 503,
     errors.StoreTimeout: 504,
     errors.StoreDenied: 502,
+    errors.StoreCancelled: 502,
     errors.StoreFailed: 502,
     errors.StoreLimit: 502,
+    errors.LineEndLost: 502,
+    errors.LedElsewhere: 502,
     errors.StoreBroken: 502,
+    errors.EndMissing: 502,
     errors.MirrorConflict: 502,
     errors.MirrorIncomplete: 502,
     errors.AddressRefused: 502,
     errors.ConfigurationError: 500,
-    Stalled: 503,
 }
 _UNAVAILABLE_RETRY_S = 5.0
 _log = structlog.get_logger(__name__)

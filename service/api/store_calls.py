@@ -21,7 +21,7 @@ async def seen(pool: ThreadPool, principal: Principal, act: Callable[[], Result]
     try:
         return await pool.run(act, key=principal.id)
     except UnknownBucket as unknown:
-        near = [name for name in unknown.extra["near"] if principal.may_see(name)]  # type: ignore[attr-defined]
+        near = [name for name in unknown.near if principal.may_see(name)]
         raise UnknownBucket(unknown.bucket, near) from None
 
 

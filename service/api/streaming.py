@@ -17,8 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.api.client_disconnect import leave_in_thread, threads, watched
 from service.cache.answers import Served
-from service.cache.single_flight import Stalled
-from service.errors import FluxgateError
+from service.errors import FluxgateError, Stalled
 
 _log = structlog.get_logger(__name__)
 Chunk = bytes | memoryview

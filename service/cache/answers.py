@@ -1,8 +1,8 @@
-"""Whole answers: from the cache, shared with whoever asks the same just now, or made.
+"""Whole answers: taken from the cache, shared with others who ask the same at this moment, or produced.
 
-Every answer is kept under the generation of each bucket it is about (`generations` says what that
-promises), which is taken before the store is asked: a read that began before a write is never an
-answer to one that came after it. Without a cache nothing is kept, and requests in flight are still shared.
+Every answer is kept under the state of each bucket that it is about (`generations` says what that promises). The state
+is taken before the store is asked, so a read that began before a write is never the answer to a request that came after
+it. Without a cache nothing is kept, and requests that are under way at the same time are still shared.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.cache.cancel_token import CancelToken
-from service.cache.codec import Stored
-from service.cache.coordinated_producer import CoordinatedProducer, stored
+from service.cache.codec import StoredAnswer
+from service.cache.coordinated_producer import CoordinatedProducer, stored_answer
 from service.cache.generations import EVERY_BUCKET, CacheStamp, Generations
 from service.cache.protocol import Cache
 from service.cache.single_flight import Consumer, Flight, Produced
@@ -25,14 +25,14 @@ __all__ = ["EVERY_BUCKET", "AnswerCache", "CancelToken", "Produced", "Served"]
 
 _CHUNK_BYTES = 1024 * 1024
 _BLIND_JOIN_S = 1.0
-"""While a shared cache is away, writes through other workers are not seen; then only a flight as young as this is joined."""
+"""While a shared cache is away, writes through other workers are not seen. Then only a flight this young is joined."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """An answer on its way out. `outcome`: `hit`, `miss`, `shared` or `bypass` (then `reason` says why).
+    """An answer for one client. `outcome`: `hit`, `miss`, `shared` or `bypass` (then `reason` says why).
 
-    `chunks` may be taken once; `close` leaves it at any moment, from any thread. `size_bytes` is known of a hit.
+    `chunks` may be read once; `close` stops that at any moment, from any thread. `size_bytes` is known of a hit.
     `age_s` counts from the moment at which the store was asked.
     """
 
@@ -46,10 +46,13 @@ class Served:
 
 
 class AnswerCache:
-    """`max_answer_bytes` bounds what is kept or shared. `clock`: seconds since 1970. `on_outcome` hears each outcome.
-    `longest_s`: how long an answer may be under way.
+    """Serves answers, and drops those about a bucket that was written to. Thread-safe.
 
-    An answer under way holds at most `max_answer_bytes` (or 4 MB) and a chunk, and as much again for the moment in which it is kept.
+    `max_answer_bytes`: larger answers are neither kept nor shared. `clock`: seconds since 1970. `on_outcome` is called
+    with each outcome. `longest_s`: how long an answer may be under way.
+
+    An answer under way holds at most `max_answer_bytes` (or 4 MB) and one chunk, and as much again while it is put into
+    the cache.
     """
 
     def __init__(
@@ -80,49 +83,72 @@ class AnswerCache:
         fresh: bool = False,
         cancel_token: CancelToken | None = None,
     ) -> Served:
-        """The answer under `key`, which is about `buckets`; kept for `ttl_s` (0: not at all). `fresh` does not look in the cache.
+        """The answer under `key`, which is about `buckets`; kept for `ttl_s` (0: not at all).
 
-        `cancel_token` ends the waiting for the first chunk when the client leaves.
+        `fresh`: it is produced anew, and neither kept nor shared. `cancel_token` ends the wait for the first chunk when
+        the client leaves.
 
         Raises: what `produce` or its chunks raise before the first chunk.
         """
         cancel_token = cancel_token or CancelToken()
         if fresh:
-            return self._made(secrets.token_hex(20), None, "asked", 0.0, produce, cancel_token)
+            return self._produced(secrets.token_hex(20), None, "asked", 0.0, produce, cancel_token)
         stamp = self._generations.of(buckets)
         name = _name(key, stamp) if ttl_s > 0 else None
         reason = "" if name is not None else "cache away" if ttl_s > 0 else "off"
-        found = stored(self._cache, name) if name is not None else None
-        if found is not None:
-            return self._told(self._hit(found))
-        return self._made((key, stamp), name, reason, ttl_s, produce, cancel_token)
+        answer = stored_answer(self._cache, name) if name is not None else None
+        if answer is not None:
+            return self._counted(self._hit(answer))
+        return self._produced((key, stamp), name, reason, ttl_s, produce, cancel_token)
 
     def at_hand(self, key: str, buckets: Sequence[str], ttl_s: float, fresh: bool = False) -> Served | None:
-        """The cached answer, when the cache is in this process, so that looking costs no wait; else None."""
+        """The cached answer, where the cache is in this process, so that a look-up costs no wait; else None."""
         if self._cache.shared or fresh or ttl_s <= 0:
             return None
         name = _name(key, self._generations.of(buckets))
-        found = stored(self._cache, name) if name is not None else None
-        return None if found is None else self._told(self._hit(found))
+        answer = stored_answer(self._cache, name) if name is not None else None
+        return None if answer is None else self._counted(self._hit(answer))
+
+    @property
+    def under_way(self) -> int:
+        """How many answers are being produced."""
+        return len(self._flights)
+
+    @property
+    def waiting_clients(self) -> int:
+        """How many clients read the answers under way."""
+        with self._lock:
+            return sum(flight.consumers for flight in self._flights.values())
 
     def invalidate(self, bucket: str) -> None:
-        """Drop what is known of a bucket, and what is about all. While the cache is away, this process asks the store instead."""
+        """Drop the answers about a bucket, and those about all buckets.
+
+        While the cache is away, this process asks the store instead.
+        """
         self._generations.invalidate(bucket)
 
-    def _told(self, served: Served) -> Served:
+    def _counted(self, served: Served) -> Served:
         self.on_outcome(served.outcome)
         return served
 
-    def _hit(self, found: Stored) -> Served:
-        body = found.body
+    def _hit(self, answer: StoredAnswer) -> Served:
+        body = answer.body
         pieces = (body[start : start + _CHUNK_BYTES] for start in range(0, len(body), _CHUNK_BYTES))
-        return Served(found.headers, pieces, "hit", self._age_s(found.made_at), lambda: None, "", len(body))
+        return Served(answer.headers, pieces, "hit", self._age_s(answer.made_at), lambda: None, "", len(body))
 
     def _age_s(self, made_at: float) -> float:
         return max(self._clock() - made_at, 0.0)
 
-    def _made(self, key: Hashable, name: str | None, reason: str, ttl_s: float, produce: Callable[[], Produced], cancel_token: CancelToken) -> Served:
-        """Join the flight of `key`, or begin one; kept under `name`."""
+    def _produced(
+        self,
+        key: Hashable,
+        name: str | None,
+        reason: str,
+        ttl_s: float,
+        produce: Callable[[], Produced],
+        cancel_token: CancelToken,
+    ) -> Served:
+        """The answer of the flight of `key`, which is joined or begun; it is kept under `name`."""
         with self._lock:
             flight = self._flights.get(key)
             consumer = self._join(flight, reason) if flight is not None else None
@@ -135,19 +161,26 @@ class AnswerCache:
         except BaseException:
             flight.leave(consumer)
             raise
-        made_elsewhere_at = flight.maker.made_elsewhere_at
+        made_elsewhere_at = flight.producer.made_elsewhere_at
         outcome = "shared" if joined or made_elsewhere_at is not None else "bypass" if reason else "miss"
         age_s = 0.0 if made_elsewhere_at is None else self._age_s(made_elsewhere_at)
-        return self._told(Served(headers, flight.chunks(consumer), outcome, age_s, lambda: flight.leave(consumer), reason))
+        served = Served(headers, flight.chunks(consumer), outcome, age_s, lambda: flight.leave(consumer), reason)
+        return self._counted(served)
 
     def _join(self, flight: Flight, reason: str) -> Consumer | None:
-        blind = self._cache.shared and reason == "cache away"
-        return None if blind and self._monotonic() - flight.begun_at > _BLIND_JOIN_S else flight.join()
+        is_blind = self._cache.shared and reason == "cache away"
+        return None if is_blind and self._monotonic() - flight.begun_at > _BLIND_JOIN_S else flight.join()
 
-    def _begin(self, key: Hashable, name: str | None, ttl_s: float, produce: Callable[[], Produced]) -> tuple[Flight, Consumer]:
-        producer = CoordinatedProducer(self._cache, name, ttl_s, self._clock, produce, lambda: self._land(key, flight))
+    def _begin(
+        self,
+        key: Hashable,
+        name: str | None,
+        ttl_s: float,
+        produce: Callable[[], Produced],
+    ) -> tuple[Flight, Consumer]:
+        producer = CoordinatedProducer(self._cache, name, ttl_s, self._clock, produce, lambda: self._end(key, flight))
         flight = Flight(self._max_answer_bytes, producer, self._monotonic, self._longest_s)
-        consumer = flight.board()
+        consumer = flight.add_consumer()
         self._flights[key] = flight
         try:
             flight.start()
@@ -156,14 +189,14 @@ class AnswerCache:
             raise
         return flight, consumer
 
-    def _land(self, key: Hashable, flight: Flight) -> None:
+    def _end(self, key: Hashable, flight: Flight) -> None:
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
 
 
 def _name(key: str, stamp: CacheStamp) -> str | None:
-    """Under which an answer is kept, the same in every process; None when the cache does not know the state of the buckets."""
+    """The name of an answer, the same in every process; None when the cache does not know the state of the buckets."""
     if stamp.tokens is None:
         return None
     return hashlib.blake2b("\0".join([key, *stamp.tokens]).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()

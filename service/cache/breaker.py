@@ -1,7 +1,7 @@
-"""When to leave a broken server alone. Pure bookkeeping: the caller does the trying, and says how it went.
+"""A circuit breaker: when to leave a broken server alone. The caller makes the calls, and reports how they went.
 
-After a failure nothing is tried for a while; then one caller tries, while all others still do without.
-That is what keeps a hung server from costing every request its time-out.
+After a failure nobody calls the server for a while. Then one caller tries, while all others still do without it. So a
+server that hangs does not cost every request its time-out.
 """
 
 import threading
@@ -11,9 +11,14 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 30.0
 
 
 class Breaker:
-    """`clock` gives seconds that never go back. The first pause is doubled with each failure, up to the longest."""
+    """Pauses double with each failure, from the first to the longest. `clock` gives seconds that never go back."""
 
-    def __init__(self, clock: Callable[[], float], first_pause_s: float = _FIRST_PAUSE_S, longest_pause_s: float = _LONGEST_PAUSE_S) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        first_pause_s: float = _FIRST_PAUSE_S,
+        longest_pause_s: float = _LONGEST_PAUSE_S,
+    ) -> None:
         self._clock = clock
         self._first_pause_s, self._longest_pause_s = first_pause_s, longest_pause_s
         self._lock = threading.Lock()
@@ -22,7 +27,7 @@ class Breaker:
         self._pause_s = first_pause_s
 
     def enter(self) -> int | None:
-        """A ticket for one try; None: do without."""
+        """A ticket for one call; None: do without the server."""
         with self._lock:
             if self._away_until is not None:
                 if self._clock() < self._away_until:
@@ -32,7 +37,7 @@ class Breaker:
             return self._changes
 
     def failed(self, ticket: int) -> bool:
-        """A try failed. True when that is news; tries that began before the last change are not."""
+        """Report a call that failed. True when that is news; calls that began before the last change are none."""
         with self._lock:
             if ticket != self._changes:
                 return False
@@ -43,7 +48,7 @@ class Breaker:
             return news
 
     def worked(self, ticket: int) -> bool:
-        """A try worked. True when that is news."""
+        """Report a call that worked. True when that is news."""
         if self._away_until is None:
             return False
         with self._lock:

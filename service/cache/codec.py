@@ -1,4 +1,4 @@
-"""A whole answer in one value: when it was made, its headers, its body. Foreign bytes are no answer."""
+"""A whole answer in one value: when it was made, its headers, its body. `unpack` takes no other bytes for an answer."""
 
 import json
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ _MAGIC = b"fga1"
 
 
 @dataclass(frozen=True)
-class Stored:
-    """`made_at` in seconds since 1970."""
+class StoredAnswer:
+    """An answer as the cache keeps it. `made_at`: seconds since 1970, when the store was asked."""
 
     made_at: float
     headers: dict[str, str]
@@ -16,12 +16,13 @@ class Stored:
 
 
 def pack(made_at: float, headers: dict[str, str], chunks: list[bytes]) -> bytes:
+    """One value of an answer; `unpack` reads it back."""
     head = json.dumps({"at": made_at, "headers": headers, "size": sum(map(len, chunks))}).encode()
     return b"".join([_MAGIC, len(head).to_bytes(4, "big"), head, *chunks])
 
 
-def unpack(value: bytes) -> Stored | None:
-    """None when `value` is not, or not wholly, what `pack` made."""
+def unpack(value: bytes) -> StoredAnswer | None:
+    """The answer; None when `value` is not what `pack` made, or only a part of it."""
     if value[:4] != _MAGIC or len(value) < 8:
         return None
     end = 8 + int.from_bytes(value[4:8], "big")
@@ -32,4 +33,4 @@ def unpack(value: bytes) -> Stored | None:
         return None
     if len(value) - end != size or not all(isinstance(text, str) for pair in headers.items() for text in pair):
         return None
-    return Stored(made_at, headers, memoryview(value)[end:])
+    return StoredAnswer(made_at, headers, memoryview(value)[end:])

@@ -1,49 +1,61 @@
-"""Making one answer for a flight, in turn with other processes that are asked the same.
+"""Producing one answer, coordinated with other processes that are asked for the same one.
 
-Who holds the turn makes the answer, the others wait until it is in the cache. The turn is given back
-when the answer is kept, fails, or outgrows what is kept (with a mark, so that nobody waits for it).
-A holder that dies loses its turn within seconds; a cache that dies gives everybody one.
+The process that holds the lock produces the answer. The others wait until it is in the cache. The lock is released
+when the answer is kept, when producing fails, or when the answer is too big to be kept; a mark then tells the others
+not to wait for it. A process that dies loses its lock within seconds. A cache that is away grants every lock.
 """
 
 import threading
 import time
 from collections.abc import Callable
 
-from service.cache.codec import Stored, pack, unpack
+from service.cache.codec import StoredAnswer, pack, unpack
 from service.cache.protocol import Cache
 from service.cache.single_flight import Produced
 from service.errors import StoreBroken
 
-_TURN_S, _RENEW_S = 3.0, 1.0
+LOCK_S = 3.0
+"""How long a lock lasts that nobody renews."""
+_RENEW_S = 1.0
 _LONGEST_WAIT_S = 30.0
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 0.25
 _TOO_BIG, _TOO_BIG_S = b"too big", 15.0
 
 
 class RenewingLock:
-    """A lock of the cache, held until it is given back, however long that takes."""
+    """A lock of the cache that is renewed until it is released, however long that takes."""
 
     def __init__(self, cache: Cache, name: str, token: str) -> None:
         self._cache = cache
         self._name = name
         self._token = token
-        self._over = threading.Event()
-        threading.Thread(target=self._renew, name="turn", daemon=True).start()
+        self._is_released = threading.Event()
+        threading.Thread(target=self._renew, name="renewing-lock", daemon=True).start()
 
-    def give_back(self) -> None:
-        self._over.set()
+    def release(self) -> None:
+        self._is_released.set()
         self._cache.unlock(self._name, self._token)
 
     def _renew(self) -> None:
-        while not self._over.wait(_RENEW_S):
-            self._cache.extend(self._name, self._token, _TURN_S)
+        while not self._is_released.wait(_RENEW_S):
+            self._cache.extend(self._name, self._token, LOCK_S)
 
 
 class CoordinatedProducer:
-    """`name`: under which the answer is kept for `ttl_s`; None: it is not kept, and no turn is taken. `clock`: seconds since 1970."""
+    """The `Producer` of one answer.
+
+    `name`: under which the answer is kept for `ttl_s`; None: it is not kept, and no lock is taken. `clock`: seconds
+    since 1970. `on_end` is called once, after the answer is kept or given up.
+    """
 
     def __init__(
-        self, cache: Cache, name: str | None, ttl_s: float, clock: Callable[[], float], produce: Callable[[], Produced], landed: Callable[[], None]
+        self,
+        cache: Cache,
+        name: str | None,
+        ttl_s: float,
+        clock: Callable[[], float],
+        produce: Callable[[], Produced],
+        on_end: Callable[[], None],
     ) -> None:
         self.made_elsewhere_at: float | None = None
         self._cache = cache
@@ -51,52 +63,57 @@ class CoordinatedProducer:
         self._ttl_s = ttl_s
         self._clock = clock
         self._produce = produce
-        self._landed = landed
-        self._turn: RenewingLock | None = None
+        self._on_end = on_end
+        self._lock: RenewingLock | None = None
         self._began_at = 0.0
 
-    def produce(self, wanted: Callable[[], bool]) -> Produced:
+    def produce(self, is_wanted: Callable[[], bool]) -> Produced:
+        """The answer that another process kept meanwhile, or a new one.
+
+        Raises StoreBroken: nobody wants it any more. Raises what producing raises.
+        """
         if self._name is not None and self._cache.shared:
-            found = self._await_turn(self._name, wanted)
-            if found is not None:
-                self.made_elsewhere_at = found.made_at
-                return Produced(found.headers, iter([bytes(found.body)]), lambda: None)
-        if not wanted():
+            answer = self._await_answer_or_lock(self._name, is_wanted)
+            if answer is not None:
+                self.made_elsewhere_at = answer.made_at
+                return Produced(answer.headers, iter([bytes(answer.body)]), lambda: None)
+        if not is_wanted():
             raise StoreBroken("Nobody waits for this answer any more.")
         self._began_at = self._clock()
         return self._produce()
 
     def outgrown(self) -> None:
-        """Let other processes begin on their own instead of waiting for what will not be kept."""
-        if self._turn is not None:
+        """Let other processes produce the answer themselves, because this one will not be kept."""
+        if self._lock is not None:
             self._cache.put(_mark(self._name), _TOO_BIG, _TOO_BIG_S)
-            self._give_back()
+            self._release()
 
     def done(self, headers: dict[str, str], whole: list[bytes] | None) -> None:
+        """Keep `whole`, where it was produced by this process, and release the lock."""
         try:
             if self._name is not None and whole is not None and self.made_elsewhere_at is None:
                 self._cache.put(self._name, pack(self._began_at, headers, whole), self._ttl_s)
         finally:
-            self._give_back()
-            self._landed()
+            self._release()
+            self._on_end()
 
-    def _give_back(self) -> None:
-        if self._turn is not None:
-            self._turn.give_back()
-            self._turn = None
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
-    def _await_turn(self, name: str, wanted: Callable[[], bool]) -> Stored | None:
-        """What another process made meanwhile; None when this one shall make it, with a turn or, after a long wait, without."""
+    def _await_answer_or_lock(self, name: str, is_wanted: Callable[[], bool]) -> StoredAnswer | None:
+        """The answer of another process. None: this one produces it, with the lock or, after a long wait, without."""
         pause_s, until = _FIRST_POLL_S, time.monotonic() + _LONGEST_WAIT_S
-        while wanted() and time.monotonic() < until:
-            token = self._cache.lock(name, _TURN_S)
-            found = stored(self._cache, name)
-            if found is not None:
+        while is_wanted() and time.monotonic() < until:
+            token = self._cache.lock(name, LOCK_S)
+            answer = stored_answer(self._cache, name)
+            if answer is not None:
                 if token is not None:
                     self._cache.unlock(name, token)
-                return found
+                return answer
             if token is not None:
-                self._turn = RenewingLock(self._cache, name, token)
+                self._lock = RenewingLock(self._cache, name, token)
                 return None
             if self._cache.get(_mark(name)) is not None:
                 return None
@@ -105,7 +122,8 @@ class CoordinatedProducer:
         return None
 
 
-def stored(cache: Cache, name: str) -> Stored | None:
+def stored_answer(cache: Cache, name: str) -> StoredAnswer | None:
+    """The answer that is kept under `name`."""
     value = cache.get(name)
     return None if value is None else unpack(value)
 

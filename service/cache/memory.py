@@ -1,4 +1,4 @@
-"""The cache in the process: bounded in bytes, the least recently used goes first."""
+"""The cache in the process: bounded in bytes. The least recently used entry goes first."""
 
 import secrets
 import threading
@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 _ENTRY_BYTES = 200
-"""What an entry costs beside its key and value."""
+"""What an entry costs besides its key and value."""
 
 
 class MemoryCache:
@@ -26,18 +26,20 @@ class MemoryCache:
 
     @property
     def size_bytes(self) -> int:
+        """What all entries cost."""
         return self._bytes
 
     def get(self, key: str) -> bytes | None:
         with self._lock:
-            found = self._entries.get(key)
-            if found is None:
+            entry = self._entries.get(key)
+            if entry is None:
                 return None
-            if found[0] <= self._clock():
+            until_s, value = entry
+            if until_s <= self._clock():
                 self._drop(key)
                 return None
             self._entries.move_to_end(key)
-            return found[1]
+            return value
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         with self._lock:
@@ -45,17 +47,13 @@ class MemoryCache:
 
     def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         with self._lock:
-            found = self._entries.get(key)
-            return (found is None or found[0] <= self._clock()) and self._keep(key, value, ttl_s)
-
-    def delete(self, key: str) -> None:
-        with self._lock:
-            self._drop(key)
+            entry = self._entries.get(key)
+            return (entry is None or entry[0] <= self._clock()) and self._keep(key, value, ttl_s)
 
     def lock(self, key: str, ttl_s: float) -> str | None:
         with self._lock:
             now = self._clock()
-            self._locks = {name: held for name, held in self._locks.items() if held[0] > now}
+            self._locks = {name: lock for name, lock in self._locks.items() if lock[0] > now}
             if key in self._locks:
                 return None
             token = secrets.token_hex(8)
@@ -75,12 +73,8 @@ class MemoryCache:
             if self._locks.get(key, (0.0, ""))[1] == token:
                 del self._locks[key]
 
-    def locked(self, key: str) -> bool:
-        with self._lock:
-            return self._locks.get(key, (0.0, ""))[0] > self._clock()
-
     def ping(self) -> None:
-        """Always there."""
+        """Never raises: the cache is in this process."""
 
     def close(self) -> None:
         with self._lock:
@@ -99,9 +93,9 @@ class MemoryCache:
         return True
 
     def _drop(self, key: str) -> None:
-        found = self._entries.pop(key, None)
-        if found is not None:
-            self._bytes -= _size(key, found[1])
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= _size(key, entry[1])
 
 
 def _size(key: str, value: bytes) -> int:

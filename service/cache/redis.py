@@ -1,4 +1,7 @@
-"""The cache in Redis, shared by workers. A Redis that is down, slow or hung costs one short wait, then is left alone for a while."""
+"""The cache in Redis, shared by workers.
+
+A Redis that is down, slow or hung costs one short wait. Then it is left alone for a while (`breaker`).
+"""
 
 import re
 import secrets
@@ -19,20 +22,23 @@ from service.errors import ConfigurationError
 _PREFIX = "fluxgate:1:"
 _CONNECT_TIMEOUT_S, _SILENCE_TIMEOUT_S = 0.25, 0.5
 _SLOW_S = 2.0
-"""A server that drips passes every time-out on silence; one command as long as this counts as a failure."""
+"""A server that sends byte by byte passes every time-out on silence. A command as long as this counts as a failure."""
 _COMPRESS_BYTES = 64 * 1024
-"""Measured on 1 MB of CSV, in one run: a hit takes 0.2 to 0.3 times as long packed, since reading from the socket costs most."""
+"""Larger values are compressed. A hit of 1 MB of CSV then takes 0.2 to 0.3 times as long (measured)."""
 _LARGEST_BYTES = 1024 * 1024 * 1024
 _PLAIN, _LZ4 = b"0", b"4"
 _HEAD_BYTES = 13
 _UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
-_EXTEND = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end"
+_EXTEND = (
+    "if redis.call('get', KEYS[1]) == ARGV[1]"  # still this token's lock
+    " then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end"
+)
 
 Result = TypeVar("Result")
 _log = structlog.get_logger(__name__)
 
 
-class Wire(Protocol):
+class RedisConnection(Protocol):
     """What is used of redis-py's connections, which are not typed."""
 
     def on_connect(self) -> None: ...
@@ -43,35 +49,39 @@ class Wire(Protocol):
 
 
 class RedisCache:
-    """Never raises but from `ping` and for an address that makes no sense. Values above 64 KB are compressed (LZ4: cheaper than the wire)."""
+    """A `Cache` at `url`. Values above 64 KB are compressed with LZ4.
+
+    Raises ConfigurationError: `url` is no address of a Redis.
+    """
 
     name = "redis"
     shared = True
 
     def __init__(self, url: str, clock: Callable[[], float]) -> None:
         try:
-            # No retries, said aloud: `redis.Redis()` has ten by default, which would make a hung server cost seconds.
+            # No retries: `redis.Redis()` has ten by default, which would make a hung server cost seconds.
             self._redis = redis.Redis.from_url(
                 url,
                 socket_connect_timeout=_CONNECT_TIMEOUT_S,
                 socket_timeout=_SILENCE_TIMEOUT_S,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
-                redis_connect_func=self._greet,
+                redis_connect_func=self._connect,
             )
         except ValueError as wrong:
-            raise ConfigurationError("REDIS_URL is no address of a Redis. It looks like redis://127.0.0.1:6379/0.") from wrong
+            reason = "REDIS_URL is no address of a Redis. It looks like redis://127.0.0.1:6379/0."
+            raise ConfigurationError(reason) from wrong
         self._breaker = Breaker(clock)
         self._era = ""
         self._refused: set[str] = set()
 
     @property
     def era(self) -> str:
-        """The run of the server: one that comes back with an old snapshot may hold a bucket's old generation."""
+        """The run of the server: after a restart from an old snapshot it may hold an old token of a bucket."""
         return self._era
 
     def get(self, key: str) -> bytes | None:
-        return _opened(self._try(lambda: self._redis.get(_named(key)), None))
+        return _decoded(self._try(lambda: self._redis.get(_redis_key(key)), None))
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         return self._keep(key, value, ttl_s, only_new=False)
@@ -79,22 +89,17 @@ class RedisCache:
     def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         return self._keep(key, value, ttl_s, only_new=True)
 
-    def delete(self, key: str) -> None:
-        self._try(lambda: self._redis.delete(_named(key)), 0)
-
     def lock(self, key: str, ttl_s: float) -> str | None:
         token = secrets.token_hex(8)
-        taken = self._try(lambda: bool(self._redis.set(_named(f"lock:{key}"), token, nx=True, px=_ms(ttl_s))), True)
+        taken = self._try(lambda: bool(self._redis.set(_redis_key(f"lock:{key}"), token, nx=True, px=_ms(ttl_s))), True)
         return token if taken else None
 
     def extend(self, key: str, token: str, ttl_s: float) -> bool:
-        return self._try(lambda: bool(self._redis.eval(_EXTEND, 1, _named(f"lock:{key}"), token, _ms(ttl_s))), False)
+        name = _redis_key(f"lock:{key}")
+        return self._try(lambda: bool(self._redis.eval(_EXTEND, 1, name, token, _ms(ttl_s))), False)
 
     def unlock(self, key: str, token: str) -> None:
-        self._try(lambda: self._redis.eval(_UNLOCK, 1, _named(f"lock:{key}"), token), 0)
-
-    def locked(self, key: str) -> bool:
-        return bool(self._try(lambda: self._redis.exists(_named(f"lock:{key}")), 0))
+        self._try(lambda: self._redis.eval(_UNLOCK, 1, _redis_key(f"lock:{key}"), token), 0)
 
     def ping(self) -> None:
         self._redis.ping()
@@ -105,20 +110,21 @@ class RedisCache:
     def _keep(self, key: str, value: bytes, ttl_s: float, only_new: bool) -> bool:
         if ttl_s <= 0:
             return False
-        sealed = _sealed(value)
-        return self._try(lambda: bool(self._redis.set(_named(key), sealed, px=_ms(ttl_s), nx=only_new)), False)
+        encoded = _encoded(value)
+        return self._try(lambda: bool(self._redis.set(_redis_key(key), encoded, px=_ms(ttl_s), nx=only_new)), False)
 
-    def _greet(self, connection: Wire) -> None:
-        """For each new connection: the usual introduction, then the run of the server behind it (empty where INFO is not allowed)."""
+    def _connect(self, connection: RedisConnection) -> None:
+        """Set up a new connection, and note the run of the server behind it (empty where INFO is not allowed)."""
         connection.on_connect()
         connection.send_command("INFO", "server")
         try:
-            found = re.search(rb"run_id:(\w+)", connection.read_response())
+            run_id = re.search(rb"run_id:(\w+)", connection.read_response())
         except redis.ResponseError:
-            found = None
-        self._era = found[1].decode() if found else ""
+            run_id = None
+        self._era = run_id[1].decode() if run_id else ""
 
     def _try(self, act: Callable[[], Result], otherwise: Result) -> Result:
+        """What `act` gives, or `otherwise` when Redis is away, refuses, or is left alone."""
         ticket = self._breaker.enter()
         if ticket is None:
             return otherwise
@@ -142,14 +148,14 @@ class RedisCache:
             _log.warning("redis is away, answers are not cached", reason=reason[:200])
 
     def _note_refusal(self, refused: redis.ResponseError) -> None:
-        """A server that is there and says no (full, read-only, a command not allowed): do without, and say so once for each kind."""
-        kind = str(refused).partition(" ")[0][:40]
-        if kind not in self._refused and len(self._refused) < 20:
-            self._refused.add(kind)
+        """Log once for each code that the server is there and refuses a command (full, read-only, not allowed)."""
+        code = str(refused).partition(" ")[0][:40]
+        if code not in self._refused and len(self._refused) < 20:
+            self._refused.add(code)
             _log.warning("redis refuses a command", reason=str(refused)[:200])
 
 
-def _named(key: str) -> bytes:
+def _redis_key(key: str) -> bytes:
     return f"{_PREFIX}{key}".encode("utf-8", "backslashreplace")
 
 
@@ -157,20 +163,23 @@ def _ms(ttl_s: float) -> int:
     return max(int(ttl_s * 1000), 1)
 
 
-def _sealed(value: bytes) -> bytes:
-    """How it is packed, the size of the value, a checksum of all the rest, and the value."""
-    kind, packed = (_PLAIN, value) if len(value) <= _COMPRESS_BYTES else (_LZ4, pa.compress(value, codec="lz4", asbytes=True))
+def _encoded(value: bytes) -> bytes:
+    """The bytes that Redis keeps: how the value is packed, its size, a checksum of all the rest, and the value."""
+    kind, packed = _PLAIN, value
+    if len(value) > _COMPRESS_BYTES:
+        kind, packed = _LZ4, pa.compress(value, codec="lz4", asbytes=True)
     head = kind + len(value).to_bytes(8, "big")
     return b"".join([head, zlib.crc32(packed, zlib.crc32(head)).to_bytes(4, "big"), packed])
 
 
-def _opened(stored: object) -> bytes | None:
-    """None for what this version did not write, or not wholly."""
+def _decoded(stored: object) -> bytes | None:
+    """The value of bytes that Redis kept; None for bytes that this version did not write, or only in part."""
     if not isinstance(stored, bytes) or len(stored) < _HEAD_BYTES:
         return None
     packed = memoryview(stored)[_HEAD_BYTES:]
     size = int.from_bytes(stored[1:9], "big")
-    if size > _LARGEST_BYTES or zlib.crc32(packed, zlib.crc32(stored[:9])) != int.from_bytes(stored[9:_HEAD_BYTES], "big"):
+    checksum = int.from_bytes(stored[9:_HEAD_BYTES], "big")
+    if size > _LARGEST_BYTES or zlib.crc32(packed, zlib.crc32(stored[:9])) != checksum:
         return None
     if stored[:1] == _PLAIN:
         return bytes(packed) if len(packed) == size else None

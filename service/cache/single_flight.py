@@ -1,10 +1,10 @@
-"""One answer under way, and everybody who waits for it.
+"""A single flight: one answer that is being produced, and all consumers that wait for it.
 
-A thread of its own pulls the answer into a buffer that no client owns, so the first client may leave
-without failing the others. While everything so far still fits the buffer, more may join and read from
-the start; after that the answer only passes through: what all have read is dropped, and the producer
-waits for the slowest. In memory: at most `keep_bytes` (or 4 MB, if that is more) and one chunk. Nobody waits
-longer than `longest_s`: neither a reader for the producer, nor the producer for readers that take nothing.
+A thread pulls the answer into a buffer that belongs to no client, so the first client may leave and the others still
+get all of it. While the whole answer so far fits in the buffer, more consumers may join and read it from the start.
+After that the answer passes through: chunks that all have read are dropped, and the producer waits for the slowest
+consumer. Memory holds at most `keep_bytes` (or 4 MB, if that is more) and one chunk. Nobody waits longer than
+`longest_s`: no consumer for the producer, and no producer for consumers that read nothing.
 """
 
 import math
@@ -18,31 +18,33 @@ from typing import Protocol
 
 import structlog
 
-from service.errors import FluxgateError, StoreBroken, StoreTimeout
+from service.errors import Stalled, StoreBroken, StoreTimeout
 
 _AHEAD_BYTES = 4 * 1024 * 1024
 _STALL_S = 30.0
 _LOOK_S = 1.0
+_STALLED = "This client read nothing for 30 seconds while others waited for the same answer. Ask again."
+_NOT_TAKEN = "The answer was not taken within READ_TIMEOUT_S. Read faster, or a shorter range, or raise it."
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Produced:
-    """An answer about to be made. `chunks` is taken once; `cancel` is thread-safe and is called at the end, whatever happened, perhaps twice."""
+    """An answer that begins. `chunks` is read once.
+
+    `cancel` is called at the end in any case, perhaps twice and from any thread.
+    """
 
     headers: dict[str, str]
     chunks: Iterator[bytes]
     cancel: Callable[[], None]
 
 
-class Stalled(FluxgateError):
-    """A client read nothing for so long that others would have had to wait for it."""
-
-    code = "client_stalled"
-
-
 class Consumer:
-    """One reader of a flight. `position`: chunks read; `moved_at`: when it last asked for one; `until_s`: it waits no longer."""
+    """Who reads a flight.
+
+    `position`: how many chunks it has read. `moved_at`: when it last asked for one. `until_s`: how long it waits.
+    """
 
     def __init__(self, now_s: float, until_s: float = math.inf) -> None:
         self.position = 0
@@ -52,15 +54,15 @@ class Consumer:
         self.stalled = False
 
 
-class Maker(Protocol):
-    """Makes the answer of a flight, and hears what became of it."""
+class Producer(Protocol):
+    """Produces the answer of a flight, and learns how it ended."""
 
     @property
     def made_elsewhere_at(self) -> float | None:
-        """When another process made it, in seconds since 1970; None: it was made here."""
+        """When another process produced it, in seconds since 1970; None: this process did."""
 
-    def produce(self, wanted: Callable[[], bool]) -> Produced:
-        """`wanted` turns false when the last client has left."""
+    def produce(self, is_wanted: Callable[[], bool]) -> Produced:
+        """The answer. `is_wanted` becomes false when the last consumer has left."""
 
     def outgrown(self) -> None:
         """The answer is too big to be kept."""
@@ -70,13 +72,22 @@ class Maker(Protocol):
 
 
 class Flight:
-    """`keep_bytes`: up to this size the whole answer is held and may be joined. `clock`: seconds that never go back."""
+    """`keep_bytes`: up to this size the whole answer is held and may be joined. `clock`: seconds that never go back.
 
-    def __init__(self, keep_bytes: int, maker: Maker, clock: Callable[[], float] = time.monotonic, longest_s: float = math.inf) -> None:
+    All methods but `add_consumer` are thread-safe.
+    """
+
+    def __init__(
+        self,
+        keep_bytes: int,
+        producer: Producer,
+        clock: Callable[[], float] = time.monotonic,
+        longest_s: float = math.inf,
+    ) -> None:
         self.begun_at = clock()
         self._longest_s = longest_s
         self._keep_bytes = keep_bytes
-        self.maker = maker
+        self.producer = producer
         self._clock = clock
         self._changed = threading.Condition()
         self._chunks: list[bytes] = []
@@ -91,25 +102,47 @@ class Flight:
         self._consumers: list[Consumer] = []
         self._abandoned = False
 
+    @property
+    def consumers(self) -> int:
+        """How many read it."""
+        return len(self._consumers)
+
+    @property
+    def produced_chunks(self) -> int:
+        """How many chunks came so far."""
+        return self._end
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of the answer is in memory."""
+        with self._changed:
+            return self._held
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether producing is over, however it ended."""
+        return self._finished
+
     def start(self) -> None:
+        """Begin to produce the answer. Raises RuntimeError: there can be no more threads."""
         threading.Thread(target=self._run, name="answer", daemon=True).start()
 
     def join(self) -> Consumer | None:
-        """A reader from the start; None when it is too late for that."""
+        """A consumer that reads from the start; None when it is too late for that."""
         with self._changed:
             if self._size > self._keep_bytes or self._abandoned or self._error is not None:
                 return None
-            return self.board()
+            return self.add_consumer()
 
-    def board(self) -> Consumer:
-        """The first reader, before the start."""
+    def add_consumer(self) -> Consumer:
+        """A consumer that reads from the start. To be called before the flight starts."""
         now_s = self._clock()
         consumer = Consumer(now_s, now_s + self._longest_s)
         self._consumers.append(consumer)
         return consumer
 
     def headers(self, consumer: Consumer) -> dict[str, str]:
-        """Wait until the first chunk is there (or the end), and give the headers. Raises what producing raised."""
+        """The headers, once the first chunk or the end is there. Raises what producing raised, and StoreTimeout."""
         with self._changed:
             self._await(consumer, lambda: bool(self._size) or self._finished or consumer.left)
             if not self._size:
@@ -119,7 +152,10 @@ class Flight:
             return self._headers
 
     def chunks(self, consumer: Consumer) -> Iterator[bytes]:
-        """The answer from its start. Raises what producing raised, where it happened; ends early for one that left."""
+        """The answer from its start. Ends early for a consumer that left.
+
+        Raises what producing raised, after the chunks before it; StoreTimeout; Stalled.
+        """
         try:
             while (chunk := self._next(consumer)) is not None:
                 yield chunk
@@ -127,12 +163,12 @@ class Flight:
             self.leave(consumer)
 
     def leave(self, consumer: Consumer) -> None:
-        """Stop reading. The last one to leave ends the producing. Thread-safe; may be repeated."""
+        """Stop reading. When the last consumer leaves, producing ends. May be repeated."""
         with self._changed:
-            self._forget([consumer])
+            self._remove([consumer])
             cancel = self._produced.cancel if self._abandoned and self._produced is not None else None
         if cancel is not None:
-            _quietly(cancel)
+            _logging_failure(cancel)
 
     def _next(self, consumer: Consumer) -> bytes | None:
         with self._changed:
@@ -140,7 +176,7 @@ class Flight:
             self._await(consumer, lambda: self._end > consumer.position or self._finished or consumer.left)
             consumer.moved_at = self._clock()
             if consumer.stalled:
-                raise Stalled("This client read nothing for 30 seconds while others waited for the same answer. Ask again.")
+                raise Stalled(_STALLED)
             if consumer.left:
                 return None
             if self._end == consumer.position:
@@ -158,7 +194,7 @@ class Flight:
             raise StoreTimeout("The read took longer than READ_TIMEOUT_S. Read a shorter range, or raise it.")
 
     def _raise_failure(self) -> None:
-        """What producing raised, with its traceback as it was: many threads raise the one exception, and each would lengthen it."""
+        """Raise what producing raised, with the first traceback: every thread that raises it would lengthen it."""
         if self._error is not None:
             raise self._error.with_traceback(self._traceback)
 
@@ -166,22 +202,24 @@ class Flight:
     def _end(self) -> int:
         return self._first + len(self._chunks)
 
-    def _wanted(self) -> bool:
+    def _is_wanted(self) -> bool:
         return not self._abandoned
 
-    def _forget(self, leaving: list[Consumer]) -> None:
-        for consumer in leaving:
+    def _remove(self, consumers: list[Consumer]) -> None:
+        for consumer in consumers:
             consumer.left = True
             if consumer in self._consumers:
                 self._consumers.remove(consumer)
         self._abandoned = self._abandoned or not (self._consumers or self._finished)
         self._trim()
-        self._let_go_if_over()
+        self._free_if_over()
         self._changed.notify_all()
 
-    def _let_go_if_over(self) -> None:
-        """Hold nothing of an answer that nobody reads any more. A flight and its maker know each other, and a failure knows
-        the frames that know the flight: the collector of such circles may come hundreds of answers later.
+    def _free_if_over(self) -> None:
+        """Drop an answer that nobody reads any more.
+
+        A flight and its producer refer to each other, and so do a failure and the frames of the flight. Python's
+        collector of such cycles may run hundreds of answers later.
         """
         if self._consumers or not (self._finished or self._abandoned):
             return
@@ -204,41 +242,42 @@ class Flight:
 
     def _run(self) -> None:
         try:
-            self._pull(self.maker.produce(self._wanted))
-        except BaseException as error:  # noqa: BLE001  (given to everybody who waits)
+            self._pull(self.producer.produce(self._is_wanted))
+        except BaseException as error:  # noqa: BLE001  (raised to every consumer)
             with self._changed:
                 self._error, self._traceback = error, error.__traceback__
         with self._changed:
-            whole = self._chunks[:] if self._error is None and not self._abandoned and self._size <= self._keep_bytes else None
-        _quietly(lambda: self.maker.done(self._headers or {}, whole))
+            is_whole = self._error is None and not self._abandoned
+            whole = self._chunks[:] if is_whole and self._size <= self._keep_bytes else None
+        _logging_failure(lambda: self.producer.done(self._headers or {}, whole))
         with self._changed:
             self._finished = True
-            self._let_go_if_over()
+            self._free_if_over()
             self._changed.notify_all()
 
     def _pull(self, produced: Produced) -> None:
         with self._changed:
             self._produced, self._headers = produced, produced.headers
-            wanted = not self._abandoned
+            is_wanted = not self._abandoned
         try:
-            if wanted:
+            if is_wanted:
                 for chunk in produced.chunks:
                     if not self._add(chunk):
                         break
         finally:
-            _quietly(produced.cancel)
-            # An iterator that is left in the middle holds its frames until somebody drops it: close it here and now.
-            _quietly(getattr(produced.chunks, "close", lambda: None))
+            _logging_failure(produced.cancel)
+            # An iterator that is left in the middle holds its frames until somebody drops it.
+            _logging_failure(getattr(produced.chunks, "close", lambda: None))
 
     def _add(self, chunk: bytes) -> bool:
-        """Add a chunk once there is room; False when nobody reads any more."""
+        """Add a chunk once there is room; False when nobody reads any more. Raises StoreTimeout."""
         with self._changed:
             full_since = self._clock()
             while not self._abandoned and self._size > self._keep_bytes and self._held >= _AHEAD_BYTES:
                 self._changed.wait(_LOOK_S)
                 self._drop_stalled(full_since)
                 if self._clock() - self.begun_at > self._longest_s:
-                    raise StoreTimeout("The answer was not taken within READ_TIMEOUT_S. Read faster, or a shorter range, or raise it.")
+                    raise StoreTimeout(_NOT_TAKEN)
             if self._abandoned:
                 return False
             outgrown = self._size <= self._keep_bytes < self._size + len(chunk)
@@ -249,24 +288,25 @@ class Flight:
                 self._trim()
                 self._changed.notify_all()
         if outgrown:
-            self.maker.outgrown()
+            self.producer.outgrown()
         return True
 
     def _drop_stalled(self, full_since: float) -> None:
-        """Where others wait, one that has read nothing all the time that the buffer was full is left behind."""
+        """Remove consumers that read nothing for as long as the buffer was full while others waited."""
         if len(self._consumers) < 2:
             return
         limit = self._clock() - _STALL_S
         slowest = min(consumer.position for consumer in self._consumers)
-        stalled = [one for one in self._consumers if one.position == slowest and max(one.moved_at, full_since) < limit]
+        silent = [consumer for consumer in self._consumers if max(consumer.moved_at, full_since) < limit]
+        stalled = [consumer for consumer in silent if consumer.position == slowest]
         for consumer in stalled:
             consumer.stalled = True
         if stalled:
-            self._forget(stalled)
+            self._remove(stalled)
 
 
-def _quietly(act: Callable[[], object]) -> None:
-    """Do what belongs to the end of an answer; a failure of that changes no answer, so it goes to the log."""
+def _logging_failure(act: Callable[[], object]) -> None:
+    """Do `act`, which belongs to the end of an answer. Its failure changes no answer, so it is only logged."""
     try:
         act()
     except Exception:  # noqa: BLE001

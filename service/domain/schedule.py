@@ -82,7 +82,8 @@ def parse_interval(text: str, parameter: str) -> int:
     found = _INTERVAL.fullmatch(text)
     seconds = 0 if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
     if seconds == 0:
-        raise InvalidParameter(parameter, f"{parameter}={text!r} is not an interval. Write HH:MM:SS, at least 00:00:01: 00:10:00 is ten minutes.")
+        finding = "is not an interval. Write HH:MM:SS, at least 00:00:01: 00:10:00 is ten minutes."
+        raise InvalidParameter(parameter, finding, value=text)
     return seconds
 
 
@@ -93,10 +94,10 @@ def next_cron(text: str, zone: str, moment: float) -> float:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidParameter("zone", f"zone={zone!r} is no time zone. Write a name such as UTC or Europe/Berlin.") from None
     if len(text.split()) != 5:
-        raise InvalidParameter("cron", f"cron={text!r} is no cron expression. Write five parts: {_CRON_FORM}.")
+        raise InvalidParameter("cron", f"is no cron expression. Write five parts: {_CRON_FORM}.", value=text)
     try:
         return next(CronSim(text.upper(), local)).timestamp()
     except CronSimError as broken:
-        raise InvalidParameter("cron", f"cron={text!r} is no cron expression ({broken}). Write {_CRON_FORM}.") from None
+        raise InvalidParameter("cron", f"is no cron expression ({broken}). Write {_CRON_FORM}.", value=text) from None
     except StopIteration:
-        raise InvalidParameter("cron", f"cron={text!r} never comes. Write {_CRON_FORM}.") from None
+        raise InvalidParameter("cron", f"never comes. Write {_CRON_FORM}.", value=text) from None

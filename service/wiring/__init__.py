@@ -26,7 +26,7 @@ from service.state.keys import KeyRing
 from service.state.schedules import ScheduleStore
 from service.stores.protocol import Store
 from service.wiring.jobs import work_of
-from service.wiring.stores import own_store
+from service.wiring.stores import open_own_store
 
 _MB = 1024 * 1024
 
@@ -75,14 +75,14 @@ def assemble(settings: Settings) -> Parts:
     slots = Slots(settings.max_reads)
     metrics = Metrics(lambda: slots.taken)
     cache = _cache(settings)
-    store = own_store(settings)
     answers = AnswerCache(
         cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc(), longest_s=settings.read_timeout_s
     )
-    work = work_of(settings, state, store, answers.invalidate)
+    own_store = open_own_store(settings, [lambda change: answers.invalidate(change.bucket)])
+    work = work_of(settings, state, own_store)
     return Parts(
         settings=settings,
-        store=store,
+        store=own_store.store,
         cache=cache,
         answers=answers,
         state=state,

@@ -23,8 +23,7 @@ from service.state.config import SECTIONS, ConfigStore
 from service.state.database import StateDatabase
 from service.state.schedules import named, schedules_section
 from service.state.validation_errors import wrong_members
-from service.stores.protocol import Store
-from service.wiring.stores import mirror_policy, opener, own_endpoint
+from service.wiring.stores import OwnStore, mirror_policy, opener, own_endpoint
 
 _log = structlog.get_logger(__name__)
 
@@ -38,8 +37,8 @@ class Work:
     runtime: JobRuntime
 
 
-def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Callable[[str], None]) -> Work:
-    """`touched` is told of buckets of the own store that a job wrote. Raises ConfigurationError."""
+def work_of(settings: Settings, state: StateDatabase, own_store: OwnStore) -> Work:
+    """Raises ConfigurationError."""
     own, rules = own_endpoint(settings), _endpoint_rules(settings)
     schedules_of = schedules_section(lambda schedule: order_by(kinds)(schedule), SCHEDULE_PREFIX)
     sections = {**SECTIONS, "mirrors": mirrors_section(own, lambda: book.elsewhere(), rules), "schedules": schedules_of}
@@ -49,14 +48,14 @@ def work_of(settings: Settings, state: StateDatabase, store: Store, touched: Cal
         raise ConfigurationError(f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.")
     book = MirrorRegistry(lambda: config.get("mirrors").value, own, _default_mirror(settings, own), file, rules)
     book.texts()  # a file that cannot be read is told at the start
-    mirrors = MirrorKind(book, state, opener(settings, store), settings.data_dir, time.time, touched)
+    mirrors = MirrorKind(book, state, opener(settings, own_store), settings.data_dir, time.time)
     kinds = Kinds([mirrors])
     of_settings = _schedules(settings, kinds)
 
     def schedules() -> dict[str, Schedule]:
         return {**of_settings, **named(config.get("schedules").value), **book.schedules()}
 
-    return Work(config, mirrors, _runtime(settings, state, kinds, schedules, store.name))
+    return Work(config, mirrors, _runtime(settings, state, kinds, schedules, own_store.store.name))
 
 
 def _endpoint_rules(settings: Settings) -> EndpointRules:
@@ -110,13 +109,11 @@ def _default_mirror(settings: Settings, own: Endpoint) -> MirrorText | None:
         place, reason = wrong_members(broken)[0]
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None
     except InvalidParameter as wrong:
-        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_in_settings(wrong.message)}") from None
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_under_setting(wrong).message}") from None
     return text
 
 
-def _in_settings(message: str) -> str:
-    """The sentence about a member of a mirror, with the name of the setting that holds it."""
-    for member, setting in (("schedule=", "CLOUD_SCHEDULE="), ("refresh=", "CLOUD_REFRESH=")):
-        if message.startswith(member):
-            return setting + message.removeprefix(member)
-    return message
+def _under_setting(wrong: InvalidParameter) -> InvalidParameter:
+    """The error about a member of the mirror `cloud`, under the name of the setting that holds it."""
+    settings = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"}
+    return wrong.renamed(settings[wrong.parameter]) if wrong.parameter in settings else wrong

@@ -1,9 +1,9 @@
 """Which stores there are: the one that the gateway serves, and those at the ends of mirrors."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from service.domain.addresses import AddressPolicy
 from service.domain.durations import parse_duration
@@ -15,11 +15,29 @@ from service.settings import Settings
 from service.sockets import ANYWHERE, Connector
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.influx.store import InfluxStore
-from service.stores.protocol import Store
+from service.stores.observed import ChangeListener, ObservedStore
 
 
-def own_store(settings: Settings) -> Store:
-    """The store that the gateway serves."""
+@dataclass(frozen=True)
+class OwnStore:
+    """The store that the gateway serves, and what is told of its changes.
+
+    `moved_bytes`: how many bytes went over its link so far.
+    """
+
+    store: ObservedStore
+    listeners: Sequence[ChangeListener]
+    moved_bytes: Callable[[], int]
+
+
+def open_own_store(settings: Settings, listeners: Sequence[ChangeListener]) -> OwnStore:
+    """Open the store that the gateway serves. Nobody else gets it but inside its `ObservedStore`."""
+    store = _own_store(settings)
+    moved_bytes = store.moved_bytes if isinstance(store, InfluxStore) else lambda: 0
+    return OwnStore(ObservedStore(store, listeners), listeners, moved_bytes)
+
+
+def _own_store(settings: Settings) -> EmbeddedStore | InfluxStore:
     if settings.influxdb_url is None:
         return EmbeddedStore(
             settings.data_dir / "store.duckdb",
@@ -60,17 +78,22 @@ def own_endpoint(settings: Settings) -> Endpoint:
     return replace(found, url=None)
 
 
-def opener(settings: Settings, own: Store) -> Opener:
-    """Stores for the time of a run; the gateway's own is not closed."""
+def opener(settings: Settings, own: OwnStore) -> Opener:
+    """Stores for the time of a run; the gateway's own is not closed.
+
+    A mirror may name the gateway's own InfluxDB by its url, with another token: its changes are told, too.
+    """
+    own_identity = own_endpoint(settings).identity
 
     @contextmanager
     def open_store(endpoint: Endpoint) -> Iterator[OpenStore]:
         if endpoint.url is None:
-            yield OpenStore(own, own.moved_bytes if isinstance(own, InfluxStore) else lambda: 0)
+            yield OpenStore(own.store, own.moved_bytes)
             return
         store = _influx(settings, endpoint)
+        is_own = endpoint.identity == own_identity
         try:
-            yield OpenStore(store, store.moved_bytes)
+            yield OpenStore(ObservedStore(store, own.listeners) if is_own else store, store.moved_bytes)
         finally:
             store.close()
 

@@ -1,5 +1,6 @@
 """The application over an embedded store, on a real socket, with a clock and settings of the test's own."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,12 +28,23 @@ def settings(folder: Path, **changed: object) -> Settings:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+def serve(tmp_path: Path, serve_parts: Callable[[Parts], httpx.Client]) -> Callable[..., Served]:
     """Starts the application with settings of the test; gives a client with the full key, and the parts."""
-    running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
+    folders = (tmp_path / f"data{number}" for number in itertools.count())
 
     def start(**changed: object) -> Served:
-        parts = replace(assemble(settings(tmp_path / f"data{len(running)}", **changed)), clock_ns=lambda: NOW_NS)
+        parts = replace(assemble(settings(next(folders), **changed)), clock_ns=lambda: NOW_NS)
+        return serve_parts(parts), parts
+
+    return start
+
+
+@pytest.fixture
+def serve_parts() -> Iterator[Callable[[Parts], httpx.Client]]:
+    """Starts the application over parts that the test made; gives a client with the full key."""
+    running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
+
+    def start(parts: Parts) -> httpx.Client:
         server = uvicorn.Server(uvicorn.Config(create_app(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
@@ -40,7 +52,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
             time.sleep(0.01)
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": KEY, "Accept-Encoding": "identity"}, timeout=20)
         running.append((server, thread, client))
-        return client, parts
+        return client
 
     yield start
     for server, thread, client in running:

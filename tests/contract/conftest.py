@@ -6,17 +6,19 @@ from collections.abc import Iterator
 import pytest
 
 from service.domain.schema import BucketSpec
+from service.stores.observed import ObservedStore
 from service.stores.protocol import Store
 from tests.support.stores import embedded_store, influx_store
 
 
 @pytest.fixture(scope="session", params=["embedded", "influx"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store as wiring hands out the gateway's own one: observed."""
     if request.param == "embedded":
         opened: Store = embedded_store(tmp_path_factory.mktemp("embedded") / "store.duckdb")
     else:
         opened = influx_store(request.getfixturevalue("influx"))
-    yield opened
+    yield ObservedStore(opened, [])
     opened.close()
 
 

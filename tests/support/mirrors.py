@@ -66,7 +66,6 @@ class Rig:
         self.state.migrate()
         self.section: dict[str, Any] = {}
         self.clock: Callable[[], float] = time.time
-        self.invalidated: list[str] = []
         self.opened: list[Endpoint] = []
 
     def configure(self, name: str = "m", **members: Any) -> None:
@@ -77,7 +76,7 @@ class Rig:
     @property
     def kind(self) -> MirrorKind:
         registry = MirrorRegistry(lambda: self.section, OWN, None, self.folder / "mirrors.yaml")
-        return MirrorKind(registry, self.state, self._open, self.folder, lambda: self.clock(), self.invalidated.append)
+        return MirrorKind(registry, self.state, self._open, self.folder, lambda: self.clock())
 
     @contextmanager
     def _open(self, endpoint: Endpoint) -> Iterator[OpenStore]:

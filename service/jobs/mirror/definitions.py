@@ -152,7 +152,7 @@ class MirrorText(BaseModel):
         except InvalidParameter as wrong:
             if wrong.parameter != "cron":
                 raise
-            raise InvalidParameter("schedule", wrong.message.replace("cron=", "schedule=", 1)) from None
+            raise wrong.renamed("schedule") from None
 
 
 def parse_size(text: str, parameter: str) -> int:

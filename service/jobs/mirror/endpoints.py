@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.domain.mirror import Endpoint, Mirror
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import Selection
 from service.domain.timerange import TimeRange
-from service.errors import FluxgateError
+from service.errors import FluxgateError, Subject
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
 
-_SETTINGS = {"INFLUXDB_URL": "url", "INFLUXDB_TOKEN": "token", "INFLUXDB_ORG": "org"}
 _NEEDED = {"source": "read the buckets that are mirrored", "target": "read and write the buckets that are mirrored"}
 
 
@@ -48,21 +47,25 @@ def opened_endpoints(mirror: Mirror, open_store: Opener) -> Iterator[OpenEndpoin
         )
 
 
+def subject_of(role: str, endpoint: Endpoint) -> Subject:
+    """An endpoint as errors name it.
+
+    Its members are those of the mirror's `role`, or the gateway's settings where it is the gateway's own store.
+    """
+    subject = Subject(f"The {role} ({endpoint})", rights=_NEEDED[role])
+    if endpoint.url is None:
+        return subject
+    prefix = f"the mirror's {role}"
+    return replace(subject, url=f"{prefix}.url", token=f"{prefix}.token", org=f"{prefix}.org")
+
+
 @contextmanager
 def naming_endpoint(role: str, endpoint: Endpoint) -> Iterator[None]:
-    """An error of a store says which endpoint it is, and names the mirror's members instead of the gateway's settings.
-    An error of a store says which endpoint it is, and names the mirror's members instead of the gateway's settings."""
+    """Errors that are raised inside are about this endpoint, unless they are about another one already."""
     try:
         yield
     except FluxgateError as broken:
-        prefix = f"The {role} ({endpoint}): "
-        if not broken.message.startswith(prefix):
-            message = broken.message
-            for setting, member in _SETTINGS.items() if endpoint.url is not None else ():
-                message = message.replace(setting, f"the mirror's {role}.{member}")
-            message = message.replace("read and write the buckets served", _NEEDED[role])
-            broken.message = prefix + message
-            broken.args = (broken.message,)
+        broken.subject = broken.subject or subject_of(role, endpoint)
         raise
 
 

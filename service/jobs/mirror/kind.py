@@ -34,8 +34,7 @@ from service.transfer.splitting import Splitter
 class MirrorKind:
     """`open_store` connects to an endpoint; `directory` holds the files of dead letters.
 
-    `clock` gives seconds since 1970. `invalidate` is called with each bucket of the gateway's own store that was
-    written.
+    `clock` gives seconds since 1970.
     """
 
     name = KIND
@@ -50,7 +49,6 @@ class MirrorKind:
         open_store: Opener,
         directory: Path,
         clock: Callable[[], float],
-        invalidate: Callable[[str], None],
     ) -> None:
         self.registry = registry
         self._database = database
@@ -58,7 +56,6 @@ class MirrorKind:
         self._open_store = open_store
         self._directory = directory
         self._clock = clock
-        self._invalidate = invalidate
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return f"{KIND}:{parameters.get('mirror')}"
@@ -84,7 +81,7 @@ class MirrorKind:
             if options.verify:
                 return MirrorVerify(mirror, setup, services).run(pairs)
             dead_letters = DeadLetterFile(self._directory / f"rejects-{mirror.name}.ndjson")
-            sync = MirrorSync(mirror, setup, services, options, self._database, dead_letters, self._invalidate)
+            sync = MirrorSync(mirror, setup, services, options, self._database, dead_letters)
             return sync.run(pairs)
 
     def diff(self, mirror: Mirror, bucket: str, span: TimeRange) -> Json:

@@ -1,6 +1,6 @@
 """One run of one mirror over its pairs of buckets, and what it says at its end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from service.domain.job import Json
 from service.domain.mirror import BucketPair, Mirror
@@ -22,7 +22,7 @@ from service.transfer.run_log import log_failure
 
 
 class MirrorSync:
-    """`invalidate` is called with each bucket of the gateway's own store that was written."""
+    """Makes the targets of all pairs equal to their sources, one pair after the other."""
 
     def __init__(
         self,
@@ -32,7 +32,6 @@ class MirrorSync:
         options: RunOptions,
         database: StateDatabase,
         dead_letters: DeadLetterFile,
-        invalidate: Callable[[str], None],
     ) -> None:
         self._mirror = mirror
         self._setup = setup
@@ -40,7 +39,6 @@ class MirrorSync:
         self._options = options
         self._database = database
         self._dead_letters = dead_letters
-        self._invalidate = invalidate
 
     def run(self, pairs: Pairs) -> Json:
         """The result of the job. What is wrong with one pair does not keep the others; it fails the run at its end.
@@ -79,12 +77,7 @@ class MirrorSync:
     def _sync(self, pair: BucketPair, slices_before: int) -> PairReport:
         context = self._services.retry.call(lambda: self._setup.context(pair))
         ledger = PairLedger(self._database, self._mirror.name, pair.source, pair.target)
-        sync = PairSync(context, ledger, self._writer(context), self._services, self._options, slices_before)
-        try:
-            return sync.run()
-        finally:
-            if sync.report.copied_points and self._mirror.target.url is None:
-                self._invalidate(pair.target)
+        return PairSync(context, ledger, self._writer(context), self._services, self._options, slices_before).run()
 
     def _writer(self, context: PairContext) -> BucketWriter:
         target = context.target

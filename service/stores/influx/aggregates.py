@@ -11,9 +11,10 @@ from service.domain.schema import Bucket, FieldType
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection, SkippedField
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, subtract
 from service.domain.windows import Grid, grids
+from service.errors import LineEndLost
 from service.frames.frame import Block
 from service.stores.influx import flux
-from service.stores.influx.annotated_csv import LineEndLost, rows_of
+from service.stores.influx.annotated_csv import rows_of
 from service.stores.influx.labels import frames_of
 from service.stores.influx.raw import RawReader, ask_flux
 from service.stores.influx.transport import Call, Transport

@@ -16,7 +16,7 @@ import pyarrow.csv as pacsv
 
 from service.domain.schema import FieldType
 from service.domain.timerange import parse_time
-from service.errors import InvalidParameter, StoreBroken, StoreFailed
+from service.errors import InvalidParameter, LineEndLost, StoreBroken
 from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES
 from service.stores.influx.failures import query_failure, senseless
 
@@ -33,13 +33,6 @@ FIRST_BLOCK_BYTES, BLOCK_BYTES = 32 * 1024, 2 * 1024 * 1024
 _SUSPECT = re.compile(rb'(?:^|,)"(?:[^\s",][^",\n]*)?"(?=[,\r])', re.MULTILINE)
 _QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
 _CUT = "InfluxDB's answer ended without its last line: rows are missing. Ask again; if it stays so, look at its log and the link."
-
-
-class LineEndLost(StoreFailed):
-    """A tag holds a line end, which this dialect does not carry: two series may look like one."""
-
-    def __init__(self) -> None:
-        super().__init__("The value of a tag holds a line break, which Flux does not carry exactly: read this measurement raw (every=raw).")
 
 
 @dataclass(frozen=True)
@@ -144,7 +137,9 @@ def _header(region: bytes, position: int) -> tuple[Columns, int] | None:
         position = end + 1
     if not lines[0].startswith("#datatype"):
         raise StoreBroken(
-            "InfluxDB answered something else where columns are due. Check INFLUXDB_URL, and what stands between.", upstream=repr(lines[0][:80])
+            "InfluxDB answered something else where columns are due.",
+            advice="Check {url}, and what stands between.",
+            upstream=repr(lines[0][:80]),
         )
     datatypes, _, _, names = (tuple(cells) for cells in csv.reader(lines))
     return Columns(names, datatypes), position

@@ -13,7 +13,7 @@ from service.domain.durations import SECOND_NS
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
+from service.errors import InvalidParameter, LedElsewhere, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx import influxql
 from service.stores.influx.failures import failure, not_an_answer, query_failure, reason_of
 from service.stores.influx.transport import Transport
@@ -28,10 +28,6 @@ Shown = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
 TagSet = tuple[tuple[str, str], ...]
 """The tags of a series, by key."""
-
-
-class LedElsewhere(StoreFailed):
-    """InfluxQL would find another bucket under the name of this one."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +201,8 @@ class Catalog:
                 orgs = _dicts(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
                 if not orgs or "id" not in orgs[0]:
                     raise StoreDenied(
-                        f"InfluxDB shows no organization {self._transport.org!r} to this token, and a bucket cannot be made without."
-                        " Check INFLUXDB_ORG, let the token read the organization, or make the bucket by hand."
+                        f"InfluxDB shows no organization {self._transport.org!r} to this token, and a bucket cannot be made without.",
+                        advice="Check {org}, let the token read the organization, or make the bucket by hand.",
                     )
                 self._org_id = str(orgs[0]["id"])
             return self._org_id

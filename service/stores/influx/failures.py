@@ -32,15 +32,19 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, bucket: str | 
     reason = reason_of(body)
     if status in (401, 403):
         return StoreDenied(
-            f"InfluxDB refuses the token ({status}). Check INFLUXDB_TOKEN, and that it may read and write the buckets served.", upstream=reason
+            f"InfluxDB refuses the token ({status}).",
+            advice="Check {token}, and that it may {rights}.",
+            upstream=reason,
         )
     if status == 404 and bucket is not None and "bucket" in reason:
         return UnknownBucket(bucket)
     if status == 404 and "organization" in reason and "not found" in reason:
-        return StoreDenied("InfluxDB has no such organization. Check INFLUXDB_ORG.", upstream=reason)
+        return StoreDenied("InfluxDB has no such organization.", advice="Check {org}.", upstream=reason)
     if 300 <= status < 400:
         return StoreFailed(
-            f"InfluxDB answers with a redirect ({status}), and none is followed. Set INFLUXDB_URL to the address that it is at.", upstream=reason
+            f"InfluxDB answers with a redirect ({status}), and none is followed.",
+            advice="Set {url} to the address that it is at.",
+            upstream=reason,
         )
     if status == 429:
         return _throttled(headers, reason)
@@ -103,4 +107,7 @@ def senseless(broken: Exception) -> FluxgateError:
 
 def not_an_answer(path: str, found: str) -> StoreBroken:
     """The error for a 200 that is no answer of InfluxDB."""
-    return StoreBroken(f"What answers {path} is not InfluxDB: {found}. Check INFLUXDB_URL, and what stands between (a proxy, a login page).")
+    return StoreBroken(
+        f"What answers {path} is not InfluxDB: {found}.",
+        advice="Check {url}, and what stands between (a proxy, a login page).",
+    )

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import EVER, TimeRange
+from service.errors import LineEndLost
 from service.frames.frame import VALUE_TYPES
 from service.stores.influx import flux
-from service.stores.influx.annotated_csv import LineEndLost, rows_of, table_of
+from service.stores.influx.annotated_csv import rows_of, table_of
 from service.stores.influx.catalog import Asked, Catalog, Newest
 from service.stores.influx.labels import frames_of, long_frame
 from service.stores.influx.raw import ask_flux

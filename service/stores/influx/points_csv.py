@@ -12,17 +12,13 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from service.domain.schema import FieldType
-from service.errors import StoreBroken
+from service.errors import EndMissing, StoreBroken
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, Block
 from service.stores.influx.annotated_csv import BLOCK_BYTES, FIRST_BLOCK_BYTES
 from service.stores.influx.failures import senseless
 from service.stores.influx.labels import long_frame
 
 _END_HEADER = b"name,tags,fieldKey,fieldType\n"
-
-
-class EndMissing(StoreBroken):
-    """The connection ended in good order, but the end mark did not arrive: InfluxDB may know why."""
 
 
 def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -63,7 +59,10 @@ def _take(pending: bytearray, begun: bool, final: bool) -> tuple[bytes, bool, bo
         if pending.startswith(_END_HEADER):
             return b"", True, True
         if not pending.startswith(b"name,tags,time,"):
-            raise StoreBroken(f"InfluxDB answered a query for points with {bytes(pending[:80])!r}. Check INFLUXDB_URL, and what stands between.")
+            raise StoreBroken(
+                f"InfluxDB answered a query for points with {bytes(pending[:80])!r}.",
+                advice="Check {url}, and what stands between.",
+            )
         del pending[: line + 1]
     end = 0 if pending.startswith(b"\n") else pending.find(b"\n\n") + 1
     if end or pending.startswith(b"\n"):

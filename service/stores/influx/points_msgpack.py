@@ -75,9 +75,11 @@ def _messages(unpacker: msgpack.Unpacker) -> Iterator[dict[str, Any]]:
         except UnicodeDecodeError as broken:
             raise senseless(broken) from broken
         except (ValueError, msgpack.UnpackException, msgpack.BufferFull) as broken:
-            raise StoreBroken("InfluxDB answered something that is no MessagePack. Check INFLUXDB_URL.", upstream=str(broken)) from broken
+            finding = "InfluxDB answered something that is no MessagePack."
+            raise StoreBroken(finding, advice="Check {url}.", upstream=str(broken)) from broken
         if not isinstance(message, dict):
-            raise StoreBroken("InfluxDB answered MessagePack that is no result. Check INFLUXDB_URL, and what stands between.")
+            finding = "InfluxDB answered MessagePack that is no result."
+            raise StoreBroken(finding, advice="Check {url}, and what stands between.")
         if "error" in message:
             raise _reported(message["error"])
         yield message

@@ -16,11 +16,12 @@ from service.domain.schema import Bucket, FieldType
 from service.domain.selection import MeasurementPlan, Selection
 from service.domain.shards import shard_slices
 from service.domain.timerange import TimeRange
+from service.errors import EndMissing
 from service.frames.frame import Block
 from service.stores.influx import flux, influxql
 from service.stores.influx.annotated_csv import first_datatype
 from service.stores.influx.failures import not_an_answer, query_failure
-from service.stores.influx.points_csv import EndMissing, PointRows, cut_sections
+from service.stores.influx.points_csv import PointRows, cut_sections
 from service.stores.influx.points_msgpack import PointSeries, series_of
 from service.stores.influx.transport import Call, Reply, Transport
 

@@ -7,8 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 
+from service.errors import StoreCancelled
 from service.frames.frame import Block
-from service.stores.influx.transport import Call, Cancelled
+from service.stores.influx.transport import Call
 
 _MOST_BYTES = 4 * 1024 * 1024
 
@@ -66,7 +67,7 @@ class ReadAhead:
                 with self._changed:
                     self._changed.wait_for(lambda: self._cancelled or self._waiting_bytes < _MOST_BYTES)
                     if self._cancelled:
-                        raise Cancelled("The read was cancelled.")
+                        raise StoreCancelled("The read was cancelled.")
                     self._waiting.append(block)
                     self._waiting_bytes += block_bytes(block)
                     self._changed.notify_all()

@@ -6,12 +6,12 @@ from collections.abc import Collection, Generator
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter
+from service.errors import InvalidParameter, LedElsewhere
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.sockets import ANYWHERE, Connector
 from service.stores.influx.aggregates import WindowReader
-from service.stores.influx.catalog import Catalog, LedElsewhere, TagSet
+from service.stores.influx.catalog import Catalog, TagSet
 from service.stores.influx.counting import count_points
 from service.stores.influx.deleting import Series, delete_points
 from service.stores.influx.latest import newest_frames, outermost_time

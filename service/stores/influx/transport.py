@@ -22,7 +22,7 @@ from influxdb_client import InfluxDBClient
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from service.errors import FluxgateError, StoreBroken, StoreError, StoreTimeout, StoreUnavailable
+from service.errors import FluxgateError, StoreBroken, StoreCancelled, StoreTimeout, StoreUnavailable
 from service.sockets import ANYWHERE, Connector
 from service.stores.influx.failures import failure, not_an_answer, reason_of
 
@@ -35,12 +35,6 @@ _current = threading.local()
 _carrying = threading.Lock()
 _carried: "WeakKeyDictionary[HTTPConnection, Call]" = WeakKeyDictionary()
 """The call that a pooled connection carries: only that one may shut it down."""
-
-
-class Cancelled(StoreError):
-    """The call was aborted by this side."""
-
-    code = "cancelled"
 
 
 class Call:
@@ -71,7 +65,7 @@ class Call:
             self.abort()
             raise StoreTimeout("The read took longer than READ_TIMEOUT_S. Read a shorter range, or raise it.")
         if self.aborted:
-            raise Cancelled("The read was cancelled.")
+            raise StoreCancelled("The read was cancelled.")
 
     def left_s(self) -> float | None:
         """Seconds until the call's time is over; None: it has no end."""
@@ -203,7 +197,7 @@ class Reply:
         """The body, as it comes.
 
         Raises:
-            StoreBroken: it was cut. StoreTimeout: silence. Cancelled: aborted by this side.
+            StoreBroken: it was cut. StoreTimeout: silence. StoreCancelled: aborted by this side.
         """
         size = 0
         try:
@@ -285,7 +279,7 @@ class Transport:
         """One request; the reply may have any status. Redirects are not followed.
 
         Raises:
-            StoreUnavailable: no connection. StoreTimeout: no answer in time. Cancelled: aborted.
+            StoreUnavailable: no connection. StoreTimeout: no answer in time. StoreCancelled: aborted.
             AddressRefused: its host leads where `connector` does not connect to.
         """
         call = call or Call()
@@ -350,13 +344,14 @@ class Transport:
 def _translated(broken: Exception, path: str) -> FluxgateError:
     reason = _plain(broken)
     if isinstance(broken, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError | ConnectionRefusedError):
-        return StoreUnavailable(f"No connection to InfluxDB ({reason}). Is it running at INFLUXDB_URL?")
+        return StoreUnavailable(f"No connection to InfluxDB ({reason}).", advice="Is it running at {url}?")
     if isinstance(broken, urllib3.exceptions.ConnectTimeoutError):
-        return StoreUnavailable(f"InfluxDB did not take a connection in time ({reason}). Is it running at INFLUXDB_URL?")
+        late = f"InfluxDB did not take a connection in time ({reason})."
+        return StoreUnavailable(late, advice="Is it running at {url}?")
     if isinstance(broken, urllib3.exceptions.TimeoutError | TimeoutError):
         return StoreTimeout("InfluxDB was silent for longer than INFLUXDB_SILENCE_TIMEOUT_S. Read a shorter range, or raise it.")
     if isinstance(broken, urllib3.exceptions.SSLError):
-        return StoreUnavailable(f"No trusted connection to InfluxDB ({reason}). Check its certificate and INFLUXDB_URL.")
+        return StoreUnavailable(f"No trusted connection to InfluxDB ({reason}).", advice="Check its certificate and {url}.")
     shown, upstream = ("", reason) if _quotes(broken) else (f" ({reason})", "")
     told = f"InfluxDB's answer to {path} was cut off{shown}. Ask again; if it stays so, look at its log and the link."
     return StoreBroken(told, upstream=upstream)

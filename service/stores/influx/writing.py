@@ -12,7 +12,7 @@ import numpy as np
 
 from service.domain.schema import Bucket
 from service.domain.shards import shard_offset
-from service.errors import FluxgateError, RetryLater, StoreBusy, StoreError, StoreFailed, readable
+from service.errors import RetryLater, StoreBusy, StoreError, StoreFailed, WriteProgress, readable
 from service.frames.points import Points
 from service.stores.influx.failures import failure
 from service.stores.influx.failures import reason_of as said
@@ -40,15 +40,10 @@ def write_points(transport: Transport, bucket: Bucket, points: Points, bounds: W
         for batch in batches(points, bucket.shard_ns):
             write.batch(batch)
     except (StoreError, RetryLater) as broken:
-        raise _with_count(broken, write.stored, len(points)) from broken
+        broken.progress = WriteProgress(write.stored, len(points))
+        broken.extra = {**broken.extra, "stored": write.stored}
+        raise
     return write.outcome()
-
-
-def _with_count(broken: FluxgateError, stored: int, total: int) -> FluxgateError:
-    broken.message = f"{broken.message} {stored} of {total} lines are known to be stored; sending all of them again is safe."
-    broken.args = (broken.message,)
-    broken.extra = {**broken.extra, "stored": stored}
-    return broken
 
 
 def batches(points: Points, shard_ns: int) -> Iterator[Lines]:

@@ -1,18 +1,22 @@
 """One answer under way: who may leave, who is waited for, and what each hears when it fails."""
 
+import gc
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
-from service.cache.single_flight import Flight, Produced, Stalled
-from service.errors import StoreBroken, StoreTimeout, TooManyReads
+from service.cache.single_flight import Flight, Produced
+from service.errors import Stalled, StoreBroken, StoreTimeout, TooManyReads
 from tests.support.caches import Recipe, Task
 from tests.support.clock import Clock
 from tests.support.waiting import until
 
 MB = 1024 * 1024
+T = TypeVar("T")
 
 
 class Kept:
@@ -42,7 +46,7 @@ class Kept:
 def test_an_error_reaches_everybody_as_it_is_and_its_traceback_does_not_grow() -> None:
     broken = StoreBroken("cut")
     flight = Flight(100, Kept(Recipe(b"a", broken)))
-    consumers = [flight.board() for _ in range(5)]
+    consumers = [flight.add_consumer() for _ in range(5)]
     flight.start()
     depths = []
     for consumer in consumers:
@@ -60,7 +64,7 @@ def test_what_producing_refuses_reaches_all_who_wait_before_the_headers() -> Non
         raise TooManyReads("full")
 
     flight = Flight(100, Kept(refuse))
-    waiting = [Task(partial(flight.headers, flight.board())) for _ in range(3)]
+    waiting = [Task(partial(flight.headers, flight.add_consumer())) for _ in range(3)]
     flight.start()
     for one in waiting:
         with pytest.raises(TooManyReads, match="full"):
@@ -71,7 +75,7 @@ def test_what_producing_refuses_reaches_all_who_wait_before_the_headers() -> Non
 def test_an_empty_answer_is_whole() -> None:
     kept = Kept(Recipe())
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     assert (flight.headers(consumer), list(flight.chunks(consumer)), kept.whole) == ({"X": "y"}, [], [])
 
@@ -79,7 +83,7 @@ def test_an_empty_answer_is_whole() -> None:
 def test_leaving_ends_an_iterator_that_waits_in_another_thread() -> None:
     recipe = Recipe(b"a", b"b", held=True)
     flight = Flight(100, Kept(recipe))
-    leaving, staying = flight.board(), flight.board()
+    leaving, staying = flight.add_consumer(), flight.add_consumer()
     flight.start()
     reader = Task(lambda: list(flight.chunks(leaving)))
     other = Task(lambda: list(flight.chunks(staying)))
@@ -96,10 +100,10 @@ def test_the_last_one_leaving_while_the_headers_are_awaited_cancels() -> None:
     recipe = Recipe(b"a", held=True)
     kept = Kept(recipe)
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     waiting = Task(lambda: flight.headers(consumer))
-    until(lambda: flight._produced)
+    assert recipe.asked.wait(10)
     flight.leave(consumer)
     assert recipe.cancelled.wait(10)
     with pytest.raises(StoreBroken):
@@ -117,7 +121,7 @@ def test_a_client_gone_before_the_store_answered_leaves_no_query_behind() -> Non
 
     kept = Kept(slow_to_open)
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     flight.leave(consumer)
     opening.set()
@@ -128,7 +132,7 @@ def test_a_client_gone_before_the_store_answered_leaves_no_query_behind() -> Non
 def test_an_iterator_that_is_thrown_away_counts_as_left() -> None:
     recipe = Recipe(b"a", b"b", held=True)
     flight = Flight(100, Kept(recipe))
-    chunks = flight.chunks(flight.board())
+    chunks = flight.chunks(flight.add_consumer())
     flight.start()
     recipe.let_go(1)
     assert next(chunks) == b"a"
@@ -142,7 +146,7 @@ def test_failing_to_keep_the_answer_hangs_nobody() -> None:
         raise MemoryError
 
     flight = Flight(100, Kept(Recipe(b"a"), done=full))
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     assert Task(lambda: list(flight.chunks(consumer))).result() == [b"a"]
 
@@ -152,7 +156,7 @@ def test_a_failing_cancel_changes_no_answer() -> None:
         raise OSError("already closed")
 
     flight = Flight(100, Kept(lambda: Produced({}, iter([b"a"]), refuse)))
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     assert Task(lambda: list(flight.chunks(consumer))).result() == [b"a"]
 
@@ -161,13 +165,13 @@ def test_memory_is_bounded_by_what_may_be_kept_and_the_slowest_is_waited_for() -
     recipe = Recipe(*[bytes(MB)] * 40)
     kept = Kept(recipe)
     flight = Flight(2 * MB, kept)
-    slow, quick = flight.board(), flight.board()
+    slow, quick = flight.add_consumer(), flight.add_consumer()
     flight.start()
     chunks = flight.chunks(slow)
     next(chunks)
     reader = Task(lambda: sum(map(len, flight.chunks(quick))))
-    until(lambda: quick.position == flight._end and flight._held >= 4 * MB)
-    assert flight._held <= 5 * MB
+    until(lambda: quick.position == flight.produced_chunks and flight.held_bytes >= 4 * MB)
+    assert flight.held_bytes <= 5 * MB
     assert flight.join() is None
     assert len(list(chunks)) == 39
     assert reader.result() == 40 * MB
@@ -177,12 +181,12 @@ def test_memory_is_bounded_by_what_may_be_kept_and_the_slowest_is_waited_for() -
 def test_a_client_that_stopped_reading_is_dropped_after_half_a_minute_with_a_clear_error() -> None:
     clock = Clock()
     flight = Flight(MB, Kept(Recipe(*[bytes(MB)] * 20)), clock)
-    stuck, reading = flight.board(), flight.board()
+    stuck, reading = flight.add_consumer(), flight.add_consumer()
     flight.start()
     chunks = flight.chunks(stuck)
     next(chunks)
     reader = Task(lambda: sum(map(len, flight.chunks(reading))))
-    until(lambda: flight._held >= 4 * MB and reading.position == flight._end)
+    until(lambda: flight.held_bytes >= 4 * MB and reading.position == flight.produced_chunks)
     assert not stuck.stalled
     clock.now += 31
     assert reader.result() == 20 * MB
@@ -190,18 +194,29 @@ def test_a_client_that_stopped_reading_is_dropped_after_half_a_minute_with_a_cle
         next(chunks)
 
 
+class CountedClock(Clock[float]):
+    """Counts how often somebody looks at it."""
+
+    looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return super().__call__()
+
+
 def test_waiting_long_for_the_store_is_not_stalling() -> None:
-    clock = Clock()
+    clock = CountedClock()
     recipe = Recipe(*[bytes(MB)] * 20, held=True)
     flight = Flight(MB, Kept(recipe), clock)
-    late, reading = flight.board(), flight.board()
+    late, reading, leaving = flight.add_consumer(), flight.add_consumer(), flight.add_consumer()
     flight.start()
     reader = Task(lambda: sum(map(len, flight.chunks(reading))))
     clock.now += 600
     recipe.let_go()
-    until(lambda: flight._held >= 4 * MB and reading.position == flight._end)
-    with flight._changed:
-        flight._drop_stalled(clock())
+    until(lambda: flight.held_bytes >= 4 * MB and reading.position == flight.produced_chunks)
+    looks_before = clock.looks
+    flight.leave(leaving)  # which wakes the producer, so that it looks for clients that have stalled
+    until(lambda: clock.looks > looks_before)
     assert sum(map(len, flight.chunks(late))) == 20 * MB
     assert reader.result() == 20 * MB
 
@@ -211,9 +226,9 @@ def test_when_all_have_stalled_the_query_ends() -> None:
     recipe = Recipe(*[bytes(MB)] * 20)
     kept = Kept(recipe)
     flight = Flight(MB, kept, clock)
-    flight.board(), flight.board()
+    flight.add_consumer(), flight.add_consumer()
     flight.start()
-    until(lambda: flight._held >= 4 * MB)
+    until(lambda: flight.held_bytes >= 4 * MB)
     clock.now += 31
     assert recipe.cancelled.wait(10)
     assert kept.over.wait(10)
@@ -224,11 +239,11 @@ def test_one_that_left_is_never_given_an_empty_answer_for_a_whole_one() -> None:
     recipe = Recipe(b"a", held=True)
     kept = Kept(recipe)
     flight = Flight(100, kept)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
-    until(lambda: flight._produced)
+    assert recipe.asked.wait(10)
     flight.leave(consumer)
-    until(lambda: flight._finished)
+    until(lambda: flight.is_finished)
     with pytest.raises(StoreBroken):
         flight.headers(consumer)
 
@@ -237,9 +252,9 @@ def test_the_producer_waits_no_longer_than_the_whole_answer_may_take_and_its_que
     clock = Clock()
     recipe = Recipe(*[bytes(MB)] * 20)
     flight = Flight(MB, Kept(recipe), clock, longest_s=600)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
-    until(lambda: flight._held >= 4 * MB)
+    until(lambda: flight.held_bytes >= 4 * MB)
     clock.now += 601
     assert recipe.cancelled.wait(10)
     with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
@@ -249,20 +264,39 @@ def test_the_producer_waits_no_longer_than_the_whole_answer_may_take_and_its_que
 def test_a_reader_waits_no_longer_than_the_whole_answer_may_take() -> None:
     recipe = Recipe(b"a", held=True)
     flight = Flight(100, Kept(recipe), longest_s=0.2)
-    consumer = flight.board()
+    consumer = flight.add_consumer()
     flight.start()
     with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
         flight.headers(consumer)
     recipe.let_go()
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_an_answer_that_was_left_is_freed_at_once_and_waits_for_no_collector() -> None:
-    recipe = Recipe(*[bytes(MB)] * 3, StoreBroken("cut"))
-    flight = Flight(8 * MB, Kept(recipe))
-    consumer = flight.board()
+    parts: list[weakref.ref[object]] = []
+
+    def noted(part: T) -> T:
+        parts.append(weakref.ref(part))
+        return part
+
+    def pieces() -> Iterator[bytes]:
+        yield from [bytes(MB)] * 3
+        raise noted(StoreBroken("cut"))
+
+    flight = Flight(8 * MB, Kept(lambda: noted(Produced({}, pieces(), lambda: None))))
+    consumer = flight.add_consumer()
     flight.start()
     chunks = flight.chunks(consumer)
     next(chunks)
-    until(lambda: flight._finished)
+    until(lambda: flight.is_finished)
+    assert [part() is None for part in parts] == [False, False]
     chunks.close()  # type: ignore[attr-defined]
-    assert (flight._chunks, flight._held, flight._produced, flight._error, flight._traceback) == ([], 0, None, None, None)
+    assert flight.held_bytes == 0
+    until(lambda: [part() for part in parts] == [None, None])

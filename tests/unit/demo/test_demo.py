@@ -13,6 +13,7 @@ from service.domain.schema import BucketSpec, FieldType
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import TimeRange
 from service.stores.embedded.store import EmbeddedStore
+from service.stores.observed import BucketChange, ObservedStore
 from tests.support.clock import Clock
 from tests.support.embedded_stores import NOON, open_store, points
 from tests.support.rows import read
@@ -61,6 +62,21 @@ def test_the_live_measurements_reach_to_now(filled: EmbeddedStore) -> None:
     latest = filled.latest("Weather", last_half_minute, "real")
     assert set(latest.fields) == {"real_weather"}
     assert sum(frame.num_rows for frame in latest.frames) == 3 * 4
+
+
+def test_the_demo_tells_what_it_writes(tmp_path: Path) -> None:
+    """It wrote around the cache before, so that answers about its buckets were old until they expired."""
+    changes: list[BucketChange] = []
+    embedded = open_store(tmp_path)
+    store = ObservedStore(embedded, [changes.append])
+    fill_if_empty(store, NOON)
+    assert [change.bucket for change in changes] == ["Weather", "Power Consumption"] * 3
+    assert changes[3].ranges == (TimeRange(NOON - MONTH_NS, NOON - MINUTE_NS + 1),)
+    changes.clear()
+    Simulator(store, 5.0, Clock(NOON + SECOND_NS)).write_once()
+    now = (TimeRange(NOON + SECOND_NS, NOON + SECOND_NS + 1),)
+    assert changes[-2:] == [BucketChange("Weather", now), BucketChange("Power Consumption", now)]
+    embedded.close()
 
 
 def test_a_store_with_data_is_left_alone(tmp_path: Path, filled: EmbeddedStore) -> None:

@@ -9,9 +9,10 @@ from service.domain.mirror import Endpoint
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
 from service.domain.timerange import EVER
-from service.errors import FluxgateError, StoreDenied, StoreUnavailable
+from service.errors import FluxgateError, StoreDenied, StoreUnavailable, UnknownBucket, WriteProgress
 from service.frames.frame import Reading
 from service.jobs.mirror.endpoints import NamedStore
+from service.stores.influx.failures import failure
 from tests.support.mirrors import OWN
 
 FAR = Endpoint("http://far.test:8086", "org", "token", "far.test:8086", is_remote=True)
@@ -75,7 +76,35 @@ def test_an_error_in_the_middle_of_a_read_names_the_endpoint_too() -> None:
         next(reading.blocks)
 
 
-def test_a_mirror_is_told_of_its_members_and_the_own_store_of_the_settings() -> None:
-    for endpoint, member in ((FAR, "the mirror's source.token"), (OWN, "INFLUXDB_TOKEN")):
-        with pytest.raises(StoreDenied, match=f"{member} is wrong"):
-            named(StoreDenied("INFLUXDB_TOKEN is wrong"), "source", endpoint).ping()
+@pytest.mark.parametrize(
+    ("role", "endpoint", "advice"),
+    [
+        ("source", FAR, "Check the mirror's source.token, and that it may read the buckets that are mirrored."),
+        (
+            "target",
+            FAR,
+            "Check the mirror's target.token, and that it may read and write the buckets that are mirrored.",
+        ),
+        ("source", OWN, "Check INFLUXDB_TOKEN, and that it may read the buckets that are mirrored."),
+    ],
+)
+def test_advice_names_members_of_the_mirror_or_settings(role: str, endpoint: Endpoint, advice: str) -> None:
+    with pytest.raises(StoreDenied) as denied:
+        named(failure(401, {}, b""), role, endpoint).ping()
+    assert denied.value.message == f"The {role} ({endpoint}): InfluxDB refuses the token (401). {advice}"
+
+
+def test_a_name_that_looks_like_a_setting_stays_as_it_is() -> None:
+    """It was rewritten as if it were the setting."""
+    with pytest.raises(UnknownBucket, match=r"^The source \(far\.test:8086\): There is no bucket 'INFLUXDB_URL'\."):
+        named(UnknownBucket("INFLUXDB_URL"), "source", FAR).bucket("INFLUXDB_URL")
+
+
+def test_a_write_that_broke_off_says_last_how_much_is_stored() -> None:
+    broken = StoreDenied("Refused.", advice="Check {token}.")
+    broken.progress = WriteProgress(3, 5)
+    with pytest.raises(StoreDenied) as denied:
+        named(broken, "target", FAR).ping()
+    known = "3 of 5 lines are known to be stored; sending all of them again is safe."
+    expected = f"The target (far.test:8086): Refused. Check the mirror's target.token. {known}"
+    assert (denied.value.message, str(denied.value)) == (expected, expected)

@@ -309,16 +309,6 @@ class TestBuckets:
         with pytest.raises(InvalidParameter, match=r"The mirrors 'm' and 'n' both write the bucket 'W' of b\.test:8086"):
             stage.run()
 
-    def test_the_gateway_is_told_which_of_its_own_buckets_were_written(self, stage: Stage) -> None:
-        stage.stores[None] = stage.b
-        stage.configure(buckets=["W"], target="store")
-        stage.run()
-        assert stage.invalidated == []
-        store_all(stage.a, "W", "m v=1i 1")
-        stage.wait(1)
-        stage.run()
-        assert stage.invalidated == ["W"]
-
     def test_a_dry_run_changes_nothing(self, stage: Stage) -> None:
         fill(stage)
         stage.a.create_bucket(BucketSpec("V"))

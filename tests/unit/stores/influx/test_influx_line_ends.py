@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.domain.timerange import EVER
-from service.errors import StoreBroken, StoreFailed
+from service.errors import EndMissing, LineEndLost, StoreBroken, StoreFailed
 from service.stores.influx import flux, influxql
-from service.stores.influx.annotated_csv import LineEndLost, rows_of
+from service.stores.influx.annotated_csv import rows_of
 from service.stores.influx.labels import frames_of
-from service.stores.influx.points_csv import EndMissing, PointRows, cut_sections
+from service.stores.influx.points_csv import PointRows, cut_sections
 from service.stores.influx.points_msgpack import series_of
 
 LETTERS = st.text(st.sampled_from('a\\\n\r", =\t$ä🌡\u3000.'), max_size=6)

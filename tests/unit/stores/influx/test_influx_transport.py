@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from service.errors import FluxgateError, StoreBroken, StoreTimeout
+from service.errors import FluxgateError, StoreBroken, StoreCancelled, StoreTimeout
 from service.frames.frame import Block
 from service.stores.influx.read_ahead import ReadAhead
-from service.stores.influx.transport import Call, Cancelled, Transport
+from service.stores.influx.transport import Call, Transport
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
@@ -83,7 +83,7 @@ def test_aborting_ends_a_waiting_call_at_once_and_its_connection(speaking: Calla
     speaker, call = speaking(said), Call(60)
     threading.Timer(0.2, call.abort).start()
     began = time.monotonic()
-    with pytest.raises(Cancelled):
+    with pytest.raises(StoreCancelled):
         ask(speaker, call)
     assert time.monotonic() - began < 15
     assert speaker.gone.wait(15), "InfluxDB ends a query when its connection ends"
@@ -139,7 +139,7 @@ def test_aborting_a_finished_call_leaves_the_next_one_on_its_connection_alone(sp
 def test_an_aborted_call_asks_nothing(speaking: Callable[..., Speaker]) -> None:
     call = Call(60)
     call.abort()
-    with pytest.raises(Cancelled):
+    with pytest.raises(StoreCancelled):
         ask(speaking(CHUNKED), call)
 
 

@@ -1,0 +1,114 @@
+"""A store that tells listeners which buckets and times may have changed. Everything that keeps answers hangs on it.
+
+Wiring hands out the gateway's own store only inside this one, so no road to it goes around the listeners: HTTP writes,
+new buckets, mirrors and the demo all pass here.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
+from service.domain.selection import Selection
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
+from service.frames.frame import Reading
+from service.frames.points import Points
+from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
+
+
+@dataclass(frozen=True)
+class BucketChange:
+    """Times of a bucket whose points may differ from what they were. A time outside `ranges` is as it was.
+
+    A bucket that was made has `EVER`: whatever was known under its name is no answer any more.
+    """
+
+    bucket: str
+    ranges: tuple[TimeRange, ...]
+
+
+ChangeListener = Callable[[BucketChange], None]
+
+
+class ObservedStore:
+    """A `Store` that calls each listener exactly once per write, delete and bucket made, whatever became of the call.
+
+    Listeners are called after the store has done its part and before the caller knows of it. So a read that began
+    before the change may still see the old points, but it began before the listeners were called, too: what keeps
+    answers under the state that it took before the read (`cache/generations`) never gives them to a later one. A call
+    that fails is told like one that worked, because it may have stored some points, or all of them.
+    """
+
+    def __init__(self, store: Store, listeners: Sequence[ChangeListener]) -> None:
+        self.name = store.name
+        self._store = store
+        self._listeners = tuple(listeners)
+
+    def buckets(self) -> list[Bucket]:
+        return self._store.buckets()
+
+    def bucket(self, name: str) -> Bucket:
+        return self._store.bucket(name)
+
+    def create_bucket(self, spec: BucketSpec) -> bool:
+        """A bucket that was there is told, too: it may have been made around this gateway, and kept lists lack it."""
+        with self._notifying(BucketChange(spec.name, (EVER,))):
+            return self._store.create_bucket(spec)
+
+    def first_point(self, bucket: str) -> int | None:
+        return self._store.first_point(bucket)
+
+    def last_point(self, bucket: str) -> int | None:
+        return self._store.last_point(bucket)
+
+    def schema(self, bucket: str) -> list[MeasurementSchema]:
+        return self._store.schema(bucket)
+
+    def read(self, selection: Selection) -> Reading:
+        return self._store.read(selection)
+
+    def count_points(
+        self,
+        bucket: str,
+        measurements: Collection[str],
+        span: TimeRange,
+        step_ns: int,
+    ) -> dict[int, int] | None:
+        return self._store.count_points(bucket, measurements, span, step_ns)
+
+    def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
+        return self._store.latest(bucket, span, word, measurements)
+
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
+        with self._notifying(BucketChange(bucket, ranges_of(points))):
+            return self._store.write(bucket, points, bounds)
+
+    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
+        with self._notifying(BucketChange(bucket, (span,))):
+            self._store.delete_points(bucket, measurement, tags, span)
+
+    def ping(self) -> None:
+        self._store.ping()
+
+    def close(self) -> None:
+        self._store.close()
+
+    @contextmanager
+    def _notifying(self, change: BucketChange) -> Iterator[None]:
+        """Call every listener at the end, also when the store or another listener raises; the last error is raised."""
+        with ExitStack() as calls:
+            for listener in self._listeners:
+                calls.callback(listener, change)
+            yield
+
+
+def ranges_of(points: Points) -> tuple[TimeRange, ...]:
+    """One range from the first time to the last, of all lines: which ones the store refuses shows only afterwards.
+
+    Empty for no points. Times that no store can hold are cut off: nothing is stored there.
+    """
+    if not len(points):
+        return ()
+    first_ns, last_ns = int(points.times_ns.min()), int(points.times_ns.max())
+    start_ns, stop_ns = max(first_ns, EARLIEST_NS), min(last_ns, LATEST_NS) + 1
+    return (TimeRange(start_ns, stop_ns),) if start_ns < stop_ns else ()
