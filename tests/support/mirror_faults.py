@@ -1,4 +1,4 @@
-"""What goes wrong between the two buckets of a mirror, on purpose: stores that lie or break, a clock that waits move on."""
+"""What goes wrong between the two buckets of a mirror, on purpose: stores that lie or break, and waits that take no time."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Stores as most tests want them: an embedded one in a folder, a real InfluxDB, or another store but for some methods."""
+"""Stores as most tests want them: an embedded one, one of a real InfluxDB, and one some of whose methods are replaced."""
 
 import time
 from collections.abc import Callable
