@@ -1,4 +1,4 @@
-"""A clock that the test moves, a cache that several workers share and that can go away, and answers that are let go chunk by chunk."""
+"""A cache that several workers share and that can go away, and answers that come chunk by chunk as a test lets them."""
 
 import threading
 import time
