@@ -5,20 +5,23 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, config, health, jobs, mirror, pages, points, problems, telemetry
+from service.api import buckets, config, health, jobs, pages, points, problems, telemetry
 from service.api.auth import describe
+from service.api.config import with_sections
+from service.api.deps import Parts
 from service.api.documents import with_schemas
 from service.api.door import Door
-from service.api.memory import limit_arenas
 from service.api.middleware import Observed
 from service.api.names import PathSegments
 from service.api.readiness import readiness_of
+from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
-from service.wiring import Parts, assemble
+from service.wiring import assemble
 
 _DESCRIPTION = """Gets data out of InfluxDB, exactly.
 
@@ -44,17 +47,22 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if parts.settings.docs_enabled else None,
+        openapi_url="/openapi.json" if parts.docs_enabled else None,
         lifespan=lifespan,
         redirect_slashes=False,
     )
     plain_document = app.openapi
-    app.openapi = lambda: describe(with_schemas(plain_document()))  # type: ignore[method-assign]
+
+    def described() -> dict[str, Any]:
+        return describe(with_sections(with_schemas(plain_document()), parts.config.sections))
+
+    app.openapi = described  # type: ignore[method-assign]
     app.state.parts = parts
     app.state.readiness = readiness_of(parts)
-    for part in (buckets, points, telemetry, mirror, jobs, config, health):
-        app.include_router(part.router)
-    if parts.settings.docs_enabled:
+    of_data, of_service = (buckets, points, telemetry), (jobs, config, health)
+    for router in (*(part.router for part in of_data), *parts.routers, *(part.router for part in of_service)):
+        app.include_router(router)
+    if parts.docs_enabled:
         pages.install(app)
     problems.install(app)
     app.add_middleware(PathSegments)

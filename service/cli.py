@@ -5,29 +5,44 @@ Exit codes: 0 done; 1 it could not be done, with the reason on standard error; 2
 
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 import typer
 from rich.console import Console
 
 from fluxgate import GatewayError
-from service.commands import buckets, jobs, keys, mirror, openapi, read, serve, settings, workers
+from service.commands import buckets, jobs, keys, openapi, read, serve, settings, workers
 from service.errors import FluxgateError
+from service.features.feature import Feature
+from service.wiring.features import FEATURES
 
-cli = typer.Typer(
-    name="fluxgate", help="Gets data out of InfluxDB, exactly.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
-)
-cli.add_typer(keys.cli, name="keys")
-cli.add_typer(buckets.cli, name="buckets")
-cli.add_typer(mirror.cli, name="mirror")
-cli.add_typer(jobs.cli, name="jobs")
-cli.command("serve")(serve.serve)
-cli.command("worker")(workers.worker)
-cli.command("scheduler")(workers.scheduler)
-cli.command("read")(read.read)
-cli.command("settings")(settings.settings)
-cli.command("openapi")(openapi.openapi)
-cli.command("version")(settings.version)
+
+def build(features: Sequence[Feature]) -> typer.Typer:
+    """The whole command, with the group of each feature."""
+    whole = typer.Typer(
+        name="fluxgate",
+        help="Gets data out of InfluxDB, exactly.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    whole.add_typer(keys.cli, name="keys")
+    whole.add_typer(buckets.cli, name="buckets")
+    for feature in features:
+        whole.add_typer(feature.commands, name=feature.name)
+    whole.add_typer(jobs.cli, name="jobs")
+    whole.command("serve")(serve.serve)
+    whole.command("worker")(workers.worker)
+    whole.command("scheduler")(workers.scheduler)
+    whole.command("read")(read.read)
+    whole.command("settings")(settings.settings)
+    whole.command("openapi")(openapi.openapi)
+    whole.command("version")(settings.version)
+    return whole
+
+
+cli = build(FEATURES)
 
 
 def main() -> None:

@@ -97,6 +97,9 @@ class FluxgateError(Exception):
     """
 
     code = "error"
+    mended_by_time = False
+    """Whether a job that failed with it is worth another try with nothing changed."""
+
     advice = ""
 
     def __init__(self, finding: str, *, upstream: str = "", **extra: object) -> None:
@@ -206,6 +209,7 @@ class RetryLater(FluxgateError):
     """Carries `retry_after_s`, the seconds after which a new try makes sense."""
 
     code = "retry_later"
+    mended_by_time = True
 
     def __init__(self, message: str, retry_after_s: float = 1.0, *, upstream: str = "", **extra: object) -> None:
         super().__init__(message, upstream=upstream, **extra)
@@ -256,6 +260,7 @@ class TooManyFailedTries(CallerError):
 
 class StoreError(FluxgateError):
     code = "store_error"
+    mended_by_time = True
 
     def __init__(self, finding: str, *, advice: str = "", upstream: str = "", **extra: object) -> None:
         super().__init__(finding, upstream=upstream, **extra)
@@ -272,6 +277,7 @@ class StoreTimeout(StoreError):
 
 class StoreDenied(StoreError):
     code = "store_denied"
+    mended_by_time = False
 
 
 class StoreCancelled(StoreError):
@@ -310,6 +316,7 @@ class EndMissing(StoreBroken):
 
 class MirrorConflict(StoreError):
     code = "mirror_conflict"
+    mended_by_time = False
 
     def __init__(self, reason: str, bucket: str) -> None:
         super().__init__(

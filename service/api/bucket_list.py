@@ -22,7 +22,7 @@ _LONGEST_S = 60.0
 def listing(parts: Parts, principal: Principal, clock: Callable[[], float] = time.monotonic) -> Served:
     """The buckets that `principal` may see. Raises StoreTimeout when all of them take more than a minute."""
     scope = "all" if principal.buckets is None else repr(sorted(principal.buckets))
-    key = repr((parts.limits.store_identity, "list", scope))
+    key = repr((parts.reads.limits.store_identity, "list", scope))
     return parts.answers.serve(key, [EVERY_BUCKET], 0.0, lambda: _produced(parts, principal, clock))
 
 
@@ -35,7 +35,7 @@ def _produced(parts: Parts, principal: Principal, clock: Callable[[], float]) ->
         if principal.may_see(bucket.name):
             infos.append(_info(parts, bucket))
     body = BucketList(buckets=[info for info in infos if info is not None]).model_dump_json().encode()
-    return Produced({"Content-Type": "application/json"}, iter([body]), lambda: None)
+    return Produced({}, iter([body]), lambda: None)
 
 
 def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:

@@ -8,23 +8,23 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from service.api import read_answers
 from service.api.auth import allow_bucket, requires
 from service.api.bucket_list import listing
 from service.api.deps import Parts, parts_of
 from service.api.documents import document, request_body
 from service.api.names import decode_segment
 from service.api.openapi_parameters import PARAMETERS
-from service.api.read_parameters import Question, needs_clock, understand
+from service.api.read_headers import read_headers
+from service.api.read_parameters import needs_clock, understand
 from service.api.schemas import PROBLEM, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
-from service.api.store_calls import awaited, seen
-from service.api.streaming import AnswerResponse, wants_gzip
-from service.cache.answers import Served
+from service.api.store_calls import seen
+from service.api.streaming import AnswerResponse, awaited, wants_gzip
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.encoding.encoders import Format
 from service.errors import InvalidParameter
+from service.reads.question import Question
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
 _EXAMPLE_ROW = {"_time": "2026-01-31T12:00:00Z", "_value": 412.5, "_field": "power", "_measurement": "site", "meter": "m1"}
@@ -55,7 +55,8 @@ async def list_buckets(request: Request, principal: Principal = requires(Scope.R
     """The buckets that the key may see, with their retention and the time of their newest point."""
     parts = parts_of(request)
     served = await seen(parts.pools.catalogue, principal, partial(listing, parts, principal))
-    return AnswerResponse(served, {"Cache-Control": "private"}, gzip=False, most_s=parts.limits.read_timeout_s)
+    headers = {"Content-Type": "application/json", "Cache-Control": "private"}
+    return AnswerResponse(served, headers, gzip=False, most_s=parts.reads.limits.timeout_s)
 
 
 @router.post("/buckets", summary="Create buckets", status_code=200, openapi_extra=_NEW_BUCKETS)
@@ -102,30 +103,21 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     """
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)
-    limits = parts.limits
     question = await _understood(request, parts, bucket, principal)
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    kept = read_answers.kept_as(parts, question)
-    served = parts.answers.at_hand(*kept, fresh)
-    if served is None:
-        produce = partial(read_answers.produce, parts, question, principal.id)
-        served = await awaited(request, principal, partial(parts.answers.serve, *kept, produce, fresh))
+    answer = parts.reads.at_hand(question, fresh)
+    if answer is None:
+        answer = await awaited(request, principal, partial(parts.reads.read, question, principal.id, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
-    headers = {"X-Fluxgate-Cache": cache_header(served), "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization", "Cache-Control": "private"}
-    return AnswerResponse(served, headers, gzip, limits.read_timeout_s)
+    return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
 
 
 async def _understood(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
     """The question, made out in a thread when that costs more than a moment. Raises what `understand` raises, and DependencyBusy."""
-    pairs, limits = request.query_params.multi_items(), parts.limits
-    act = partial(understand, bucket, pairs, request.headers.get("Accept"), parts.clock_ns(), limits.default_every, limits.max_windows)
+    pairs, accept = request.query_params.multi_items(), request.headers.get("Accept")
+    bounds = parts.limits.default_every, parts.reads.limits.max_windows
+    act = partial(understand, bucket, pairs, accept, parts.clock_ns(), *bounds)
     return await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()
-
-
-def cache_header(served: Served) -> str:
-    if served.outcome == "hit":
-        return f"hit; age={int(served.age_s)}"
-    return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
 
 
 def _specs(wanted: Iterable[NewBucket]) -> list[BucketSpec]:

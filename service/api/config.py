@@ -1,42 +1,26 @@
 """Runtime configuration: sections that change without a restart, each with a version."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from fastapi.openapi.models import Example
 
 from service.api.auth import requires
 from service.api.deps import parts_of
 from service.api.documents import document, request_body
 from service.api.schemas import PROBLEM, Section
+from service.config.redaction import hide
+from service.config.section import Section as ConfigSection
+from service.config.store import Versioned
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter
-from service.state.config import Versioned
-from service.state.redaction import hide
 
-SectionName = Annotated[str, Path(description="`coordinates`, `mirrors` or `schedules`.", examples=["coordinates"])]
-EXAMPLES: dict[str, Example] = {
-    "coordinates": {"summary": "coordinates", "value": {"latitude": 52.52, "longitude": 13.405}},
-    "mirrors": {
-        "summary": "mirrors",
-        "description": "All members: docs/mirror.md.",
-        "value": {
-            "plant": {
-                "source": {"url": "https://influx.example:8086", "org": "my-org", "token_env": "FLUXGATE_TOKEN_SOURCE"},
-                "buckets": ["Weather"],
-            },
-        },
-    },
-    "schedules": {
-        "summary": "schedules",
-        "description": "All members: docs/jobs.md.",
-        "value": {"plant at night": {"kind": "mirror", "parameters": {"mirror": "plant"}, "cron": "30 2 * * *", "zone": "Europe/Berlin"}},
-    },
-}
+SectionName = Annotated[str, Path(description="Its name.", examples=["coordinates"])]
+_PATH = "/config/{section}"
 router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
 
 
-@router.get("/config/{section}", summary="Read a section")
+@router.get(_PATH, summary="Read a section")
 async def read_section(request: Request, response: Response, section: SectionName, _: Principal = requires(Scope.ADMIN)) -> Section:
     """The section's value and version; the version is also the ETag. Secrets read `***`, and stay what they are when that is sent back."""
     parts = parts_of(request)
@@ -44,7 +28,7 @@ async def read_section(request: Request, response: Response, section: SectionNam
     return _answer(response, section, found)
 
 
-@router.put("/config/{section}", summary="Replace a section", openapi_extra=request_body(dict[str, Any], "Value", openapi_examples=EXAMPLES))
+@router.put(_PATH, summary="Replace a section", openapi_extra=request_body(dict[str, Any], "Value"))
 async def replace_section(
     request: Request,
     response: Response,
@@ -71,3 +55,21 @@ def _version(if_match: str | None) -> int | None:
 def _answer(response: Response, section: str, found: Versioned) -> Section:
     response.headers["ETag"] = f'"{found.version}"'
     return Section(section=section, version=found.version, value=hide(found.value))
+
+
+def with_sections(openapi: dict[str, Any], sections: Sequence[ConfigSection]) -> dict[str, Any]:
+    """`openapi` with the names of the sections that there are, and an example of each."""
+    names = [f"`{section.name}`" for section in sections]
+    listed = " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    operations = openapi["paths"][_PATH]
+    for parameter in (parameter for operation in operations.values() for parameter in operation["parameters"]):
+        if parameter["in"] == "path":
+            parameter["description"] = parameter["schema"]["description"] = f"{listed}."
+    content = operations["put"]["requestBody"]["content"]["application/json"]
+    content["examples"] = {section.name: _example(section) for section in sections}
+    return openapi
+
+
+def _example(section: ConfigSection) -> dict[str, Any]:
+    described = {"description": section.description} if section.description else {}
+    return {"summary": section.name, **described, "value": section.example}

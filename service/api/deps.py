@@ -1,67 +1,75 @@
-"""What routes need of the process: its parts, handed over by the app."""
+"""The parts that a running gateway is made of.
+
+`service.wiring` makes them, and routes ask for them with `parts_of(request)`.
+"""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import dataclass
+from typing import cast
 
-from fastapi import Request
+from fastapi import APIRouter, Request
 
+from service.api.failed_tries import FailedTries
+from service.api.limits import Limits
+from service.api.metrics import Metrics
+from service.api.thread_pools import ThreadPools
+from service.api.writes import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
-from service.jobs import JobQueue
-from service.jobs.mirror.kind import MirrorKind
-from service.state.config import ConfigStore
+from service.config.store import ConfigStore
+from service.jobs import JobQueue, Kinds
+from service.reads.bucket_reads import BucketReads
+from service.reads.memory import MemoryReturn
+from service.reads.telemetry import TelemetryReads
+from service.runner.runtime import JobRuntime
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.state.schedules import ScheduleStore
 from service.stores.protocol import Store
 
-if TYPE_CHECKING:
-    from service.api.failed_tries import FailedTries
-    from service.api.limits import Limits
-    from service.api.memory import MemoryReturn
-    from service.api.metrics import Metrics
-    from service.api.slots import Slots
-    from service.api.thread_pools import ThreadPools
-    from service.api.writes import WriteSlots
 
+@dataclass(frozen=True)
+class Parts:
+    """`clock_ns` gives nanoseconds since 1970. `routers`: those of the kinds of job. `docs_enabled`: whether the API's
+    document and its pages are served."""
 
-class Parts(Protocol):
-    """The parts that routes use; `service.wiring` makes them."""
+    store: Store
+    cache: Cache
+    answers: AnswerCache
+    state: StateDatabase
+    keys: KeyRing
+    config: ConfigStore
+    runtime: JobRuntime
+    limits: Limits
+    metrics: Metrics
+    reads: BucketReads
+    telemetry: TelemetryReads
+    memory: MemoryReturn
+    pools: ThreadPools
+    write_slots: WriteSlots
+    failed_tries: FailedTries
+    clock_ns: Callable[[], int]
+    routers: tuple[APIRouter, ...]
+    docs_enabled: bool
 
     @property
-    def store(self) -> Store: ...
+    def jobs(self) -> JobQueue:
+        return self.runtime.queue
+
     @property
-    def cache(self) -> Cache: ...
+    def kinds(self) -> Kinds:
+        return self.runtime.queue.kinds
+
     @property
-    def answers(self) -> AnswerCache: ...
-    @property
-    def state(self) -> StateDatabase: ...
-    @property
-    def keys(self) -> KeyRing: ...
-    @property
-    def config(self) -> ConfigStore: ...
-    @property
-    def jobs(self) -> JobQueue: ...
-    @property
-    def schedules(self) -> ScheduleStore: ...
-    @property
-    def mirrors(self) -> MirrorKind: ...
-    @property
-    def limits(self) -> "Limits": ...
-    @property
-    def metrics(self) -> "Metrics": ...
-    @property
-    def slots(self) -> "Slots": ...
-    @property
-    def memory(self) -> "MemoryReturn": ...
-    @property
-    def pools(self) -> "ThreadPools": ...
-    @property
-    def write_slots(self) -> "WriteSlots": ...
-    @property
-    def failed_tries(self) -> "FailedTries": ...
-    @property
-    def clock_ns(self) -> Callable[[], int]: ...
+    def schedules(self) -> ScheduleStore:
+        return self.runtime.schedules
+
+    def close(self) -> None:
+        """Runs keep their checkpoints; then everything that is open is closed."""
+        self.runtime.stop()
+        self.memory.close()
+        for part in (self.store, self.cache, self.state):
+            part.close()
 
 
 def parts_of(request: Request) -> Parts:

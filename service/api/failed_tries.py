@@ -42,7 +42,8 @@ class FailedTries:
 
     def __len__(self) -> int:
         """Origins that are counted now."""
-        return len(self._tries)
+        with self._lock:
+            return len(self._tries)
 
     def take(self, origin: str) -> float | None:
         """The moment of a try that now counts; None: the origin has none left."""

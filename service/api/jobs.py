@@ -6,7 +6,6 @@ that is limited to buckets holds none of those scopes.
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -19,16 +18,15 @@ from service.api.deps import parts_of
 from service.api.door import accept
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
 from service.api.schemas import PROBLEM
-from service.api.slots import give_back
 from service.api.upstream import shown_job, shown_lines
-from service.domain.access import Principal, Scope
+from service.domain.access import Principal
 from service.domain.job import Job, JobState, LogLine
 from service.errors import Forbidden, InvalidParameter, RetryLater, TooManyFailedTries, Unauthorized, UnknownThing
+from service.jobs.kind import JOB_SCOPES
+from service.shares import Left, Shares, share_of_key
 from service.state.jobs import LONGEST_LIST
 
 router = APIRouter(tags=["jobs"], responses={"default": PROBLEM})
-JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.ADMIN)
-"""Scopes of which one is needed to see any job."""
 _LOOK_EVERY_S = 0.5
 _SHOWN_LINES = 100
 _MOST_STREAMS = 64
@@ -154,21 +152,22 @@ async def retry_job(
 
 
 class Streams:
-    """The event streams that are open in this process: at most `most`, and at most half of them for one key."""
+    """The event streams that are open in this process: at most `most`, and at most half of them for one key.
+
+    To be used from one event loop, which is why it takes no lock.
+    """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._open: Counter[str] = Counter()
+        self._open = Shares(most, share_of_key(most, Left.HALF))
 
     async def one(self, principal: JobReader) -> AsyncIterator[None]:
         """Hold a stream open. Raises RetryLater."""
-        if self._open.total() >= self._most or self._open[principal.id] >= max(1, self._most // 2):
+        if self._open.take(principal.id) is not None:
             raise RetryLater("Too many event streams are open. Close one, or ask GET /jobs/{id} now and then.", 10)
-        self._open[principal.id] += 1
         try:
             yield
         finally:
-            give_back(self._open, principal.id, 1)
+            self._open.give_back(principal.id)
 
 
 _streams = Streams(_MOST_STREAMS)

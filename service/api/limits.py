@@ -8,8 +8,6 @@ class Limits:
     """Lengths in ns or seconds as named, sizes in bytes."""
 
     default_every: str
-    max_windows: int
-    read_timeout_s: float
     max_body_bytes: int
     max_unpacked_bytes: int
     max_document_bytes: int
@@ -17,12 +15,4 @@ class Limits:
     body_timeout_s: float
     max_write_memory_bytes: int
     write_timeout_s: float
-    cache_closed_s: float
-    cache_open_s: float
-    cache_telemetry_s: float
-    telemetry_word: str
     telemetry_lookback: str
-    latitude: float | None
-    longitude: float | None
-    store_identity: str
-    """Says which database answers are from, so that gateways of two may share one Redis."""

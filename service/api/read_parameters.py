@@ -1,4 +1,4 @@
-"""The parameters of a read: text in, a selection and a layout out, or a sentence that says what is allowed.
+"""The parameters of a read: text in, a question out, or a sentence that says what is allowed.
 
 Pure: what "now" is comes in. Nothing is guessed; a parameter that does not exist is refused with the
 name it may have meant.
@@ -6,22 +6,20 @@ name it may have meant.
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from service.domain.durations import parse_duration
-from service.domain.selection import Fn, Selection, Windows
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, parse_time
-from service.domain.windows import grids, surely_more_than
-from service.encoding.encoders import Format, Layout, Shape
-from service.errors import InvalidParameter, NotAcceptable, TooManyWindows
+from service.domain.selection import Fn
+from service.domain.timerange import parse_time
+from service.encoding.encoders import Format, Shape
+from service.errors import InvalidParameter, NotAcceptable
+from service.reads.question import AskedRead, Between, LastWindow, Question
 
 SIMPLE = ("window", "start", "stop", "every", "fn", "shape", "tz", "format", "limit")
 REPEATED = ("measurement", "field")
 TAG = "tag."
 DEFAULT_WINDOW = "24h"
-RAW = "raw"
 _LONGEST_VALUE = 4096
 _MOST_FILTERS = 1000
 _MOST_MEDIA_RANGES = 50
@@ -31,59 +29,35 @@ Pairs = Sequence[tuple[str, str]]
 Member = TypeVar("Member", Fn, Format, Shape)
 
 
-@dataclass(frozen=True)
-class Question:
-    """A read, understood. `open_ended`: the range ends now, so the answer is soon old. `key` names it in the cache."""
-
-    selection: Selection
-    layout: Layout
-    limit: int | None
-    open_ended: bool
-    key: str
-
-
-def understand(bucket: str, pairs: Pairs, accept: str | None, now_ns: int, default_every: str, max_windows: int) -> Question:
+def understand(
+    bucket: str,
+    pairs: Pairs,
+    accept: str | None,
+    now_ns: int,
+    default_every: str,
+    max_windows: int,
+) -> Question:
     """Raises InvalidParameter, TooManyWindows, NotAcceptable."""
     simple, filters = _sorted_out(pairs)
-    span, open_ended = _span(simple, now_ns)
-    zone = _zone(simple.get("tz", "UTC"))
-    every = simple.get("every", default_every)
-    windows = _windows(every, simple, zone)
-    if windows is not None:
-        _count_windows(span, windows, every, max_windows)
-    shape = _member(Shape, "shape", simple.get("shape", "long"))
-    form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
-    selection = Selection(
+    asked = AskedRead(
         bucket,
-        span,
-        windows,
-        tuple(sorted(filters.pop("measurement", ()))),
-        tuple(sorted(filters.pop("field", ()))),
-        tuple((key.removeprefix(TAG), tuple(sorted(values))) for key, values in sorted(filters.items())),
-        complete_rows=shape is Shape.WIDE,
+        _range(simple),
+        every=simple.get("every", default_every),
+        fn=_member(Fn, "fn", simple["fn"]) if "fn" in simple else None,
+        measurements=tuple(filters.pop("measurement", ())),
+        fields=tuple(filters.pop("field", ())),
+        tags=tuple((key.removeprefix(TAG), tuple(values)) for key, values in filters.items()),
+        format=_member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept),
+        shape=_member(Shape, "shape", simple.get("shape", "long")),
+        zone=_zone(simple.get("tz", "UTC")),
+        limit=_limit(simple.get("limit")),
     )
-    layout = Layout(form, shape, zone, bucket, span, every)
-    limit = _limit(simple.get("limit"))
-    asked = sorted((name, value) for name, value in {**simple, "every": every, "tz": zone}.items() if name not in ("format", "shape"))
-    key = repr((bucket, asked, selection.measurements, selection.fields, selection.tags, form.value, shape.value))
-    return Question(selection, layout, limit, open_ended, key)
+    return asked.at(now_ns, max_windows)
 
 
 def needs_clock(pairs: Pairs) -> bool:
     """Whether `understand` looks at the local clock of a zone, which can take a tenth of a second the first time."""
     return any(name == "tz" and value not in _UTC for name, value in pairs)
-
-
-def _count_windows(span: TimeRange, windows: Windows, every: str, most: int) -> None:
-    """Raises TooManyWindows."""
-    if windows.zone != "UTC" and surely_more_than(most, span, windows.every_ns):
-        found = f"about {span.length_ns // windows.every_ns}"
-    else:
-        count = sum(grid.count for grid in grids(span, windows.every_ns, windows.zone))
-        if count <= most:
-            return
-        found = str(count)
-    raise TooManyWindows(f"every={every} makes {found} windows a series in this range; {most} is the limit. Use a longer every or a shorter range.")
 
 
 def negotiate(accept: str | None) -> Format:
@@ -93,33 +67,35 @@ def negotiate(accept: str | None) -> Format:
     """
     if not accept or not accept.strip():
         return Format.CSV
-    best: tuple[float, int, Format] | None = None
+    best: tuple[tuple[float, int, int], Format] | None = None
     for part in accept.split(",", _MOST_MEDIA_RANGES)[:_MOST_MEDIA_RANGES]:
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
         for place, form in enumerate(Format):
-            fits = _fit(media.strip().lower(), form)
-            if fits and quality > 0 and (best is None or (quality, fits, -place) > (best[0], best[1], -list(Format).index(best[2]))):
-                best = (quality, fits, form)
+            fit = _fit(media.strip().lower(), form)
+            rank = (quality, fit, -place)
+            if fit and quality > 0 and (best is None or rank > best[0]):
+                best = (rank, form)
     if best is None:
         offered = ", ".join(form.media_type for form in Format)
-        raise NotAcceptable(f"No offered format fits Accept: {accept[:200]}. Offered: {offered}; or name one with format=.")
-    return best[2]
+        refusal = f"No offered format fits Accept: {accept[:200]}."
+        raise NotAcceptable(f"{refusal} Offered: {offered}; or name one with format=.")
+    return best[1]
 
 
 def _fit(media: str, form: Format) -> int:
     """How exactly a media range names a format: 3 itself, 2 its group, 1 anything, 0 not."""
-    own = form.media_type.split(";")[0]
-    if media == own:
+    media_type = form.media_type.split(";")[0]
+    if media == media_type:
         return 3
     if media == "*/*":
         return 1
-    return 2 if media.endswith("/*") and own.startswith(media[:-1]) else 0
+    return 2 if media.endswith("/*") and media_type.startswith(media[:-1]) else 0
 
 
 def _quality(parameters: str) -> float:
-    for one in parameters.split(";", _MOST_MEDIA_PARAMETERS)[:_MOST_MEDIA_PARAMETERS]:
-        name, _, value = one.strip().partition("=")
+    for parameter in parameters.split(";", _MOST_MEDIA_PARAMETERS)[:_MOST_MEDIA_PARAMETERS]:
+        name, _, value = parameter.strip().partition("=")
         if name.lower() == "q":
             try:
                 return min(max(float(value), 0.0), 1.0)
@@ -139,12 +115,14 @@ def _sorted_out(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
             filters.setdefault(name, set()).add(value)
         elif name in SIMPLE:
             if name in simple:
-                raise InvalidParameter(name, f"{name} is given twice. Only measurement, field and tag.KEY may be repeated.")
+                reason = f"{name} is given twice. Only measurement, field and tag.KEY may be repeated."
+                raise InvalidParameter(name, reason)
             simple[name] = value
         else:
             raise unknown_parameter(name, [*SIMPLE, *REPEATED, "tag.KEY"])
     if len(pairs) > _MOST_FILTERS:
-        raise InvalidParameter("filters", f"More than {_MOST_FILTERS} parameters. Ask for fewer names, or leave the filter out.")
+        reason = f"More than {_MOST_FILTERS} parameters. Ask for fewer names, or leave the filter out."
+        raise InvalidParameter("filters", reason)
     return simple, filters
 
 
@@ -155,41 +133,26 @@ def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
     return InvalidParameter(name[:200], f"There is no parameter {name[:200]!r}.{hint} There are: {', '.join(known)}.")
 
 
-def _span(simple: dict[str, str], now_ns: int) -> tuple[TimeRange, bool]:
+def _range(simple: dict[str, str]) -> LastWindow | Between:
     if "window" in simple and ("start" in simple or "stop" in simple):
         raise InvalidParameter("window", "Give either window or start and stop, not both.")
     if "start" not in simple:
         if "stop" in simple:
             raise InvalidParameter("start", "stop needs a start. Give start too, or window alone.")
-        length_ns = parse_duration(simple.get("window", DEFAULT_WINDOW), "window")
-        return TimeRange(max(now_ns - length_ns, EARLIEST_NS), now_ns), True
+        return LastWindow(parse_duration(simple.get("window", DEFAULT_WINDOW), "window"))
     start_ns = parse_time(simple["start"], "start")
-    stop_ns = parse_time(simple["stop"], "stop") if "stop" in simple else now_ns
-    if not start_ns < stop_ns <= LATEST_NS + 1:
-        raise InvalidParameter("start", f"start={simple['start']} is not before the stop, {simple.get('stop', 'which is now')}. Swap or change them.")
-    return TimeRange(start_ns, stop_ns), "stop" not in simple or stop_ns > now_ns
-
-
-def _windows(every: str, simple: dict[str, str], zone: str) -> Windows | None:
-    if every == RAW:
-        if "fn" in simple:
-            raise InvalidParameter("fn", "every=raw gives the points themselves, so fn has no meaning. Leave one of them out.")
-        return None
-    try:
-        every_ns = parse_duration(every, "every")
-    except InvalidParameter as refused:
-        raise InvalidParameter("every", f"{refused.message} Or write every=raw for the points themselves.") from None
-    return Windows(every_ns, _member(Fn, "fn", simple.get("fn", "mean")), zone)
+    return Between(start_ns, parse_time(simple["stop"], "stop") if "stop" in simple else None)
 
 
 def _member(kind: type[Member], parameter: str, text: str) -> Member:
     try:
         return kind(text)
     except ValueError:
-        allowed = [str(one.value) for one in kind]
+        allowed = [str(member.value) for member in kind]
         near = difflib.get_close_matches(text[:100], allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise InvalidParameter(parameter, f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}.", allowed=allowed) from None
+        reason = f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}."
+        raise InvalidParameter(parameter, reason, allowed=allowed) from None
 
 
 def _zone(text: str) -> str:
@@ -198,7 +161,8 @@ def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
     except (ValueError, OSError, LookupError):
-        raise InvalidParameter("tz", f"tz={text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or America/New_York.") from None
+        reason = f"tz={text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or America/New_York."
+        raise InvalidParameter("tz", reason) from None
     return text
 
 
@@ -206,5 +170,6 @@ def _limit(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) > 0):
-        raise InvalidParameter("limit", f"limit={text[:100]!r} is not a number of rows. Write a whole number from 1 on.")
+        reason = f"limit={text[:100]!r} is not a number of rows. Write a whole number from 1 on."
+        raise InvalidParameter("limit", reason)
     return int(text)

@@ -1,34 +1,40 @@
-"""Answers that flow: chunk by chunk out of a thread, ended at once when the client goes away.
+"""Answers on their way to a client: awaited, then sent chunk by chunk from a thread, ended when the client leaves.
 
 The first chunk is there before the status is sent, so whatever fails before it has a status of its
 own. What fails later is raised: the server then drops the connection without the end of the body, and
-no client can take the answer for a whole one. A client that takes too long for the whole answer has its connection reset.
+no client can take the answer for a whole one. A client that takes too long for the whole answer has its
+connection reset.
 """
 
 import math
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 import structlog
+from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from service.api.client_disconnect import leave_in_thread, threads, watched
-from service.cache.answers import Served
+from service.api.deps import parts_of
+from service.api.store_calls import seen
+from service.cache.answers import CancelToken, Served
+from service.domain.access import Principal
 from service.errors import FluxgateError, Stalled
+from service.reads.streams import Chunk, gzipped
 
 _log = structlog.get_logger(__name__)
-Chunk = bytes | memoryview
+Answer = TypeVar("Answer")
 
 
-def gzipped(chunks: Iterable[Chunk]) -> Iterator[bytes]:
-    """One gzip member, flushed after each chunk so that the client sees rows as they come."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    for chunk in chunks:
-        yield packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH)
-    yield packer.flush()
+async def awaited(request: Request, principal: Principal, read: Callable[[CancelToken], Answer]) -> Answer:
+    """What `read` gives once its first bytes are there. When the client leaves before, the read is ended at once."""
+    cancel_token, pool = CancelToken(), parts_of(request).pools.reads
+    act = partial(read, cancel_token)
+    return await watched(request.receive, cancel_token.cancel, lambda _gone: seen(pool, principal, act))
 
 
 def wants_gzip(accept_encoding: str | None) -> bool:
@@ -52,7 +58,7 @@ class AnswerResponse(Response):
         self.background = None
         self.body = b""
         extra = {"Content-Encoding": "gzip"} if gzip else {}
-        self.init_headers({**served.headers, **headers, **extra})
+        self.init_headers({**headers, **extra})
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
         if self._at_hand:
             self.raw_headers.append((b"content-length", str(served.size_bytes).encode()))
@@ -76,7 +82,7 @@ class AnswerResponse(Response):
                     await leave_in_thread(self._served.close)
 
     async def _send_at_once(self, send: Send) -> None:
-        await self._sent(send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await self._sent(send, self._start())
         left = self._served.size_bytes or 0
         for chunk in self._chunks:
             left -= len(chunk)
@@ -87,7 +93,7 @@ class AnswerResponse(Response):
     async def _send_all(self, send: Send, gone: anyio.Event) -> None:
         """Until the end, or until the client is gone: then what fails is of no matter."""
         try:
-            await self._sent(send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._sent(send, self._start())
             while (chunk := await self._next()) is not None and not gone.is_set():
                 await self._sent(send, {"type": "http.response.body", "body": chunk, "more_body": True})
             if not gone.is_set():
@@ -95,6 +101,9 @@ class AnswerResponse(Response):
         except Exception:
             if not gone.is_set():
                 raise
+
+    def _start(self) -> Message:
+        return {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
 
     async def _sent(self, send: Send, message: Message) -> None:
         """Send one piece, which waits for the client. Raises Stalled at the deadline of the whole answer."""
@@ -108,7 +117,10 @@ class AnswerResponse(Response):
 
 
 def _break_off(scope: Scope) -> None:
-    """Reset the connection of a request, by our server's extension (`service.server.sending`). Others drop it when the application raises."""
+    """Reset the connection of a request, by our server's extension (`service.server.sending`).
+
+    Other servers drop it when the application raises.
+    """
     extension = scope.get("extensions", {}).get("fluxgate.break_off")
     if extension is not None:
         extension["act"]()

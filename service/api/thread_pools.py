@@ -1,7 +1,7 @@
 """Threads for each dependency, so that one which hangs takes only its own.
 
 A call that finds no thread free waits a moment, then it is refused with the name of what is busy. One key
-gets at most half of a pool, so that it cannot shut out the others. What needs no dependency needs no thread.
+gets at most its share of a pool (`service.shares`). What needs no dependency needs no thread.
 """
 
 import math
@@ -15,6 +15,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from service.errors import DependencyBusy
+from service.shares import Left, share_of_key
 
 _WAIT_S = 2.0
 """How long a call waits for a thread: bursts pass, and a dependency that hangs is told of soon."""
@@ -37,6 +38,7 @@ class ThreadPool:
     def __init__(self, dependency: str, most: int, wait_s: float = _WAIT_S) -> None:
         self._dependency = dependency
         self._most = most
+        self._of_key = share_of_key(most, Left.HALF)
         self._wait_s = wait_s
         self._places: anyio.lowlevel.RunVar[_Places] = anyio.lowlevel.RunVar(f"threads for the {dependency}")
 
@@ -70,7 +72,7 @@ class ThreadPool:
             self._forget_idle(places, key)
 
     def _share(self, places: _Places, key: str) -> anyio.CapacityLimiter:
-        return places.of_key.setdefault(key, anyio.CapacityLimiter(max(1, self._most // 2)))
+        return places.of_key.setdefault(key, anyio.CapacityLimiter(self._of_key))
 
     @staticmethod
     def _forget_idle(places: _Places, key: str | None) -> None:
@@ -81,7 +83,7 @@ class ThreadPool:
                 del places.of_key[key]
 
     def _busy(self, whole: bool) -> DependencyBusy:
-        what = f"All {self._most} threads" if whole else f"The {max(1, self._most // 2)} threads that one key may have"
+        what = f"All {self._most} threads" if whole else f"The {self._of_key} threads that one key may have"
         return DependencyBusy(
             f"{what} that ask the {self._dependency} are waiting for it. Ask again in a moment; /health/ready says whether it answers.",
             _RETRY_AFTER_S,
@@ -111,6 +113,5 @@ class ThreadPools:
     """Keys that are looked up: apart, so that slow lists of jobs shut nobody out."""
     orders: ThreadPool = field(default_factory=lambda: ThreadPool("job queue", 8))
     """Jobs that are ordered: with workers, the broker is asked too."""
-    mirrors: ThreadPool = field(default_factory=lambda: ThreadPool("mirror's servers", 4))
     parsing: ThreadPool = field(default_factory=lambda: ThreadPool("processor", 8))
     """Bodies that are read: no dependency, and still not without bound."""

@@ -1,15 +1,14 @@
 """What one write may cost: a slot, so much time and memory, and no more work once its client has left."""
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 from fastapi import Request
 
-from service.api.slots import give_back, share_of_key
 from service.errors import ClientDisconnected, TooManyWrites, WriteTimeout
+from service.shares import Full, Left, Shares, share_of_key
 
 SMALL_BODY_BYTES = 64 * 1024
 """A plain body up to this length costs too little to need a slot."""
@@ -26,22 +25,20 @@ class WriteSlots:
     """
 
     def __init__(self, most: int, most_body_bytes: int, wait_s: float = _WAIT_S) -> None:
-        self._most = most
-        self._most_bytes = most * most_body_bytes
-        self._most_bytes_of_key = share_of_key(most) * most_body_bytes
         self._wait_s = wait_s
-        self._of_key: Counter[str] = Counter()
-        self._bodies: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
+        share, bodies = share_of_key(most, Left.QUARTER), _BODIES_PER_WRITE * most
+        self._writes = Shares(most, share)
+        self._bodies = Shares(bodies, share_of_key(bodies, Left.HALF))
+        self._bytes = Shares(most * most_body_bytes, share * most_body_bytes)
 
     @property
     def taken(self) -> int:
-        return self._of_key.total()
+        return self._writes.taken
 
     @property
     def body_bytes(self) -> int:
         """Bytes of all bodies that are not small, from their arrival to the end of their writes."""
-        return self._bytes.total()
+        return self._bytes.taken
 
     @asynccontextmanager
     async def body(self, request: Request, key_id: str) -> AsyncIterator[Callable[[int], None]]:
@@ -49,31 +46,38 @@ class WriteSlots:
         if _is_small(request):
             yield lambda _size: None
             return
-        most = _BODIES_PER_WRITE * self._most
-        if self._bodies.total() >= most:
-            raise _refusal(f"The bodies of {most} writes are on their way to this gateway (four times MAX_WRITES).")
-        if self._bodies[key_id] >= most // 2:
-            raise _refusal(f"The bodies of {most // 2} writes of this key are on their way, its share of {most} (four times MAX_WRITES).")
-        self._bodies[key_id] += 1
+        self._take_body(key_id)
         size = 0
 
         def charge(more: int) -> None:
             nonlocal size
-            self._allow_bytes(key_id, more)
-            self._bytes[key_id] += more
+            self._take_bytes(key_id, more)
             size += more
 
         try:
             yield charge
         finally:
-            give_back(self._bytes, key_id, size)
-            give_back(self._bodies, key_id, 1)
+            self._bytes.give_back(key_id, size)
+            self._bodies.give_back(key_id)
 
-    def _allow_bytes(self, key_id: str, more: int) -> None:
-        if self.body_bytes + more > self._most_bytes:
-            raise _refusal(f"The bodies of all writes have {self._most_bytes} bytes, which is all this gateway holds (MAX_WRITES, MAX_UNPACKED_MB).")
-        if self._bytes[key_id] + more > self._most_bytes_of_key:
-            raise _refusal(f"The bodies of this key's writes have {self._most_bytes_of_key} bytes, its share (MAX_WRITES, MAX_UNPACKED_MB).")
+    def _take_body(self, key_id: str) -> None:
+        most, of_key = self._bodies.most, self._bodies.of_key
+        match self._bodies.take(key_id):
+            case Full.ALL:
+                raise _refusal(f"The bodies of {most} writes are on their way to this gateway (four times MAX_WRITES).")
+            case Full.KEY:
+                share = f"its share of {most} (four times MAX_WRITES)"
+                raise _refusal(f"The bodies of {of_key} writes of this key are on their way, {share}.")
+
+    def _take_bytes(self, key_id: str, more: int) -> None:
+        most, of_key = self._bytes.most, self._bytes.of_key
+        match self._bytes.take(key_id, more):
+            case Full.ALL:
+                bound = "which is all this gateway holds (MAX_WRITES, MAX_UNPACKED_MB)"
+                raise _refusal(f"The bodies of all writes have {most} bytes, {bound}.")
+            case Full.KEY:
+                share = "its share (MAX_WRITES, MAX_UNPACKED_MB)"
+                raise _refusal(f"The bodies of this key's writes have {of_key} bytes, {share}.")
 
     @asynccontextmanager
     async def slot(self, request: Request, key_id: str) -> AsyncIterator[None]:
@@ -82,22 +86,21 @@ class WriteSlots:
             yield
             return
         with anyio.move_on_after(self._wait_s):
-            while self._busy(key_id):
+            while self._writes.full(key_id):
                 await anyio.sleep(_ASK_EVERY_S)
-        if why := self._busy(key_id):
-            raise _refusal(why)
-        self._of_key[key_id] += 1
+        self._take_slot(key_id)
         try:
             yield
         finally:
-            give_back(self._of_key, key_id, 1)
+            self._writes.give_back(key_id)
 
-    def _busy(self, key_id: str) -> str:
-        """Why there is no slot for a key; empty when there is one."""
-        if self.taken >= self._most:
-            return f"All {self._most} writes of this gateway (MAX_WRITES) are under way."
-        share = share_of_key(self._most)
-        return f"{share} writes of this key are under way, its share of {self._most} (MAX_WRITES)." if self._of_key[key_id] >= share else ""
+    def _take_slot(self, key_id: str) -> None:
+        most, of_key = self._writes.most, self._writes.of_key
+        match self._writes.take(key_id):
+            case Full.ALL:
+                raise _refusal(f"All {most} writes of this gateway (MAX_WRITES) are under way.")
+            case Full.KEY:
+                raise _refusal(f"{of_key} writes of this key are under way, its share of {most} (MAX_WRITES).")
 
 
 def _refusal(why: str) -> TooManyWrites:

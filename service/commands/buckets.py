@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.commands.connection import Key, Url, reach
+from service.console.connection import Key, Url, reach
 from service.errors import InvalidBody
 
 cli = typer.Typer(help="Buckets.", no_args_is_help=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
 from fluxgate.answer import FORMATS, Answer
-from service.commands.connection import Key, Url, reach
+from service.console.connection import Key, Url, reach
 from service.errors import InvalidParameter
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
 from service.app import configure_logs
-from service.commands.connection import FIRST_KEY, is_loopback, kept_key
+from service.console.connection import FIRST_KEY, is_loopback, kept_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, Unauthorized
 from service.server.bounds import ConnectionBounds

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from service.api.deps import Parts
 from service.app import configure_logs
 from service.settings import load_settings
-from service.wiring import Parts, assemble
+from service.wiring import assemble
 
 
 def worker(slots: Annotated[int | None, typer.Option(help="Jobs at a time; else JOB_SLOTS.", min=1)] = None) -> None:

@@ -4,7 +4,7 @@ A wait that the other side named is kept to the second. Otherwise the wait doubl
 to a limit, and is spread at random so that many jobs do not come back at one moment.
 """
 
-from service.errors import CallerError, ConfigurationError, FluxgateError, MirrorConflict, RetryLater, StoreDenied, StoreError
+from service.errors import FluxgateError, RetryLater
 
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 300.0
@@ -24,9 +24,7 @@ def next_try(error: Exception, attempts: int, max_attempts: int | None, deadline
 
 def passes(error: Exception) -> bool:
     """Time alone may mend it: a wrong request, token or setting stays wrong, and a mistake in the code does too."""
-    if isinstance(error, (CallerError, ConfigurationError, MirrorConflict, StoreDenied)):
-        return False
-    return isinstance(error, FluxgateError) and isinstance(error, (RetryLater, StoreError))
+    return isinstance(error, FluxgateError) and error.mended_by_time
 
 
 def wait_s(attempts: int, chance: float) -> float:

@@ -1,38 +1,16 @@
 """What a mirror is: a source, a target, the buckets that it copies and keeps equal, and how. Lengths are ns."""
 
 import fnmatch
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from service.domain.conflicts import OnConflict
+from service.domain.endpoint import Endpoint
 from service.domain.selection import Windows
 
 TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
 """Variables of the environment that begin with it are made to hold tokens of mirrors."""
-OWN_STORE, EMBEDDED = "store", "embedded"
-"""Names of the gateway's own store as an endpoint; the second only when it is the embedded one."""
 LOG_BUCKET = "Logging"
 """Where a mirror writes its log in its target."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """The source or the target of a mirror: an InfluxDB, or with no `url` the gateway's own store.
-
-    Two with the same `address` and `org` are the same store.
-    """
-
-    url: str | None
-    org: str
-    token: str = field(repr=False)
-    address: str
-    is_remote: bool
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        return self.address, self.org
-
-    def __str__(self) -> str:
-        return "the gateway's own store" if self.url is None else self.address
 
 
 @dataclass(frozen=True, order=True)

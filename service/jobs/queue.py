@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from service.domain.job import Job
-from service.jobs.protocol import Kinds
+from service.jobs.kinds import Kinds
 from service.state.jobs import JobLedger
 
 
@@ -20,11 +20,11 @@ class JobQueue:
     def submit(self, kind: str, parameters: Mapping[str, Any], by: str) -> tuple[Job, bool]:
         """The job, and whether it is new: one that waits to do the same already is given instead. Raises InvalidParameter."""
         wanted = self.kinds.get(kind)
-        wanted.validate(parameters)
+        wanted.runnable.validate(parameters)
         job, new = self.ledger.enqueue(
             kind,
             parameters,
-            wanted.exclusion_key(parameters),
+            wanted.runnable.exclusion_key(parameters),
             deadline=None if wanted.deadline_s is None else self._clock() + wanted.deadline_s,
             max_attempts=wanted.max_attempts,
             created_by=by,

@@ -16,7 +16,12 @@ _LOOK_EVERY_S = 0.2
 
 
 class RunContext:
-    """`stopping` is set when the process is to leave; `clock` gives seconds since 1970."""
+    """`stopping` is set when the process is to leave; `clock` gives seconds since 1970.
+
+    `check` and `log` may be called from any thread, and each `note_…` from that which keeps the lease; the rest belongs
+    to the thread of the run. No lock is taken: what threads share is set in one assignment, which the interpreter's lock
+    makes whole, or is an event.
+    """
 
     def __init__(self, job: Job, lease: Lease, book: LeaseStore, clock: Callable[[], float], stopping: threading.Event) -> None:
         self.job_id = job.id

@@ -22,6 +22,7 @@ class LocalRunner:
         self._slots = slots
         self._owner = owner_name()
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
         self._running: set[threading.Thread] = set()
         self._loop = Loop("jobs", self._fill, poll_s)
 
@@ -40,24 +41,32 @@ class LocalRunner:
         until = time.monotonic() + within_s
         self._stopping.set()
         self._loop.stop()
-        for thread in list(self._running):
+        with self._lock:
+            running = list(self._running)
+        for thread in running:
             thread.join(max(0.0, until - time.monotonic()))
-        return not self._running
+        return not self._count()
+
+    def _count(self) -> int:
+        with self._lock:
+            return len(self._running)
 
     def _fill(self) -> None:
         self._ledger.reap()
-        while len(self._running) < self._slots and not self._stopping.is_set():
+        while self._count() < self._slots and not self._stopping.is_set():
             claimed = self._ledger.claim(self._owner, self._runner.lease_s, self._runner.kinds.names)
             if claimed is None:
                 return
             job, lease = claimed
             thread = threading.Thread(target=partial(self._run, job, lease), name=f"job-{job.id}", daemon=True)
-            self._running.add(thread)
+            with self._lock:
+                self._running.add(thread)
             thread.start()
 
     def _run(self, job: Job, lease: Lease) -> None:
         try:
             self._runner.run(job, lease, self._stopping)
         finally:
-            self._running.discard(threading.current_thread())
+            with self._lock:
+                self._running.discard(threading.current_thread())
             self._loop.wake()

@@ -19,7 +19,7 @@ import structlog
 from service.domain.backoff import next_try
 from service.domain.job import Cancelled, DeadlinePassed, Job, JobState, Json, LeaseLost, Stopping
 from service.errors import FluxgateError
-from service.jobs.protocol import Kinds
+from service.jobs.kinds import Kinds
 from service.runner.context import RunContext
 from service.state.job_rows import error_of
 from service.state.leases import Lease, LeaseStore
@@ -64,9 +64,9 @@ class Runner:
         """Do the work; what to write about its end."""
         book = self._book
         try:
-            kind = self.kinds.get(job.kind)
-            kind.validate(job.parameters)
-            result = kind.run(job.parameters, context)
+            runnable = self.kinds.get(job.kind).runnable
+            runnable.validate(job.parameters)
+            result = runnable.run(job.parameters, context)
             context.flush()
             return lambda: book.finish(context.lease, JobState.SUCCEEDED, result=result)
         except LeaseLost as lost:

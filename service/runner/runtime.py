@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError
-from service.jobs.protocol import Kinds
+from service.jobs.kinds import Kinds
 from service.jobs.queue import JobQueue
 from service.runner.local import LocalRunner
 from service.runner.runner import LEASE_S, Runner

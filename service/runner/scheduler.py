@@ -6,7 +6,7 @@ Any number of processes may run one; the database lets each act happen once.
 from collections.abc import Callable
 
 from service.domain.schedule import Schedule
-from service.jobs.protocol import Kinds
+from service.jobs.kinds import Kinds
 from service.runner.loop import Loop
 from service.state.jobs import JobLedger
 from service.state.schedules import Order, ScheduleStore
@@ -19,8 +19,8 @@ def order_by(kinds: Kinds) -> Callable[[Schedule], Order]:
 
     def order(schedule: Schedule) -> Order:
         kind = kinds.get(schedule.kind)
-        kind.validate(schedule.parameters)
-        return Order(kind.exclusion_key(schedule.parameters), kind.max_attempts, kind.deadline_s)
+        kind.runnable.validate(schedule.parameters)
+        return Order(kind.runnable.exclusion_key(schedule.parameters), kind.max_attempts, kind.deadline_s)
 
     return order
 

@@ -51,6 +51,11 @@ class KeyList(Generic[Record]):
             self._read_at = float("-inf")
 
     def forget(self) -> None:
-        """Read it again before the next answer: a key was revoked."""
+        """Read it again before the next answer: a key was revoked.
+
+        Waits for no reading, so it takes no lock. Of two additions at once the interpreter's lock may lose one: the
+        count still differs from the one that a reading has noted. The count changes first, so that a reading which ends
+        between the two lines sees it.
+        """
         self._forgotten += 1
         self._read_at = float("-inf")

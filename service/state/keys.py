@@ -190,7 +190,8 @@ class KeyRing:
         key_id = _id_of(presented)
         if key_id is None:
             return None
-        now, revocations = self._clock(), self._revocations
+        with self._lock:
+            now, revocations = self._clock(), self._revocations
         with self._database.read() as connection:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
         right = hmac.compare_digest(hashed, _NOBODYS if row is None else bytes(row.secret_hash))

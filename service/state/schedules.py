@@ -7,16 +7,14 @@ it fires once however many processes look.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.job import JobState, Json
-from service.domain.schedule import Missed, Schedule, due
-from service.errors import CallerError, InvalidParameter
+from service.domain.schedule import Schedule, due
+from service.errors import CallerError
 from service.state.database import StateDatabase
 from service.state.jobs import enqueue_on
 from service.state.tables import jobs, schedules
@@ -24,60 +22,6 @@ from service.state.tables import jobs, schedules
 _START_ONCE_S = 60.0
 """Processes that start within so long are one start."""
 _log = structlog.get_logger(__name__)
-
-
-class ScheduleText(BaseModel):
-    """A schedule as it is written in the section `schedules`, under its name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    cron: str | None = None
-    zone: str = "UTC"
-    every: str | None = None
-    missed: Missed = Missed.RUN_ONCE
-    enabled: bool = Field(True, strict=True)
-    at_start: bool = Field(False, strict=True)
-
-    def named(self, name: str) -> Schedule:
-        """Raises InvalidParameter."""
-        return Schedule(name=name, **self.model_dump())
-
-
-def schedules_section(check: Callable[[Schedule], object], taken_prefix: str | None = None) -> type[BaseModel]:
-    """The section `schedules`, by name. `check` raises InvalidParameter for a kind or parameters that are wrong.
-
-    Names that begin with `taken_prefix` are of schedules that are configured elsewhere, and would be hidden by them.
-    """
-
-    class Schedules(RootModel[dict[str, ScheduleText]]):
-        root: dict[str, ScheduleText] = Field(default_factory=dict, max_length=1000)
-
-        @model_validator(mode="after")
-        def _each(self) -> "Schedules":
-            for name, text in self.root.items():
-                if not 0 < len(name) <= 200:
-                    raise ValueError("a schedule's name has 1 to 200 characters")
-                if taken_prefix is not None and name.startswith(taken_prefix):
-                    raise InvalidParameter(name, f"The schedule {name!r}: names that begin with {taken_prefix!r} are the mirrors' own. Take another.")
-                _refuse_wrong(name, text, check)
-            return self
-
-    return Schedules
-
-
-def _refuse_wrong(name: str, text: ScheduleText, check: Callable[[Schedule], object]) -> None:
-    try:
-        check(text.named(name))
-    except InvalidParameter as wrong:
-        told = wrong.message if repr(name) in wrong.message else f"The schedule {name!r}: {wrong.message}"
-        raise InvalidParameter(f"{name}.{wrong.parameter}", told) from None
-
-
-def named(section: Mapping[str, Any]) -> dict[str, Schedule]:
-    """The schedules of a stored section."""
-    return {name: ScheduleText.model_validate(text).named(name) for name, text in section.items()}
 
 
 @dataclass(frozen=True)

@@ -1,103 +1,112 @@
 """The one place that names concrete parts: which store, which cache, which state, out of the settings."""
 
-import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
+from service.api.deps import Parts
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
-from service.api.memory import MemoryReturn, give_back_unused
 from service.api.metrics import Metrics
-from service.api.slots import Slots
 from service.api.thread_pools import ThreadPools
 from service.api.writes import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
-from service.jobs import JobQueue
-from service.jobs.mirror.kind import MirrorKind
-from service.runner.runtime import JobRuntime
+from service.config.coordinates import COORDINATES
+from service.config.store import ConfigStore
+from service.features.feature import Feature, KindServices
+from service.reads.bucket_reads import BucketReads
+from service.reads.memory import MemoryReturn, give_back_unused
+from service.reads.slots import Slots
+from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
-from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
-from service.state.schedules import ScheduleStore
-from service.stores.protocol import Store
-from service.wiring.jobs import work_of
-from service.wiring.stores import open_own_store
+from service.wiring.features import FEATURES
+from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
+from service.wiring.reads import observer_of, place_of, read_limits
+from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint
 
 _MB = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Everything that a running gateway is made of."""
+def assemble(
+    settings: Settings,
+    features: Sequence[Feature] = FEATURES,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> Parts:
+    """Make all parts, each of those before it. `clock_ns`: what routes and reads take for now.
 
-    settings: Settings
-    store: Store
-    cache: Cache
-    answers: AnswerCache
-    state: StateDatabase
-    keys: KeyRing
-    config: ConfigStore
-    runtime: JobRuntime
-    limits: Limits
-    metrics: Metrics
-    slots: Slots
-    memory: MemoryReturn
-    pools: ThreadPools
-    write_slots: WriteSlots
-    failed_tries: FailedTries
-    clock_ns: Callable[[], int]
-    mirrors: MirrorKind
-
-    @property
-    def jobs(self) -> JobQueue:
-        return self.runtime.queue
-
-    @property
-    def schedules(self) -> ScheduleStore:
-        return self.runtime.schedules
-
-    def close(self) -> None:
-        self.runtime.stop()
-        self.memory.close()
-        for part in (self.store, self.cache, self.state):
-            part.close()
-
-
-def assemble(settings: Settings) -> Parts:
-    """Make all parts. Raises ConfigurationError with what to change."""
-    state = open_state(settings)
-    keys = _keys(settings, state)
-    slots = Slots(settings.max_reads)
-    metrics = Metrics(lambda: slots.taken)
-    cache = _cache(settings)
-    answers = AnswerCache(
-        cache, settings.cache_answer_mb * _MB, time.time, lambda outcome: metrics.cache.labels(outcome).inc(), longest_s=settings.read_timeout_s
-    )
-    own_store = open_own_store(settings, [lambda change: answers.invalidate(change.bucket)])
-    work = work_of(settings, state, own_store)
+    Raises ConfigurationError with what to change, and leaves nothing open.
+    """
+    with ExitStack() as opened:
+        state = open_state(settings)
+        opened.callback(state.close)
+        keys = _keys(settings, state)
+        config = ConfigStore(state, time.time, settings.key_outage_s)
+        config.register(COORDINATES)
+        slots = Slots(settings.max_reads)
+        metrics = Metrics(lambda: slots.taken)
+        cache = _cache(settings)
+        opened.callback(cache.close)
+        answers = _answers(settings, cache, metrics)
+        own_store = open_own_store(settings, [lambda change: answers.invalidate(change.bucket)])
+        store = own_store.store
+        opened.callback(store.close)
+        services = _kind_services(settings, config, state, own_store)
+        kinds = make_kinds(features, settings, services)
+        definitions = schedule_definitions(settings, kinds, config)
+        runtime = job_runtime(settings, state, kinds, definitions, store.name)
+        memory = MemoryReturn(give_back_unused)
+        reading = store, answers, slots, read_limits(settings)
+        observer = observer_of(metrics, memory)
+        opened.pop_all()  # from here on `Parts.close` closes them
     return Parts(
-        settings=settings,
-        store=own_store.store,
+        store=store,
         cache=cache,
         answers=answers,
         state=state,
         keys=keys,
-        config=work.config,
-        runtime=work.runtime,
+        config=config,
+        runtime=runtime,
         limits=_limits(settings),
         metrics=metrics,
-        slots=slots,
-        memory=MemoryReturn(give_back_unused),
+        reads=BucketReads(*reading, observer),
+        telemetry=TelemetryReads(*reading, place_of(settings, config), clock_ns, observer),
+        memory=memory,
         pools=ThreadPools(),
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
-        clock_ns=time.time_ns,
-        mirrors=work.mirrors,
+        clock_ns=clock_ns,
+        routers=tuple(feature.router for feature in features),
+        docs_enabled=settings.docs_enabled,
+    )
+
+
+def _answers(settings: Settings, cache: Cache, metrics: Metrics) -> AnswerCache:
+    def count(outcome: str) -> None:
+        metrics.cache.labels(outcome).inc()
+
+    return AnswerCache(cache, settings.cache_answer_mb * _MB, time.time, count, longest_s=settings.read_timeout_s)
+
+
+def _kind_services(
+    settings: Settings,
+    config: ConfigStore,
+    state: StateDatabase,
+    own_store: OwnStore,
+) -> KindServices:
+    return KindServices(
+        config=config,
+        state=state,
+        store=own_store.store,
+        own_endpoint=own_endpoint(settings),
+        open_store=opener(settings, own_store),
+        addresses=address_policy(settings),
+        directory=settings.data_dir,
+        clock=time.time,
     )
 
 
@@ -125,12 +134,8 @@ def _cache(settings: Settings) -> Cache:
 
 
 def _limits(settings: Settings) -> Limits:
-    off = not settings.cache_memory_mb
-    identity = f"{settings.influxdb_url}|{settings.influxdb_org}|{settings.data_dir.resolve() if settings.influxdb_url is None else ''}"
     return Limits(
         default_every=settings.default_every,
-        max_windows=settings.max_windows,
-        read_timeout_s=settings.read_timeout_s,
         max_body_bytes=settings.max_body_mb * _MB,
         max_unpacked_bytes=settings.max_unpacked_mb * _MB,
         max_document_bytes=settings.max_document_kb * 1024,
@@ -138,12 +143,5 @@ def _limits(settings: Settings) -> Limits:
         body_timeout_s=settings.body_timeout_s,
         max_write_memory_bytes=settings.max_write_memory_mb * _MB,
         write_timeout_s=settings.write_timeout_s,
-        cache_closed_s=0 if off else settings.cache_closed_s,
-        cache_open_s=0 if off else settings.cache_open_s,
-        cache_telemetry_s=0 if off else settings.cache_telemetry_s,
-        telemetry_word=settings.telemetry_word,
         telemetry_lookback=settings.telemetry_lookback,
-        latitude=settings.latitude,
-        longitude=settings.longitude,
-        store_identity=hashlib.blake2b(identity.encode(), digest_size=8).hexdigest(),
     )

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 
 from service.domain.addresses import AddressPolicy
 from service.domain.durations import parse_duration
-from service.domain.mirror import EMBEDDED, Endpoint
+from service.domain.endpoint import EMBEDDED, Endpoint, endpoint_at
 from service.errors import ConfigurationError
-from service.jobs.mirror.definitions import endpoint_at
-from service.jobs.mirror.endpoints import Opener, OpenStore
 from service.settings import Settings
 from service.sockets import ANYWHERE, Connector
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.influx.store import InfluxStore
 from service.stores.observed import ChangeListener, ObservedStore
+from service.stores.opener import Opener, OpenStore
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ def _own_store(settings: Settings) -> EmbeddedStore | InfluxStore:
     return _influx(settings, own_endpoint(settings))
 
 
-def mirror_policy(settings: Settings) -> AddressPolicy:
-    """Where the sides of mirrors may lead, whoever wrote them."""
+def address_policy(settings: Settings) -> AddressPolicy:
+    """Where an endpoint may lead, whoever wrote it. Its setting is named after mirrors, which had it first."""
     return AddressPolicy.PRIVATE_TOO if settings.mirror_private_addresses else AddressPolicy.PUBLIC_ONLY
 
 
@@ -64,12 +63,12 @@ def _influx(settings: Settings, endpoint: Endpoint) -> InfluxStore:
         silence_timeout_s=settings.influxdb_silence_timeout_s,
         read_timeout_s=settings.read_timeout_s,
         packed=endpoint.url is not None and endpoint.is_remote,
-        connector=ANYWHERE if endpoint.url is None else Connector(mirror_policy(settings)),
+        connector=ANYWHERE if endpoint.url is None else Connector(address_policy(settings)),
     )
 
 
 def own_endpoint(settings: Settings) -> Endpoint:
-    """The gateway's own store as a side of a mirror."""
+    """The gateway's own store as an endpoint. Raises ConfigurationError."""
     if settings.influxdb_url is None:
         return Endpoint(None, "", "", EMBEDDED, is_remote=False)
     if settings.influxdb_token is None or settings.influxdb_org is None:

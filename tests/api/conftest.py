@@ -3,18 +3,20 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
+from service.api.deps import Parts
 from service.app import create_app
 from service.domain.schema import BucketSpec
+from service.features.feature import Feature
 from service.settings import Settings
-from service.wiring import Parts, assemble
+from service.wiring import assemble
+from service.wiring.features import FEATURES
 from tests.support.servers import free_port
 
 KEY = "a-key-for-tests-0123456789"
@@ -32,8 +34,8 @@ def serve(tmp_path: Path, serve_parts: Callable[[Parts], httpx.Client]) -> Calla
     """Starts the application with settings of the test; gives a client with the full key, and the parts."""
     folders = (tmp_path / f"data{number}" for number in itertools.count())
 
-    def start(**changed: object) -> Served:
-        parts = replace(assemble(settings(next(folders), **changed)), clock_ns=lambda: NOW_NS)
+    def start(features: Sequence[Feature] = FEATURES, **changed: object) -> Served:
+        parts = assemble(settings(next(folders), **changed), features, lambda: NOW_NS)
         return serve_parts(parts), parts
 
     return start

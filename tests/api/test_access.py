@@ -7,10 +7,10 @@ import pytest
 import structlog
 from fastapi.routing import APIRoute
 
-from service.api.jobs import JOB_SCOPES
 from service.app import create_app
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
+from service.jobs.kind import JOB_SCOPES
 from tests.api.conftest import KEY, Served, write
 from tests.support.old_keys import old_key
 

@@ -10,12 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.config import EXAMPLES
-from service.commands.mirror import list_mirrors
+from service.config.redaction import HIDDEN
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
 from service.errors import ConfigurationError
-from service.state.redaction import HIDDEN
+from service.features.mirror.commands import list_mirrors
 from tests.api.conftest import NOW_NS, Served, write
 from tests.support.old_keys import old_key
 from tests.support.servers import InfluxServer
@@ -251,11 +250,12 @@ def test_the_examples_of_the_manual_and_of_the_page_are_taken(
 ) -> None:
     """The manual's schedules named a kind that is none, and no mirror."""
     monkeypatch.setenv("FLUXGATE_TOKEN_SOURCE", influx.token)
-    http, _ = serve()
-    for section, example in EXAMPLES.items():
-        if section == "mirrors":
-            example = {"value": {"plant": {**example["value"]["plant"], "schedule": None}}}
-        assert http.put(f"/config/{section}", json=example["value"]).status_code == 200, section
+    http, parts = serve()
+    examples = {section.name: section.example for section in parts.config.sections}
+    assert set(examples) == {"coordinates", "mirrors", "schedules"}
+    examples["mirrors"] = {"plant": {**examples["mirrors"]["plant"], "schedule": None}}
+    for section, value in examples.items():
+        assert http.put(f"/config/{section}", json=value).status_code == 200, section
     page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
     written = json.loads(page.split("```json\n")[1].split("```")[0])
     assert http.put("/config/schedules", json={name: {**one, "enabled": False} for name, one in written.items()}).status_code == 200

@@ -8,9 +8,10 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
+from service.config.coordinates import COORDINATES
+from service.config.store import ConfigStore
 from service.domain.access import Scope
 from service.errors import ConfigurationError, VersionConflict
-from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.state.tables import metadata
@@ -28,7 +29,7 @@ def test_many_processes_may_migrate_at_once(fresh_postgres_url: str) -> None:
 def test_keys_and_configuration_work_there(fresh_postgres_url: str) -> None:
     database = StateDatabase(fresh_postgres_url)
     database.migrate()
-    keys, config = KeyRing(database, None, lambda: 1_000.0), ConfigStore(database, lambda: 1_000.0)
+    keys, config = KeyRing(database, None, lambda: 1_000.0), configuration(database)
     key, record = keys.create("analyst", [Scope.READ], ["Power Consumption"])
     assert keys.check(key).buckets == {"Power Consumption"}
     assert keys.revoke(record.id).revoked_at == 1_000.0
@@ -40,11 +41,17 @@ def test_keys_and_configuration_work_there(fresh_postgres_url: str) -> None:
 EDITORS = 8
 
 
+def configuration(database: StateDatabase) -> ConfigStore:
+    store = ConfigStore(database, lambda: 1.0)
+    store.register(COORDINATES)
+    return store
+
+
 def test_of_many_editors_at_once_one_wins_and_the_others_are_told(fresh_postgres_url: str) -> None:
     """Two of eight used to get the same new version, the later one in place of the earlier; the first section ever failed all but one."""
     database = StateDatabase(fresh_postgres_url)
     database.migrate()
-    config, together = ConfigStore(database, lambda: 1.0), Barrier(EDITORS)
+    config, together = configuration(database), Barrier(EDITORS)
 
     def edited(version: int, latitude: int) -> str:
         together.wait(30)
@@ -64,7 +71,7 @@ def test_of_many_editors_at_once_one_wins_and_the_others_are_told(fresh_postgres
 def test_editors_that_name_no_version_all_count(fresh_postgres_url: str) -> None:
     database = StateDatabase(fresh_postgres_url)
     database.migrate()
-    config, together = ConfigStore(database, lambda: 1.0), Barrier(EDITORS)
+    config, together = configuration(database), Barrier(EDITORS)
 
     def edited(latitude: int) -> int:
         together.wait(30)

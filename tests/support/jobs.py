@@ -20,7 +20,7 @@ from service.domain.access import Scope
 from service.domain.job import Job
 from service.domain.schedule import Schedule
 from service.errors import InvalidParameter, StoreUnavailable
-from service.jobs import JobContext, JobQueue, Kinds
+from service.jobs import JobContext, JobKind, JobQueue, Kinds
 from service.runner.celery import CeleryWorker, broker
 from service.runner.context import RunContext
 from service.runner.local import LocalRunner
@@ -44,11 +44,6 @@ BUG = "TEST_BUG"
 
 class Counting:
     """Parameters: n, file, pause_s, key; `fails`: at number 1 so often, found unavailable."""
-
-    name = "count"
-    scope = Scope.MIRROR
-    max_attempts: int | None = 3
-    deadline_s: float | None = None
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return parameters.get("key")
@@ -76,7 +71,7 @@ class Counting:
         return {"counted": total}
 
 
-KINDS = Kinds([Counting()])
+KINDS = Kinds([JobKind("count", Scope.MIRROR, Counting(), max_attempts=3)])
 
 
 def reached(point: str, beside: Path) -> None:

@@ -28,13 +28,14 @@ from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.jobs import JobQueue, Kinds
 from service.jobs.mirror import group_size, pair_sync
+from service.jobs.mirror.kind import mirror_kind
+from service.jobs.mirror.ledger import PairLedger
 from service.jobs.mirror.slice_copy import SliceCopy
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
 from service.state.leases import Lease, LeaseStore
-from service.state.mirror_ledger import PairLedger
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from service.transfer import bucket_writer
@@ -69,7 +70,7 @@ class Site:
         state = StateDatabase.in_directory(folder)
         self._rig = _rig(folder, state, self.bucket, {})
         self.ledger = JobLedger(state, time.time)
-        self.queue = JobQueue(self.ledger, Kinds([self._rig.kind]), time.time)
+        self.queue = JobQueue(self.ledger, Kinds([mirror_kind(self._rig.kind)]), time.time)
 
     def stores(self) -> tuple[InfluxStore, InfluxStore]:
         """Of the source and the target, for the test itself."""
@@ -260,7 +261,7 @@ def run_jobs(environment: Mapping[str, str]) -> None:
         _note_first(PairLedger(state, "m", os.environ[_BUCKET], os.environ[_BUCKET]))
     rig = _rig(folder, state, os.environ[_BUCKET], {url: _store(name) for url, name in _SIDES.items()})
     lease_s = float(os.environ.get(LEASE_S, "1"))
-    runner = Runner(DeadlyLeases(state, time.time), Kinds([rig.kind]), time.time, lease_s=lease_s, chance=random.random)
+    runner = Runner(DeadlyLeases(state, time.time), Kinds([mirror_kind(rig.kind)]), time.time, lease_s=lease_s, chance=random.random)
     LocalRunner(JobLedger(state, time.time), runner, slots=1, poll_s=0.05).start()
     parent = os.getppid()
     while os.getppid() == parent:

@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from service.domain.endpoint import EMBEDDED, Endpoint
 from service.domain.job import Json
-from service.domain.mirror import EMBEDDED, Endpoint
 from service.domain.selection import Selection
 from service.domain.timerange import EVER
 from service.frames.series_digest import Digester, SeriesDigest, SeriesName
-from service.jobs.mirror.endpoints import OpenStore
-from service.jobs.mirror.kind import MirrorKind
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
+from service.jobs.mirror.runnable import MirrorRunnable
 from service.state.database import StateDatabase
 from service.stores.influx.store import InfluxStore
+from service.stores.opener import OpenStore
 from service.stores.protocol import Store
 
 A, B, C = "http://a.test:8086", "http://b.test:8086", "http://c.test:8086"
@@ -71,12 +71,12 @@ class Rig:
     def configure(self, name: str = "m", **members: Any) -> None:
         text = {"source": side(A), "target": side(B), **members}
         self.section[name] = text
-        mirrors_section(OWN).model_validate(self.section)
+        mirrors_section(OWN).model.model_validate(self.section)
 
     @property
-    def kind(self) -> MirrorKind:
+    def kind(self) -> MirrorRunnable:
         registry = MirrorRegistry(lambda: self.section, OWN, None, self.folder / "mirrors.yaml")
-        return MirrorKind(registry, self.state, self._open, self.folder, lambda: self.clock())
+        return MirrorRunnable(registry, self.state, self._open, self.folder, lambda: self.clock())
 
     @contextmanager
     def _open(self, endpoint: Endpoint) -> Iterator[OpenStore]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.connection import FIRST_KEY, is_loopback, kept_key, key_for, reach
 from service.commands.serve import ensure_key
+from service.console.connection import FIRST_KEY, is_loopback, kept_key, key_for, reach
 from service.domain.access import Scope
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings import Settings

@@ -7,13 +7,13 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from service.api.mirror_schemas import MirrorOrder
 from service.api.schemas import NewBucket
+from service.config.coordinates import Coordinates
+from service.features.mirror.schemas import MirrorOrder
 from service.jobs.mirror.definitions import InfluxText, MirrorText, PairText
-from service.state.config import SECTIONS, Coordinates
-from service.state.schedules import ScheduleText
+from service.jobs.schedule_section import ScheduleText
 
-READ: list[type[BaseModel]] = [NewBucket, MirrorOrder, MirrorText, InfluxText, PairText, ScheduleText, *SECTIONS.values()]
+READ: list[type[BaseModel]] = [NewBucket, MirrorOrder, MirrorText, InfluxText, PairText, ScheduleText, Coordinates]
 _LOOKALIKES: dict[type, list[object]] = {bool: ["true", "yes", "1", 1, 0, 1.0], float: ["12", "1e3", True, False], int: ["12", True, 1.0]}
 
 

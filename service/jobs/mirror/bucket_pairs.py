@@ -10,10 +10,10 @@ from service.domain.mirror import LOG_BUCKET, BucketPair, Mirror
 from service.domain.schema import BucketSpec
 from service.errors import InvalidParameter, UnknownBucket
 from service.jobs.mirror.endpoints import OpenEndpoints, naming_endpoint
+from service.jobs.mirror.ledger import pairs_of
 from service.jobs.mirror.overlaps import two_writers
 from service.jobs.mirror.registry import MirrorRegistry
 from service.state.database import StateDatabase
-from service.state.mirror_ledger import pairs_of
 from service.transfer.bucket_reader import ask_both
 
 

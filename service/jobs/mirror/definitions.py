@@ -6,25 +6,25 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
+from service.config.validation_errors import VARIANT
 from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import EMBEDDED, OWN_STORE, BucketPair, Endpoint, Mirror
+from service.domain.endpoint import EMBEDDED, OWN_STORE, Endpoint, endpoint_at
+from service.domain.mirror import BucketPair, Mirror
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
 from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_senseless
-from service.state.validation_errors import VARIANT
 
 KIND = "mirror"
-SCHEDULE_PREFIX = "mirror "
+SCHEDULE_PREFIX = f"{KIND} "
 STORED = "stored"
 """The context of a validation: the mirror was taken before."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB)", re.ASCII)
 _SIZES = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
-_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 class InfluxText(BaseModel):
@@ -161,14 +161,6 @@ def parse_size(text: str, parameter: str) -> int:
     if found is None or not int(found[1]):
         raise InvalidParameter(parameter, f"{parameter}={text!r} is no size. Write a whole number and kB, MB or GB: 300MB.")
     return int(found[1]) * _SIZES[found[2]]
-
-
-def endpoint_at(url: str, org: str, token: str) -> Endpoint:
-    """The InfluxDB at `url`. Names of this machine are one address. Raises WrongAddress."""
-    found = parse_address(url)
-    here = found.host in _THIS_MACHINE
-    address = f"localhost:{found.port}{found.path}" if here else f"{found.origin}{found.path}"
-    return Endpoint(str(found), org, token, address, not here)
 
 
 def _endpoint(text: InfluxText | str, own: Endpoint, rules: EndpointRules, side: str) -> Endpoint:

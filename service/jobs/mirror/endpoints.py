@@ -4,27 +4,18 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from service.domain.mirror import Endpoint, Mirror
+from service.domain.endpoint import Endpoint
+from service.domain.mirror import Mirror
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import Selection
 from service.domain.timerange import TimeRange
 from service.errors import FluxgateError, Subject
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
+from service.stores.opener import Opener
 from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
 
 _NEEDED = {"source": "read the buckets that are mirrored", "target": "read and write the buckets that are mirrored"}
-
-
-@dataclass(frozen=True)
-class OpenStore:
-    """A store for the time of a run, and how many bytes went over its link so far."""
-
-    store: Store
-    moved_bytes: Callable[[], int]
-
-
-Opener = Callable[[Endpoint], AbstractContextManager[OpenStore]]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import SliceState
 from service.errors import CallerError, FluxgateError, MirrorConflict, MirrorIncomplete
 from service.jobs.mirror.bucket_pairs import Pairs
+from service.jobs.mirror.ledger import PairLedger, pairs_of
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.pair_report import PairReport
 from service.jobs.mirror.pair_setup import PairSetup
@@ -15,7 +16,6 @@ from service.jobs.mirror.report import dry_run_state, incomplete_message, pair_r
 from service.jobs.mirror.run_options import RunOptions
 from service.jobs.mirror.run_services import RunServices
 from service.state.database import StateDatabase
-from service.state.mirror_ledger import PairLedger, pairs_of
 from service.transfer.bucket_writer import BucketWriter
 from service.transfer.dead_letter_file import DeadLetterFile
 from service.transfer.run_log import log_failure

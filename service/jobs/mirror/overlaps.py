@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from itertools import combinations
 
-from service.domain.mirror import LOG_BUCKET, Endpoint, Mirror
+from service.domain.endpoint import Endpoint
+from service.domain.mirror import LOG_BUCKET, Mirror
 from service.errors import InvalidParameter
 
 

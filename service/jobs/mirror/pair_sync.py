@@ -15,12 +15,12 @@ from service.frames.slice_digest import SliceDigest
 from service.jobs.mirror.deletes import Deleter
 from service.jobs.mirror.dry_run import forecast
 from service.jobs.mirror.group_size import GroupSize
+from service.jobs.mirror.ledger import PairLedger, PairState
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.pair_report import PairReport
 from service.jobs.mirror.run_options import RunOptions
 from service.jobs.mirror.run_services import RunServices
 from service.jobs.mirror.slice_copy import SliceCopy
-from service.state.mirror_ledger import PairLedger, PairState
 from service.transfer.bucket_reader import SliceDigests
 from service.transfer.bucket_writer import BucketWriter
 

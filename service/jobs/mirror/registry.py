@@ -9,20 +9,33 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from service.domain.mirror import Endpoint, Mirror
+from service.config.section import Section
+from service.config.validation_errors import wrong_members
+from service.domain.endpoint import Endpoint
+from service.domain.mirror import Mirror
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.jobs.mirror.definitions import STORED, MirrorText
 from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
-from service.state.validation_errors import wrong_members
 
 FILE_NAME = "mirrors.yaml"
+SECTION = "mirrors"
+_EXAMPLE = {
+    "plant": {
+        "source": {"url": "https://influx.example:8086", "org": "my-org", "token_env": "FLUXGATE_TOKEN_SOURCE"},
+        "buckets": ["Weather"],
+    }
+}
 
 
-def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorText]] = dict, rules: EndpointRules = DEFAULT_RULES) -> type[BaseModel]:
+def mirrors_section(
+    own: Endpoint,
+    elsewhere: Callable[[], Mapping[str, MirrorText]] = dict,
+    rules: EndpointRules = DEFAULT_RULES,
+) -> Section:
     """The section `mirrors`, by name; what cannot work is refused when it is stored, also beside those that are written `elsewhere`."""
 
     class Mirrors(RootModel[dict[str, MirrorText]]):
@@ -38,7 +51,7 @@ def mirrors_section(own: Endpoint, elsewhere: Callable[[], Mapping[str, MirrorTe
                 refuse_overlaps([*mirrors, other])
             return self
 
-    return Mirrors
+    return Section(SECTION, Mirrors, _EXAMPLE, "All members: docs/mirror.md.")
 
 
 def _checked(name: str, text: MirrorText, own: Endpoint, rules: EndpointRules) -> Mirror:
@@ -81,6 +94,7 @@ class MirrorRegistry:
         self._default = default
         self._file = file
         self._kept: tuple[float, dict[str, MirrorText]] = (-1.0, {})
+        """Replaced whole, so that threads need no lock: at worst two of them read the same file."""
 
     def texts(self) -> dict[str, MirrorText]:
         """Raises ConfigurationError when the file cannot be read."""
@@ -110,6 +124,10 @@ class MirrorRegistry:
         """All but `name` that can work."""
         return _working({other: text for other, text in self.texts().items() if other != name}, self.own, self._rules)
 
+    def section(self) -> Section:
+        """The section `mirrors`, checked also beside the mirrors of the file and the settings."""
+        return mirrors_section(self.own, self.elsewhere, self._rules)
+
     def schedules(self) -> dict[str, Schedule]:
         """Of all mirrors that have one, by the schedule's name."""
         timed = (text.timed(name) for name, text in self.texts().items())
@@ -118,12 +136,14 @@ class MirrorRegistry:
     def _of_file(self) -> dict[str, MirrorText]:
         """Read again when it changed."""
         try:
-            changed = self._file.stat().st_mtime
+            changed_at = self._file.stat().st_mtime
         except FileNotFoundError:
             return {}
-        if changed != self._kept[0]:
-            self._kept = (changed, read_file(self._file))
-        return self._kept[1]
+        kept_at, texts = self._kept
+        if changed_at != kept_at:
+            texts = read_file(self._file)
+            self._kept = (changed_at, texts)
+        return texts
 
 
 def read_file(path: Path) -> dict[str, MirrorText]:

@@ -50,6 +50,8 @@ class EmbeddedStore:
         self._writer = threading.Lock()
         self._guard = threading.RLock()
         self._cursors: set[SnapshotCursor] = set()
+        """A cursor leaves it in whichever thread closes it, and takes no guard: `_reopen` holds that while it waits for the
+        cursor. The interpreter's lock makes adding, leaving and copying one step each."""
         self._broken = False
         self._connection = open_file(path, memory_mb, threads)
         with self._fatal_noted(f"load {path}"):

@@ -174,7 +174,8 @@ class Meter:
 
     @property
     def moved_bytes(self) -> int:
-        return self._bytes
+        with self._lock:
+            return self._bytes
 
     def add(self, size: int) -> None:
         with self._lock:

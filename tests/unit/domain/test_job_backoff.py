@@ -12,10 +12,18 @@ NEVER = [
     errors.UnknownBucket("b"),
     errors.PointsRefused("bad lines"),
     errors.StoreDenied("token refused"),
+    errors.MirrorConflict("the field is an integer there.", "Weather"),
+    errors.AddressRefused("not there"),
     errors.ConfigurationError("no url"),
     ValueError("a mistake in the code"),
 ]
-AGAIN = [errors.StoreUnavailable("away"), errors.StoreTimeout("late"), errors.StoreBroken("cut"), errors.StoreFailed("500")]
+AGAIN = [
+    errors.StoreUnavailable("away"),
+    errors.StoreTimeout("late"),
+    errors.StoreBroken("cut"),
+    errors.StoreFailed("500"),
+    errors.MirrorIncomplete("points are missing"),
+]
 
 
 @pytest.mark.parametrize("error", NEVER, ids=lambda error: type(error).__name__)

@@ -6,7 +6,8 @@ import pytest
 
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import BucketPair, Endpoint, Mirror
+from service.domain.endpoint import Endpoint
+from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide, kept_since, mirrored_ranges, spans_of_run
 from service.domain.schema import Bucket
 from service.domain.selection import Windows

@@ -13,7 +13,7 @@ from service.domain.access import Scope
 from service.domain.job import Cancelled, DeadlinePassed, Job, JobState, LeaseLost, Stopping
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter, StoreBusy, StoreDenied, StoreUnavailable
-from service.jobs import JobContext, JobQueue, Kinds
+from service.jobs import JobContext, JobKind, JobQueue, Kinds
 from service.runner.context import RunContext
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
@@ -27,11 +27,6 @@ from tests.support.waiting import until
 
 class Doing:
     """Does what the test gives it."""
-
-    name = "do"
-    scope = Scope.ADMIN
-    max_attempts: int | None = 2
-    deadline_s: float | None = None
 
     def __init__(self, act: Callable[[JobContext], dict[str, Any]]) -> None:
         self._act = act
@@ -47,6 +42,10 @@ class Doing:
         return self._act(context)
 
 
+def kinds_of(runnable: Doing) -> Kinds:
+    return Kinds([JobKind("do", Scope.ADMIN, runnable, max_attempts=2)])
+
+
 @dataclass
 class Bench:
     database: StateDatabase
@@ -59,7 +58,7 @@ class Bench:
 
     def run(self, act: Callable[[JobContext], dict[str, Any]], **more: Any) -> Job:
         """Order a job that does `act`, run it once, and give its row."""
-        kinds = Kinds([Doing(act)])
+        kinds = kinds_of(Doing(act))
         job, _ = self.ledger.enqueue("do", {}, None, max_attempts=2, **more)
         claimed = self.ledger.claim("one", 30, ["do"])
         assert claimed is not None
@@ -132,13 +131,13 @@ def test_the_last_attempt_fails_and_a_checkpoint_starts_the_count_anew(bench: Be
         bench.now += 1_000
         claimed = bench.ledger.claim("one", 30, ["do"])
         assert claimed is not None
-        Runner(bench.book, Kinds([Doing(further)]), lambda: bench.now).run(*claimed, bench.stopping)
+        Runner(bench.book, kinds_of(Doing(further)), lambda: bench.now).run(*claimed, bench.stopping)
         states.append(bench.ledger.show(job.id).state)
     assert set(states) == {JobState.QUEUED}
     bench.now += 1_000
     claimed = bench.ledger.claim("one", 30, ["do"])
     assert claimed is not None
-    Runner(bench.book, Kinds([Doing(raising(StoreUnavailable("Away.")))]), lambda: bench.now).run(*claimed, bench.stopping)
+    Runner(bench.book, kinds_of(Doing(raising(StoreUnavailable("Away.")))), lambda: bench.now).run(*claimed, bench.stopping)
     assert bench.ledger.show(job.id).state is JobState.FAILED
     assert bench.ledger.show(job.id).checkpoint == {"done": 5}
 
@@ -220,7 +219,7 @@ def test_a_job_begins_as_soon_as_it_is_ordered_and_as_many_as_there_are_slots(be
         running.remove(context.job_id)
         return {}
 
-    kinds, ledger = Kinds([Doing(act)]), JobLedger(bench.database, time.time)
+    kinds, ledger = kinds_of(Doing(act)), JobLedger(bench.database, time.time)
     pool = LocalRunner(ledger, Runner(LeaseStore(bench.database, time.time), kinds, time.time), slots=2, poll_s=60)
     queue = JobQueue(ledger, kinds, time.time, pool.wake)
     pool.start()
@@ -242,7 +241,7 @@ def test_a_job_that_does_not_look_is_left_to_its_lease(bench: Bench) -> None:
         free.wait(10)
         return {}
 
-    kinds, ledger = Kinds([Doing(act)]), JobLedger(bench.database, time.time)
+    kinds, ledger = kinds_of(Doing(act)), JobLedger(bench.database, time.time)
     pool = LocalRunner(ledger, Runner(LeaseStore(bench.database, time.time), kinds, time.time, lease_s=5), poll_s=0.05)
     job = JobQueue(ledger, kinds, time.time).submit("do", {}, "test")[0]
     pool.start()
@@ -255,7 +254,7 @@ def test_a_job_that_does_not_look_is_left_to_its_lease(bench: Bench) -> None:
 
 def test_a_crew_runs_what_is_ordered_and_scheduled_in_its_own_process(bench: Bench) -> None:
     each_second = Schedule("each second", "do", {"scheduled": True}, every="00:00:01")
-    runtime = JobRuntime(bench.database, Kinds([Doing(lambda context: {})]), lambda: {each_second.name: each_second}, time.time, store="embedded")
+    runtime = JobRuntime(bench.database, kinds_of(Doing(lambda context: {})), lambda: {each_second.name: each_second}, time.time, store="embedded")
     runtime.start()
     ordered = runtime.queue.submit("do", {}, "test")[0]
     assert ended(runtime.queue.ledger, ordered.id, 5).state is JobState.SUCCEEDED

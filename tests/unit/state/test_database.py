@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.errors import ConfigurationError, InvalidParameter, NotReady, UnknownThing, VersionConflict
-from service.state.config import ConfigStore, Versioned
+import service.wiring  # noqa: F401  (every kind of job, and with it its tables)
+from service.errors import ConfigurationError, NotReady
 from service.state.database import StateDatabase
+from service.state.section_rows import SectionRows
 from service.state.tables import metadata
 
 MIGRATE = "import sys; from service.state.database import StateDatabase; d = StateDatabase(sys.argv[1]); d.migrate(); d.ping(); d.close()"
@@ -116,7 +117,7 @@ def test_a_driver_that_is_not_installed_names_the_extra() -> None:
 def test_a_database_that_fails_later_asks_callers_to_come_back(tmp_path: Path) -> None:
     database = StateDatabase.in_directory(tmp_path)
     with pytest.raises(NotReady, match=r"did not do its part \(OperationalError\)") as refused:
-        ConfigStore(database, lambda: 1.0).get("coordinates")
+        SectionRows(database).read("coordinates")
     assert refused.value.retry_after_s == 5.0
 
 
@@ -134,35 +135,3 @@ def test_a_writer_waits_no_longer_than_its_patience(tmp_path: Path) -> None:
         pass
     with database.write() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> ConfigStore:
-    database = StateDatabase.in_directory(tmp_path)
-    database.migrate()
-    return ConfigStore(database, lambda: 1.0)
-
-
-def test_a_section_never_set_is_version_0_with_its_defaults(config: ConfigStore) -> None:
-    assert config.get("coordinates") == Versioned(0, {"latitude": None, "longitude": None})
-
-
-def test_each_change_is_a_version_and_a_stale_one_conflicts(config: ConfigStore) -> None:
-    assert config.put("coordinates", {"latitude": 1}, expected_version=0) == Versioned(1, {"latitude": 1.0, "longitude": None})
-    assert config.put("coordinates", {"longitude": 2}).version == 2
-    with pytest.raises(VersionConflict, match="at version 2, not 1"):
-        config.put("coordinates", {}, expected_version=1)
-    assert config.get("coordinates") == Versioned(2, {"latitude": None, "longitude": 2.0})
-
-
-@pytest.mark.parametrize("value", [{"latitude": 90.1}, {"latitude": "north"}, {"longitude": -181}, {"altitude": 1}, {"latitude": float("nan")}])
-def test_a_value_that_does_not_fit_is_named(config: ConfigStore, value: dict[str, object]) -> None:
-    with pytest.raises(InvalidParameter) as refused:
-        config.put("coordinates", value)
-    assert refused.value.parameter in value
-
-
-def test_unknown_sections_are_named_with_those_that_are(config: ConfigStore) -> None:
-    for act in (lambda: config.get("nothing"), lambda: config.put("nothing", {})):
-        with pytest.raises(UnknownThing, match="coordinates"):
-            act()

@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 
+from service.config.store import ConfigStore
+from service.domain.access import Scope
 from service.domain.job import JobState
 from service.domain.schedule import Missed, Schedule
 from service.errors import InvalidParameter
+from service.jobs import JobKind
+from service.jobs.schedule_section import named, schedules_section
 from service.runner.scheduler import order_by
-from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
 from service.state.leases import LeaseStore
-from service.state.schedules import ScheduleStore, named, schedules_section
-from tests.support.jobs import KINDS
+from service.state.schedules import ScheduleStore
+from tests.support.jobs import KINDS, Counting
 
 COUNT = {"n": 1, "file": "out"}
 HOUR = 3_600.0
@@ -132,7 +135,9 @@ def test_the_section_schedules_is_checked_when_it_is_put(clockwork: Clockwork) -
     def check(schedule: Schedule) -> None:
         order_by(KINDS)(schedule)
 
-    config = ConfigStore(clockwork.database, lambda: clockwork.now, {"schedules": schedules_section(check, "mirror ")})
+    scheduling = JobKind("mirror", Scope.MIRROR, Counting(), schedules=dict)
+    config = ConfigStore(clockwork.database, lambda: clockwork.now)
+    config.register(schedules_section(check, [scheduling]))
     assert config.get("schedules").value == {}
     stored = config.put("schedules", {"nightly": {"kind": "count", "parameters": COUNT, "cron": "30 2 * * *", "zone": "Europe/Berlin"}})
     assert named(stored.value) == named(config.get("schedules").value)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from service.config.coordinates import COORDINATES
+from service.config.store import ConfigStore
 from service.domain.access import Principal, Scope
 from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
-from service.state.config import ConfigStore
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing, could_be_key
 from tests.support.clock import Clock
@@ -362,6 +363,7 @@ def test_only_what_has_the_form_of_a_key_needs_the_database(keys: KeyRing) -> No
 
 def test_the_last_known_coordinates_stand_in_for_a_database_that_is_away(losable: LosableDatabase, clock: Clock) -> None:
     config = ConfigStore(losable, clock, outage_s=300)
+    config.register(COORDINATES)
     config.put("coordinates", {"latitude": 52.5, "longitude": 13.4})
     assert config.get_or_last_known("coordinates").value["latitude"] == 52.5
     losable.lost = True

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from service.config.validation_errors import wrong_members
 from service.domain.addresses import AddressPolicy
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.mirror import EMBEDDED, BucketPair, Endpoint
+from service.domain.endpoint import EMBEDDED, Endpoint, endpoint_at
+from service.domain.mirror import BucketPair
 from service.domain.schedule import Schedule
 from service.domain.selection import Fn, Windows
 from service.errors import ConfigurationError, InvalidParameter
-from service.jobs.mirror.definitions import MirrorText, endpoint_at, parse_size
+from service.jobs.mirror.definitions import MirrorText, parse_size
 from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
-from service.state.validation_errors import wrong_members
 from tests.support.mirrors import A, B, side
 
 OWN = Endpoint(None, "", "", EMBEDDED, is_remote=False)
@@ -31,7 +32,7 @@ DAY = parse_duration("1d", "test")
 
 def refused(section: Any, own: Endpoint = OWN) -> str:
     with pytest.raises((ValidationError, InvalidParameter)) as caught:
-        mirrors_section(own).model_validate(section)
+        mirrors_section(own).model.model_validate(section)
     if isinstance(caught.value, InvalidParameter):
         return f"{caught.value.parameter}: {caught.value.message}"
     return "; ".join(f"{place}: {reason}" for place, reason in wrong_members(caught.value))
@@ -161,12 +162,12 @@ class TestOverlaps:
 
     @pytest.mark.parametrize("other", [{**MIRROR, "buckets": ["V"]}, {**MIRROR, "target": side("http://c.test")}, {**MIRROR, "buckets": "all"}])
     def test_other_buckets_and_other_stores_are_nobodys_business(self, other: Mapping[str, Any]) -> None:
-        mirrors_section(OWN).model_validate({"m": MIRROR, "n": other})
+        mirrors_section(OWN).model.model_validate({"m": MIRROR, "n": other})
 
     def test_what_is_stored_is_held_against_the_file_and_the_settings_too(self) -> None:
         """It was taken, and then both mirrors were refused at every order."""
         other = {"n": MirrorText.model_validate(MIRROR)}
-        section = mirrors_section(OWN, lambda: other)
+        section = mirrors_section(OWN, lambda: other).model
         with pytest.raises(InvalidParameter, match="The mirrors 'm' and 'n' both write the bucket 'W'"):
             section.model_validate({"m": MIRROR})
         section.model_validate({"n": MIRROR})
@@ -222,7 +223,7 @@ class TestTheBook:
         with pytest.raises(InvalidParameter, match=r"10\.0\.0\.7 is private, and only public addresses are allowed here"):
             book.get("plant")
         with pytest.raises(InvalidParameter, match="only public addresses are allowed here"):
-            mirrors_section(OWN, dict, PUBLIC_ONLY).model_validate({"plant": section["plant"]})
+            mirrors_section(OWN, dict, PUBLIC_ONLY).model.model_validate({"plant": section["plant"]})
 
     def test_the_section_wins_over_the_file_and_the_file_over_the_settings(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text(

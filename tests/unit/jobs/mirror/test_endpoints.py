@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.mirror import Endpoint
+from service.domain.endpoint import Endpoint
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
 from service.domain.timerange import EVER

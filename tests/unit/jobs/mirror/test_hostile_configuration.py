@@ -232,7 +232,7 @@ def test_a_file_that_is_no_yaml_is_refused_without_its_text(tmp_path: Path, text
 def test_a_mirror_that_is_refused_does_not_show_its_token(wrong: dict[str, Any]) -> None:
     source = {"url": A, "org": "o", "token": "a-secret", **wrong}
     with pytest.raises(ValidationError) as refused:
-        mirrors_section(OWN).model_validate({"m": {"source": source}})
+        mirrors_section(OWN).model.model_validate({"m": {"source": source}})
     assert "secret" not in str(refused.value)
 
 

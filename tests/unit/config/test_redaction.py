@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from service.config.redaction import HIDDEN, hide, restore_hidden
 from service.errors import InvalidParameter
-from service.state.redaction import HIDDEN, hide, restore_hidden
 
 A = {"url": "http://a.test", "org": "o", "token": "secret-a"}
 

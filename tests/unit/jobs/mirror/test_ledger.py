@@ -7,8 +7,8 @@ import pytest
 
 from service.domain.mirror_slices import SliceRecord, SliceState
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
+from service.jobs.mirror.ledger import PairLedger, PairState, SliceTotals, pairs_of
 from service.state.database import StateDatabase
-from service.state.mirror_ledger import PairLedger, PairState, SliceTotals, pairs_of
 
 DAY = 86_400_000_000_000
 FIRST = EARLIEST_NS - EARLIEST_NS % DAY

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.api.slots import Slots
 from service.errors import TooManyReads
+from service.reads.slots import Slots
 
 
 @pytest.mark.parametrize(("most", "of_key"), [(1, 1), (2, 2), (3, 3), (4, 3), (8, 6), (16, 12)])

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from service.commands.connection import Key, Url, post, wire
-from service.commands.jobs import AsJson, follow
+from service.console.connection import Key, Url, post, wire
+from service.console.jobs import AsJson, follow
 
 cli = typer.Typer(help="Mirrors.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="MIRROR", help="Its name, as `fluxgate mirror list` shows it.")]

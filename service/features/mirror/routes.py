@@ -12,20 +12,24 @@ from service.api.deps import Parts, parts_of
 from service.api.documents import document, request_body
 from service.api.job_schemas import JobInfo, time_text
 from service.api.jobs import accepted, now_of, state_call
-from service.api.mirror_schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
 from service.api.schemas import PROBLEM
 from service.api.store_calls import seen
+from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
 from service.domain.job import Job
 from service.domain.mirror import Mirror
 from service.domain.timerange import parse_range
 from service.errors import InvalidParameter, UnknownThing
+from service.features.mirror.schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
 from service.jobs.mirror.definitions import KIND, SCHEDULE_PREFIX
-from service.state.mirror_ledger import pairs_of
+from service.jobs.mirror.ledger import pairs_of
+from service.jobs.mirror.runnable import MirrorRunnable
 from service.state.schedules import ScheduleState
 
 router = APIRouter(tags=["mirror"], responses={"default": PROBLEM})
 _ORDER = MirrorOrder | None
+_POOL = ThreadPool("mirror's servers", 4)
+"""For calls that ask both stores of a mirror."""
 Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.", examples=["plant"])]
 
 
@@ -89,17 +93,21 @@ async def diff_mirror(
     parts = parts_of(request)
     span = parse_range(start, stop)
     mirror = await state_call(request, _mirror, parts, name)
-    found = await seen(parts.pools.mirrors, principal, partial(parts.mirrors.diff, mirror, bucket, span))
+    found = await seen(_POOL, principal, partial(_mirrors(parts).diff, mirror, bucket, span))
     return Difference.model_validate(found)
 
 
+def _mirrors(parts: Parts) -> MirrorRunnable:
+    return parts.kinds.runnable(KIND, MirrorRunnable)
+
+
 def _names(parts: Parts) -> list[str]:
-    return parts.mirrors.registry.names()
+    return _mirrors(parts).registry.names()
 
 
 def _mirror(parts: Parts, name: str) -> Mirror:
     try:
-        return parts.mirrors.registry.get(name)
+        return _mirrors(parts).registry.get(name)
     except InvalidParameter as unknown:
         raise UnknownThing(unknown.message) from None
 
@@ -125,7 +133,7 @@ def _listing(parts: Parts, now: float) -> MirrorList:
 def _info_or_error(parts: Parts, name: str, news: _News) -> MirrorInfo:
     """A mirror that cannot work is listed with what is wrong."""
     try:
-        return _info(parts, parts.mirrors.registry.get(name), news)
+        return _info(parts, _mirrors(parts).registry.get(name), news)
     except InvalidParameter as wrong:
         nothing = dict.fromkeys(("source", "target", "mode", "buckets", "next_run", "last_job", "last_job_state"))
         return MirrorInfo(name=name, last_error=wrong.message, pairs=[], **nothing)

@@ -2,7 +2,7 @@
 
 import threading
 
-from service.api.memory import MemoryReturn, give_back_unused, limit_arenas
+from service.reads.memory import MemoryReturn, give_back_unused, limit_arenas
 from tests.support.waiting import until
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.job_schemas import JobInfo, time_text
-from service.state.mirror_ledger import PairState, SliceTotals
+from service.jobs.mirror.ledger import PairState, SliceTotals
 
 
 class MirrorOrder(BaseModel):

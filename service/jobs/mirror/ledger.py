@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.domain.mirror_slices import SliceRecord, SliceState
 from service.domain.slicing import slice_start
 from service.domain.timerange import EARLIEST_NS
+from service.jobs.mirror.tables import mirror_pairs, mirror_slices
 from service.state.database import StateDatabase
-from service.state.tables import mirror_pairs, mirror_slices
 
 _ROWS = 500
 """At most so many records in one statement."""

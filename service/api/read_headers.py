@@ -1,0 +1,74 @@
+"""The headers of an answer, out of what it says of itself."""
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from service.api.names import header_buckets, header_names
+from service.cache.answers import Served
+from service.domain.timerange import format_time
+from service.encoding.encoders import Format
+from service.reads.bucket_reads import ReadAnswer
+from service.reads.facts import NameList
+from service.reads.telemetry import LatestAnswer
+
+_ENDINGS = {
+    Format.CSV: "csv",
+    Format.JSON: "json",
+    Format.NDJSON: "ndjson",
+    Format.PARQUET: "parquet",
+    Format.ARROW: "arrows",
+}
+
+
+def read_headers(answer: ReadAnswer) -> dict[str, str]:
+    selection, layout, facts = answer.question.selection, answer.question.layout, answer.facts
+    headers = {
+        "Content-Type": layout.format.media_type,
+        "X-Fluxgate-Start": format_time(facts.span.start_ns),
+        "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
+        "X-Fluxgate-Every": layout.every,
+        "X-Fluxgate-Row-Order": "time ascending within a series",
+        "X-Fluxgate-Store": facts.store,
+        "Content-Disposition": _disposition(selection.bucket, layout.format),
+        "X-Fluxgate-Cache": _cache(answer.served),
+        "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization",
+        "Cache-Control": "private",
+    }
+    if selection.windows is not None:
+        headers["X-Fluxgate-Fn"] = selection.windows.fn.value
+    if facts.skipped.count:
+        headers["X-Fluxgate-Skipped-Fields"] = header_names(_pairs(facts.skipped))
+    return headers
+
+
+def latest_headers(answer: LatestAnswer) -> dict[str, str]:
+    facts = answer.facts
+    headers = {
+        "Content-Type": "application/json",
+        "X-Fluxgate-Store": facts.store,
+        "X-Fluxgate-Cache": _cache(answer.served),
+        "Cache-Control": "private",
+    }
+    if facts.text.count:
+        headers["X-Fluxgate-Text-Fields"] = header_names(_pairs(facts.text))
+    if facts.unread.count:
+        headers["X-Fluxgate-Unread-Buckets"] = header_buckets(name for (name,) in facts.unread.names)
+    return headers
+
+
+def _pairs(names: NameList) -> Iterable[tuple[str, str]]:
+    return ((measurement, field) for measurement, field in names.names)
+
+
+def _cache(served: Served) -> str:
+    if served.outcome == "hit":
+        return f"hit; age={int(served.age_s)}"
+    return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
+
+
+def _disposition(bucket: str, form: Format) -> str:
+    """A file name for browsers (RFC 6266), plain and exact."""
+    letters = (letter if letter.isascii() and (letter.isalnum() or letter in " -_.") else "_" for letter in bucket)
+    plain, exact, ending = "".join(letters)[:80], quote(bucket[:200], safe=""), _ENDINGS[form]
+    kind = "attachment" if form.columnar else "inline"
+    return f"{kind}; filename=\"{plain}.{ending}\"; filename*=UTF-8''{exact}.{ending}"

@@ -1,0 +1,1 @@
+"""Runtime configuration: what is changed without a restart, in named sections with versions."""

@@ -1,0 +1,105 @@
+"""Runtime configuration as the rest of the service sees it: sections by name, each with a version.
+
+Two editors do not overwrite each other: a version that is no longer the present one is a conflict.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from service.config.redaction import restore_hidden
+from service.config.section import Section
+from service.config.validation_errors import wrong_members
+from service.errors import InvalidParameter, NotReady, UnknownThing
+from service.state.database import StateDatabase
+from service.state.section_rows import SectionRows
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """A section's value. Version 0: never set."""
+
+    version: int
+    value: dict[str, Any]
+
+
+class ConfigStore:
+    """Reads and writes the sections that are registered; safe to use from several threads.
+
+    `clock` gives seconds since 1970. `outage_s`: how long a section's last value may stand in for it.
+    """
+
+    def __init__(self, database: StateDatabase, clock: Callable[[], float], outage_s: float = 0.0) -> None:
+        self._rows = SectionRows(database)
+        self._clock = clock
+        self._outage_s = outage_s
+        self._lock = threading.Lock()
+        self._sections: dict[str, Section] = {}
+        self._last_known: dict[str, tuple[float, Versioned]] = {}
+
+    def register(self, section: Section) -> None:
+        """Make `section` known. Raises ValueError when its name is taken."""
+        with self._lock:
+            if section.name in self._sections:
+                raise ValueError(f"The section {section.name!r} is registered already. Give one of them another name.")
+            self._sections[section.name] = section
+
+    @property
+    def sections(self) -> Sequence[Section]:
+        """Those that are registered, in that order."""
+        with self._lock:
+            return list(self._sections.values())
+
+    def get(self, name: str) -> Versioned:
+        """Raises UnknownThing, NotReady."""
+        section = self._section(name)
+        row = self._rows.read(name)
+        stored = Versioned(0, section.model().model_dump(mode="json")) if row is None else Versioned(*row)
+        with self._lock:
+            self._last_known[name] = (self._clock(), stored)
+        return stored
+
+    def get_or_last_known(self, name: str) -> Versioned:
+        """As `get`; while the database does not answer, what it said last, when that is at most `outage_s` ago.
+
+        Raises UnknownThing, NotReady.
+        """
+        try:
+            return self.get(name)
+        except NotReady:
+            with self._lock:
+                read_at, last_known = self._last_known.get(name, (-math.inf, None))
+            if last_known is None or not 0 <= self._clock() - read_at < self._outage_s:
+                raise
+            return last_known
+
+    def put(self, name: str, value: Mapping[str, Any], expected_version: int | None = None) -> Versioned:
+        """Replace a section. `expected_version`: the one that was read; another present one is a conflict.
+
+        A secret that reads `***` stays what it is.
+
+        Raises:
+            InvalidParameter: the value does not fit the section. VersionConflict. UnknownThing. NotReady.
+        """
+        checked = self._checked(self._section(name), restore_hidden(value, self.get(name).value))
+        return Versioned(self._rows.replace(name, checked, self._clock(), expected_version), checked)
+
+    @staticmethod
+    def _checked(section: Section, value: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return section.model.model_validate(dict(value)).model_dump(mode="json")
+        except ValidationError as broken:
+            member, reason = wrong_members(broken)[0]
+            place = member or section.name
+            raise InvalidParameter(place, f"{place} in section {section.name!r}: {reason}.") from None
+
+    def _section(self, name: str) -> Section:
+        with self._lock:
+            section, names = self._sections.get(name), sorted(self._sections)
+        if section is None:
+            raise UnknownThing(f"There is no section {name!r}. There are: {', '.join(names)}.")
+        return section

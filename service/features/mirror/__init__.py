@@ -1,0 +1,1 @@
+"""The kind `mirror` as people see it: its routes, its commands, and how it is made of the settings."""

@@ -1,0 +1,72 @@
+"""The feature `mirror`, and how its kind is made of the settings."""
+
+from pydantic import ValidationError
+
+from service.config.validation_errors import wrong_members
+from service.domain.endpoint import Endpoint
+from service.errors import ConfigurationError, InvalidParameter
+from service.features.feature import Feature, KindServices
+from service.features.mirror import commands, routes
+from service.jobs.kind import JobKind
+from service.jobs.mirror.definitions import KIND, MirrorText
+from service.jobs.mirror.endpoint_rules import EndpointRules
+from service.jobs.mirror.kind import mirror_kind
+from service.jobs.mirror.registry import FILE_NAME, SECTION, MirrorRegistry
+from service.jobs.mirror.runnable import MirrorRunnable
+from service.jobs.mirror.token_variables import TokenVariables
+from service.settings import Settings
+
+_SETTINGS_OF_MEMBERS = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"}
+
+
+def make(settings: Settings, services: KindServices) -> JobKind:
+    """The kind `mirror`. Raises ConfigurationError: the file of mirrors or the mirror of the settings is wrong."""
+    registry = _registry(settings, services)
+    registry.elsewhere()  # a file that cannot be read is an error of the start
+    runnable = MirrorRunnable(
+        registry,
+        services.state,
+        services.open_store,
+        services.directory,
+        services.clock,
+    )
+    return mirror_kind(runnable)
+
+
+def _registry(settings: Settings, services: KindServices) -> MirrorRegistry:
+    file = settings.mirrors_file or services.directory / FILE_NAME
+    if settings.mirrors_file is not None and not file.is_file():
+        raise ConfigurationError(
+            f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.",
+        )
+    rules = EndpointRules(services.addresses, TokenVariables(frozenset(settings.mirror_token_variables)))
+    default = _default_mirror(settings, services.own_endpoint, rules)
+    return MirrorRegistry(lambda: services.config.get(SECTION).value, services.own_endpoint, default, file, rules)
+
+
+def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> MirrorText | None:
+    """The mirror of the settings, `cloud`."""
+    if settings.influxdb_cloud_url is None or settings.influxdb_cloud_token is None:
+        return None
+    token = settings.influxdb_cloud_token.get_secret_value()
+    source = {"url": settings.influxdb_cloud_url, "org": settings.influxdb_cloud_org, "token": token}
+    bucket = {"source": settings.cloud_bucket, "target": settings.local_bucket}
+    timing = {"schedule": settings.cloud_schedule, "refresh": settings.cloud_refresh}
+    try:
+        buckets = [bucket] if settings.cloud_bucket else "all"
+        text = MirrorText.model_validate({"source": source, "buckets": buckets, **timing})
+        text.named("cloud", own, rules)
+    except ValidationError as broken:
+        place, reason = wrong_members(broken)[0]
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None
+    except InvalidParameter as wrong:
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {_under_setting(wrong).message}") from None
+    return text
+
+
+def _under_setting(wrong: InvalidParameter) -> InvalidParameter:
+    """The error about a member of the mirror `cloud`, under the name of the setting that holds it."""
+    return wrong.renamed(_SETTINGS_OF_MEMBERS[wrong.parameter]) if wrong.parameter in _SETTINGS_OF_MEMBERS else wrong
+
+
+MIRROR = Feature(KIND, make, routes.router, commands.cli)

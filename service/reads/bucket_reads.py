@@ -1,0 +1,104 @@
+"""Reading a bucket: a kept answer, one that somebody else is waiting for already, or a new one.
+
+A new one takes a slot of the key that asked first, asks the store, and encodes its frames; others may join it.
+Nothing in this file knows of HTTP: routes, and whoever reads without a socket, call the same two methods.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from service.cache.answers import AnswerCache, CancelToken, Served
+from service.cache.single_flight import Produced
+from service.encoding.encoders import encode
+from service.reads.facts import NameList, ReadFacts
+from service.reads.limits import ReadLimits
+from service.reads.question import Question
+from service.reads.slots import Slots
+from service.reads.streams import UNOBSERVED, ReadObserver, measured
+from service.stores.protocol import Store
+
+
+@dataclass(frozen=True)
+class ReadAnswer:
+    """The answer to `question`. The bytes are `served.chunks`; whoever takes them calls `served.close` at the end."""
+
+    question: Question
+    facts: ReadFacts
+    served: Served
+
+
+class BucketReads:
+    """May be used from many threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        answers: AnswerCache,
+        slots: Slots,
+        limits: ReadLimits,
+        observer: ReadObserver = UNOBSERVED,
+    ) -> None:
+        self._store = store
+        self._answers = answers
+        self._slots = slots
+        self.limits = limits
+        self._observer = observer
+
+    def at_hand(self, question: Question, fresh: bool = False) -> ReadAnswer | None:
+        """The kept answer, when looking for it costs no wait; else None."""
+        served = self._answers.at_hand(*self._kept_as(question), fresh)
+        return None if served is None else _answer(question, served)
+
+    def read(
+        self,
+        question: Question,
+        key_id: str,
+        fresh: bool = False,
+        cancel_token: CancelToken | None = None,
+    ) -> ReadAnswer:
+        """The answer, once its first bytes are there. `fresh` does not look in the cache.
+
+        `cancel_token` ends the waiting when the reader leaves.
+
+        Raises: TooManyReads, and what the store raises before the first bytes. What fails later, the chunks raise.
+        """
+        produce = partial(self._produce, question, key_id)
+        served = self._answers.serve(*self._kept_as(question), produce, fresh, cancel_token)
+        return _answer(question, served)
+
+    def _kept_as(self, question: Question) -> tuple[str, Sequence[str], float]:
+        """How the cache knows an answer: its name (which database, which question), its buckets, and for how long."""
+        name = f"{self.limits.store_identity}\0bucket read\0{question.key}"
+        return name, [question.selection.bucket], self._ttl_s(question)
+
+    def _ttl_s(self, question: Question) -> float:
+        """A closed range is kept for long; one that ends now for a moment, never longer than `every`."""
+        if not question.open_ended:
+            return self.limits.cache_closed_s
+        windows = question.selection.windows
+        return min(self.limits.cache_open_s, math.inf if windows is None else windows.every_ns / 1e9)
+
+    def _produce(self, question: Question, key_id: str) -> Produced:
+        """Begin a read in a slot of the key. Raises TooManyReads, and what the store raises."""
+        give_back = self._slots.take(key_id)
+        try:
+            reading = self._store.read(question.selection)
+        except BaseException:
+            give_back()
+            raise
+
+        def end() -> None:
+            reading.cancel()
+            give_back()
+            self._observer.ended()
+
+        skipped = NameList.of((field.measurement, field.field) for field in reading.plan.skipped)
+        facts = ReadFacts(question.selection.span, self._store.name, skipped)
+        blocks = measured(reading.blocks, self.limits.timeout_s, self._observer)
+        return Produced(facts.texts(), encode(blocks, reading.plan, question.layout, question.limit), end)
+
+
+def _answer(question: Question, served: Served) -> ReadAnswer:
+    return ReadAnswer(question, ReadFacts.from_texts(served.headers), served)

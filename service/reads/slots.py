@@ -1,0 +1,43 @@
+"""How many reads run at one time in this process, and how many of them for one key. One more is told to come back."""
+
+import threading
+from collections.abc import Callable
+
+from service.errors import TooManyReads
+from service.shares import Full, Left, Shares, share_of_key
+
+_RETRY_AFTER_S = 1.0
+
+
+class Slots:
+    def __init__(self, most: int) -> None:
+        self._shares = Shares(most, share_of_key(most, Left.QUARTER))
+
+    @property
+    def taken(self) -> int:
+        return self._shares.taken
+
+    def take(self, key_id: str) -> Callable[[], None]:
+        """Take a slot for a key; the result gives it back (once, however often it is called). Raises TooManyReads."""
+        full = self._shares.take(key_id)
+        if full is not None:
+            raise self._refusal(full)
+        lock, given_back = threading.Lock(), False
+
+        def give_back() -> None:
+            nonlocal given_back
+            with lock:
+                due, given_back = not given_back, True
+            if due:
+                self._shares.give_back(key_id)
+
+        return give_back
+
+    def _refusal(self, full: Full) -> TooManyReads:
+        most, of_key = self._shares.most, self._shares.of_key
+        if full is Full.ALL:
+            why = f"All {most} reads of this gateway (MAX_READS) are under way. Ask again in a moment."
+        else:
+            why = f"This key has {of_key} reads under way, its share of the {most} of this gateway (MAX_READS)."
+            why += " Ask again when one has ended."
+        return TooManyReads(why, _RETRY_AFTER_S)

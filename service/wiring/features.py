@@ -1,0 +1,8 @@
+"""The kinds of job that this service has, one line for each. docs/maintaining.md says how to add one."""
+
+from service.features.feature import Feature
+from service.features.mirror.feature import MIRROR
+
+FEATURES: tuple[Feature, ...] = (
+    MIRROR,
+)  # fmt: skip

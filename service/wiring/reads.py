@@ -1,0 +1,55 @@
+"""What reads need of the settings: their bounds, where telemetry is from, and who hears of them."""
+
+import hashlib
+from collections.abc import Callable
+
+from service.api.metrics import Metrics
+from service.config.store import ConfigStore
+from service.reads.limits import ReadLimits
+from service.reads.memory import MemoryReturn
+from service.reads.streams import ReadObserver
+from service.reads.telemetry_document import Place
+from service.settings import Settings
+
+
+def read_limits(settings: Settings) -> ReadLimits:
+    off = not settings.cache_memory_mb
+    return ReadLimits(
+        max_windows=settings.max_windows,
+        timeout_s=settings.read_timeout_s,
+        cache_closed_s=0 if off else settings.cache_closed_s,
+        cache_open_s=0 if off else settings.cache_open_s,
+        cache_telemetry_s=0 if off else settings.cache_telemetry_s,
+        telemetry_word=settings.telemetry_word,
+        store_identity=_store_identity(settings),
+    )
+
+
+def observer_of(metrics: Metrics, memory: MemoryReturn) -> ReadObserver:
+    return ReadObserver(
+        rows=metrics.upstream_rows.inc,
+        seconds=metrics.upstream_seconds.observe,
+        failed=lambda code: metrics.upstream_failures.labels(code).inc(),
+        ended=memory.read_ended,
+    )
+
+
+def place_of(settings: Settings, config: ConfigStore) -> Callable[[], Place]:
+    """Coordinates from the runtime configuration; what is not set there, from the settings."""
+
+    def place() -> Place:
+        section = config.get_or_last_known("coordinates")
+        latitude, longitude = section.value.get("latitude"), section.value.get("longitude")
+        return Place(
+            section.version,
+            settings.latitude if latitude is None else latitude,
+            settings.longitude if longitude is None else longitude,
+        )
+
+    return place
+
+
+def _store_identity(settings: Settings) -> str:
+    folder = settings.data_dir.resolve() if settings.influxdb_url is None else ""
+    identity = f"{settings.influxdb_url}|{settings.influxdb_org}|{folder}"
+    return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
