@@ -41,8 +41,8 @@ bench: $(VENV)/dev.done
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 lock: $(VENV)/runtime.done
 	$(PIP) uv
-	$(COMPILE) pyproject.toml requirements/build.in --extra postgres -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -37,6 +37,12 @@
     |   |   `-- EndMissing             an answer without its end mark
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
+    |-- ArchiveError           where backups lie, or what lies there: the operator acts
+    |   |-- ArchiveUnavailable     it cannot be reached, refuses, or is full
+    |   |-- ArchiveFileMissing     a file is not there
+    |   |-- ArchiveFileExists      a file is there that may not be
+    |   |-- ArchiveKeyRefused      the passphrase or key is missing, or opens nothing
+    |   `-- BackupDamaged          what lies there is not what the manifest says
     |-- AddressRefused         an address that may not be connected to: whoever named it acts
     `-- ConfigurationError     the process cannot run like this: the operator acts
 
@@ -97,10 +103,9 @@ class FluxgateError(Exception):
     """
 
     code = "error"
+    advice = ""
     mended_by_time = False
     """Whether a job that failed with it is worth another try with nothing changed."""
-
-    advice = ""
 
     def __init__(self, finding: str, *, upstream: str = "", **extra: object) -> None:
         super().__init__(finding)
@@ -328,6 +333,37 @@ class MirrorConflict(StoreError):
 
 class MirrorIncomplete(StoreError):
     code = "mirror_incomplete"
+
+
+class ArchiveError(FluxgateError):
+    code = "archive_error"
+
+
+class ArchiveUnavailable(ArchiveError):
+    code = "archive_unavailable"
+
+
+class ArchiveFileMissing(ArchiveError):
+    code = "archive_file_missing"
+
+
+class ArchiveFileExists(ArchiveError):
+    code = "archive_file_exists"
+
+
+class ArchiveKeyRefused(ArchiveError):
+    code = "archive_key_refused"
+
+
+class BackupDamaged(ArchiveError):
+    """`file` is its path in the destination, `reason` what is wrong with it."""
+
+    code = "backup_damaged"
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file} is damaged: {reason}.", file=file, reason=reason)
+        self.file = file
+        self.reason = reason
 
 
 class AddressRefused(FluxgateError):

@@ -57,6 +57,12 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.EndMissing: 502,
     errors.MirrorConflict: 502,
     errors.MirrorIncomplete: 502,
+    errors.ArchiveError: 502,
+    errors.ArchiveUnavailable: 503,
+    errors.ArchiveFileMissing: 502,
+    errors.ArchiveFileExists: 409,
+    errors.ArchiveKeyRefused: 502,
+    errors.BackupDamaged: 502,
     errors.AddressRefused: 502,
     errors.ConfigurationError: 500,
 }

@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from service import demo
+from service.api.deps import Parts
 from service.domain.timerange import EVER, TimeRange
 from service.stores.observed import BucketChange, ObservedStore
-from service.wiring import Parts, assemble
+from service.wiring import assemble
 from tests.api.conftest import NOW_NS, Served, settings, write
 
 HOUR = {"window": "1h", "every": "raw", "format": "csv"}

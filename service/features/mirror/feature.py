@@ -66,7 +66,8 @@ def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> 
 
 def _under_setting(wrong: InvalidParameter) -> InvalidParameter:
     """The error about a member of the mirror `cloud`, under the name of the setting that holds it."""
-    return wrong.renamed(_SETTINGS_OF_MEMBERS[wrong.parameter]) if wrong.parameter in _SETTINGS_OF_MEMBERS else wrong
+    setting = _SETTINGS_OF_MEMBERS.get(wrong.parameter)
+    return wrong if setting is None else wrong.renamed(setting)
 
 
 MIRROR = Feature(KIND, make, routes.router, commands.cli)

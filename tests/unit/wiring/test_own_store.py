@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 import service
-from service.domain.mirror import EMBEDDED, Endpoint
-from service.jobs.mirror.definitions import endpoint_at
+from service.domain.endpoint import EMBEDDED, Endpoint, endpoint_at
 from service.lineprotocol.parser import parse_lines
 from service.settings import Settings
 from service.stores.influx.store import InfluxStore

@@ -1,0 +1,167 @@
+"""The backups of a destination: begun, finished, failed, listed and removed.
+
+    claims/00000012                   a sequence number is taken, once for ever
+    00000012-20260131T235900Z/        a backup
+        started.json                  it was begun
+        failed.json                   it gave up, and why
+        manifest.json                 written last: without it the folder is no backup
+
+The newest is the one with the highest sequence number; no clock and no name decides.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.archive.backup_ids import LARGEST_SEQUENCE, backup_id, sequence_of
+from service.archive.destination import Destination
+from service.archive.manifest import FAILED_FILE, MANIFEST_FILE, STARTED_FILE, BackupState, Manifest
+from service.archive.manifest_file import LARGEST_MANIFEST_BYTES, manifest_bytes, read_manifest
+from service.errors import ArchiveError, ArchiveFileExists, ArchiveFileMissing, BackupDamaged, UnknownThing
+
+CLAIMS = "claims"
+_LARGEST_MARKER_BYTES = 100_000
+
+
+class ListedState(StrEnum):
+    """Of a folder: a backup that is complete or partial; none, as it failed, or is unfinished (begun, perhaps running);
+    or one whose manifest is damaged, or was signed by nobody we know."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    UNFINISHED = "unfinished"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class ListedBackup:
+    """A folder of a destination. `manifest` of complete and partial ones; `reason` of the others."""
+
+    backup_id: str
+    sequence: int
+    state: ListedState
+    manifest: Manifest | None = None
+    reason: str = ""
+
+
+def begin(destination: Destination, now_ns: int) -> str:
+    """Take the next sequence number, and make the folder of a new backup; its id.
+
+    Several may begin at one time: each gets a number of its own. Raises ArchiveError.
+    """
+    while True:
+        sequence = _last_sequence(destination) + 1
+        if sequence > LARGEST_SEQUENCE:
+            raise ArchiveError(f"{destination.name} has no sequence number left. Choose another place for backups.")
+        identity = backup_id(sequence, now_ns)
+        try:
+            destination.write_new(f"{CLAIMS}/{sequence:08d}", identity.encode())
+        except ArchiveFileExists:
+            continue
+        destination.write_new(f"{identity}/{STARTED_FILE}", _marker({"id": identity, "started_ns": now_ns}))
+        return identity
+
+
+def finish(destination: Destination, manifest: Manifest, key: bytes | None = None) -> None:
+    """Write the manifest, after every other file. Raises ArchiveFileExists when the backup has one; ArchiveError."""
+    path = f"{manifest.backup_id}/{MANIFEST_FILE}"
+    if destination.size(path) is not None:
+        raise ArchiveFileExists(f"{path} is there already: the backup is finished, and a manifest is never replaced.")
+    content = manifest_bytes(manifest, key)
+    if len(content) > LARGEST_MANIFEST_BYTES:
+        raise ArchiveError(f"{path} would have {len(content)} bytes, and none may have more: back up fewer buckets.")
+    destination.write_new(path, content)
+
+
+def mark_failed(destination: Destination, backup: str, now_ns: int, reason: str) -> None:
+    """Say in its folder that a backup gave up. A later `finish` of it wins. Raises ArchiveError."""
+    with destination.create(f"{backup}/{FAILED_FILE}") as sink:
+        sink.write(_marker({"id": backup, "failed_ns": now_ns, "reason": reason[:2000]}))
+
+
+def manifest_of_backup(destination: Destination, backup: str, key: bytes | None = None) -> Manifest:
+    """The manifest of a finished backup. With `key` one that is not signed with it is damaged.
+
+    Raises UnknownThing (no backup of that id, or it is not finished), BackupDamaged, ArchiveError.
+    """
+    path = f"{backup}/{MANIFEST_FILE}"
+    if sequence_of(backup) is None:
+        raise UnknownThing(f"{backup[:100]!r} is no id of a backup. The list of backups shows them.")
+    size = destination.size(path)
+    if size is None:
+        raise UnknownThing(f"There is no finished backup {backup}. The list of backups shows those there are.")
+    if size > LARGEST_MANIFEST_BYTES:
+        raise BackupDamaged(path, f"it is larger than {LARGEST_MANIFEST_BYTES} bytes")
+    manifest = read_manifest(b"".join(destination.read(path)), path, key)
+    if manifest.backup_id != backup:
+        raise BackupDamaged(path, f"it is the manifest of another backup, {manifest.backup_id}")
+    return manifest
+
+
+def listed(destination: Destination, key: bytes | None = None) -> list[ListedBackup]:
+    """Every backup, and every folder that is or was to be one, newest first. Raises ArchiveError.
+
+    A folder with another name is of no concern, unless it has a manifest: then it is listed as damaged, behind all.
+    """
+    return sorted(_listed(destination, key), key=lambda backup: (backup.sequence, backup.backup_id), reverse=True)
+
+
+def remove(destination: Destination, backup: str) -> int:
+    """Remove a backup, its manifest first, so that a broken removal leaves no backup; how many files went.
+
+    Whether others refer to it is `retention`'s to know. Raises UnknownThing for what is no id, ArchiveError.
+    """
+    if sequence_of(backup) is None:
+        raise UnknownThing(f"{backup[:100]!r} is no id of a backup. The list of backups shows them.")
+    manifest = f"{backup}/{MANIFEST_FILE}"
+    had_manifest = destination.size(manifest) is not None
+    destination.delete(manifest)
+    return destination.delete_folder(backup) + had_manifest
+
+
+def _last_sequence(destination: Destination) -> int:
+    claims = (file.path.rpartition("/")[2] for file in destination.files(CLAIMS))
+    taken = [int(name) for name in claims if name.isascii() and name.isdigit() and len(name) == 8]
+    return max([0, *taken, *(sequence_of(folder) or 0 for folder in destination.folders())])
+
+
+def _listed(destination: Destination, key: bytes | None) -> Iterator[ListedBackup]:
+    for folder in destination.folders():
+        sequence = sequence_of(folder)
+        if sequence is not None:
+            yield _described(destination, folder, sequence, key)
+        elif not folder.startswith(".") and destination.size(f"{folder}/{MANIFEST_FILE}") is not None:
+            reason = f"{folder}/{MANIFEST_FILE} is damaged: its folder has not the name of a backup"
+            yield ListedBackup(folder, 0, ListedState.DAMAGED, reason=reason)
+
+
+def _described(destination: Destination, folder: str, sequence: int, key: bytes | None) -> ListedBackup:
+    try:
+        manifest = manifest_of_backup(destination, folder, key)
+    except (BackupDamaged, ArchiveFileMissing) as damage:
+        return ListedBackup(folder, sequence, ListedState.DAMAGED, reason=damage.message)
+    except UnknownThing:
+        failure = _failure(destination, folder)
+        if failure is not None:
+            return ListedBackup(folder, sequence, ListedState.FAILED, reason=failure)
+        return ListedBackup(folder, sequence, ListedState.UNFINISHED, reason="it has no manifest")
+    state = ListedState.COMPLETE if manifest.state is BackupState.COMPLETE else ListedState.PARTIAL
+    return ListedBackup(folder, sequence, state, manifest)
+
+
+def _failure(destination: Destination, folder: str) -> str | None:
+    """Why a backup gave up; None: it did not say so."""
+    path = f"{folder}/{FAILED_FILE}"
+    if destination.size(path) is None:
+        return None
+    try:
+        document = json.loads(b"".join(destination.read(path, 0, _LARGEST_MARKER_BYTES)))
+        return str(document["reason"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return f"{path} does not say why"
+
+
+def _marker(members: dict[str, object]) -> bytes:
+    return json.dumps(members, indent=1).encode() + b"\n"
