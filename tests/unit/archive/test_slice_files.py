@@ -26,10 +26,10 @@ from service.frames.frame import TIME, Block, constant_codes, long_schema
 from service.frames.slice_digest import SliceDigest, SliceDigester
 from service.lineprotocol.parser import parse_lines
 from service.lineprotocol.writer import folded
+from tests.support.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.archive.sample_backups import DAY_1, rows_of_day
 from tests.unit.archive.test_destination import content
 from tests.unit.archive.test_encryption import IDENTITY, OTHER
-from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.lineprotocol.test_writer import unwritten_of, value_of, values_of, writable
 
 PACKINGS = pytest.mark.parametrize("packing", list(Packing))
