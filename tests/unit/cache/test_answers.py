@@ -74,7 +74,7 @@ def test_an_answer_is_made_once_and_then_a_hit_with_its_age_and_size() -> None:
     cache, maker = answers(), Maker([b"a", b"b"])
     first = cache.serve("k", ["b"], 60, maker)
     assert (first.outcome, body(first)) == ("miss", b"ab")
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     second = cache.serve("k", ["b"], 60, maker)
     assert (second.outcome, second.headers, body(second), second.size_bytes) == ("hit", {"X": "y"}, b"ab", 2)
     assert maker.made == 1
@@ -122,7 +122,7 @@ def test_when_the_last_one_leaves_the_making_is_ended() -> None:
     served = cache.serve("k", ["b"], 60, maker)
     served.close()
     assert maker.cancelled.wait(WAIT_S)
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert body(cache.serve("k", ["b"], 60, Maker([b"new"]))) == b"new"
 
 
@@ -131,7 +131,7 @@ def test_a_failure_before_the_first_chunk_reaches_all_who_wait_and_is_not_kept()
     Task(lambda: (until(lambda: waiting(cache) == 3), maker.let_go()))
     results = together(*[lambda: cache.serve("k", ["b"], 60, maker)] * 3)
     assert [type(result) for result in results] == [StoreBroken] * 3
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert body(cache.serve("k", ["b"], 60, Maker([b"ok"]))) == b"ok"
 
 
@@ -142,7 +142,7 @@ def test_a_failure_in_the_middle_is_raised_where_it_happened_and_not_kept() -> N
     with pytest.raises(StoreBroken):
         next(served.chunks)
     served.close()
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert cache.serve("k", ["b"], 60, Maker([b"ok"])).outcome == "miss"
 
 
@@ -163,7 +163,7 @@ def test_an_answer_beyond_the_limit_passes_through_and_is_neither_kept_nor_joine
     assert body(cache.serve("k", ["b"], 60, other)) == b"own"
     maker.let_go()
     assert body(first) == b"z" * 8
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert maker.made == other.made == 1
 
 
@@ -190,7 +190,7 @@ def test_touching_a_bucket_drops_what_is_known_of_it_and_nothing_else() -> None:
     cache = answers()
     for bucket in ("a", "b"):
         body(cache.serve(f"k{bucket}", [bucket], 60, Maker([b"old"])))
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     cache.invalidate("a")
     assert cache.serve("ka", ["a"], 60, Maker([b"new"])).outcome == "miss"
     assert cache.serve("kb", ["b"], 60, Maker([b"new"])).outcome == "hit"
@@ -207,7 +207,7 @@ def test_a_read_that_began_before_a_write_is_not_given_to_those_after_it() -> No
     maker.let_go()
     reader.join(WAIT_S)
     assert results == [b"old"]
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert body(cache.serve("k", ["b"], 60, Maker([b"never"]))) == b"new"
 
 
@@ -230,7 +230,7 @@ def test_each_outcome_is_told() -> None:
     told: list[str] = []
     cache = AnswerCache(MemoryCache(10_000, time.monotonic), LIMIT, time.time, told.append)
     body(cache.serve("k", ["b"], 60, Maker([b"x"])))
-    until(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     body(cache.serve("k", ["b"], 60, Maker([b"x"])))
     assert told == ["miss", "hit"]
 

@@ -14,6 +14,9 @@ class Rewound(SharedCache):
 
     era = "first run"
 
+    def snapshot(self) -> dict[str, tuple[float, bytes]]:
+        return dict(self._entries)
+
     def rewind(self, entries: dict[str, tuple[float, bytes]]) -> None:
         self._entries.clear()
         self._entries.update(entries)
@@ -65,7 +68,7 @@ def test_a_server_back_from_an_old_snapshot_is_another_state() -> None:
     cache = Rewound()
     generations = Generations(cache)
     before = generations.of(["a"])
-    snapshot = dict(cache._entries)
+    snapshot = cache.snapshot()
     generations.invalidate("a")
     cache.rewind(snapshot)
     after = generations.of(["a"])
@@ -124,13 +127,13 @@ def test_a_write_during_the_telling_is_not_lost() -> None:
     cache.away = False
     arm.set()
     generations.retry()
-    assert "a" in generations._pending
+    assert "a" in generations.pending
 
 
 def test_a_cache_that_is_off_is_not_waited_for() -> None:
     generations = Generations(MemoryCache(0, Clock()))
     generations.invalidate("a")
-    assert generations._retry_thread is None
+    assert generations.pending == frozenset()
     assert generations.of(["a"]).tokens is None
 
 
