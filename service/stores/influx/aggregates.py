@@ -62,11 +62,14 @@ class WindowReader:
 
     def _grid(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         whole = whole_windows(grid)
-        for piece in subtract(grid.span, [] if whole is None else [whole.span]):
-            for field in measurement.fields:
-                yield from self._by_hand(measurement, field, replace(grid, span=piece))
-        if whole is not None:
-            yield from self._whole(measurement, whole)
+        by_flux = [] if whole is None else [whole.span]
+        for span in sorted([*by_flux, *subtract(grid.span, by_flux)]):
+            piece = replace(grid, span=span)
+            if span in by_flux:
+                yield from self._whole(measurement, piece)
+            else:
+                for field in measurement.fields:
+                    yield from self._by_hand(measurement, field, piece)
 
     def _whole(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         for fn in Fn:
@@ -123,8 +126,11 @@ class WindowReader:
 
 
 def whole_windows(grid: Grid) -> Grid | None:
-    """`grid` without the windows that reach beyond the time InfluxDB can store: a point in one sends it round for ever (2.9.1)."""
-    first_ns = EARLIEST_NS + (grid.offset_ns - EARLIEST_NS) % grid.every_ns
+    """`grid` without the windows that reach beyond the time InfluxDB can store, or whose start less the offset does.
+
+    A point in one sends InfluxDB round for ever (2.9.1).
+    """
+    first_ns = grid.offset_ns - (-EARLIEST_NS // grid.every_ns) * grid.every_ns
     last_ns = LATEST_NS - (LATEST_NS - grid.offset_ns) % grid.every_ns
     span = None if first_ns >= last_ns else grid.span.intersect(TimeRange(first_ns, last_ns))
     return None if span is None else replace(grid, span=span)
