@@ -29,7 +29,15 @@ _RUN_ROWS = 200_000
 class WindowReader:
     """Reads the windows of one bucket for one selection, within one call that can be aborted."""
 
-    def __init__(self, transport: Transport, bucket: Bucket, selection: Selection, skipped: Iterable[SkippedField], call: Call) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        bucket: Bucket,
+        influxql_name: str,
+        selection: Selection,
+        skipped: Iterable[SkippedField],
+        call: Call,
+    ) -> None:
         assert selection.windows is not None
         self._left_out: dict[tuple[str, str], tuple[FieldType, ...]] = {}
         for one in skipped:
@@ -37,6 +45,7 @@ class WindowReader:
             self._left_out[name] = (*self._left_out.get(name, ()), one.type)
         self._transport = transport
         self._bucket = bucket
+        self._influxql_name = influxql_name
         self._selection = selection
         self._windows = selection.windows
         self._call = call
@@ -112,7 +121,8 @@ class WindowReader:
         """Raw points of every type, of which those that the function takes are aggregated."""
         stored = field.types + self._left_out.get((measurement.name, field.name), ())
         alone = replace(measurement, fields=(replace(field, types=stored, fn=None, output=stored),))
-        raw = RawReader(self._transport, self._bucket, replace(self._selection, span=grid.span, windows=None), self._call)
+        points = replace(self._selection, span=grid.span, windows=None)
+        raw = RawReader(self._transport, self._bucket, self._influxql_name, points, self._call)
         block = PointWindows(measurement, field, grid).frames(raw.blocks(alone))
         if block:
             yield block

@@ -48,7 +48,8 @@ class Series:
 def delete_points(transport: Transport, catalog: Catalog, bucket: str, series: Series, span: TimeRange) -> None:
     """Delete the points of `series` in `span`. Raises InvalidParameter, with nothing deleted, where that cannot be done alone."""
     predicate = predicate_of(series)
-    _check_neighbours(catalog, bucket, series)
+    with catalog.reached(bucket):
+        _check_neighbours(catalog, bucket, series)
     body = {"start": format_time(span.start_ns), "stop": format_time(span.stop_ns - 1), "predicate": predicate}
     parameters = {"org": transport.org, "bucket": bucket}
     headers = {"Content-Type": "application/json"}
@@ -107,7 +108,7 @@ def _check_neighbours(catalog: Catalog, bucket: str, series: Series) -> None:
     keys = next((one.tags for one in schema if one.name == series.measurement), ())
     if not keys:
         return
-    origin = influxql.source(bucket, series.measurement)
+    origin = catalog.source(bucket, series.measurement)
     odd = catalog.tag_sets(bucket, influxql.one_point_each(origin, _perhaps_odd(keys)))
     if odd:
         shared = [(key, (value,)) for key, value in series.tags[:-1] if influxql.can_filter(key)]
