@@ -7,10 +7,11 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Windows
-from service.errors import StoreBroken, StoreFailed
+from service.errors import StoreBroken, StoreError, StoreFailed
 from service.stores.influx.catalog import Catalog
 from service.stores.influx.store import InfluxStore
 from service.stores.influx.transport import Transport
+from tests.live.test_influx_store import token_for
 from tests.support.rows import Row, at, read, row, rows_of, span, write
 from tests.support.servers import InfluxServer
 
@@ -123,3 +124,14 @@ def test_a_bucket_whose_name_is_mapped_elsewhere_is_read_under_its_own_mapping(s
     map_name(influx, f"mapped {first}", first)
     found: list[list[Row]] = [read(store, bucket, DAY, fields=("f",)) for bucket in (first, second)]
     assert found == [[row("m", {}, "f", NOON, 1.0)], [row("m", {}, "f", NOON, 2.0)]]
+
+
+def test_a_narrow_token_gets_no_point_of_a_bucket_that_it_may_not_see(influx: InfluxServer) -> None:
+    """InfluxDB hides the mapping from it, and refuses what InfluxQL asks of the other bucket."""
+    first, second = two_buckets(influx)
+    narrow = InfluxStore(influx.url, token_for(influx, first), influx.org, silence_timeout_s=30, read_timeout_s=60)
+    assert [one.shown for one in read(narrow, first, DAY, fields=("f",))] == ["1.0"]
+    map_name(influx, first, second)
+    with pytest.raises(StoreError):
+        read(narrow, first, DAY)
+    narrow.close()
