@@ -30,7 +30,8 @@ _MANGLED = re.compile(r'\\[,= "]')
 def delete_points(transport: Transport, catalog: Catalog, bucket: str, series: SeriesKey, span: TimeRange) -> None:
     """Delete the points of `series` in `span`. Raises InvalidParameter, with nothing deleted, where that cannot be done alone."""
     predicate = predicate_of(series)
-    _check_neighbours(catalog, bucket, series)
+    with catalog.reached(bucket):
+        _check_neighbours(catalog, bucket, series)
     body = {"start": format_time(span.start_ns), "stop": format_time(span.stop_ns - 1), "predicate": predicate}
     parameters = {"org": transport.org, "bucket": bucket}
     headers = {"Content-Type": "application/json"}
@@ -89,7 +90,7 @@ def _check_neighbours(catalog: Catalog, bucket: str, series: SeriesKey) -> None:
     keys = next((one.tags for one in schema if one.name == series.measurement), ())
     if not keys:
         return
-    origin = influxql.source(bucket, series.measurement)
+    origin = catalog.source(bucket, series.measurement)
     odd = catalog.tag_sets(bucket, influxql.one_point_each(origin, _perhaps_odd(keys)))
     if odd:
         shared = [(key, (value,)) for key, value in series.tags[:-1] if influxql.can_filter(key)]

@@ -35,7 +35,10 @@ def newest_frames(
             frames = list(_by_flux(transport, bucket, span, plain, rest, call))
     except LineEndLost:
         frames, rest = [], fields
-    return frames + (list(_frames(catalog.newest(bucket, span, rest))) if rest else [])
+    if not rest:
+        return frames
+    with catalog.reached(bucket):
+        return frames + list(_frames(catalog.newest(bucket, span, rest)))
 
 
 def outermost_time(transport: Transport, bucket: str, newest: bool, call: Call) -> int | None:

@@ -32,10 +32,12 @@ _HOUR_NS = parse_duration("1h", "slice")
 
 
 class RawReader:
-    """Reads points of one bucket for one selection, within one call that can be aborted."""
+    """Reads points of one bucket, which InfluxQL finds as `influxql_name`, for one selection, within one call that can
+    be aborted."""
 
-    def __init__(self, transport: Transport, bucket: Bucket, selection: Selection, call: Call) -> None:
+    def __init__(self, transport: Transport, bucket: Bucket, influxql_name: str, selection: Selection, call: Call) -> None:
         self._transport = transport
+        self._influxql_name = influxql_name
         self._bucket = bucket
         self._selection = selection
         self._asked = tuple(one for one in selection.tags if influxql.can_filter(one[0]))
@@ -85,12 +87,12 @@ class RawReader:
         yield from points.blocks(series_rows(reply.chunks()))
 
     def _ask(self, measurement: MeasurementPlan, keys: tuple[str, ...], span: TimeRange, accept: str) -> Reply:
-        origin = influxql.source(self._bucket.name, measurement.name)
+        origin = influxql.source(self._influxql_name, measurement.name)
         query = influxql.select_points(origin, [field.name for field in measurement.fields], keys, span, self._asked)
         return self._query(f"{query}; {influxql.show_fields(origin)}", accept)
 
     def _query(self, query: str, accept: str) -> Reply:
-        parameters = {**influxql.database(self._bucket.name), "epoch": "ns", "chunked": "true", "chunk_size": _CHUNK_ROWS}
+        parameters = {**influxql.database(self._influxql_name), "epoch": "ns", "chunked": "true", "chunk_size": _CHUNK_ROWS}
         headers = {"Accept": accept, "Content-Type": "application/vnd.influxql"}
         return self._transport.open(
             "POST", "/query", {**parameters, "org": self._transport.org}, query.encode(), headers, self._call, self._bucket.name
@@ -112,7 +114,7 @@ class RawReader:
         return None if first is None else TimeRange(first, span.stop_ns)
 
     def _edge(self, measurement: MeasurementPlan, span: TimeRange, newest: bool) -> int | None:
-        origin = influxql.source(self._bucket.name, measurement.name)
+        origin = influxql.source(self._influxql_name, measurement.name)
         fields = [(field.name, field.types) for field in measurement.fields]
         return edge_time(self._query(influxql.edge_point(origin, fields, newest, span, self._asked), "application/json").read())
 

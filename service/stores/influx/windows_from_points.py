@@ -17,7 +17,8 @@ from service.errors import StoreFailed
 from service.frames import long_form
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
 from service.frames.label_combinations import combine, texts_of
-from service.stores.duckdb_windows import Bins, columns_of, values_of, window_times
+from service.frames.type_runs import ascending
+from service.stores.duckdb_windows import Bins, columns_of, place_of, values_of, window_times
 
 Tags = tuple[str | None, ...]
 
@@ -43,7 +44,7 @@ class PointWindows:
         batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if long_form.values(frame).type in taken)
         found = self._aggregated(batches, schema)
         if keeps_type:
-            return tuple(frame for kind in self._field.output if (frame := self._typed(found, kind)).num_rows)
+            return self._by_type(found)
         output = self._field.output[0]
         values = values_of(found, self._fn, self._computed, output)
         return (self._frame(output, found, values),) if found.num_rows else ()
@@ -63,25 +64,21 @@ class PointWindows:
         with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as engine:
             engine.register("points", points)
             try:
-                return engine.sql(self._query(), params=self._bound()).to_arrow_table().combine_chunks()
+                text, bound = self._query()
+                return engine.sql(text, params=bound).to_arrow_table().combine_chunks()
             except duckdb.Error as error:
                 if broken:
                     raise broken[0] from None
                 why = f"The windows of {self._field.name!r} could not be computed ({error})."
                 raise StoreFailed(f"{why} Read a shorter range or longer windows.") from error
 
-    def _query(self) -> str:
-        place = "0::BIGINT" if self._grid.count == 1 else "(time - $start_ns + $lead_ns) // $width_ns"
-        return (
+    def _query(self) -> tuple[str, dict[str, int]]:
+        place, bound = place_of(Bins(self._grid, 1))
+        text = (
             f"SELECT series, {place} AS place, {columns_of(self._fn, self._computed)} FROM points"  # noqa: S608  (no caller's text)
             " GROUP BY ALL ORDER BY series, place"
         )
-
-    def _bound(self) -> dict[str, int]:
-        if self._grid.count == 1:
-            return {}
-        bins = Bins(self._grid, 1)
-        return {"start_ns": self._grid.span.start_ns, "lead_ns": bins.lead_ns, "width_ns": bins.width_ns}
+        return text, bound
 
     def _batch(self, frame: pa.RecordBatch, schema: pa.Schema, keeps_type: bool) -> pa.RecordBatch:
         times, values = pa.array(long_form.times_ns(frame)), long_form.values(frame)
@@ -104,12 +101,18 @@ class PointWindows:
         numbers = np.array([self._series.setdefault(tags, len(self._series)) for tags in each], np.int32)
         return pa.array(numbers[found.rows(frame.num_rows)])
 
-    def _typed(self, found: pa.Table, kind: FieldType) -> pa.RecordBatch:
-        """Rows whose first or last value is a `kind`."""
+    def _by_type(self, found: pa.Table) -> Block:
+        """Rows whose values have several types: in frames of one type, the times of each series ascending."""
         column = found.column("value").chunk(0) if found.num_rows else pa.nulls(0, found.schema.field("value").type)
-        values = column.field(kind.value)
-        valid = values.is_valid()
-        return self._frame(kind, found.filter(valid), values.filter(valid))
+        frames, series = [], []
+        for kind in self._field.output:
+            values = column.field(kind.value)
+            valid = values.is_valid()
+            rows = found.filter(valid)
+            if rows.num_rows:
+                frames.append(self._frame(kind, rows, values.filter(valid)))
+                series.append(rows.column("series").to_numpy())
+        return ascending(frames, series)
 
     def _frame(self, kind: FieldType, found: pa.Table, values: pa.Array) -> pa.RecordBatch:
         found = found.combine_chunks()
