@@ -1,4 +1,4 @@
-"""Mappings of databases and retention policies (DBRP) on a real InfluxDB: which bucket InfluxQL reads, at every moment."""
+"""Mappings of databases and retention policies (DBRP) on a real InfluxDB: which bucket InfluxQL reads at any moment."""
 
 import secrets
 from collections.abc import Iterator

@@ -49,7 +49,10 @@ def _remedy(bucket_id: str) -> str:
 
 
 def _name_by_hand(transport: Transport, bucket_id: str) -> str | None:
-    """The first name, by the alphabet, that a mapping made by hand gives to the bucket. Such a mapping wins over buckets."""
+    """The first name, by the alphabet, that a mapping made by hand gives to the bucket.
+
+    Such a mapping wins over the buckets of that name.
+    """
     names = (
         f"{one.get('database')}/{one.get('retention_policy')}"
         for one in _mappings(transport, {"bucketID": bucket_id})

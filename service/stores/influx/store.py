@@ -93,7 +93,7 @@ class InfluxStore:
         return Reading(plan, iter(ahead), ahead.cancel)
 
     def _confirmed(self, bucket: Bucket, route: Route, blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
-        """`blocks`, the first of them when it is sure to be of the bucket, and an error at the end if others are not."""
+        """`blocks`, the first of them when it is sure to be the bucket's, and an error at the end if others are not."""
         with contextlib.closing(blocks):
             for number, block in enumerate(blocks):
                 if number == 0:
