@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from service.frames import long_form
 from service.frames.frame import Block
 
 Ints = npt.NDArray[np.int64]
@@ -28,7 +29,7 @@ def ascending(frames: Sequence[pa.RecordBatch], series: Sequence[Series]) -> Blo
     of_frame = np.repeat(np.arange(len(frames)), [frame.num_rows for frame in frames])
     row = np.concatenate([np.arange(frame.num_rows) for frame in frames])
     numbers = np.concatenate(series)
-    times = np.concatenate([frame.column(0).cast(pa.int64()).to_numpy() for frame in frames])
+    times = np.concatenate([long_form.times_ns(frame) for frame in frames])
     order = np.lexsort((times, numbers))
     runs = _runs(numbers[order], of_frame[order]) * len(frames) + of_frame[order]
     return tuple(_piece(frames[of_frame[rows[0]]], np.sort(row[rows])) for rows in _grouped(order, runs))

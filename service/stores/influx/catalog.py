@@ -13,11 +13,11 @@ from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSche
 from service.domain.series import FieldSeries, SeriesKey, Tags
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, StoreBroken, StoreDenied, UnknownBucket
+from service.errors import InvalidParameter, LedElsewhere, StoreBroken, StoreDenied, UnknownBucket
 from service.stores.influx import influxql
 from service.stores.influx.answers import objects
 from service.stores.influx.failures import failure, not_an_answer, query_failure, reason_of
-from service.stores.influx.mappings import LedElsewhere, influxql_name
+from service.stores.influx.mappings import influxql_name
 from service.stores.influx.transport import Transport
 
 _PAGE = 100

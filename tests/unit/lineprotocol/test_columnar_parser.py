@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.frames.points import ParsedLines
-from service.lineprotocol.columnar_parser import scan
+from service.lineprotocol.columnar_parser import scan_chunk
 from service.lineprotocol.line_shapes import parse_shape
 from service.lineprotocol.parser import parse_lines
 from tests.support.work import calls_of, steps_of
@@ -114,7 +114,7 @@ def test_bad_values_among_good_lines_do_not_make_the_columns_be_searched_for_eac
 
 def test_lines_that_columns_cannot_take_are_little_more_work_than_line_by_line() -> None:
     body = b'm,t=a"b f=1 1\n' * 10_000
-    windows = calls_of(scan, lambda: by_columns(body))
+    windows = calls_of(scan_chunk, lambda: by_columns(body))
     assert 0 < sum(window["stop"] - window["start"] for window in windows) < 8 * len(body)
     assert steps_of(lambda: by_columns(body)) < 1.5 * steps_of(lambda: line_by_line(body))
 
