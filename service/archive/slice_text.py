@@ -20,7 +20,7 @@ MOST_NAMED = 1000
 class SliceText:
     """The lines of blocks, which are taken once, by `pieces`; after that the other members say what they were.
 
-    `unwritten` holds the first thousand groups of values that line protocol cannot hold, `unwritten_values` counts all.
+    `unwritable` holds the first thousand groups of values that line protocol cannot hold, `unwritable_values` counts all.
     """
 
     def __init__(self, blocks: Iterable[Block], span: TimeRange) -> None:
@@ -28,8 +28,8 @@ class SliceText:
         self.points = 0
         self.first_ns = span.stop_ns
         self.last_ns = span.start_ns - 1
-        self.unwritten: list[UnwritableValues] = []
-        self.unwritten_values = 0
+        self.unwritable: list[UnwritableValues] = []
+        self.unwritable_values = 0
         self._blocks = blocks
         self._span = span
         self._digest = SliceMeter()
@@ -56,8 +56,8 @@ class SliceText:
         written = write_block(block)
         points = written.points
         if written.unwritable:
-            self.unwritten_values += sum(map(len, written.unwritable))
-            self.unwritten += written.unwritable[: MOST_NAMED - len(self.unwritten)]
+            self.unwritable_values += sum(map(len, written.unwritable))
+            self.unwritable += written.unwritable[: MOST_NAMED - len(self.unwritable)]
             self._digest.add(frames_of(points))
         else:
             self._digest.add(block)

@@ -48,7 +48,7 @@ def whole_digest(*blocks: Block) -> SliceDigest:
 
 def entry_of(written: WrittenSlice) -> SliceFile:
     assert written.entry is not None
-    assert (written.unwritten, written.unwritten_values) == ((), 0)
+    assert (written.unwritable, written.unwritable_values) == ((), 0)
     return written.entry
 
 
@@ -78,7 +78,7 @@ def test_any_values_come_back_or_are_said_to_be_unwritten(folder: LocalFolder, r
     read = [value for points in batches for value in values_of(points)]
     unwritten = unwritten_of(written)  # type: ignore[arg-type]
     assert sorted([*read, *unwritten], key=repr) == sorted(map(value_of, rows), key=repr)
-    assert written.unwritten_values == len(unwritten)
+    assert written.unwritable_values == len(unwritten)
     assert {fact for fact in map(value_of, filter(writable, rows)) if fact[3] is not FieldType.FLOAT} <= {
         *read,
         *unwritten,
@@ -94,13 +94,13 @@ def test_values_that_no_line_can_hold_are_counted_and_the_rest_is_whole(folder: 
     bad = [Row(DAY_1.start_ns + place, float("nan")) for place in range(3)]
     good = Row(DAY_1.start_ns + 9, 1.5)
     written = write_slice(folder, BACKUP, "f", DAY_1, [block_of([*bad, good])])
-    assert written.unwritten_values == 3
-    assert [len(group) for group in written.unwritten] == [3]
+    assert written.unwritable_values == 3
+    assert [len(group) for group in written.unwritable] == [3]
     assert written.entry is not None
     assert (written.entry.points, written.entry.digest) == (1, whole_digest(block_of([good])))
     assert [len(points) for points in read_slice(folder, written.entry)] == [1]
     nothing = write_slice(folder, BACKUP, "g", DAY_1, [block_of(bad)])
-    assert (nothing.entry, nothing.unwritten_values) == (None, 3)
+    assert (nothing.entry, nothing.unwritable_values) == (None, 3)
 
 
 def test_the_file_is_line_protocol_that_gzip_opens(folder: LocalFolder) -> None:
@@ -240,7 +240,7 @@ def test_parsed_points_have_the_digest_of_the_frames_that_they_came_from(rows: l
     sent = SliceMeter()
     sent.add(frames_of(written.points))
     assert meter.total == sent.total
-    if not written.unwritten:
+    if not written.unwritable:
         assert meter.total == whole_digest(block_of(good))
 
 
