@@ -8,8 +8,8 @@ COPY requirements/runtime.txt requirements/runtime.txt
 RUN /opt/fluxgate/bin/pip install --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
-COPY fluxgate fluxgate
-RUN /opt/fluxgate/bin/pip install --no-deps --no-build-isolation .
+COPY client client
+RUN /opt/fluxgate/bin/pip install --no-deps --no-build-isolation ./client .
 
 FROM python:3.11-slim
 RUN groupadd --system --gid 10001 fluxgate \

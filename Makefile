@@ -25,7 +25,7 @@ servers:
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict service fluxgate
+	$(BIN)/mypy --strict service client/fluxgate_client
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/test_repository.py
 
@@ -33,28 +33,34 @@ format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The API's document, as tests and generated clients have it.
+openapi: $(VENV)/runtime.done
+	$(BIN)/fluxgate openapi > openapi/openapi.json.part
+	mv openapi/openapi.json.part openapi/openapi.json
+
 bench: $(VENV)/dev.done
 	$(BIN)/python -m bench.reads $(ARGS)
 	$(BIN)/python -m bench.mirror
 
 # Exact versions with hashes, and without the address of any index.
-COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-package fluxgate-client
 lock: $(VENV)/runtime.done
 	$(PIP) uv
 	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) requirements/generator.in -o requirements/generator.txt
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info client/build client/dist client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # A stamp says which lock stands in the environment, so that a second run starts at once. The dev lock
 # holds the runtime lock with the same versions: the two may be installed in either order.
-$(VENV)/runtime.done: requirements/runtime.txt pyproject.toml
+$(VENV)/runtime.done: requirements/runtime.txt pyproject.toml client/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: apt-get install python3 python3-venv"; exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV) (once, a minute or so) ..."; \
 	  $(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }; }
 	$(PIP) --require-hashes -r requirements/runtime.txt
-	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable ./client --editable .
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/runtime.done

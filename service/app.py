@@ -50,6 +50,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         openapi_url="/openapi.json" if parts.docs_enabled else None,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     plain_document = app.openapi
 

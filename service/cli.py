@@ -11,7 +11,7 @@ from typing import NoReturn, TextIO
 import typer
 from rich.console import Console
 
-from fluxgate import GatewayError
+from fluxgate_client import GatewayError
 from service.commands import buckets, jobs, keys, openapi, read, serve, settings, workers
 from service.errors import FluxgateError
 from service.features.feature import Feature

@@ -8,13 +8,14 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import hypothesis
 import psycopg
 import pytest
 
-from tests.support import servers
+from tests.support import generator, servers
 
 hypothesis.settings.register_profile("fluxgate", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fluxgate")
@@ -49,6 +50,18 @@ def no_bucket_outlives_its_module() -> Iterator[None]:
     yield
     for running in _shared:
         running.drop_buckets()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What asynchronous tests run on, as the gateway does."""
+    return "asyncio"
+
+
+@pytest.fixture
+def state_url(tmp_path: Path) -> str:
+    """A new state database in a file."""
+    return f"sqlite:///{tmp_path / 'state.db'}"
 
 
 @pytest.fixture
@@ -92,6 +105,12 @@ def chromium() -> tuple[str, str]:
     """Paths of a browser and its driver."""
     browser = _or_skip(lambda: servers.installed("chromium", package="chromium"))
     return str(browser), str(_or_skip(lambda: servers.installed("chromedriver", package="chromium-driver")))
+
+
+@pytest.fixture(scope="session")
+def generator_python() -> str:
+    """Python of an environment that has a generator of API clients."""
+    return str(_or_skip(generator.generator_python))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

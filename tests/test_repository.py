@@ -6,7 +6,6 @@ There is no Docker where these tests run, so the Dockerfile is read and held aga
 import ast
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -20,11 +19,15 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import fluxgate_client
+import service
 from service.settings import Settings
+from tests.support.wheels import build_wheel
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("runtime", "dev")
+CLIENT: dict[str, Any] = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
+LOCKS = ("runtime", "dev", "generator")
 MACHINE = re.compile(
     r"/(?:work|root|home/[a-z]|Users/|tmp/[a-z])[\w/]*"  # paths of somebody's machine
     r"|--(?:extra-)?index-url|--find-links|--trusted-host|https?://[^\s\"']*/simple\b"  # addresses of an index
@@ -66,14 +69,17 @@ def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
     assert all("--hash=sha256:" in entry for entry in entries)
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ["runtime", "dev"])
 def test_a_lock_satisfies_what_the_project_asks_for(lock: str) -> None:
     extras = [name for names in PROJECT["project"]["optional-dependencies"].values() for name in names]
     asked = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["build-system"]["requires"]]
+    asked += [*CLIENT["project"]["dependencies"], *CLIENT["project"]["optional-dependencies"]["pandas"], *CLIENT["build-system"]["requires"]]
     if lock == "dev":
         asked += PROJECT["dependency-groups"]["dev"]
     pinned = pins(lock)
     for requirement in map(Requirement, asked):
+        if requirement.name == CLIENT["project"]["name"]:
+            continue  # built from this repository
         version = pinned.get(canonicalize_name(requirement.name))
         assert version is not None, f"requirements/{lock}.txt lacks {requirement}: run `make lock`"
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement}, but {lock} has {version}: run `make lock`"
@@ -85,7 +91,14 @@ def test_the_dev_lock_contains_the_runtime_lock() -> None:
 
 def test_what_the_service_imports_is_declared() -> None:
     """A package that only the lock brings along would vanish without a word."""
-    declared = {canonicalize_name(Requirement(one).name) for one in PROJECT["project"]["dependencies"]}
+    client = [*CLIENT["project"]["dependencies"], *CLIENT["project"]["optional-dependencies"]["pandas"]]
+    assert undeclared(ROOT / "service", PROJECT["project"]["dependencies"]) <= {"psycopg", "obstore", "pyrage"}
+    assert undeclared(ROOT / "client" / "fluxgate_client", client) == set()
+
+
+def undeclared(package: Path, dependencies: list[str]) -> set[str]:
+    """Foreign modules that `package` imports and none of `dependencies` brings."""
+    declared = {canonicalize_name(Requirement(dependency).name) for dependency in dependencies}
     modules = {
         "yaml": "pyyaml",
         "dotenv": "python-dotenv",
@@ -94,14 +107,13 @@ def test_what_the_service_imports_is_declared() -> None:
         "starlette": "fastapi",
     }
     imported: set[str] = set()
-    for path in [*(ROOT / "service").rglob("*.py"), *(ROOT / "fluxgate").rglob("*.py")]:
+    for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
             imported |= {name.partition(".")[0] for name in names}
-    foreign = {name for name in imported if name not in sys.stdlib_module_names and name not in ("service", "fluxgate")}
-    missing = {name for name in foreign if canonicalize_name(modules.get(name, name)) not in declared}
-    assert missing <= {"psycopg", "obstore", "pyrage"}
+    foreign = {name for name in imported if name not in sys.stdlib_module_names and name != package.name}
+    return {name for name in foreign if canonicalize_name(modules.get(name, name)) not in declared}
 
 
 def test_no_file_names_a_machine_an_index_or_a_secret() -> None:
@@ -157,7 +169,7 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("target", ["run", "test", "servers", "check", "lock", "bench", "clean"])
+@pytest.mark.parametrize("target", ["run", "test", "servers", "check", "openapi", "lock", "bench", "clean"])
 def test_make_knows_its_targets(target: str) -> None:
     shown = subprocess.run(["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert shown.returncode == 0, shown.stderr
@@ -176,28 +188,26 @@ def test_the_command_of_the_project_exists() -> None:
     assert callable(getattr(import_module(module), name))
 
 
-def test_an_installed_package_holds_every_file_of_the_source(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("root", "package"), [(ROOT, "service"), (ROOT / "client", "fluxgate_client")])
+def test_a_wheel_holds_every_file_of_its_package_and_no_other(root: Path, package: str, tmp_path: Path) -> None:
     """An editable install would hide a page or a migration that the wheel forgets."""
-    source = tmp_path / "source"
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        source.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, source)
-    kept = [path.relative_to(ROOT) for path in tracked() if path.relative_to(ROOT).parts[0] in ("service", "fluxgate")]
-    for path in kept:
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, source / path)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(tmp_path), str(source)]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    assert {str(path) for path in kept} <= set(zipfile.ZipFile(wheel).namelist())
+    contents = set(zipfile.ZipFile(build_wheel(root, tmp_path)).namelist())
+    kept = {str(path.relative_to(root)) for path in tracked() if path.is_relative_to(root / package)}
+    assert kept == {name for name in contents if ".dist-info/" not in name}
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in contents)
+
+
+def test_the_client_has_the_licence_and_the_version_of_the_gateway() -> None:
+    assert (ROOT / "client" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert fluxgate_client.__version__ == service.__version__ == PROJECT["project"]["version"]
+    assert f"{CLIENT['project']['name']}[pandas]=={fluxgate_client.__version__}" in PROJECT["project"]["dependencies"]
 
 
 def test_the_image_is_built_in_two_stages_from_the_lock() -> None:
     assert len(instructions("FROM")) == 2
     assert all(re.match(r"python:3\.11-slim\b", stage) for stage in instructions("FROM"))
     assert any("--require-hashes -r requirements/runtime.txt" in one for one in instructions("RUN"))
-    assert any("--no-deps --no-build-isolation ." in one for one in instructions("RUN"))
+    assert any("--no-deps --no-build-isolation ./client ." in one for one in instructions("RUN"))
 
 
 def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
@@ -213,8 +223,7 @@ def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
         copied |= set(sources)
     assert copied == allowed
     assert all((ROOT / one).exists() for one in copied)
-    packages = {pattern.rstrip("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
-    assert packages <= copied
+    assert {"service", "client"} <= copied
     assert {PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]} <= copied
 
 

@@ -14,9 +14,10 @@ from service.api.deps import Parts, parts_of
 from service.api.documents import document, request_body
 from service.api.names import decode_segment
 from service.api.openapi_parameters import PARAMETERS
+from service.api.problem_schema import PROBLEM
 from service.api.read_headers import read_headers
 from service.api.read_parameters import needs_clock, understand
-from service.api.schemas import PROBLEM, BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
+from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.store_calls import seen
 from service.api.streaming import AnswerResponse, awaited, wants_gzip
 from service.domain.access import Principal, Scope
@@ -77,7 +78,7 @@ async def create_buckets(
 
 
 @router.get("/buckets/{name}/schema", summary="What a bucket holds")
-async def bucket_schema(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> BucketSchema:
+async def read_bucket_schema(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> BucketSchema:
     """Measurements with their tag keys, and their fields with types."""
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from service.api.auth import requires
 from service.api.deps import parts_of
 from service.api.documents import document, request_body
-from service.api.schemas import PROBLEM, Section
+from service.api.problem_schema import PROBLEM
+from service.api.schemas import Section
 from service.config.redaction import hide
 from service.config.section import Section as ConfigSection
 from service.config.store import Versioned
@@ -21,7 +22,7 @@ router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
 
 
 @router.get(_PATH, summary="Read a section")
-async def read_section(request: Request, response: Response, section: SectionName, _: Principal = requires(Scope.ADMIN)) -> Section:
+async def read_config_section(request: Request, response: Response, section: SectionName, _: Principal = requires(Scope.ADMIN)) -> Section:
     """The section's value and version; the version is also the ETag. Secrets read `***`, and stay what they are when that is sent back."""
     parts = parts_of(request)
     found = await parts.pools.state.run(parts.config.get, section)
@@ -29,7 +30,7 @@ async def read_section(request: Request, response: Response, section: SectionNam
 
 
 @router.put(_PATH, summary="Replace a section", openapi_extra=request_body(dict[str, Any], "Value"))
-async def replace_section(
+async def replace_config_section(
     request: Request,
     response: Response,
     section: SectionName,

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from service.api.auth import requires
 from service.api.bodies import document_bound, read_body
 from service.api.deps import parts_of
+from service.api.problem_schema import SCHEMAS
 from service.domain.access import Principal, Scope
 from service.errors import BodyTooLarge
 
@@ -89,8 +90,9 @@ def request_body(model: Any, title: str, required: bool = True, **shown: object)
 
 
 def with_schemas(openapi: dict[str, Any]) -> dict[str, Any]:
-    """`openapi` with the models of request bodies where their references look for them."""
+    """`openapi` with the types of problems, and the models of request bodies, where their references look for them."""
     schemas = openapi.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(SCHEMAS)
     for operation in (operation for path in openapi["paths"].values() for operation in path.values()):
         if "requestBody" in operation:
             operation["requestBody"] = body = copy.deepcopy(operation["requestBody"])  # the route's own, which other applications share

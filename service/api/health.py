@@ -5,18 +5,16 @@ from fastapi.responses import JSONResponse, Response
 
 from service.api.auth import OPEN, requires
 from service.api.deps import parts_of
+from service.api.problem_schema import PROBLEM
 from service.api.readiness import Readiness
+from service.api.schemas import Health, Life
 from service.domain.access import Principal, Scope
 
-router = APIRouter(tags=["health"])
-_READY = {
-    "status": "ready",
-    "dependencies": {"store": {"name": "influx", "state": "up", "ms": 2.1}, "state": {"name": "sqlite", "state": "up", "ms": 0.2}},
-}
+router = APIRouter(tags=["health"], responses={"default": PROBLEM})
 
 
-@router.get("/health/live", summary="Alive", openapi_extra=OPEN, responses={200: {"content": {"application/json": {"example": {"status": "alive"}}}}})
-async def live() -> dict[str, str]:
+@router.get("/health/live", summary="Alive", openapi_extra=OPEN, response_model=Life)
+async def check_live() -> dict[str, str]:
     """The process answers. Asks nothing of anybody."""
     return {"status": "alive"}
 
@@ -25,9 +23,10 @@ async def live() -> dict[str, str]:
     "/health/ready",
     summary="Ready",
     openapi_extra=OPEN,
-    responses={200: {"content": {"application/json": {"example": _READY}}}, 503: {"description": "The store or the state database is down."}},
+    response_model=Health,
+    responses={503: {"description": "The store or the state database is down.", "model": Health}},
 )
-async def ready(request: Request) -> JSONResponse:
+async def check_ready(request: Request) -> JSONResponse:
     """Each dependency, its state and how fast it answered; looked at anew every three seconds. 503 when reads cannot work.
 
     The answer is there within two seconds: a dependency that takes longer is `slow`, which counts as down.
@@ -42,6 +41,6 @@ async def ready(request: Request) -> JSONResponse:
 
 
 @router.get("/metrics", summary="Metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
-async def metrics(request: Request, _: Principal = requires(Scope.READ)) -> Response:
+async def read_metrics(request: Request, _: Principal = requires(Scope.READ)) -> Response:
     """What the gateway counts of itself, in Prometheus' text form."""
     return Response(parts_of(request).metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -17,7 +17,7 @@ from service.api.auth import authenticate, lacks
 from service.api.deps import parts_of
 from service.api.door import accept
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
-from service.api.schemas import PROBLEM
+from service.api.problem_schema import PROBLEM
 from service.api.upstream import shown_job, shown_lines
 from service.domain.access import Principal
 from service.domain.job import Job, JobState, LogLine

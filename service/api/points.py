@@ -12,15 +12,17 @@ from service.api.bodies import points_bound, read_body
 from service.api.client_disconnect import watched
 from service.api.deps import Parts, parts_of
 from service.api.names import decode_segment
+from service.api.problem_schema import PROBLEM
 from service.api.read_parameters import unknown_parameter
-from service.api.schemas import PROBLEM, LineProblem, Stored
+from service.api.schemas import LineProblem, Stored
 from service.api.store_calls import seen
 from service.api.upstream import sees_upstream
 from service.api.writes import WriteBudget
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
 from service.frames.points import ParsedLines
-from service.lineprotocol.json_points import points_to_lines, read_points
+from service.lineprotocol.json_points import points_to_lines
+from service.lineprotocol.json_points_reader import read_points
 from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import Refusal, WriteBounds, WriteOutcome
 

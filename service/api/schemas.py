@@ -104,32 +104,35 @@ class Section(BaseModel):
     value: dict[str, object]
 
 
-PROBLEM = {
-    "description": "What went wrong, with a stable `code` and what to do (RFC 9457).",
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "required": ["type", "title", "status", "detail", "code"],
-                "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                    "code": {"type": "string"},
-                    "request_id": {"type": "string"},
-                },
-            },
+class Life(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "alive"}})
+
+    status: str
+
+
+class Dependency(BaseModel):
+    """What the gateway depends on. `state`: up, down or slow; `reason` where it is not up; `ms` its last answer took."""
+
+    name: str | None = None
+    state: str
+    reason: str | None = None
+    ms: float | None = None
+
+
+class Health(BaseModel):
+    """`status`: ready, degraded (the cache is away: slower, and exact) or down."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
             "example": {
-                "type": "urn:fluxgate:problem:unknown_bucket",
-                "title": "Not Found",
-                "status": 404,
-                "detail": "There is no bucket 'Wether'. Did you mean 'Weather'?",
-                "code": "unknown_bucket",
-                "near": ["Weather"],
-                "request_id": "9f86d081884c7d65",
-            },
+                "status": "ready",
+                "dependencies": {
+                    "store": {"name": "influx", "state": "up", "ms": 2.1},
+                    "state": {"name": "sqlite", "state": "up", "ms": 0.2},
+                },
+            }
         }
-    },
-}
-"""The answer for every error, in OpenAPI."""
+    )
+
+    status: str
+    dependencies: dict[str, Dependency]

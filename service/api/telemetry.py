@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from service.api.auth import requires
 from service.api.deps import parts_of
+from service.api.problem_schema import PROBLEM
 from service.api.read_headers import latest_headers
 from service.api.read_parameters import unknown_parameter
-from service.api.schemas import PROBLEM
 from service.api.streaming import AnswerResponse, awaited
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
@@ -32,7 +32,7 @@ _FORMAT = Query(description="thingsboard (default), flat or rows.", examples=["t
 
 
 @router.get("/telemetry/latest", summary="The latest telemetry", response_class=Response, responses={200: _ANSWER})
-async def latest_telemetry(
+async def read_latest_telemetry(
     request: Request,
     bucket: Annotated[list[str] | None, Query(description="Only these buckets; repeatable.")] = None,
     measurement: Annotated[list[str] | None, _MEASUREMENT] = None,

@@ -48,6 +48,10 @@ class ThreadPool:
         async with self._taken(places, key):
             return await anyio.to_thread.run_sync(act, *arguments, limiter=places.threads)
 
+    def busy_keys(self) -> set[str]:
+        """The keys that have or want a thread just now; nothing is kept of the others."""
+        return set(self._of_this_loop().of_key)
+
     @asynccontextmanager
     async def _taken(self, places: _Places, key: str | None) -> AsyncIterator[None]:
         """A place of the key's share, then one of all, both within the wait."""

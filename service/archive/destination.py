@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 READ_BYTES = 1024 * 1024
-"""About the size of the pieces that `read` gives."""
+"""The size of the pieces that `read` gives, or a few times as much."""
 
 
 @dataclass(frozen=True)

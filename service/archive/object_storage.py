@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PART_BYTES = 8 * 1024 * 1024
 """S3 takes at most 10,000 parts, so that a file may have 80 GB."""
 _PARTS_AT_ONCE = 4
+_RANGE_BYTES = 4 * READ_BYTES
 _SMALLEST_TIMEOUT_S = 1.0
 
 
@@ -36,8 +37,8 @@ _SMALLEST_TIMEOUT_S = 1.0
 class BucketAddress:
     """Where the bucket is, and who asks. Everything lies below `prefix`, which may be empty.
 
-    `endpoint` absent: Amazon's own of `region`. `timeout_s` bounds one request, and three times as long a request with
-    its repetitions. `checksums`: send a SHA-256 with every upload.
+    `endpoint` absent: Amazon's own of `region`. `timeout_s` bounds one request, which carries at most 8 MiB, and three
+    times as long a request with its repetitions. `checksums`: send a SHA-256 with every upload.
     """
 
     bucket: str
@@ -46,7 +47,7 @@ class BucketAddress:
     secret_access_key: str = field(repr=False)
     endpoint: str | None = None
     prefix: str = ""
-    timeout_s: float = 30.0
+    timeout_s: float = 60.0
     checksums: bool = False
 
     def __post_init__(self) -> None:
@@ -112,9 +113,9 @@ class ObjectStorage:
             if start >= size:
                 return
             last = size if stop is None else min(stop, size)
-            answer = obstore.get(self._store, path, options={"range": (start, last)})
-            for piece in answer.stream(min_chunk_size=READ_BYTES):
-                yield bytes(piece)
+            for position in range(start, last, _RANGE_BYTES):  # so that no request lasts as long as a whole file
+                until = min(position + _RANGE_BYTES, last)
+                yield bytes(obstore.get_range(self._store, path, start=position, end=until))
 
     def size(self, path: str) -> int | None:
         import obstore

@@ -20,8 +20,9 @@ from service.archive.slice_files import MeasuredSink
 from service.archive.slice_text import SliceMeter
 from service.domain.schema import FieldType
 from service.domain.timerange import TimeRange, format_time
+from service.frames import long_form
 from service.frames.frame import FIXED_COLUMNS, VALUE_TYPES, Block, value_type
-from service.frames.label_codes import combine, texts_of
+from service.frames.label_combinations import combine, texts_of
 from service.frames.slice_digest import SliceDigest
 
 _GROUP_ROWS = 131_072
@@ -95,9 +96,9 @@ def _batch(frame: pa.RecordBatch) -> pa.RecordBatch:
     series = zip(*tags, strict=True) if tags else iter([()] * len(fields))
     of_series = [[(key, text) for key, text in zip(keys, texts, strict=True) if text is not None] for texts in series]
     rows = pa.array(combinations.rows(frame.num_rows))
-    times = frame.column(0).cast(pa.int64())
+    times = long_form.times(frame).cast(pa.int64())
     kind = value_type(frame)
-    values = [frame.column(1) if kind is other else pa.nulls(len(rows), VALUE_TYPES[other]) for other in _VALUE_COLUMNS]
+    values = [long_form.values(frame) if kind is other else pa.nulls(len(rows), VALUE_TYPES[other]) for other in _VALUE_COLUMNS]
     columns = [
         _microseconds(times),
         times,

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from service.domain.series import FieldSeries
 from service.frames.frame import TIME, long_schema
-from service.frames.label_codes import groups
-from service.frames.points import FieldKey, Points, ValueColumn
+from service.frames.label_combinations import rows_by_code
+from service.frames.points import Points, ValueColumn
 
 
 def frames_of(points: Points) -> Iterator[pa.RecordBatch]:
@@ -15,7 +16,7 @@ def frames_of(points: Points) -> Iterator[pa.RecordBatch]:
     measurements: dict[str, int] = {}
     numbers = np.array([measurements.setdefault(key.measurement, len(measurements)) for key in points.keys], np.int64)
     for column in points.columns:
-        for rows in groups(numbers[column.keys]):
+        for rows in rows_by_code(numbers[column.keys]):
             yield _frame(points, column, rows)
 
 
@@ -35,7 +36,7 @@ def _frame(points: Points, column: ValueColumn, rows: "np.typing.NDArray[np.int6
     return pa.RecordBatch.from_arrays([times, values, *labels], schema=long_schema(column.type, tags))
 
 
-def _tag_texts(keys: list[FieldKey], tags: tuple[str, ...]) -> Iterator[list[str | None]]:
+def _tag_texts(keys: list[FieldSeries], tags: tuple[str, ...]) -> Iterator[list[str | None]]:
     by_key = [dict(key.tags) for key in keys]
     for tag in tags:
         yield [texts.get(tag) for texts in by_key]

@@ -20,20 +20,20 @@ from service.errors import ArchiveKeyRefused, BackupDamaged
 from service.frames.frame import Block
 from service.frames.points import Points
 from service.lineprotocol.parser import parse_lines
-from service.lineprotocol.unwritable import Unwritten
+from service.lineprotocol.unwritable import UnwritableValues
 
 
 @dataclass(frozen=True)
 class WrittenSlice:
     """What a file holds now; None when there was no point to write, and no file is.
 
-    `unwritten`: the first groups of values that line protocol cannot hold, and `unwritten_values` how many values there
+    `unwritable`: the first groups of values that line protocol cannot hold, and `unwritable_values` how many values there
     are in all: a backup that has any is partial.
     """
 
     entry: SliceFile | None
-    unwritten: tuple[Unwritten, ...]
-    unwritten_values: int
+    unwritable: tuple[UnwritableValues, ...]
+    unwritable_values: int
 
 
 def write_slice(
@@ -53,7 +53,7 @@ def write_slice(
     pieces = packed(text.pieces(), packing)
     first = next(pieces, None)
     if first is None:
-        return WrittenSlice(None, tuple(text.unwritten), text.unwritten_values)
+        return WrittenSlice(None, tuple(text.unwritable), text.unwritable_values)
     with destination.create(f"{backup}/{file}") as sink:
         measured = MeasuredSink(sink)
         copied(_chained(first, pieces), measured, encrypter)
@@ -71,7 +71,7 @@ def write_slice(
         last_ns=text.last_ns,
         digest=text.digest,
     )
-    return WrittenSlice(entry, tuple(text.unwritten), text.unwritten_values)
+    return WrittenSlice(entry, tuple(text.unwritable), text.unwritable_values)
 
 
 def write_file(

@@ -9,8 +9,8 @@ from service.errors import StoreBroken
 from service.frames.frame import Block
 from service.frames.points import Points
 from service.frames.slice_digest import SliceDigest, SliceDigester
-from service.lineprotocol.unwritable import Unwritten
-from service.lineprotocol.writer import folded
+from service.lineprotocol.unwritable import UnwritableValues
+from service.lineprotocol.writer import write_block
 
 _WHOLE = 1 << 62
 """A length of slices that makes at most four of all the time there is; they are added up."""
@@ -20,7 +20,7 @@ MOST_NAMED = 1000
 class SliceText:
     """The lines of blocks, which are taken once, by `pieces`; after that the other members say what they were.
 
-    `unwritten` holds the first thousand groups of values that line protocol cannot hold, `unwritten_values` counts all.
+    `unwritable` holds the first thousand groups of values that line protocol cannot hold, `unwritable_values` counts all.
     """
 
     def __init__(self, blocks: Iterable[Block], span: TimeRange) -> None:
@@ -28,8 +28,8 @@ class SliceText:
         self.points = 0
         self.first_ns = span.stop_ns
         self.last_ns = span.start_ns - 1
-        self.unwritten: list[Unwritten] = []
-        self.unwritten_values = 0
+        self.unwritable: list[UnwritableValues] = []
+        self.unwritable_values = 0
         self._blocks = blocks
         self._span = span
         self._digest = SliceMeter()
@@ -53,11 +53,11 @@ class SliceText:
             yield b"".join(held)
 
     def _lines(self, block: Block) -> Iterator[bytes]:
-        written = folded(block)
+        written = write_block(block)
         points = written.points
-        if written.unwritten:
-            self.unwritten_values += sum(map(len, written.unwritten))
-            self.unwritten += written.unwritten[: MOST_NAMED - len(self.unwritten)]
+        if written.unwritable:
+            self.unwritable_values += sum(map(len, written.unwritable))
+            self.unwritable += written.unwritable[: MOST_NAMED - len(self.unwritable)]
             self._digest.add(frames_of(points))
         else:
             self._digest.add(block)

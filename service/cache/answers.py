@@ -109,6 +109,17 @@ class AnswerCache:
         answer = stored_answer(self._cache, name) if name is not None else None
         return None if answer is None else self._counted(self._hit(answer))
 
+    @property
+    def under_way(self) -> int:
+        """How many answers are being produced."""
+        return len(self._flights)
+
+    @property
+    def waiting_clients(self) -> int:
+        """How many clients read the answers under way."""
+        with self._lock:
+            return sum(flight.consumers for flight in self._flights.values())
+
     def invalidate(self, bucket: str) -> None:
         """Drop the answers about a bucket, and those about all buckets.
 

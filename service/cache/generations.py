@@ -72,6 +72,12 @@ class Generations:
             if not self._put_new_token(name) and self._cache.shared:
                 self._retry_later(name)
 
+    @property
+    def pending(self) -> frozenset[str]:
+        """The buckets whose new token the cache did not take yet."""
+        with self._lock:
+            return frozenset(self._pending)
+
     def retry(self) -> None:
         """Put once more the tokens that the cache did not take."""
         with self._retrying:

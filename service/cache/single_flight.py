@@ -102,6 +102,27 @@ class Flight:
         self._consumers: list[Consumer] = []
         self._abandoned = False
 
+    @property
+    def consumers(self) -> int:
+        """How many read it."""
+        return len(self._consumers)
+
+    @property
+    def produced_chunks(self) -> int:
+        """How many chunks came so far."""
+        return self._end
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of the answer is in memory."""
+        with self._changed:
+            return self._held
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether producing is over, however it ended."""
+        return self._finished
+
     def start(self) -> None:
         """Begin to produce the answer. Raises RuntimeError: there can be no more threads."""
         threading.Thread(target=self._run, name="answer", daemon=True).start()

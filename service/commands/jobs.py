@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from fluxgate.wire import Parameters
-from service.console.connection import Key, Url, post, wire
+from fluxgate_client.requests import Parameters
+from service.console.connection import Key, Url, get, post, wire
 from service.console.jobs import AsJson, Json, done, follow, path_of, rate
 
 cli = typer.Typer(help="Jobs.", no_args_is_help=True)
@@ -28,7 +28,7 @@ def list_jobs(
     """List jobs, the newest first."""
     chosen = [("kind", one) for one in kind or ()] + [("state", one) for one in state or ()] + [("limit", str(limit))]
     with contextlib.closing(wire(url, key)) as link:
-        found = link.get("/jobs", chosen).json()["jobs"]
+        found = get(link, "/jobs", chosen)["jobs"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -45,7 +45,7 @@ def list_jobs(
 def show(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Show a job and the end of its log."""
     with contextlib.closing(wire(url, key)) as link:
-        found = link.get(path_of(job_id)).json()
+        found = get(link, path_of(job_id))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-from fluxgate.answer import FORMATS, Answer
+from fluxgate_client import Answer
+from fluxgate_client.files import FORMATS
 from service.console.connection import Key, Url, reach
 from service.errors import InvalidParameter
 

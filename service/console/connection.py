@@ -4,7 +4,6 @@ The key of the first start may do everything here: it is shown to gateways on th
 """
 
 import ipaddress
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +11,10 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from fluxgate import Gateway
-from fluxgate.wire import Parameters, Wire
+from fluxgate_client import Gateway
+from fluxgate_client.answers import as_object
+from fluxgate_client.requests import Parameters, Request, posted
+from fluxgate_client.transport import Transport
 from service.errors import InvalidParameter
 from service.settings import load_settings
 
@@ -28,8 +29,13 @@ def reach(url: str | None, key: str | None) -> Gateway:
     return Gateway(wire(url, key))
 
 
-def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Wire:
+def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Transport:
     """The same, for what has no method there."""
+    return Transport(*address_and_key(url, key), timeout_s)
+
+
+def address_and_key(url: str | None, key: str | None) -> tuple[str, str | None]:
+    """The address of the gateway, and the key that it is shown. Raises InvalidParameter when one cannot be sent."""
     address = url or os.environ.get("FLUXGATE_URL") or DEFAULT_URL
     try:
         host = httpx.URL(address).host
@@ -38,16 +44,19 @@ def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Wire:
     shown = key or _own_key(is_loopback(host))
     if shown is not None and not (shown.isascii() and shown.isprintable()):
         raise InvalidParameter("key", "The key holds characters that no key has. Copy it again.")
-    return Wire(address, shown, timeout_s)
+    return address, shown
 
 
-def post(link: Wire, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:
+def get(link: Transport, path: str, parameters: Parameters = ()) -> dict[str, Any]:
+    """What the gateway answers to a question."""
+    request = Request("GET", path, parameters)
+    return as_object(request, link.fetch(request))
+
+
+def post(link: Transport, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:
     """What the gateway answers to an order; `body` goes as JSON."""
-    content, headers = (None, None) if body is None else (json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with link.stream("POST", path, parameters, content, headers) as response:
-        response.read()
-        found: dict[str, Any] = response.json()
-        return found
+    request = posted(path, parameters, body)
+    return as_object(request, link.fetch(request))
 
 
 def is_loopback(host: str) -> bool:

@@ -4,14 +4,14 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from fluxgate.errors import AnswerBroken, GatewayUnreachable
-from fluxgate.wire import Wire
+from fluxgate_client import AnswerBroken, GatewayUnreachable
+from fluxgate_client.requests import Request, segment
+from fluxgate_client.transport import Transport
 
 Json = dict[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -20,7 +20,7 @@ _RECONNECT_S = 1.0
 _MOST_RECONNECTS = 60
 
 
-def follow(link: Wire, job_id: str, as_json: bool = False) -> str:
+def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
     """Show a job's events until it ends, with a bar on a terminal; its last state.
 
     For every command that waits for a job.
@@ -46,7 +46,7 @@ def follow(link: Wire, job_id: str, as_json: bool = False) -> str:
     return state
 
 
-def events(link: Wire, job_id: str) -> Iterator[tuple[str, Json]]:
+def events(link: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
     """Name and data of each event; the link is made again where it broke, and nothing is told twice.
 
     Raises GatewayUnreachable when it stays broken.
@@ -55,7 +55,8 @@ def events(link: Wire, job_id: str) -> Iterator[tuple[str, Json]]:
     while True:
         try:
             headers = {"Last-Event-ID": last} if last else {}
-            with link.stream("GET", path_of(job_id, "/events"), headers=headers) as response:
+            request = Request("GET", path_of(job_id, "/events"), headers=headers, repeatable=False)
+            with link.stream(request) as response:
                 for event_id, name, data in parsed(response.iter_lines()):
                     last, broken = event_id or last, 0
                     yield name, json.loads(data)
@@ -83,7 +84,7 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def path_of(job_id: str, rest: str = "") -> str:
-    return f"/jobs/{quote(job_id, safe='')}{rest}"
+    return f"/jobs/{segment(job_id)}{rest}"
 
 
 def done(job: Json) -> str:

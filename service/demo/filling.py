@@ -9,8 +9,9 @@ from service.demo import signals
 from service.demo.signals import SITES, STATIONS, Fields, Place, Times
 from service.domain.durations import SECOND_NS
 from service.domain.schema import BucketSpec, FieldType
+from service.domain.series import FieldSeries, SeriesKey
 from service.frames.frame import VALUE_TYPES
-from service.frames.points import FieldKey, Points, ValueColumn
+from service.frames.points import Points, ValueColumn
 from service.stores.protocol import Store
 
 POWER = BucketSpec("Power Consumption", "Demo: electric meters of six sites, once a minute")
@@ -63,7 +64,7 @@ def _write(
 
 def points_of(measurement: str, places: tuple[Place, ...], times_ns: Times, fields: Fields) -> Points:
     """Points in columns, a line for each time and place. Without the text of the lines, which the embedded store does not read."""
-    keys = tuple(FieldKey(measurement, place.tags, name, kind) for name, (kind, _) in fields.items() for place in places)
+    keys = tuple(FieldSeries(SeriesKey(measurement, place.tags), name, kind) for name, (kind, _) in fields.items() for place in places)
     lines = np.arange(len(times_ns) * len(places), dtype=np.int32)
     columns = []
     for kind in FieldType:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from service.domain.durations import SECOND_NS
 from service.domain.schema import FieldType
+from service.domain.series import Tags
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -26,7 +27,7 @@ _COUNTING_SINCE_S = 1_577_836_800
 class Place:
     """Where something is measured. `size` scales it, `seed` makes its noise its own."""
 
-    tags: tuple[tuple[str, str], ...]
+    tags: Tags
     size: float
     seed: int
 

@@ -1,7 +1,7 @@
-"""Who may do what: scopes, and the principal that a key stands for.
+"""Scopes, and the principal that a key stands for: who may do what.
 
-A key that is limited to buckets holds no right that reaches past them, whatever its scopes say. That is decided
-here alone, for keys that are made now and for those that the database holds already.
+A key that is limited to buckets has no right that reaches beyond them, whatever its scopes say. Only this module
+decides that, for new keys and for keys that the database already holds.
 """
 
 from collections.abc import Iterable
@@ -22,17 +22,17 @@ class Scope(StrEnum):
 
 
 BUCKET_SCOPES = frozenset({Scope.READ, Scope.WRITE})
-"""What can be limited to buckets. Every other scope, also one that comes later, reaches past any list of them."""
+"""Scopes that can be limited to buckets. Every other scope, also a future one, reaches beyond any list of buckets."""
 
 
 def beyond_buckets(scopes: Iterable[Scope]) -> list[Scope]:
-    """Those of `scopes` that a key limited to buckets does not hold, in alphabetical order."""
+    """Those of `scopes` that a key limited to buckets cannot have, in alphabetical order."""
     return sorted(set(scopes) - BUCKET_SCOPES)
 
 
 @dataclass(frozen=True)
 class Principal:
-    """The holder of a valid key. `buckets` absent: every bucket."""
+    """The holder of a valid key. `buckets` None: every bucket."""
 
     id: str
     name: str
@@ -40,7 +40,7 @@ class Principal:
     buckets: frozenset[str] | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Has the scope, and is not kept to some buckets when the scope reaches past them."""
+        """Whether it has the scope. A principal limited to buckets never has one that reaches beyond them."""
         return scope in self.scopes and (self.buckets is None or scope in BUCKET_SCOPES)
 
     def may_see(self, bucket: str) -> bool:

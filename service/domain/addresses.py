@@ -1,7 +1,7 @@
-"""Which addresses the service connects to when somebody else names them: one strict form, and a verdict for each IP address.
+"""Decides which addresses the service connects to when a user names them: one strict form, one rule per IP address.
 
-The form is read here alone (RFC 3986 without what two parsers read in two ways), so that what is checked is what is
-connected to. A name is judged again when it is resolved: `refusal` decides about the IP address that it has then.
+Addresses are parsed only here (RFC 3986 without what two parsers read in two ways), so the service connects to exactly
+the host that it checked. A name is judged again after it is resolved: `refusal` decides about its IP address.
 """
 
 import ipaddress
@@ -24,11 +24,11 @@ _PATH = re.compile(r"(/[A-Za-z0-9_~!$&'()*+,;=:@.-]+)*/?", re.ASCII)
 
 
 class WrongAddress(ValueError):
-    """A text that is no address, or one that the form does not allow. It never quotes the text, which may hold a password."""
+    """A text that is no address, or has another form. The message never quotes it, as it may hold a password."""
 
 
 class AddressPolicy(StrEnum):
-    """How far an address may lead: anywhere (the operator's own setting), or to public addresses with or without private ones."""
+    """Where an address may lead: anywhere (for the operator), to public and private ones, or to public ones."""
 
     ANYWHERE = "anywhere"
     PRIVATE_TOO = "private_too"
@@ -58,7 +58,10 @@ _ALLOWED = {
 
 @dataclass(frozen=True)
 class Address:
-    """`http` or `https`, a host in lower case (IPv6 without brackets, in its shortest form), a port, and a path without a slash at its end."""
+    """`http` or `https`, a host in lower case, a port, and a path without a slash at its end.
+
+    An IPv6 host has no brackets and its shortest form.
+    """
 
     scheme: str
     host: str
@@ -76,33 +79,36 @@ class Address:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def __str__(self) -> str:
-        """The address in the one form that is sent. The scheme's own port is left out."""
+        """The address in the only form that is sent, without the default port of the scheme."""
         origin = self.origin.rpartition(":")[0] if self.port == _PORTS[self.scheme] else self.origin
         return f"{self.scheme}://{origin}{self.path}"
 
 
 def parse_address(text: str) -> Address:
-    """The address that `text` is.
+    """Parse an address.
 
     Raises:
-        WrongAddress: it is none, or holds a user, a query, a fragment, or a host that can be read in two ways.
+        WrongAddress: it is no address, or has a user, a query, a fragment, or a host that can be read in two ways.
     """
     if len(text) > LONGEST_ADDRESS:
         raise WrongAddress(f"an address has at most {LONGEST_ADDRESS} characters")
     if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
-        raise WrongAddress("it holds a space, a backslash, a control character or a letter outside ASCII; write an international name as xn--…")
-    found = _WHOLE.fullmatch(text)
-    scheme = "" if found is None else found["scheme"].lower()
-    if found is None or scheme not in _PORTS:
-        raise WrongAddress("this is no address: write it like http://127.0.0.1:8086, without a user or password; only http and https are taken")
+        characters = "a space, a backslash, a control character or a letter outside ASCII"
+        raise WrongAddress(f"it holds {characters}; write an international name as xn--…")
+    match = _WHOLE.fullmatch(text)
+    scheme = "" if match is None else match["scheme"].lower()
+    if match is None or scheme not in _PORTS:
+        form = "write it like http://127.0.0.1:8086, without a user or password"
+        raise WrongAddress(f"this is no address: {form}; only http and https are taken")
     if "?" in text or "#" in text:
         raise WrongAddress("an address here has no query and no fragment: leave out what begins with ? or #")
-    if "@" in found["authority"]:
+    if "@" in match["authority"]:
         raise WrongAddress("an address here holds no user or password: leave out what stands before the @")
-    authority = _AUTHORITY.fullmatch(found["authority"])
+    authority = _AUTHORITY.fullmatch(match["authority"])
     if authority is None:
         raise WrongAddress("its host cannot be read: an IPv6 address stands in brackets, as in http://[::1]:8086")
-    return Address(scheme, _host(authority["host"].lower()), _port(authority["port"], scheme), _path(found["path"] or ""))
+    host, port = _host(authority["host"].lower()), _port(authority["port"], scheme)
+    return Address(scheme, host, port, _path(match["path"] or ""))
 
 
 def _port(text: str | None, scheme: str) -> int:
@@ -120,22 +126,25 @@ def _path(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    """The host in its one form."""
+    """The host in its only form."""
     if text.startswith("["):
         try:
             if not _IPV6.fullmatch(text[1:-1]):
                 raise ValueError
             return str(ipaddress.IPv6Address(text[1:-1]))
         except ValueError:
-            raise WrongAddress("what stands in brackets is no IPv6 address (a zone such as %eth0 is not taken)") from None
+            reason = "what stands in brackets is no IPv6 address (a zone such as %eth0 is not taken)"
+            raise WrongAddress(reason) from None
     if not text:
         raise WrongAddress("it names no host")
     labels = text.split(".")
-    if _NUMBER.fullmatch(labels[-1] or labels[-2 if len(labels) > 1 else 0]):  # WHATWG URL, 3.5: a host that ends in a number is an IPv4 address
+    last_label = labels[-1] or labels[-2 if len(labels) > 1 else 0]
+    if _NUMBER.fullmatch(last_label):  # WHATWG URL, 3.5: a host that ends in a number is an IPv4 address
         try:
             return str(ipaddress.IPv4Address(text))
         except ValueError:
-            raise WrongAddress("its host is a number: write an IPv4 address as four decimal numbers, such as 192.168.0.7") from None
+            form = "write an IPv4 address as four decimal numbers, such as 192.168.0.7"
+            raise WrongAddress(f"its host is a number: {form}") from None
     if len(text) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise WrongAddress("its host is no name: use letters, digits, dashes and dots, without a dot at its end")
     return text
@@ -149,7 +158,10 @@ def _literal(host: str) -> IPAddress | None:
 
 
 def refusal_of(address: Address, policy: AddressPolicy) -> str | None:
-    """Why `address` is refused before anything is resolved, as the end of a sentence; None: it is not. A name may still be when it is resolved."""
+    """Why `address` is refused before it is resolved, as the end of a sentence; None when it is not.
+
+    A name can still be refused after it is resolved.
+    """
     if address.ip is not None:
         return refusal(address.ip, policy)
     if address.host == "localhost" or address.host.endswith(".localhost"):  # RFC 6761, 6.3
@@ -158,32 +170,32 @@ def refusal_of(address: Address, policy: AddressPolicy) -> str | None:
 
 
 def refusal(ip: IPAddress, policy: AddressPolicy) -> str | None:
-    """Why `ip` may not be connected to; None: it may."""
+    """Why the service may not connect to `ip`, as the end of a sentence; None when it may."""
     return _refusal(str(ip), destination(ip), policy)
 
 
-def _refusal(shown: str, found: Destination, policy: AddressPolicy) -> str | None:
-    if found in _ALLOWED[policy]:
+def _refusal(host: str, purpose: Destination, policy: AddressPolicy) -> str | None:
+    if purpose in _ALLOWED[policy]:
         return None
-    if found in _ALLOWED[AddressPolicy.PRIVATE_TOO]:
-        return f"{shown} is {found.value}, and only public addresses are allowed here"
-    return f"{shown} is {found.value}, and such addresses are never connected to"
+    if purpose in _ALLOWED[AddressPolicy.PRIVATE_TOO]:
+        return f"{host} is {purpose.value}, and only public addresses are allowed here"
+    return f"{host} is {purpose.value}, and such addresses are never connected to"
 
 
 def destination(ip: IPAddress) -> Destination:
-    """What `ip` is for. One that carries an IPv4 address (mapped, NAT64, 6to4) is what that is for."""
+    """What `ip` is for. An IPv6 address that carries an IPv4 address (mapped, NAT64, 6to4) is for the same as that."""
     if isinstance(ip, ipaddress.IPv4Address):
-        return next((kind for network, kind in _IPV4 if ip in network), Destination.PUBLIC)
+        return next((purpose for network, purpose in _IPV4 if ip in network), Destination.PUBLIC)
     plain = ipaddress.IPv6Address(int(ip))  # without a zone
     carried = next((int(plain) >> shift for network, shift in _CARRIERS if plain in network), None)
     if carried is not None:
         return destination(ipaddress.IPv4Address(carried & 0xFFFFFFFF))
-    return next((kind for network, kind in _IPV6_NETWORKS if plain in network), Destination.RESERVED)
+    return next((purpose for network, purpose in _IPV6_NETWORKS if plain in network), Destination.RESERVED)
 
 
 _IPV4: Sequence[tuple[ipaddress.IPv4Network, Destination]] = [
-    (ipaddress.IPv4Network(network), kind)
-    for network, kind in (
+    (ipaddress.IPv4Network(network), purpose)
+    for network, purpose in (
         ("169.254.169.254/32", Destination.METADATA),  # AWS, Azure, Google, Oracle, OpenStack, DigitalOcean
         ("169.254.170.0/24", Destination.METADATA),  # AWS: credentials of containers
         ("100.100.100.200/32", Destination.METADATA),  # Alibaba Cloud
@@ -211,8 +223,8 @@ _IPV4: Sequence[tuple[ipaddress.IPv4Network, Destination]] = [
 """The first network that holds an address decides (IANA IPv4 Special-Purpose Address Registry)."""
 
 _IPV6_NETWORKS: Sequence[tuple[ipaddress.IPv6Network, Destination]] = [
-    (ipaddress.IPv6Network(network), kind)
-    for network, kind in (
+    (ipaddress.IPv6Network(network), purpose)
+    for network, purpose in (
         ("::/128", Destination.UNSPECIFIED),
         ("::1/128", Destination.LOOPBACK),
         ("fd00:ec2::/32", Destination.METADATA),  # AWS
@@ -228,11 +240,11 @@ _IPV6_NETWORKS: Sequence[tuple[ipaddress.IPv6Network, Destination]] = [
         ("2000::/3", Destination.PUBLIC),  # RFC 4291, 2.4: what is handed out
     )
 ]
-"""The same for IPv6. What no network holds is reserved: also fec0::/10, 100::/64, 64:ff9b:1::/48 and ::/96."""
+"""The same for IPv6. Addresses in no network are reserved, such as fec0::/10, 100::/64, 64:ff9b:1::/48 and ::/96."""
 
 _CARRIERS: Sequence[tuple[ipaddress.IPv6Network, int]] = [
     (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # RFC 4291, 2.5.5.2: IPv4-mapped
     (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # RFC 6052: NAT64
     (ipaddress.IPv6Network("2002::/16"), 80),  # RFC 3056: 6to4
 ]
-"""Networks whose addresses carry an IPv4 address, and how many bits stand behind it."""
+"""Networks whose addresses carry an IPv4 address, and the number of bits after it."""

@@ -1,10 +1,10 @@
-"""What becomes of values whose field has another type where they are written."""
+"""What happens to values whose field has another type at the target."""
 
 from enum import StrEnum
 
 
 class OnConflict(StrEnum):
-    """Stop, leave the values out, or write them as text to `<field>_string`."""
+    """Fail the run, skip the values, or write them as text to the field `<field>_string`."""
 
     FAIL = "fail"
     SKIP = "skip"

@@ -1,7 +1,7 @@
-"""Lengths of time as users write them: `30d`, `1h`, `15m`.
+"""Durations as users write them: `30d`, `1h`, `15m`.
 
-One form for windows and for `every`: a positive whole number and one unit. Anything else is refused
-with the form spelled out; nothing is rounded or guessed.
+Windows and `every` have the same form: a positive whole number and one unit. Any other form is refused with this form
+in the message; nothing is rounded or guessed.
 """
 
 import re
@@ -16,6 +16,7 @@ _UNIT_NS = {
     "d": 86_400 * SECOND_NS,
     "w": 7 * 86_400 * SECOND_NS,
 }
+_HINT = "Write a whole number and one unit, s, m, h, d or w: 30s, 15m, 1h, 30d, 4w."
 _FORM = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
 LONGEST_NS = 2**63 - 1
 """A duration must fit the nanoseconds of one signed 64-bit integer (292 years)."""
@@ -27,17 +28,18 @@ def parse_duration(text: str, parameter: str) -> int:
     Raises:
         InvalidParameter: another form, zero, negative, fractional, or longer than 292 years.
     """
-    found = _FORM.fullmatch(text)
-    if found is None:
+    match = _FORM.fullmatch(text)
+    if match is None:
         raise InvalidParameter(
             parameter,
-            f"{parameter}={text!r} is not a duration. Write a whole number and one unit, s, m, h, d or w: 30s, 15m, 1h, 30d, 4w.",
+            f"{parameter}={text!r} is not a duration. {_HINT}",
         )
-    length_ns = int(found[1]) * _UNIT_NS[found[2]]
+    length_ns = int(match[1]) * _UNIT_NS[match[2]]
     if length_ns == 0:
         raise InvalidParameter(parameter, f"{parameter}={text!r} is empty. The shortest duration is 1s.")
     if length_ns > LONGEST_NS:
-        raise InvalidParameter(parameter, f"{parameter}={text!r} is longer than 292 years, the longest duration there is.")
+        reason = "is longer than 292 years, the longest duration there is"
+        raise InvalidParameter(parameter, f"{parameter}={text!r} {reason}.")
     return length_ns
 
 

@@ -1,21 +1,23 @@
 """A job: one run of something long, whose row in the state database is the truth.
 
-States and the changes allowed between them, how far a job is, and what may interrupt one. Nothing
-here reads a clock; times are seconds since 1970.
+The states of a job, its progress, and the exceptions that interrupt it. Nothing here reads a clock; times are
+seconds since 1970.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 Json = dict[str, Any]
 UPSTREAM = "upstream"
-"""The member of a job's error, and the level of a line of its log, with what another server wrote: for keys with `admin`."""
+"""What another server wrote: a member of the error of a job, and a level of its log. Only keys with `admin` see it."""
 
 
 class JobState(StrEnum):
-    """Queued and running are open; the others are ends, of which failed and cancelled can be queued again."""
+    """Queued and running jobs are open; the others have ended. Failed and cancelled jobs can be queued again.
+
+    A running job goes back to the queue when its process stops, dies, or is to try again.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -27,20 +29,14 @@ class JobState(StrEnum):
     def ended(self) -> bool:
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
-
-ALLOWED: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
-    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset({JobState.QUEUED}),
-    JobState.CANCELLED: frozenset({JobState.QUEUED}),
-}
-"""Running goes back to queued when its process stops, dies, or is to try again."""
+    @property
+    def can_be_retried(self) -> bool:
+        return self in (JobState.FAILED, JobState.CANCELLED)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How much is done, out of how much (None: not known). Counted for the rate from `base` at `since`, where this attempt began."""
+    """`done` of `total` units (None: not known). The rate counts from `base` at `since`, when this attempt began."""
 
     done: int
     total: int | None
@@ -49,12 +45,12 @@ class Progress:
     since: float = 0.0
 
     def rate(self, now: float) -> float | None:
-        """Units a second in this attempt; None before anything can be said."""
+        """Units per second in this attempt; None before the first unit."""
         elapsed_s = now - self.since
         return (self.done - self.base) / elapsed_s if elapsed_s > 0 and self.done > self.base else None
 
     def eta_s(self, now: float) -> float | None:
-        """Seconds until the end at the present rate; None when that is not known."""
+        """Seconds until the end at this rate; None when the total or the rate is not known."""
         rate = self.rate(now)
         if self.total is None or rate is None:
             return None
@@ -63,7 +59,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as its row says it. `attempts` counts starts since the last checkpoint; `fence` counts starts at all."""
+    """A job as in its row. `attempts` counts the starts since the last checkpoint, `fence` all starts."""
 
     id: str
     kind: str
@@ -92,7 +88,7 @@ class Job:
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line of a job's log. `number` grows with each line, over all jobs."""
+    """A line of the log of a job. `number` grows with each line of any job."""
 
     number: int
     at: float
@@ -101,20 +97,20 @@ class LogLine:
 
 
 class JobInterrupted(Exception):
-    """Why a job must stop where it is. Not an error of the job: let it pass."""
+    """The reason why a job must stop now. It is no error of the job, so a kind of job never catches it."""
 
 
 class Cancelled(JobInterrupted):
-    """Somebody asked for its end."""
+    """A user cancelled the job."""
 
 
 class DeadlinePassed(JobInterrupted):
-    """The time that it was given is over."""
+    """The deadline of the job has passed."""
 
 
 class Stopping(JobInterrupted):
-    """The process stops; the job goes on elsewhere, or at the next start, from its checkpoint."""
+    """The process stops. The job continues from its checkpoint in another process, or at the next start."""
 
 
 class LeaseLost(JobInterrupted):
-    """Another may run it by now: nothing more may be written."""
+    """Another process may run the job by now, so this one may write nothing more."""

@@ -1,4 +1,4 @@
-"""What a mirror is: a source, a target, the buckets that it copies and keeps equal, and how. Lengths are ns."""
+"""A mirror: its source, its target, the buckets that it copies and keeps equal, and its rules. Lengths are in ns."""
 
 import fnmatch
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from service.domain.endpoint import Endpoint
 from service.domain.selection import Windows
 
 TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
-"""Variables of the environment that begin with it are made to hold tokens of mirrors."""
+"""The prefix of environment variables that hold tokens of mirrors."""
 LOG_BUCKET = "Logging"
-"""Where a mirror writes its log in its target."""
+"""The bucket of the target in which a mirror writes its log."""
 
 
 @dataclass(frozen=True, order=True)
 class BucketPair:
-    """A bucket of the source and where it goes."""
+    """A bucket of the source, and the bucket of the target that it is copied to."""
 
     source: str
     target: str
@@ -26,12 +26,12 @@ class BucketPair:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A mirror as configured. `buckets` absent: every bucket of the source but system ones.
+    """A mirror as configured. `buckets` None: every bucket of the source except system buckets.
 
-    `measurements`: patterns, empty for all. `windows`: what to downsample to, absent for exact points. `since_ns`: how
-    far back at most. `history`: the same for measurements by pattern. `future_ns` and `rescan_ns`: how far ahead and
-    back every run looks. `full_count_ns`: how often it counts everything. `full_rescan_ns`: how old a comparison of
-    values may become. `budget_bytes`: the most bytes in five minutes.
+    `measurements`: patterns; empty: all. `windows`: what points are downsampled to; None: exact points. `since_ns`: how
+    far back at most; `history`: the same by pattern of measurement. `future_ns` and `rescan_ns`: how far ahead and back
+    every run looks. `full_count_ns`: how often a run counts everything. `full_rescan_ns`: the greatest age of a
+    comparison of values. `budget_bytes`: the most bytes in five minutes.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Mirror:
     log_in_target: bool
 
     def history_of(self, measurement: str) -> int | None:
-        """How far back this measurement is mirrored; None: all of it."""
+        """How far back the mirror copies this measurement; None: all of it."""
         matching = [length_ns for pattern, length_ns in self.history if fnmatch.fnmatchcase(measurement, pattern)]
         lengths = [length_ns for length_ns in (*matching, self.since_ns) if length_ns is not None]
         return min(lengths, default=None)

@@ -1,4 +1,4 @@
-"""What a mirror decides: which time to look at, and what to do about each slice of it.
+"""The decisions of a mirror: which time a run looks at, and what to do about each slice.
 
 Nothing here reads a clock; times are ns.
 """
@@ -24,9 +24,10 @@ def mirrored_ranges(
     now_ns: int,
     step_ns: int,
 ) -> list[MeasurementRange]:
-    """The wanted measurements, by where their mirrored time begins: at a slice's start, and nowhere before `start_ns`.
+    """The measurements of the mirror, grouped by the start of their mirrored time.
 
-    Points have no end; windows end with the last one that is over.
+    It begins at the start of a slice, and not before `start_ns`. Points have no end; windows end with the last complete
+    one.
     """
     stop_ns = LATEST_NS + 1 if mirror.windows is None else now_ns - now_ns % mirror.windows.every_ns
     by_start: dict[int, list[str]] = {}
@@ -39,7 +40,7 @@ def mirrored_ranges(
 
 
 def kept_since(source: Bucket, target: Bucket, now_ns: int, step_ns: int) -> int:
-    """The first slice that no retention touches. Older points expire in each bucket at its own pace."""
+    """The first slice that no retention touches. Older points expire in each bucket at different times."""
     lengths = [bucket.retention_ns for bucket in (source, target) if bucket.retention_ns]
     return EARLIEST_NS if not lengths else slice_start(max(now_ns - min(lengths), EARLIEST_NS), step_ns) + step_ns
 
@@ -51,16 +52,22 @@ def spans_of_run(
     also: Iterable[int],
     step_ns: int,
 ) -> list[TimeRange]:
-    """What a run looks at, in whole slices: `extent` (everything there is) when it is given, else the time around now
-    that every run looks at; and `also`, slices whose state is open or whose values are due to be compared."""
+    """What a run looks at, in whole slices.
+
+    With `extent` (the time of all points) it is all of that, otherwise the time around now that every run looks at. The
+    slices that start at `also` are added: those with an open state, and those whose comparison of values is due.
+    """
     near = TimeRange(max(now_ns - mirror.rescan_ns, EARLIEST_NS), min(now_ns + mirror.future_ns, LATEST_NS) + 1)
     wanted = [whole_slices(near if extent is None else extent, step_ns)]
     return merge([*wanted, *(slice_range(start_ns, step_ns) for start_ns in also)])
 
 
 class SliceState(StrEnum):
-    """What is known of a slice. `unknown`: both buckets have as many points, and their values were never compared.
-    `partial`: points that the target refuses are missing. `extra`: the target has points that the source lacks."""
+    """What is known of a slice.
+
+    `unknown`: both buckets have equally many points, and their values were never compared. `partial`: points that the
+    target refuses are missing. `extra`: the target has points that the source lacks.
+    """
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -71,11 +78,10 @@ class SliceState(StrEnum):
 
 @dataclass(frozen=True)
 class SliceRecord:
-    """A slice as the ledger has it. Counts and checksum are texts of digests.
+    """A slice as in the ledger. Counts and checksum are texts of digests.
 
-    `values_compared_at`: when every value was compared.
-
-    `checksum` is of the values of both buckets: as long as it stays the same, so do both.
+    `checksum` covers the values of both buckets: it stays the same as long as both do. `values_compared_at` is the last
+    time when every value was compared.
     """
 
     start_ns: int

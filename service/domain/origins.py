@@ -1,14 +1,14 @@
-"""Whose an address is, for bounds that hold for each client: of IPv6 a subscriber has more addresses than can be counted."""
+"""The origin of a request, for bounds per client. A subscriber has too many IPv6 addresses to count them one by one."""
 
 import ipaddress
 
 _LONGEST_ORIGIN = 64
 _IPV6_HOST_BITS = 64
-"""A subscriber has a /64 of IPv6 (RFC 6177), and so as many addresses as he likes."""
+"""A subscriber has at least a /64 of IPv6 (RFC 6177), that is 2^64 addresses."""
 
 
 def origin_of(address: str) -> str:
-    """What clients are counted by: an IPv4 address, or the /64 of an IPv6 one."""
+    """The name under which a client is counted: its IPv4 address, or the /64 of its IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

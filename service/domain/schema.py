@@ -1,4 +1,4 @@
-"""What a bucket is and what it holds: measurements, fields with their types, tag keys."""
+"""Buckets, and what they hold: measurements, fields with their types, tag keys."""
 
 import re
 from dataclasses import dataclass, field
@@ -26,10 +26,10 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of a store. Lengths in ns; `retention_ns` 0 keeps everything.
+    """A bucket of a store. Lengths are in ns; `retention_ns` 0 keeps everything.
 
-    `shard_ns` is the length of its shard groups: the store checks field types per group, and no
-    slice of a read crosses the edge of one.
+    `shard_ns` is the length of its shard groups. The store checks the types of fields per group, and no slice of a read
+    crosses the edge of a group.
     """
 
     name: str
@@ -42,10 +42,10 @@ class Bucket:
 class BucketSpec:
     """A bucket to be created. `retention_ns` 0 keeps everything.
 
-    Its name is one that InfluxDB takes (facts, 1.7), that InfluxQL finds again (facts, 11), and that stands in a URL.
+    InfluxDB accepts its name, InfluxQL finds the bucket by it, and a URL can hold it (`wrong_name`).
 
     Raises:
-        InvalidParameter: another name, or a description that is no Unicode text.
+        InvalidParameter: the name breaks one of these rules, or the description is no Unicode text.
     """
 
     name: str
@@ -55,17 +55,18 @@ class BucketSpec:
     def __post_init__(self) -> None:
         reason = wrong_name(self.name)
         if reason:
-            raise InvalidParameter("name", f"No bucket can be named {self.name[:100]!r}: {reason}. Nothing was made; take another name.")
+            problem = f"No bucket can be named {self.name[:100]!r}: {reason}."
+            raise InvalidParameter("name", f"{problem} Nothing was made; take another name.")
         if not _is_text(self.description):
-            raise InvalidParameter("description", f"The description of the bucket {self.name[:100]!r} is no Unicode text. Nothing was made.")
+            problem = f"The description of the bucket {self.name[:100]!r} is no Unicode text."
+            raise InvalidParameter("description", f"{problem} Nothing was made.")
 
 
 @dataclass(frozen=True)
 class MeasurementSchema:
     """A measurement: its tag keys, sorted, and its fields, sorted by name.
 
-    A field that changed its type between shard groups has several types (in the order of
-    `FieldType`).
+    A field that changed its type between shard groups has several types, in the order of `FieldType`.
     """
 
     name: str
@@ -74,7 +75,11 @@ class MeasurementSchema:
 
 
 def wrong_name(name: str) -> str | None:
-    """Why no bucket can be made under `name`; None: one can."""
+    """Why no bucket can have this name, as the end of a sentence; None when one can.
+
+    InfluxDB 2.9.1 refuses names that begin with an underscore or hold a double quote. InfluxQL reads `name/autogen` as
+    the bucket `name`. Programs between client and server remove empty, `.` and `..` segments from a URL.
+    """
     if not name:
         return "a name has at least one character"
     if len(name) > LONGEST_BUCKET_NAME:
@@ -91,7 +96,8 @@ def wrong_name(name: str) -> str | None:
 def _wrong_part(name: str) -> str | None:
     first, *rest = name.split("/")
     if {"", ".", ".."} & {first, *rest}:
-        return "what stands before, between and after slashes cannot be empty, . or .., which programs on the way drop from a URL"
+        part = "what stands before, between and after slashes cannot be empty, . or .."
+        return f"{part}, which programs on the way drop from a URL"
     if rest == ["autogen"]:
         return f"InfluxQL would read the bucket {first!r} for it"
     return None

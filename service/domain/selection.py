@@ -1,7 +1,7 @@
-"""What to read, said once for every store; and the plan that a selection becomes against a schema.
+"""What to read, in the same words for every store; and the plan of a read, made of a selection and a schema.
 
-The plan decides which fields are read with which function and which are left out, so that both
-stores skip, name and type the same.
+The plan decides which fields are read with which function, and which are skipped. So both stores skip, name and type
+fields alike.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from service.domain.timerange import TimeRange
 
 
 class Fn(StrEnum):
-    """The window functions, with Flux's meaning (facts 7.7)."""
+    """The window functions of Flux. They take and give the types that Flux takes and gives (2.9.1)."""
 
     MEAN = "mean"
     MIN = "min"
@@ -29,11 +29,11 @@ class Fn(StrEnum):
     def numeric_only(self) -> bool:
         return self not in (Fn.COUNT, Fn.FIRST, Fn.LAST)
 
-    def output_type(self, taken: FieldType) -> FieldType:
-        """The type of the result: mean and median float, count integer, the others as taken."""
+    def output_type(self, input_type: FieldType) -> FieldType:
+        """The type of the result: float of mean and median, integer of count, otherwise the input type."""
         if self in (Fn.MEAN, Fn.MEDIAN):
             return FieldType.FLOAT
-        return FieldType.INTEGER if self is Fn.COUNT else taken
+        return FieldType.INTEGER if self is Fn.COUNT else input_type
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Windows:
 
 @dataclass(frozen=True)
 class Selection:
-    """Bucket, range and filters. Empty filters select everything; values within one filter mean "or".
+    """Bucket, range and filters. An empty filter selects everything; values of one filter mean "or".
 
-    `tags` holds a pair of key and accepted values for each filtered key; a series without the tag
-    does not match. `windows` absent: raw points. `complete_rows` asks for blocks that hold complete
-    rows (see `service.frames.frame`), as a wide answer needs.
+    `tags` holds a pair of key and accepted values for each filtered key; a series without the tag does not match.
+    `windows` None: raw points. `complete_rows` asks for blocks of complete rows (see `service.frames.frame`), as a wide
+    answer needs.
     """
 
     bucket: str
@@ -65,11 +65,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class FieldPlan:
-    """One field to read. `types` are the stored types taken (several: it changed between shards).
+    """A field to read. `types` are the stored types that are read: several when it changed between shard groups.
 
-    `fn` absent: raw. `output` is the type of the values that come out; with several taken types
-    and a numeric function all are computed as floats, with `first`, `last` and raw each value
-    keeps its own type and `output` lists them all.
+    `fn` None: raw values. `output` lists the types of the result. Several types under a numeric function are computed
+    as floats. With `first`, `last` and raw values each value keeps its type, and `output` lists all of them.
     """
 
     name: str
@@ -80,6 +79,8 @@ class FieldPlan:
 
 @dataclass(frozen=True)
 class MeasurementPlan:
+    """A measurement to read: its tag keys, sorted, and the fields that are read of it."""
+
     name: str
     tags: tuple[str, ...]
     fields: tuple[FieldPlan, ...]
@@ -87,7 +88,7 @@ class MeasurementPlan:
 
 @dataclass(frozen=True)
 class SkippedField:
-    """A field (or one of its types) that the function cannot be applied to."""
+    """A field, or one of its types, that the function cannot be applied to."""
 
     measurement: str
     field: str
@@ -96,7 +97,7 @@ class SkippedField:
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """What a read does, decided before the first row: measurements and fields sorted by name."""
+    """The plan of a read, decided before the first row. Measurements and fields are sorted by name."""
 
     measurements: tuple[MeasurementPlan, ...]
     skipped: tuple[SkippedField, ...] = ()
@@ -108,33 +109,33 @@ class ReadPlan:
 
     @property
     def value_types(self) -> tuple[FieldType, ...]:
-        """Types that can stand in a long `_value`, in the order of `FieldType`."""
-        found = {kind for measurement in self.measurements for field in measurement.fields for kind in field.output}
-        return tuple(kind for kind in FieldType if kind in found)
+        """The types that `_value` can have in long form, in the order of `FieldType`."""
+        fields = (field for measurement in self.measurements for field in measurement.fields)
+        present = {field_type for field in fields for field_type in field.output}
+        return tuple(field_type for field_type in FieldType if field_type in present)
 
     @property
     def field_types(self) -> dict[str, tuple[FieldType, ...]]:
-        """Output types by field name over all measurements, sorted by name: the columns of a wide read."""
-        found: dict[str, set[FieldType]] = {}
+        """The output types of each field name in all measurements, sorted by name: the columns of a wide read."""
+        types: dict[str, set[FieldType]] = {}
         for measurement in self.measurements:
             for field in measurement.fields:
-                found.setdefault(field.name, set()).update(field.output)
-        return {name: tuple(kind for kind in FieldType if kind in found[name]) for name in sorted(found)}
+                types.setdefault(field.name, set()).update(field.output)
+        return {name: tuple(sorted(types[name], key=list(FieldType).index)) for name in sorted(types)}
 
 
 def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> ReadPlan:
-    """Hold `selection` against what the bucket has.
+    """The plan of `selection` in a bucket with this schema.
 
-    Under a numeric function, text and boolean fields are left out and listed as skipped; one that
-    `selection.fields` names is answered with `last` instead. A measurement without a field to read
-    or without a filtered tag key is left out. No series has an empty tag value, so a filter that accepts
-    nothing else leaves everything out.
+    Under a numeric function, text and boolean fields are skipped and listed as such; one that `selection.fields` names
+    is read with `last` instead. A measurement without a field to read, or without a filtered tag key, is not in the
+    plan. No series has an empty tag value, so a filter that accepts nothing else selects nothing.
     """
     if not all(any(values) for _, values in selection.tags):
         return ReadPlan(())
     wanted_tags = {key for key, _ in selection.tags}
     measurements, skipped = [], []
-    for measurement in sorted(schema, key=lambda one: one.name):
+    for measurement in sorted(schema, key=lambda measurement: measurement.name):
         if selection.measurements and measurement.name not in selection.measurements:
             continue
         if not wanted_tags <= set(measurement.tags):
@@ -143,26 +144,31 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
         for name, types in sorted(measurement.fields.items()):
             if selection.fields and name not in selection.fields:
                 continue
-            planned, left_out = _plan_field(name, types, selection)
-            skipped += [SkippedField(measurement.name, name, kind) for kind in left_out]
-            if planned is not None:
-                fields.append(planned)
+            field, skipped_types = _plan_field(name, types, selection)
+            skipped += [SkippedField(measurement.name, name, field_type) for field_type in skipped_types]
+            if field is not None:
+                fields.append(field)
         if fields:
             measurements.append(MeasurementPlan(measurement.name, measurement.tags, tuple(fields)))
     return ReadPlan(tuple(measurements), tuple(skipped))
 
 
-def _plan_field(name: str, types: tuple[FieldType, ...], selection: Selection) -> tuple[FieldPlan | None, tuple[FieldType, ...]]:
+def _plan_field(
+    name: str,
+    types: tuple[FieldType, ...],
+    selection: Selection,
+) -> tuple[FieldPlan | None, tuple[FieldType, ...]]:
+    """How a field is read, None when it is not; and those of its types that are skipped."""
     if selection.windows is None:
         return FieldPlan(name, types, None, types), ()
     fn = selection.windows.fn
-    numbers = tuple(kind for kind in types if kind.numeric)
-    if not fn.numeric_only or (not numbers and name in selection.fields):
+    numeric = tuple(field_type for field_type in types if field_type.numeric)
+    if not fn.numeric_only or (not numeric and name in selection.fields):
         applied = Fn.LAST if fn.numeric_only else fn
         output = (FieldType.INTEGER,) if applied is Fn.COUNT else types
         return FieldPlan(name, types, applied, output), ()
-    left_out = tuple(kind for kind in types if not kind.numeric)
-    if not numbers:
-        return None, left_out
-    taken = numbers[0] if len(numbers) == 1 else FieldType.FLOAT
-    return FieldPlan(name, numbers, fn, (fn.output_type(taken),)), left_out
+    skipped = tuple(field_type for field_type in types if not field_type.numeric)
+    if not numeric:
+        return None, skipped
+    input_type = numeric[0] if len(numeric) == 1 else FieldType.FLOAT
+    return FieldPlan(name, numeric, fn, (fn.output_type(input_type),)), skipped

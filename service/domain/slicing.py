@@ -22,7 +22,7 @@ class MeasurementRange:
 
 
 def slice_length(source: Bucket, target: Bucket) -> int:
-    """The length of slices that cross no edge of a shard group in either bucket, at most a day."""
+    """The greatest length, at most a day, of slices that cross no edge of a shard group in either bucket."""
     return math.gcd(source.shard_ns, target.shard_ns, DAY_NS)
 
 
@@ -37,9 +37,9 @@ def slice_range(start_ns: int, step_ns: int) -> TimeRange:
 
 
 def is_in(start_ns: int, span: TimeRange) -> bool:
-    """Whether `span`, whole slices, has the slice that starts at `start_ns`.
+    """Whether the slice that starts at `start_ns` is in `span`, which consists of whole slices.
 
-    The very first slice starts before anything that can be stored.
+    The very first slice starts before the first time that can be stored.
     """
     return span.start_ns <= max(start_ns, EARLIEST_NS) < span.stop_ns
 
@@ -50,9 +50,9 @@ def whole_slices(span: TimeRange, step_ns: int) -> TimeRange:
 
 
 def batches(starts: Iterable[int], points: Iterable[int], step_ns: int, most_points: int) -> Iterator[TimeRange]:
-    """Slices in ranges without gaps, each of at most about `most_points`, one after another.
+    """Consecutive slices joined to ranges without gaps, each with at most about `most_points`, in ascending order.
 
-    `points` counts those of each slice.
+    `points` holds the count of each slice.
     """
     batch: tuple[int, int, int] | None = None
     for start_ns, count in zip(starts, points, strict=True):

@@ -1,7 +1,6 @@
-"""Half-open ranges of time, `[start, stop)`, UTC, in whole nanoseconds since 1970.
+"""Half-open ranges of time, `[start, stop)`, in UTC and whole nanoseconds since 1970.
 
-The arithmetic here decides what is read: clipping, merging, subtracting what is already known. Nothing
-here reads a clock.
+This arithmetic decides what is read: clipping, merging, subtracting what is already known. Nothing here reads a clock.
 """
 
 import datetime as dt
@@ -42,7 +41,7 @@ class TimeRange:
 
 
 EVER = TimeRange(EARLIEST_NS, LATEST_NS + 1)
-"""All the time there is."""
+"""All time that InfluxDB can store."""
 
 
 def floor_to(time_ns: int, step_ns: int, origin_ns: int = 0) -> int:
@@ -62,7 +61,7 @@ def merge(ranges: Iterable[TimeRange]) -> list[TimeRange]:
 
 
 def subtract(span: TimeRange, known: Iterable[TimeRange]) -> list[TimeRange]:
-    """What of `span` no range of `known` covers, ascending."""
+    """The parts of `span` that no range of `known` covers, ascending."""
     missing, start_ns = [], span.start_ns
     for piece in merge(known):
         if piece.stop_ns <= start_ns or piece.start_ns >= span.stop_ns:
@@ -76,6 +75,7 @@ def subtract(span: TimeRange, known: Iterable[TimeRange]) -> list[TimeRange]:
 
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|z|[+-]\d\d:\d\d)", re.ASCII)
+_FORM = "Write 2026-01-31T00:00:00Z or 2026-01-31T00:00:00+01:00 (in a URL a plus sign is written %2B)."
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -86,27 +86,27 @@ def parse_time(text: str, parameter: str) -> int:
         InvalidParameter: another form, no offset (a naive time means nothing), no such day, or
             outside what InfluxDB can store.
     """
-    found = _RFC3339.fullmatch(text)
-    if found is None:
+    match = _RFC3339.fullmatch(text)
+    if match is None:
         raise InvalidParameter(
             parameter,
-            f"{parameter}={text!r} is not an RFC 3339 time with an offset. Write 2026-01-31T00:00:00Z or 2026-01-31T00:00:00+01:00"
-            " (in a URL a plus sign is written %2B).",
+            f"{parameter}={text!r} is not an RFC 3339 time with an offset. {_FORM}",
         )
-    zone = "+00:00" if found[4] in "Zz" else found[4]
+    zone = "+00:00" if match[4] in "Zz" else match[4]
     try:
-        whole = dt.datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}")
+        whole = dt.datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}")
         seconds = (whole - _EPOCH) // dt.timedelta(seconds=1)
     except (ValueError, OverflowError) as broken:
         raise InvalidParameter(parameter, f"{parameter}={text!r} names no instant: {broken}.") from None
-    time_ns = seconds * SECOND_NS + int((found[3] or "").ljust(9, "0"))
+    time_ns = seconds * SECOND_NS + int((match[3] or "").ljust(9, "0"))
     if not EARLIEST_NS <= time_ns <= LATEST_NS + 1:
-        raise InvalidParameter(parameter, f"{parameter}={text!r} is outside 1677-09-21 to 2262-04-11, what InfluxDB can store.")
+        domain = "1677-09-21 to 2262-04-11, what InfluxDB can store"
+        raise InvalidParameter(parameter, f"{parameter}={text!r} is outside {domain}.")
     return time_ns
 
 
 def parse_range(start: str, stop: str) -> TimeRange:
-    """From `start` until before `stop`, times as of `parse_time`. Raises InvalidParameter, also for a range that holds nothing."""
+    """The range of two times in the form of `parse_time`. Raises InvalidParameter, also for an empty range."""
     start_ns, stop_ns = parse_time(start, "start"), parse_time(stop, "stop")
     if start_ns >= stop_ns:
         raise InvalidParameter("stop", "stop is not after start.")

@@ -46,30 +46,56 @@ class Grid:
 def grids(span: TimeRange, every_ns: int, zone: str = "UTC") -> list[Grid]:
     """The windows of `span`, ascending and without gaps. `zone` is an IANA name that exists.
 
-    Where the local clock goes back, a time that comes twice is an edge the first time only, as in Flux: the window before the change
-    lasts until the clock is new again.
+    A window begins at the first instant at which the local clock shows its edge, or a later time, as in Flux. So an
+    edge in the hour that spring skips is the instant of the change. Where the clock goes back, a time that comes twice
+    is an edge the first time only: the window before the change lasts until the clock is new again.
     """
     pieces: list[Grid] = []
     open_ns = span.start_ns
-    segments = list(clock_segments(TimeRange(max(span.start_ns - _DAY_NS, EARLIEST_NS), span.stop_ns), zone))
-    offsets = [offset_ns for _, offset_ns in segments]
-    for (segment, offset_ns), before_ns, after_ns in zip(segments, [offsets[0], *offsets[:-1]], [*offsets[1:], offsets[-1]], strict=True):
-        if segment.stop_ns <= span.start_ns:
+    for segment in _new_times(TimeRange(max(span.start_ns - _DAY_NS, EARLIEST_NS), span.stop_ns), zone):
+        new_ns, origin_ns = segment.new_ns, -segment.offset_ns % every_ns
+        is_edge = floor_to(new_ns, every_ns, origin_ns) >= new_ns - segment.skipped_ns
+        if is_edge and new_ns > open_ns:
+            pieces.append(_single(TimeRange(open_ns, new_ns)))
+            open_ns = new_ns
+        is_last = segment.stop_ns == span.stop_ns
+        first_ns = floor_to(max(new_ns, open_ns), every_ns, origin_ns) + every_ns
+        last_ns = span.stop_ns if is_last else floor_to(segment.stop_ns - 1, every_ns, origin_ns)
+        if last_ns < first_ns and not is_last:
             continue
-        origin_ns = -offset_ns % every_ns
-        new_ns = segment.start_ns + max(0, before_ns - offset_ns)
-        first_ns = span.start_ns if new_ns <= span.start_ns else _ceil_to(new_ns, every_ns, origin_ns)
-        last_ns = span.stop_ns if segment.stop_ns == span.stop_ns else floor_to(segment.stop_ns - (after_ns < offset_ns), every_ns, origin_ns)
-        if first_ns > last_ns:
-            continue
-        if open_ns < first_ns:
+        if first_ns - open_ns > every_ns and first_ns < last_ns:
             pieces.append(_single(TimeRange(open_ns, first_ns)))
-        if first_ns < last_ns:
-            pieces.append(Grid(TimeRange(first_ns, last_ns), every_ns, origin_ns))
-        open_ns = last_ns
+            open_ns = first_ns
+        if first_ns - open_ns <= every_ns and open_ns < last_ns:
+            pieces.append(Grid(TimeRange(open_ns, last_ns), every_ns, origin_ns))
+            open_ns = last_ns
     if open_ns < span.stop_ns:
         pieces.append(_single(TimeRange(open_ns, span.stop_ns)))
     return pieces
+
+
+@dataclass(frozen=True)
+class _NewTimes:
+    """A stretch in which the local clock has `offset_ns` and shows times for the first time, from `new_ns` on.
+
+    `skipped_ns`: how much local time the clock jumped over at `new_ns`.
+    """
+
+    new_ns: int
+    stop_ns: int
+    offset_ns: int
+    skipped_ns: int
+
+
+def _new_times(span: TimeRange, zone: str) -> Iterator[_NewTimes]:
+    shown_ns: int | None = None
+    for segment, offset_ns in clock_segments(span, zone):
+        first_ns = segment.start_ns + offset_ns
+        shown_ns = first_ns if shown_ns is None else shown_ns
+        new_ns = max(segment.start_ns, shown_ns - offset_ns)
+        if new_ns < segment.stop_ns:
+            yield _NewTimes(new_ns, segment.stop_ns, offset_ns, max(0, first_ns - shown_ns))
+            shown_ns = segment.stop_ns + offset_ns
 
 
 def surely_more_than(most: int, span: TimeRange, every_ns: int) -> bool:
@@ -82,10 +108,6 @@ def surely_more_than(most: int, span: TimeRange, every_ns: int) -> bool:
 
 def _single(window: TimeRange) -> Grid:
     return Grid(window, window.length_ns, window.start_ns % window.length_ns)
-
-
-def _ceil_to(time_ns: int, step_ns: int, origin_ns: int) -> int:
-    return -floor_to(-time_ns, step_ns, -origin_ns)
 
 
 def clock_segments(span: TimeRange, zone: str) -> Iterator[tuple[TimeRange, int]]:

@@ -1,7 +1,7 @@
 """The columns of an answer and their names, decided from the plan before the first row.
 
-One pure function serves every format, the response headers and the docs, so that a clash of names
-(a tag called `_value`, a field called like a tag) is settled the same way everywhere.
+One pure function decides for every format, the response headers and the docs. So a clash of names (a tag named
+`_value`, a field named like a tag) has the same result everywhere.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
     @property
     def columnar(self) -> bool:
-        """Whether each column has one type, written into the file's schema."""
+        """Whether each column has one type, which the schema of the file holds."""
         return self in (Format.PARQUET, Format.ARROW)
 
 
@@ -41,14 +41,14 @@ _MEDIA_TYPES = {
 
 
 class Shape(StrEnum):
-    """Long: a row per value. Wide: a row per series and time, with a column per field."""
+    """Long: one row per value. Wide: one row per series and time, with one column per field."""
 
     LONG = "long"
     WIDE = "wide"
 
 
 class Role(StrEnum):
-    """What stands in a column."""
+    """What a column holds."""
 
     TIME = "time"
     VALUE = "value"
@@ -60,7 +60,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """`source` is the key of a tag, the name of a field, else empty. `type` is that of values, when they have one."""
+    """`source` is the tag key or field name of a column, else empty. `type` is set when its values have one type."""
 
     name: str
     role: Role
@@ -69,46 +69,46 @@ class Column:
 
     @property
     def always(self) -> bool:
-        """Whether every row has it."""
+        """Whether every row has a value in it."""
         return self.role not in (Role.TAG, Role.FIELD)
 
 
-def columns(plan: ReadPlan, shape: Shape, form: Format) -> tuple[Column, ...]:
-    """The columns in the order of the answer, with names that differ.
+def columns(plan: ReadPlan, shape: Shape, output: Format) -> tuple[Column, ...]:
+    """The columns in the order of the answer, with distinct names.
 
-    Long: time, value, field, measurement, tags by key; a columnar format with several value types
-    has a value column for each (`_value_float`, ...). Wide: time, measurement, tags by key, fields by
-    name; a field of several types has a column for each (`name.float`, ...) in every format.
+    Long: time, value, field, measurement, tags by key. A columnar format has one value column for each type of value
+    (`_value_float`, ...) when there are several. Wide: time, measurement, tags by key, fields by name. A field of
+    several types has one column for each (`name.float`, ...) in every format.
 
-    A name taken by an earlier column is led by `tag.` or `field.`, as often as it takes; whoever can
-    keep its own name does.
+    A column whose name an earlier one has gets the prefix `tag.` or `field.`, as often as needed; all others keep
+    their names.
     """
-    wanted = list(_long(plan, form) if shape is Shape.LONG else _wide(plan))
-    taken: set[str] = set()
-    keeps = []
+    wanted = list(_long(plan, output) if shape is Shape.LONG else _wide(plan))
+    used: set[str] = set()
+    keeps_name = []
     for column in wanted:
-        keeps.append(column.name not in taken)
-        taken.add(column.name)
-    return tuple(column if kept else _renamed(column, taken) for column, kept in zip(wanted, keeps, strict=True))
+        keeps_name.append(column.name not in used)
+        used.add(column.name)
+    return tuple(column if keeps else _renamed(column, used) for column, keeps in zip(wanted, keeps_name, strict=True))
 
 
-def _renamed(column: Column, taken: set[str]) -> Column:
+def _renamed(column: Column, used: set[str]) -> Column:
     name = column.name
-    while name in taken:
+    while name in used:
         name = f"{column.role.value}.{name}"
-    taken.add(name)
+    used.add(name)
     return replace(column, name=name)
 
 
-def _long(plan: ReadPlan, form: Format) -> Iterator[Column]:
+def _long(plan: ReadPlan, output: Format) -> Iterator[Column]:
     yield Column("_time", Role.TIME)
-    kinds = plan.value_types or (FieldType.FLOAT,)
-    if not form.columnar:
+    types = plan.value_types or (FieldType.FLOAT,)
+    if not output.columnar:
         yield Column("_value", Role.VALUE)
-    elif len(kinds) == 1:
-        yield Column("_value", Role.VALUE, type=kinds[0])
+    elif len(types) == 1:
+        yield Column("_value", Role.VALUE, type=types[0])
     else:
-        yield from (Column(f"_value_{kind}", Role.VALUE, type=kind) for kind in kinds)
+        yield from (Column(f"_value_{field_type}", Role.VALUE, type=field_type) for field_type in types)
     yield Column("_field", Role.FIELD_NAME)
     yield Column("_measurement", Role.MEASUREMENT)
     yield from _tags(plan)
@@ -118,9 +118,9 @@ def _wide(plan: ReadPlan) -> Iterator[Column]:
     yield Column("_time", Role.TIME)
     yield Column("_measurement", Role.MEASUREMENT)
     yield from _tags(plan)
-    for field, kinds in plan.field_types.items():
-        for kind in kinds:
-            yield Column(field if len(kinds) == 1 else f"{field}.{kind}", Role.FIELD, field, kind)
+    for field, types in plan.field_types.items():
+        for field_type in types:
+            yield Column(field if len(types) == 1 else f"{field}.{field_type}", Role.FIELD, field, field_type)
 
 
 def _tags(plan: ReadPlan) -> Iterator[Column]:

@@ -1,7 +1,7 @@
-"""CSV by RFC 4180, but lines end in a line feed alone, as pandas, awk and InfluxDB's own users expect.
+"""Writes CSV as in RFC 4180, but with a line feed alone at the end of lines, as pandas, awk and InfluxDB expect.
 
-An absent value is an empty cell, an empty string `""`. Floats are printed as briefly as they read back
-exactly, so a whole one has no point: CSV carries no types.
+An absent value is an empty cell, an empty string is `""`. Floats have the fewest digits that read back exactly, so a
+whole float has no point: CSV carries no types.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,13 +10,15 @@ import pyarrow as pa
 
 from service.encoding.columns import Column
 from service.encoding.document import Piece
-from service.encoding.labels import Part
+from service.encoding.label_texts import Part
 from service.encoding.rows import Rows
 from service.encoding.text_rows import TextRows
 from service.encoding.value_texts import csv_quoted, csv_values
 
 
 class CsvStyle:
+    """Cells of CSV, each after a comma."""
+
     before_time = ""
     after_time = ""
     end = "\n"
@@ -32,11 +34,14 @@ class CsvStyle:
 
 
 def csv_header(columns: Sequence[Column]) -> bytes:
+    """The line of column names."""
     texts = csv_quoted(pa.array([column.name for column in columns], pa.string()))
     return (",".join(texts.to_pylist()) + "\n").encode()
 
 
 class CsvDocument:
+    """A header, then one line per row. Nothing ends it."""
+
     def __init__(self, columns: Sequence[Column], zone: str) -> None:
         self._columns = columns
         self._rows = TextRows(columns, zone, CsvStyle())

@@ -1,7 +1,7 @@
-"""Frames into the bytes of an answer: one entry for every format, streamed.
+"""Encodes frames as the bytes of an answer, in every format, as a stream.
 
-The first chunk leaves as soon as the first block is there; memory is bounded by one block. When the
-store breaks off, the error passes through and nothing that would close the document is appended.
+The first chunk is sent as soon as the first block arrives, and memory is bounded by one block. When the store breaks
+off, its error passes through, and nothing that closes the document is written.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from service.domain.selection import ReadPlan
 from service.domain.timerange import TimeRange
-from service.encoding.columnar import ArrowDocument, ParquetDocument
 from service.encoding.columns import Column, Format, Role, Shape, columns
 from service.encoding.csv_rows import CsvDocument
 from service.encoding.document import Document, Piece
 from service.encoding.json_rows import JsonDocument, NdjsonDocument
+from service.encoding.parquet_arrow import ArrowDocument, ParquetDocument
 from service.encoding.rows import Rows, long_rows
 from service.encoding.wide_rows import wide_rows
 from service.frames.frame import Block
@@ -21,12 +21,12 @@ from service.frames.frame import Block
 __all__ = ["Column", "Format", "Layout", "Role", "Shape", "columns", "encode"]
 
 _CHUNK_BYTES = 256 * 1024
-"""Smaller pieces wait for more; a larger one goes out as it is."""
+"""Smaller pieces are collected up to this size; a larger one is sent as it is."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How an answer looks. `zone` (IANA) is that of the printed times; `every` is said in JSON ("1h", "raw")."""
+    """The form of an answer. `zone` (IANA) is the zone of printed times. JSON names `every` ("1h", "raw")."""
 
     format: Format
     shape: Shape
@@ -39,51 +39,55 @@ class Layout:
 def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int | None = None) -> Iterator[bytes]:
     """The answer to a read in chunks, most of 256 KiB to 2 MiB.
 
-    Rows keep the order of the blocks; with `limit` they stop there, exactly, and no further block is
-    taken but the one that tells whether JSON's `truncated` is true.
+    Rows keep the order of the blocks. With `limit`, exactly so many rows are written, and no further block is read,
+    except the one that decides whether JSON's `truncated` is true.
 
-    Raises: whatever `blocks` raises, as it is; StoreBroken when a frame holds what the plan does not.
+    Raises: what `blocks` raises, unchanged; StoreBroken when a frame holds what the plan does not.
     """
     names = columns(plan, layout.shape, layout.format)
     document = _document(layout, names)
-    cut = _Cut(limit)
-    chunks = _Chunks(document.begin())
+    row_limit = _RowLimit(limit)
+    chunks = _ChunkBuffer(document.begin())
     first = True
     for block in blocks:
-        for rows in cut.rows(_rows(block, layout.shape, names)):
+        for rows in row_limit.rows(_rows(block, layout.shape, names)):
             yield from chunks.add(document.write(rows))
         if first:
             yield from chunks.add(document.flush())
             yield from chunks.rest()
             first = False
-        if cut.truncated or (cut.left == 0 and layout.format is not Format.JSON):
+        if row_limit.truncated or (row_limit.left == 0 and layout.format is not Format.JSON):
             break
-    yield from chunks.add(document.end(None if limit is None else cut.truncated))
+    yield from chunks.add(document.end(None if limit is None else row_limit.truncated))
     yield from chunks.rest()
 
 
-class _Cut:
-    """Lets `limit` rows through and notes whether there were more."""
+class _RowLimit:
+    """Passes the first `limit` rows, and knows whether there were more."""
 
     def __init__(self, limit: int | None) -> None:
         self.left = limit
         self.truncated = False
 
     def rows(self, rows: Iterable[Rows]) -> Iterator[Rows]:
-        for some in rows:
+        for part in rows:
+            passed = part
             if self.left is not None:
-                if len(some) > self.left:
-                    self.truncated, some = True, some.slice(0, self.left)
-                self.left -= len(some)
-            if len(some):
-                yield some
+                if len(part) > self.left:
+                    self.truncated, passed = True, part.slice(0, self.left)
+                self.left -= len(passed)
+            if len(passed):
+                yield passed
             if self.truncated:
                 return
 
 
-class _Chunks:
-    """Gathers pieces into chunks. The opening waits for the first rows, however long it is: once bytes
-    are out, a store that fails cannot be answered with an error status."""
+class _ChunkBuffer:
+    """Collects pieces into chunks.
+
+    The opening waits for the first rows, whatever its size: once bytes are sent, an error of the store can no longer
+    become an error status.
+    """
 
     def __init__(self, opening: Iterable[Piece]) -> None:
         self._pieces = list(opening)

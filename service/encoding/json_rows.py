@@ -1,7 +1,7 @@
-"""JSON and NDJSON rows: an object a row, in which what is absent has no key.
+"""Writes JSON and NDJSON rows: one object per row, without keys for absent values.
 
-`null` stands for the values that JSON lacks, NaN and the infinities. Integers are printed in full,
-beyond 2^53 too; a float always has a point or an exponent.
+`null` stands for the values that JSON lacks: NaN and the infinities. Integers are printed in full, also beyond 2^53. A
+float always has a point or an exponent.
 """
 
 import json
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from service.domain.timerange import TimeRange
 from service.encoding.columns import Column
 from service.encoding.document import Piece
-from service.encoding.labels import Part
+from service.encoding.label_texts import Part
 from service.encoding.rows import Rows
 from service.encoding.text_rows import TextRows
 from service.encoding.time_texts import rfc3339
@@ -22,7 +22,7 @@ from service.encoding.value_texts import json_escaped, json_numbers
 
 
 class NdjsonStyle:
-    """A row a line."""
+    """One object per line."""
 
     before_time = '{"_time":"'
     after_time = '"'
@@ -43,18 +43,19 @@ class NdjsonStyle:
 
 
 class JsonStyle(NdjsonStyle):
-    """Rows of an array: each but the first follows a comma, which whoever writes the document takes off."""
+    """Objects of an array, each after a comma. `JsonDocument` removes the first comma."""
 
     before_time = ',\n{"_time":"'
     end = "}"
 
 
 def json_text(value: object) -> str:
+    """The shortest JSON of `value`."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class NdjsonDocument:
-    """Rows alone: nothing begins or ends it."""
+    """Rows and nothing else."""
 
     def __init__(self, columns: Sequence[Column], zone: str) -> None:
         self._rows = TextRows(columns, zone, NdjsonStyle())
@@ -77,11 +78,12 @@ class JsonDocument:
 
     def __init__(self, columns: Sequence[Column], zone: str, bucket: str, span: TimeRange, every: str) -> None:
         self._rows = TextRows(columns, zone, JsonStyle())
-        self._head = {"bucket": bucket, "start": _instant(span.start_ns, zone), "stop": _instant(span.stop_ns, zone), "every": every}
+        start, stop = (_instant(time_ns, zone) for time_ns in (span.start_ns, span.stop_ns))
+        self._members = {"bucket": bucket, "start": start, "stop": stop, "every": every}
         self._empty = True
 
     def begin(self) -> Iterable[Piece]:
-        yield f'{json_text(self._head)[:-1]},"rows":['.encode()
+        yield f'{json_text(self._members)[:-1]},"rows":['.encode()
 
     def write(self, rows: Rows) -> Iterable[Piece]:
         for piece in self._rows.write(rows):
@@ -92,8 +94,8 @@ class JsonDocument:
         return ()
 
     def end(self, truncated: bool | None) -> Iterable[Piece]:
-        said = "" if truncated is None else f',"truncated":{json_text(truncated)}'
-        yield f"{'' if self._empty else chr(10)}]{said}}}\n".encode()
+        member = "" if truncated is None else f',"truncated":{json_text(truncated)}'
+        yield f"{'' if self._empty else chr(10)}]{member}}}\n".encode()
 
 
 def _instant(time_ns: int, zone: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows on their way out: the long and the wide form in one shape, so that each format is written once."""
+"""Rows of an answer, in one form for long and wide answers, so that each format is written once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ import pyarrow as pa
 
 from service.encoding.columns import Column, Role
 from service.errors import StoreBroken
-from service.frames.frame import FIXED_COLUMNS, value_type
+from service.frames import long_form
+from service.frames.frame import value_type
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns of equal length, by the names of the answer (`service.encoding.columns`).
+    """Columns of equal length, by their names in the answer (`service.encoding.columns`).
 
-    `labels` holds measurement, field names and tags as dictionary arrays; `values` arrays of the types
-    in `VALUE_TYPES`. A column of the answer that is in neither is absent in all rows.
+    `labels` holds measurement, field names and tags as dictionary arrays; `values` holds arrays of the types in
+    `VALUE_TYPES`. A column of the answer that is in neither is absent in all rows.
     """
 
     times: pa.Array
@@ -34,24 +35,29 @@ class Rows:
 
 
 def long_rows(frame: pa.RecordBatch, columns: tuple[Column, ...]) -> Rows:
-    """A frame as rows; its value goes into the column of its type, or into the one that takes all types."""
-    places = {Role.FIELD_NAME: 2, Role.MEASUREMENT: 3}
-    tags = {key: len(FIXED_COLUMNS) + place for place, key in enumerate(frame.schema.names[len(FIXED_COLUMNS) :])}
+    """The rows of a frame. Its values are in the column of their type, or in the one for all types.
+
+    Raises StoreBroken when the frame holds a type or tag that `columns` lack.
+    """
+    names = {Role.FIELD_NAME: long_form.fields(frame), Role.MEASUREMENT: long_form.measurements(frame)}
+    tags = dict(zip(long_form.tag_keys(frame), long_form.tags(frame), strict=True))
     labels, values = {}, {}
     for column in columns:
-        place = tags.get(column.source) if column.role is Role.TAG else places.get(column.role)
-        if place is not None:
-            labels[column.name] = frame.column(place)
+        label = tags.get(column.source) if column.role is Role.TAG else names.get(column.role)
+        if label is not None:
+            labels[column.name] = label
         elif column.role is Role.VALUE and column.type in (None, value_type(frame)):
-            values[column.name] = frame.column(1)
+            values[column.name] = long_form.values(frame)
     if not values:
-        raise StoreBroken(f"A field of {frame.column(3)[0]} began to hold {value_type(frame)} values during the read. Ask again.")
+        change = f"A field of {long_form.measurement(frame)} began to hold {value_type(frame)} values"
+        raise StoreBroken(f"{change} during the read. Ask again.")
     if not tags.keys() <= {column.source for column in columns if column.role is Role.TAG}:
-        raise StoreBroken(f"A tag key appeared in {frame.column(3)[0]} during the read. Ask again.")
-    return Rows(frame.column(0), labels, values)
+        raise StoreBroken(f"A tag key appeared in {long_form.measurement(frame)} during the read. Ask again.")
+    return Rows(long_form.times(frame), labels, values)
 
 
-def slices(rows: Rows, length: int) -> Iterator[Rows]:
+def split_rows(rows: Rows, length: int) -> Iterator[Rows]:
+    """`rows` in parts of at most `length`."""
     if len(rows) <= length:
         yield rows
         return

@@ -1,7 +1,7 @@
-"""Rows of text: what CSV, JSON and NDJSON have in common.
+"""Writes rows of text, for CSV, JSON and NDJSON alike.
 
-A row is its time, its values and its labels side by side, joined a piece at a time; the buffer of the
-joined column is the output. Pieces are bounded in rows and bytes, so memory does not grow with a frame.
+A row is its time, its values and its labels, joined. The buffer of the joined column is the output. Rows are joined in
+pieces of bounded rows and bytes, so memory does not grow with a frame.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,59 +13,62 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.encoding.columns import Column, Role
-from service.encoding.labels import Labels, LabelTexts, Part
-from service.encoding.rows import Rows, slices
+from service.encoding.label_texts import LabelEncoder, LabelTexts, Part
+from service.encoding.rows import Rows, split_rows
 from service.encoding.time_texts import rfc3339
 
 _FRAME_ROWS = 131_072
-"""Rows whose times are made into text at once: far from the 2 GB that 32-bit offsets reach."""
+"""Rows whose times become text at once: far below the 2 GB that 32-bit offsets reach."""
 _PIECE_ROWS = 16_384
 _PIECE_BYTES = 2 * 1024 * 1024
 _NUMBER_BYTES = 24
-_REMEMBERED_TIMES = 2
+_KEPT_TIMES = 2
 
 
 class Style(Protocol):
-    """How a format writes the cells of a row. Each cell but the time brings what separates it from the one before."""
+    """How a format writes the cells of a row. Each cell except the time begins with its separator."""
 
     before_time: str
     after_time: str
     end: str
 
     def lead(self, column: Column) -> str:
-        """What stands before each cell of `column`, present or absent."""
+        """The text before each cell of `column`, also before an absent one."""
 
     def label(self, column: Column, values: pa.StringArray) -> pa.StringArray:
-        """The cells of a label column after their lead."""
+        """The cells of a label column, without their lead."""
 
     def value(self, column: Column, values: pa.Array) -> list[Part]:
-        """What the cells of a value column are joined of, lead left out."""
+        """The parts of the cells of a value column, without their lead."""
 
 
 class TextRows:
-    """Writes rows of one answer in one style."""
+    """Writes the rows of one answer in one style."""
 
     def __init__(self, columns: Sequence[Column], zone: str, style: Style) -> None:
         self._style = style
         self._columns = columns
-        self._values_first = columns[1].role is Role.VALUE
-        after_time = style.after_time + (style.lead(columns[1]) if self._values_first else "")
+        value_column = next((column for column in columns if column.role is Role.VALUE), None)
+        self._values_first = value_column is not None
+        after_time = style.after_time + ("" if value_column is None else style.lead(value_column))
         self._times = _TimeTexts(zone, style.before_time, after_time)
-        self._labels = Labels()
+        self._labels = LabelEncoder()
 
     def write(self, rows: Rows) -> Iterator[memoryview]:
-        for part in slices(rows, _FRAME_ROWS):
+        for part in split_rows(rows, _FRAME_ROWS):
             yield from self._write_part(part)
 
     def _write_part(self, rows: Rows) -> Iterator[memoryview]:
         times = self._times.of(rows.times)
         labels = self._label_texts(rows)
         value_columns = [column for column in self._columns if column.role in (Role.VALUE, Role.FIELD)]
-        row_bytes = labels.longest_bytes + sum(_NUMBER_BYTES + len(self._style.lead(column)) for column in value_columns) + 64
+        value_bytes = sum(_NUMBER_BYTES + len(self._style.lead(column)) for column in value_columns)
+        row_bytes = labels.longest_bytes + value_bytes + 64
         for start, length in _pieces(list(rows.values.values()), len(rows), row_bytes):
             values = self._value_parts(rows.slice(start, length), value_columns)
-            middle = labels.slice(start, length)
-            yield _joined([times.slice(start, length), *([*values, middle] if self._values_first else [middle, *values, self._style.end])])
+            label_texts = labels.slice(start, length)
+            cells = [*values, label_texts] if self._values_first else [label_texts, *values, self._style.end]
+            yield _joined([times.slice(start, length), *cells])
 
     def _label_texts(self, rows: Rows) -> LabelTexts:
         style = self._style
@@ -92,7 +95,7 @@ class TextRows:
 
 
 class _TimeTexts:
-    """Times as text, remembered for the last columns: frames of one block often share their times."""
+    """Makes times into text, and keeps the last texts: frames of one block often share their times."""
 
     def __init__(self, zone: str, before: str, after: str) -> None:
         self._zone, self._before, self._after = zone, before, after
@@ -100,17 +103,17 @@ class _TimeTexts:
 
     def of(self, times: pa.Array) -> pa.StringArray:
         identity = (times.buffers()[1].address, times.offset, len(times))
-        for place, (seen, _, texts) in enumerate(self._seen):
+        for index, (seen, _, texts) in enumerate(self._seen):
             if seen == identity:
-                self._seen.append(self._seen.pop(place))
+                self._seen.append(self._seen.pop(index))
                 return texts
         texts = rfc3339(times.view(pa.int64()).to_numpy(), self._zone, self._before, self._after)
-        self._seen = [*self._seen[1 - _REMEMBERED_TIMES :], (identity, times, texts)]
+        self._seen = [*self._seen[1 - _KEPT_TIMES :], (identity, times, texts)]
         return texts
 
 
 def _pieces(values: Sequence[pa.Array], rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
-    """Slices (start, length) whose text stays near _PIECE_BYTES; `row_bytes` is all of a row but its strings."""
+    """Slices (start, length) whose text stays near _PIECE_BYTES. `row_bytes` counts a row without its string values."""
     step = max(1, min(_PIECE_ROWS, _PIECE_BYTES // row_bytes))
     ends = sum(_text_ends(column) for column in values if pa.types.is_string(column.type))
     if isinstance(ends, int):
@@ -130,7 +133,7 @@ def _text_ends(texts: pa.StringArray) -> npt.NDArray[np.int64]:
 
 
 def _joined(parts: Sequence[Part]) -> memoryview:
-    """The bytes of all rows: `parts` side by side, row after row."""
+    """The bytes of all rows, row after row: the `parts` of each, joined."""
     texts = pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
     _, ends, data = texts.buffers()
     first, last = np.frombuffer(ends, np.int32)[[texts.offset, texts.offset + len(texts)]].tolist()

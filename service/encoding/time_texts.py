@@ -1,8 +1,7 @@
-"""Instants as RFC 3339 text, a whole column at a time.
+"""Makes columns of times into RFC 3339 text.
 
-Made from digit tables, because Arrow's own cast of nanoseconds takes six times as long. Exact over
-all of int64, before 1970 included; in a zone other than UTC each time carries the offset that the
-zone has at that instant.
+It uses tables of digits, because Arrow's cast of nanoseconds takes six times as long. It is exact over all of int64,
+also before 1970. In a zone other than UTC each time has the offset of the zone at that instant.
 """
 
 import datetime as dt
@@ -25,11 +24,11 @@ Octets = npt.NDArray[np.uint8]
 
 
 def rfc3339(times_ns: Ints, zone: str, before: str = "", after: str = "") -> pa.StringArray:
-    """`before`, the time and `after` as one text a row. No fraction for a whole second, else all nine digits.
+    """`before`, the time and `after` as one text per row. A whole second has no fraction, other times nine digits.
 
-    UTC ends in `Z`; another `zone` (an IANA name that exists) in its offset. An offset of odd seconds
-    (local mean time, before about 1920) is cut to whole minutes, as RFC 3339 wants, and the printed
-    clock with it, so that the instant stays exact. At most 30 million rows.
+    UTC ends with `Z`, another `zone` (an IANA name that exists) with its offset. An offset with odd seconds (local mean
+    time, before about 1920) is cut to whole minutes, as RFC 3339 demands, and the printed clock with it, so the instant
+    stays exact. At most 30 million rows.
     """
     if len(times_ns) == 0:
         return pa.array([], pa.string())
@@ -47,7 +46,7 @@ def rfc3339(times_ns: Ints, zone: str, before: str = "", after: str = "") -> pa.
 
 
 def _texts(seconds: Ints, fraction: Ints | None, suffixes: Octets | None, before: str, after: str) -> Octets:
-    """A matrix with one text a row; `seconds` are on the local clock."""
+    """A matrix with one text per row. `seconds` are on the local clock."""
     lead, tail = np.frombuffer(before.encode(), np.uint8), np.frombuffer(after.encode(), np.uint8)
     zone_bytes = 1 if suffixes is None else suffixes.shape[1]
     clock_at = len(lead)
@@ -56,12 +55,12 @@ def _texts(seconds: Ints, fraction: Ints | None, suffixes: Octets | None, before
     days, second_of_day = np.divmod(seconds, _DAY_S)
     texts[:, :clock_at] = lead
     texts[:, clock_at : clock_at + 11] = _day_texts(days)
-    _place(texts, clock_at + 11, _clock_table()[second_of_day])
+    _write_words(texts, clock_at + 11, _clock_table()[second_of_day])
     if fraction is not None:
         thousands, units = np.divmod(fraction, 1_000)
         millions, thousands = np.divmod(thousands, 1_000)
         at = clock_at + _WHOLE_BYTES
-        _place(texts, at, _digit_table()[millions])
+        _write_words(texts, at, _digit_table()[millions])
         texts[:, at + 4 : at + 7] = _digit_table().view(np.uint8).reshape(-1, 4)[:, 1:][thousands]
         texts[:, at + 7 : at + 10] = _digit_table().view(np.uint8).reshape(-1, 4)[:, 1:][units]
     texts[:, zone_at : zone_at + zone_bytes] = ord("Z") if suffixes is None else suffixes
@@ -69,8 +68,8 @@ def _texts(seconds: Ints, fraction: Ints | None, suffixes: Octets | None, before
     return texts
 
 
-def _place(texts: Octets, at: int, words: npt.NDArray[np.uint32] | npt.NDArray[np.uint64]) -> None:
-    """Write one machine word into each row: much faster than its bytes one by one."""
+def _write_words(texts: Octets, at: int, words: npt.NDArray[np.uint32] | npt.NDArray[np.uint64]) -> None:
+    """Write one machine word into each row at column `at`, which is much faster than single bytes."""
     rows, width = texts.shape
     np.ndarray((rows,), words.dtype, texts.data, offset=at, strides=(width,))[:] = words
 
@@ -82,8 +81,8 @@ def _day_texts(days: Ints) -> Octets:
         return _calendar(np.array([first]))
     if last - first < max(len(days), 4_096):
         return _calendar(np.arange(first, last + 1))[days - first]
-    distinct, places = np.unique(days, return_inverse=True)
-    return _calendar(distinct)[places]
+    distinct, indices = np.unique(days, return_inverse=True)
+    return _calendar(distinct)[indices]
 
 
 def _calendar(days: Ints) -> Octets:
@@ -123,20 +122,21 @@ def _without_fraction(texts: Octets, whole: npt.NDArray[np.bool_], fraction_at: 
 
 
 def _offsets_s(seconds: Ints, zone: str) -> Ints:
-    """The zone's offset at each instant, in seconds, cut to whole minutes.
+    """The offset of the zone at each instant, in seconds, cut to whole minutes.
 
-    Looked up once an hour that occurs; an hour at whose two ends the offset differs holds a change,
-    and its instants are looked up one distinct second at a time.
+    It is computed once per hour that occurs. Where the offset differs between the two ends of an hour, it is computed
+    for each distinct second of that hour.
     """
-    hours, places = np.unique(seconds // _HOUR_S, return_inverse=True)
+    hours, hour_of_row = np.unique(seconds // _HOUR_S, return_inverse=True)
     info = ZoneInfo(zone)
     starts = np.array([_offset_s(hour * _HOUR_S, info) for hour in hours.tolist()], np.int64)
     ends = np.array([_offset_s(hour * _HOUR_S + _HOUR_S - 1, info) for hour in hours.tolist()], np.int64)
-    shifts = starts[places]
-    torn = (starts != ends)[places]
-    if torn.any():
-        moments, again = np.unique(seconds[torn], return_inverse=True)
-        shifts[torn] = np.array([_offset_s(moment, info) for moment in moments.tolist()], np.int64)[again]
+    shifts = starts[hour_of_row]
+    changes = (starts != ends)[hour_of_row]
+    if changes.any():
+        moments, moment_of_row = np.unique(seconds[changes], return_inverse=True)
+        offsets = [_offset_s(moment, info) for moment in moments.tolist()]
+        shifts[changes] = np.array(offsets, np.int64)[moment_of_row]
     return shifts
 
 
@@ -147,6 +147,11 @@ def _offset_s(second: int, info: ZoneInfo) -> int:
 
 
 def _offset_texts(shifts_s: Ints) -> Octets:
-    distinct, places = np.unique(shifts_s, return_inverse=True)
-    texts = [f"{'-' if shift < 0 else '+'}{abs(shift) // 3600:02d}:{abs(shift) // 60 % 60:02d}" for shift in distinct.tolist()]
-    return np.array(texts, "S6").view(np.uint8).reshape(-1, 6)[places]
+    distinct, indices = np.unique(shifts_s, return_inverse=True)
+    texts = [_offset_text(shift_s) for shift_s in distinct.tolist()]
+    return np.array(texts, "S6").view(np.uint8).reshape(-1, 6)[indices]
+
+
+def _offset_text(shift_s: int) -> str:
+    hours, minutes = divmod(abs(shift_s) // 60, 60)
+    return f"{'-' if shift_s < 0 else '+'}{hours:02d}:{minutes:02d}"

@@ -1,7 +1,7 @@
-"""Values as text, a whole column at a time: numbers in their shortest exact form, strings quoted or escaped.
+"""Makes columns of values into text: numbers in their shortest exact form, strings quoted or escaped.
 
-Absent values stay null; whoever joins the row says what stands for them. Texts that need no quoting,
-nearly all, pay one look over their bytes.
+Absent values stay null; the caller that joins the row decides what stands for them. Texts that need no quoting, nearly
+all of them, cost one pass over their bytes.
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _PLAIN_BELOW = 1e10
-"""From here on Arrow prints a float with an exponent, so a JSON reader sees a float by itself."""
+"""From this value on Arrow prints a float with an exponent, which a JSON reader takes for a float."""
 _NEEDS_QUOTES = '^$|^\\s|\\s$|[",\\r\\n]'
 _JSON_ESCAPES = {0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r"}
 
 
 def csv_values(values: pa.Array) -> pa.StringArray:
-    """Cells of CSV. Floats are the shortest text that reads back the same (`7`, `-0`, `1e+300`, `NaN`, `+Inf`, `-Inf`)."""
+    """Cells of CSV. Floats have the fewest digits that read back the same: `7`, `-0`, `NaN`, `+Inf`, `-Inf`."""
     if pa.types.is_string(values.type):
         return csv_quoted(values)
     texts = values.cast(pa.string())
@@ -27,23 +27,23 @@ def csv_values(values: pa.Array) -> pa.StringArray:
 
 
 def csv_quoted(texts: pa.StringArray) -> pa.StringArray:
-    """RFC 4180, quoted where a reader could take it otherwise; an empty string is `""`, so that it is not an absent cell."""
+    """Texts quoted where RFC 4180 needs it. An empty string is `""`, which differs from an absent cell."""
     ends, octets = _ends(texts), _octets(texts)
     if not ((octets <= 0x22) | (octets == ord(","))).any() and (ends[1:] > ends[:-1]).all():
         return texts
-    needy = pc.match_substring_regex(texts, _NEEDS_QUOTES)
+    needs_quotes = pc.match_substring_regex(texts, _NEEDS_QUOTES)
     doubled = pc.replace_substring(texts, '"', '""')
-    return pc.if_else(needy, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
+    return pc.if_else(needs_quotes, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
 
 
 def json_numbers(values: pa.Array) -> pa.StringArray:
-    """JSON of numbers and booleans. A float stays a float (`7.0`, `-0.0`); NaN and infinities, which JSON lacks, are `null`."""
+    """JSON of numbers and booleans. A float stays a float (`7.0`, `-0.0`). NaN and infinities are `null`."""
     texts = values.cast(pa.string())
     if not pa.types.is_floating(values.type):
         return texts
-    bare = pc.and_(pc.equal(pc.trunc(values), values), pc.less(pc.abs(values), _PLAIN_BELOW))
-    if pc.any(bare).as_py():
-        texts = pc.if_else(bare, pc.binary_join_element_wise(texts, ".0", ""), texts)
+    lacks_point = pc.and_(pc.equal(pc.trunc(values), values), pc.less(pc.abs(values), _PLAIN_BELOW))
+    if pc.any(lacks_point).as_py():
+        texts = pc.if_else(lacks_point, pc.binary_join_element_wise(texts, ".0", ""), texts)
     return texts if _all_finite(values) else pc.if_else(pc.is_finite(values), texts, "null")
 
 
@@ -69,5 +69,5 @@ def _octets(texts: pa.StringArray) -> npt.NDArray[np.uint8]:
 
 
 def _ends(texts: pa.StringArray) -> npt.NDArray[np.int32]:
-    """Where each text starts and the last ends."""
+    """The start of each text, and the end of the last."""
     return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]

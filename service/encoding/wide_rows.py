@@ -1,4 +1,4 @@
-"""Long rows of a block as wide ones: a row per series (measurement and tags) and time, a column per field."""
+"""Turns the long rows of a block into wide ones: one row per series and time, one column per field."""
 
 from collections.abc import Iterator
 
@@ -9,16 +9,16 @@ from service.encoding.columns import Column, Role
 from service.encoding.rows import Rows
 from service.errors import StoreBroken
 from service.frames.frame import TIME, Block, constant_codes
-from service.frames.row_alignment import Aligned, Piece, aligned
+from service.frames.row_alignment import AlignedRows, FieldValues, align_rows
 
 
 def wide_rows(block: Block, columns: tuple[Column, ...]) -> Iterator[Rows]:
-    """The rows of `block`, a measurement at a time, each by series in the order of appearance, then by time."""
-    for rows in aligned(block):
+    """The rows of `block` by measurement, then series in the order of appearance, then time."""
+    for rows in align_rows(block):
         yield Rows(pa.array(rows.times_ns).view(TIME), _labels(rows, columns), _values(rows, columns))
 
 
-def _labels(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.DictionaryArray]:
+def _labels(rows: AlignedRows, columns: tuple[Column, ...]) -> dict[str, pa.DictionaryArray]:
     series = pa.array(rows.series.astype(np.int32))
     labels = {}
     for column in columns:
@@ -29,22 +29,24 @@ def _labels(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.Dictiona
     return labels
 
 
-def _values(rows: Aligned, columns: tuple[Column, ...]) -> dict[str, pa.Array]:
+def _values(rows: AlignedRows, columns: tuple[Column, ...]) -> dict[str, pa.Array]:
     names = {(column.source, column.type): column.name for column in columns if column.role is Role.FIELD}
-    found: dict[str, list[Piece]] = {}
-    for piece in rows.pieces:
-        name = names.get((piece.field, piece.type))
+    parts_by_name: dict[str, list[FieldValues]] = {}
+    for part in rows.field_values:
+        name = names.get((part.field, part.type))
         if name is None:
-            raise StoreBroken(f"The field {piece.field!r} ({piece.type}) appeared in {rows.measurement!r} during the read. Ask again.")
-        found.setdefault(name, []).append(piece)
-    return {name: _scattered(pieces, len(rows.times_ns)) for name, pieces in found.items()}
+            field = f"The field {part.field!r} ({part.type})"
+            raise StoreBroken(f"{field} appeared in {rows.measurement!r} during the read. Ask again.")
+        parts_by_name.setdefault(name, []).append(part)
+    return {name: _into_rows(parts, len(rows.times_ns)) for name, parts in parts_by_name.items()}
 
 
-def _scattered(pieces: list[Piece], rows: int) -> pa.Array:
-    """Values put into their rows, null elsewhere."""
-    places, values = np.concatenate([piece.rows for piece in pieces]), pa.concat_arrays([piece.values for piece in pieces])
-    if len(places) == rows and (places == np.arange(rows)).all():
+def _into_rows(parts: list[FieldValues], rows: int) -> pa.Array:
+    """The values of one column, each in its row; null in all other rows."""
+    value_rows = np.concatenate([part.rows for part in parts])
+    values = pa.concat_arrays([part.values for part in parts])
+    if len(value_rows) == rows and (value_rows == np.arange(rows)).all():
         return values
     source = np.full(rows, -1, np.int64)
-    source[places] = np.arange(len(places))
+    source[value_rows] = np.arange(len(value_rows))
     return values.take(pa.array(source, mask=source < 0))

@@ -1,13 +1,12 @@
 """What a frame is: an Arrow record batch of rows of one measurement and one value type, in long form.
 
-Columns, in this order: `_time` (timestamp[ns, UTC], never null), `_value` (never null), `_field`,
-`_measurement`, then the measurement's tag keys, sorted. `_field`, `_measurement` and tags are
-dictionary<int32, string>; an absent tag is null. Tag columns of one frame may share one index
-buffer; the encoders make use of that. Within a series (measurement, tags, field) times ascend,
-from frame to frame too.
+Columns, in this order: `_time` (timestamp[ns, UTC], never null), `_value` (never null), `_field`, `_measurement`, then
+the tag keys of the measurement, sorted. `_field`, `_measurement` and tags are dictionary<int32, string>; an absent tag
+is null. `service.frames.long_form` reads them by name. Tag columns of one frame may share one index buffer, and the
+encoders use that. Within a series (measurement, tags, field) times ascend, also from one frame to the next.
 
-A `Block` is a tuple of frames. When the selection asks for `complete_rows`, no (measurement, tags,
-time) has its fields in two blocks, so a block is all that is needed to turn long rows into wide ones.
+A `Block` is a tuple of frames. When the selection asks for `complete_rows`, the fields of one measurement, tags and
+time are in one block. So a block is enough to turn long rows into wide ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,11 +30,11 @@ FIXED_COLUMNS = ("_time", "_value", "_field", "_measurement")
 Block = tuple[pa.RecordBatch, ...]
 
 
-def long_schema(kind: FieldType, tags: tuple[str, ...]) -> pa.Schema:
-    """The schema of a frame with values of `kind`. Columns go by position: a tag may be named like a fixed column."""
+def long_schema(field_type: FieldType, tags: tuple[str, ...]) -> pa.Schema:
+    """The schema of a frame with values of `field_type` and these tag keys. A tag may be named like a fixed column."""
     fixed = [
         pa.field("_time", TIME, nullable=False),
-        pa.field("_value", VALUE_TYPES[kind], nullable=False),
+        pa.field("_value", VALUE_TYPES[field_type], nullable=False),
         pa.field("_field", TEXT_CODES, nullable=False),
         pa.field("_measurement", TEXT_CODES, nullable=False),
     ]
@@ -50,18 +49,17 @@ def constant_codes(text: str, rows: int) -> pa.DictionaryArray:
 
 def value_type(frame: pa.RecordBatch) -> FieldType:
     """The type of the values of a frame in long form."""
-    kind = frame.schema.field(1).type
-    return next(name for name, arrow in VALUE_TYPES.items() if arrow == kind)
+    arrow_type = frame.schema.field(1).type
+    return next(field_type for field_type, candidate in VALUE_TYPES.items() if candidate == arrow_type)
 
 
 @dataclass
 class Reading:
-    """A read under way: what it will hold, and the blocks as they come.
+    """A read in progress: its plan, and its blocks as they arrive.
 
-    `blocks` may be taken once, from one thread at a time, and raises `StoreError` or `RetryLater`
-    when the store breaks off. `cancel` may be called from any thread at any time, more than once:
-    it ends the query at the store, and a waiting `blocks` soon raises. Whoever takes a reading
-    calls `cancel` at the end, whatever happened.
+    `blocks` is iterated once, by one thread at a time. It raises `StoreError` or `RetryLater` when the store ends the
+    read early. `cancel` ends the query at the store; any thread may call it at any time, also more than once, and a
+    waiting `blocks` then raises soon. The caller of a read calls `cancel` at the end in every case.
     """
 
     plan: ReadPlan

@@ -1,4 +1,4 @@
-"""The hashes that digests are sums of: of names, of values by their bits, and of points. Sums are modulo 2^64, in two lanes."""
+"""Hashes of names, values and points. A digest is the sum of such hashes, in two lanes of 64 bits each."""
 
 import hashlib
 from functools import lru_cache
@@ -11,21 +11,18 @@ Words = npt.NDArray[np.uint64]
 Lanes = tuple[int, int]
 MASK = (1 << 64) - 1
 LANES = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
-"""Two independent mixings make 128 bits, so that chance never makes different data look equal."""
-
-
-def text_lanes(text: str) -> Lanes:
-    hashed = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    return int.from_bytes(hashed[:8], "little"), int.from_bytes(hashed[8:], "little")
+"""One constant for each lane. Two lanes make 128 bits, so different data do not get equal digests by chance."""
 
 
 @lru_cache(maxsize=65_536)
 def text_hash(text: str) -> Lanes:
-    """`text_lanes`, remembered: names come again with every frame."""
-    return text_lanes(text)
+    """The hash of a name in both lanes. Hashes are kept, because the same names come with every frame."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
-def added(left: Lanes, right: Lanes) -> Lanes:
+def add_lanes(left: Lanes, right: Lanes) -> Lanes:
+    """The sum of each lane, modulo 2^64."""
     return (left[0] + right[0]) & MASK, (left[1] + right[1]) & MASK
 
 
@@ -37,23 +34,18 @@ def mix(words: Words) -> Words:
     return mixed
 
 
-def stamp_hashes(times: Words, lane: int) -> Words:
-    """For each time its hash; `lane` is one of LANES."""
+def time_hashes(times: Words, lane: int) -> Words:
+    """The hash of each time. `lane` is one of `LANES`."""
     return mix(times + np.uint64(lane))
 
 
-def point_hashes(stamps: Words, values: Words, lane: int) -> Words:
-    """For each point a hash of its time, whose hash is in `stamps`, and the bits of its value."""
-    return mix(stamps ^ (values * np.uint64(lane | 1)))
-
-
-def words_of(column: pa.Array) -> Words:
-    words: Words = column.to_numpy(zero_copy_only=False).view(np.uint64)
-    return words
+def point_hashes(hashed_times: Words, values: Words, lane: int) -> Words:
+    """The hash of each point: of its hashed time (`time_hashes`) and the bits of its value (`value_words`)."""
+    return mix(hashed_times ^ (values * np.uint64(lane | 1)))
 
 
 def value_words(column: pa.Array) -> Words:
-    """64 bits for each value: its own bits, or for text a hash of its UTF-8 bytes."""
+    """64 bits for each value: the bits of a number, 0 or 1 of a boolean, a hash of the UTF-8 bytes of a text."""
     if pa.types.is_string(column.type):
         distinct = column.dictionary_encode()
         hashes = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in distinct.dictionary.to_pylist()]
@@ -61,4 +53,5 @@ def value_words(column: pa.Array) -> Words:
         return words
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8()).cast(pa.uint64())
-    return words_of(column)
+    bits: Words = column.to_numpy(zero_copy_only=False).view(np.uint64)
+    return bits

@@ -1,7 +1,7 @@
-"""Points on their way into a store: parsed, typed and columnar, with the text of each line kept.
+"""Points on their way into a store: parsed into typed columns, with the text of each line.
 
-The text serves a store that takes line protocol, the columns one that takes values; line numbers
-lead a refusal back to what the caller sent.
+A store that takes line protocol sends the text; a store that takes values reads the columns. Line numbers connect
+a refusal with what the caller sent.
 """
 
 from collections.abc import Callable
@@ -13,24 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from service.domain.schema import FieldType
-
-
-@dataclass(frozen=True)
-class FieldKey:
-    """A series as stored: measurement, tags sorted by key, field, and the type of the values."""
-
-    measurement: str
-    tags: tuple[tuple[str, str], ...]
-    field: str
-    type: FieldType
+from service.domain.series import FieldSeries
 
 
 @dataclass(frozen=True)
 class ValueColumn:
     """Values of one type, in the order of their lines.
 
-    `keys[i]` indexes `Points.keys`, `lines[i]` the per-line arrays of `Points`, `values[i]` is the
-    value (pyarrow type as in `service.frames.frame.VALUE_TYPES`, no nulls).
+    `keys[i]` is an index into `Points.keys`, `lines[i]` one into the arrays of `Points` that have an item per line.
+    `values[i]` is the value, in the type of `service.frames.frame.VALUE_TYPES`; none is null.
     """
 
     type: FieldType
@@ -39,17 +30,16 @@ class ValueColumn:
     values: pa.Array
 
 
-Contents = tuple[tuple[FieldKey, ...], tuple[ValueColumn, ...]]
-"""What lines say: their series, and the values of each type."""
+Contents = tuple[tuple[FieldSeries, ...], tuple[ValueColumn, ...]]
+"""The content of lines: their field series, and the values of each type."""
 
 
 class Points:
-    """A batch of parsed points, one a line. Not to be altered.
+    """A batch of parsed points, one per line. Nothing in it may be changed.
 
-    `text` holds the lines, each ended by a line feed, each with its time in nanoseconds;
-    `offsets[i]:offsets[i + 1]` is line i of it. `numbers[i]` is where the line stood in what the
-    caller sent, counted from 1. When one line, or two lines of one series and time, name a field
-    twice, the later value counts.
+    `text` holds the lines. Each has its time in nanoseconds and ends with a line feed;
+    `text[offsets[i]:offsets[i + 1]]` is line i. `numbers[i]` is the number of line i in what the caller sent, counted
+    from 1. Where one line, or two lines of one series and time, name a field twice, the later value counts.
     """
 
     def __init__(
@@ -58,7 +48,7 @@ class Points:
         offsets: npt.NDArray[np.int64],
         numbers: npt.NDArray[np.int64],
         times_ns: npt.NDArray[np.int64],
-        keys: tuple[FieldKey, ...],
+        keys: tuple[FieldSeries, ...],
         columns: tuple[ValueColumn, ...],
     ) -> None:
         self.text, self.offsets, self.numbers, self.times_ns = text, offsets, numbers, times_ns
@@ -73,13 +63,13 @@ class Points:
         times_ns: npt.NDArray[np.int64],
         make: Callable[[], Contents],
     ) -> "Points":
-        """Points whose keys and columns are made when they are first asked for: a store that takes the text may never ask."""
+        """Points whose keys and columns `make` computes at the first use. A store that takes text never uses them."""
         points = cls(text, offsets, numbers, times_ns, (), ())
         points._make = make
         return points
 
     @property
-    def keys(self) -> tuple[FieldKey, ...]:
+    def keys(self) -> tuple[FieldSeries, ...]:
         return self._contents[0]
 
     @property
@@ -96,7 +86,7 @@ class Points:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that is no line protocol: its number (from 1), its text (cut to 200 characters), and why."""
+    """A line that is not line protocol: its number (from 1), its text (cut to 200 characters) and the reason."""
 
     line: int
     text: str
@@ -105,10 +95,10 @@ class BadLine:
 
 @dataclass(frozen=True)
 class ParsedLines:
-    """What a body says. `bad` names the first thousand bad lines in order, `bad_count` counts them all.
+    """The points of a body. `bad` holds the first thousand bad lines in order; `bad_count` counts all of them.
 
-    `ended_early`: why parsing ended before the end of the body; then there are no points, and `bad_count`
-    counts those up to there. Empty: the whole body was parsed.
+    `ended_early` is the reason why parsing ended before the end of the body. Then there are no points, and `bad_count`
+    counts the bad lines up to there. When it is empty, the whole body was parsed.
     """
 
     points: Points

@@ -1,7 +1,7 @@
-"""Which values of a block stand side by side: those of one series (measurement and tags) and time make a row.
+"""Aligns the values of a block to rows: the values of one series (measurement and tags) and time are one row.
 
-A block holds complete rows (service.frames.frame), so nothing is carried from one to the next. Frames
-that share their times and tags, as those of one query do, are put side by side; others are sorted.
+A block holds complete rows (service.frames.frame), so blocks are aligned one by one. The frames of one query share
+their times and tags and are aligned without sorting; others are sorted.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
-from service.frames.frame import FIXED_COLUMNS, Block, value_type
-from service.frames.label_codes import Codes, combine, compact, groups, same_codes
+from service.domain.series import SeriesKey
+from service.frames import long_form
+from service.frames.frame import Block, value_type
+from service.frames.label_combinations import Codes, codes_address, combine, compact, rows_by_code
 
 Ints = npt.NDArray[np.int64]
-_Sets = list[list[pa.RecordBatch]]
+_FrameSets = list[list[pa.RecordBatch]]
+"""Frames that share the same rows, set by set."""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Values that are of one field and type: `values[i]` stands in row `rows[i]`."""
+class FieldValues:
+    """Values of one field and type: `values[i]` belongs to row `rows[i]`."""
 
     field: str
     type: FieldType
@@ -31,65 +34,72 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Aligned:
-    """Rows of one measurement, each by series in the order of appearance, then by time.
+class AlignedRows:
+    """Rows of one measurement, ordered by series (in the order of appearance), then by time.
 
-    `times_ns[i]` and `series[i]` are those of row i. `tags` holds for each key the value of each series,
-    null where it is absent. A field has several pieces when several frames, or types, hold it.
+    `times_ns[i]` is the time of row i, `series[i]` the number of its series. `tags` holds, for each key, the value of
+    each series, null where it is absent. A field occurs several times in `field_values` when several frames hold it,
+    or when it has several types.
     """
 
     measurement: str
     times_ns: Ints
     series: Ints
     tags: dict[str, pa.StringArray]
-    pieces: tuple[Piece, ...]
+    field_values: tuple[FieldValues, ...]
 
     @property
     def series_count(self) -> int:
         return max(map(len, self.tags.values()), default=1)
 
-    def names(self, series: slice = slice(None)) -> list[tuple[tuple[str, str], ...]]:
-        """The tags of each series, sorted by key, absent ones left out."""
+    def series_keys(self, numbers: slice = slice(None)) -> list[SeriesKey]:
+        """The key of each series with one of these numbers."""
         keys = sorted(self.tags)
-        rows = zip(*(self.tags[key][series].to_pylist() for key in keys), strict=True) if keys else [()] * len(range(1)[series])
-        return [tuple((key, value) for key, value in zip(keys, row, strict=True) if value is not None) for row in rows]
+        if not keys:
+            return [SeriesKey(self.measurement)] * len(range(1)[numbers])
+        return [
+            SeriesKey(self.measurement, tuple(tag for tag in zip(keys, texts, strict=True) if tag[1] is not None))
+            for texts in zip(*(self.tags[key][numbers].to_pylist() for key in keys), strict=True)
+        ]
 
 
-def aligned(block: Block) -> Iterator[Aligned]:
-    """The rows of `block`, a measurement at a time."""
+def align_rows(block: Block) -> Iterator[AlignedRows]:
+    """The rows of `block`, one measurement after the other."""
     by_measurement: dict[str, list[pa.RecordBatch]] = {}
     for frame in block:
         if frame.num_rows:
-            by_measurement.setdefault(frame.column(3)[0].as_py(), []).append(frame)
+            by_measurement.setdefault(long_form.measurement(frame), []).append(frame)
     for measurement, frames in by_measurement.items():
         yield _rows(measurement, frames)
 
 
-def _rows(measurement: str, frames: list[pa.RecordBatch]) -> Aligned:
+def _rows(measurement: str, frames: list[pa.RecordBatch]) -> AlignedRows:
     sets: dict[tuple[object, ...], list[pa.RecordBatch]] = {}
     for frame in frames:
         sets.setdefault(_row_identity(frame), []).append(frame)
-    firsts = [some[0] for some in sets.values()]
-    series, tags = _series(firsts)
-    times = np.concatenate([frame.column(0).view(pa.int64()).to_numpy() for frame in firsts])
-    place, distinct = _places(series, times)
-    return Aligned(measurement, times[distinct], series[distinct], tags, tuple(_pieces(list(sets.values()), place)))
+    first_frames = [frames_of_set[0] for frames_of_set in sets.values()]
+    series, tags = _series(first_frames)
+    times = np.concatenate([long_form.times_ns(frame) for frame in first_frames])
+    wide_rows, distinct = _wide_rows(series, times)
+    field_values = tuple(_field_values(list(sets.values()), wide_rows))
+    return AlignedRows(measurement, times[distinct], series[distinct], tags, field_values)
 
 
-def _pieces(sets: _Sets, place: Ints) -> Iterator[Piece]:
+def _field_values(sets: _FrameSets, wide_rows: Ints) -> Iterator[FieldValues]:
     start = 0
     for frames in sets:
         stop = start + frames[0].num_rows
         for frame in frames:
-            yield from _by_field(frame, place[start:stop])
+            yield from _by_field(frame, wide_rows[start:stop])
         start = stop
 
 
 def _row_identity(frame: pa.RecordBatch) -> tuple[object, ...]:
-    times = frame.column(0)
-    named = zip(frame.schema.names[len(FIXED_COLUMNS) :], frame.columns[len(FIXED_COLUMNS) :], strict=True)
-    tags = tuple((name, same_codes(column), _identity(column.dictionary)) for name, column in named)
-    several_fields = id(frame) if len(pc.unique(frame.column(2).indices)) > 1 else 0
+    """Equal for frames that share the memory of their times and tags. A frame of several fields equals no other."""
+    times = long_form.times(frame)
+    columns = zip(long_form.tag_keys(frame), long_form.tags(frame), strict=True)
+    tags = tuple((key, codes_address(column), _identity(column.dictionary)) for key, column in columns)
+    several_fields = id(frame) if len(pc.unique(long_form.fields(frame).indices)) > 1 else 0
     return (times.buffers()[1].address, times.offset, len(times), tags, several_fields)
 
 
@@ -99,30 +109,30 @@ def _identity(texts: pa.Array) -> tuple[int, ...]:
 
 def _series(frames: list[pa.RecordBatch]) -> tuple[Ints, dict[str, pa.StringArray]]:
     """The series of each row of all frames, numbered by appearance, and the tag values of each series."""
-    keys = sorted({key for frame in frames for key in frame.schema.names[len(FIXED_COLUMNS) :]})
-    of_row, tables, known = [], [], 0
+    keys = sorted({key for frame in frames for key in long_form.tag_keys(frame)})
+    of_row, tables, series_count = [], [], 0
     for frame in frames:
-        tags = dict(zip(frame.schema.names[len(FIXED_COLUMNS) :], frame.columns[len(FIXED_COLUMNS) :], strict=True))
-        found = combine(list(tags.values()))
-        size = max((len(codes) for codes in found.codes), default=1)
+        tags = dict(zip(long_form.tag_keys(frame), long_form.tags(frame), strict=True))
+        combinations = combine(list(tags.values()))
+        size = max((len(codes) for codes in combinations.codes), default=1)
         values = {
             key: column.dictionary.take(pa.array(np.broadcast_to(codes, size), mask=np.broadcast_to(codes < 0, size)))
-            for (key, column), codes in zip(tags.items(), found.codes, strict=True)
+            for (key, column), codes in zip(tags.items(), combinations.codes, strict=True)
         }
         tables.append(pa.table({key: values.get(key, pa.nulls(size, pa.string())) for key in keys}) if keys else None)
-        of_row.append(found.rows(frame.num_rows) + known)
-        known += size
+        of_row.append(combinations.rows(frame.num_rows) + series_count)
+        series_count += size
     rows = np.concatenate(of_row)
     if not keys:
         return np.zeros(len(rows), np.int64), {}
     table = pa.concat_tables(tables).combine_chunks()
-    number, firsts = _numbered([table.column(key).combine_chunks() for key in keys])
-    order, appearance = _by_appearance(number[rows], len(firsts))
+    numbers, firsts = _numbered([table.column(key).combine_chunks() for key in keys])
+    order, appearance = _by_appearance(numbers[rows], len(firsts))
     return appearance, {key: table.column(key).take(pa.array(firsts[order])).combine_chunks() for key in keys}
 
 
 def _numbered(texts: list[pa.Array]) -> tuple[Ints, Ints]:
-    """A number for each distinct tuple of texts, and where each number stands first."""
+    """A number for each distinct tuple of texts, and the first position of each number."""
     number: Codes = np.zeros(len(texts[0]), np.int64)
     size = 1
     for column in texts:
@@ -146,27 +156,28 @@ def _by_appearance(series: Ints, size: int) -> tuple[Ints, Ints]:
     return order, rank[series]
 
 
-def _places(series: Ints, times: Ints) -> tuple[Ints, Ints]:
-    """The wide row of each long one, and for each wide row one long row of it; sorted by series, then time."""
+def _wide_rows(series: Ints, times: Ints) -> tuple[Ints, Ints]:
+    """The wide row of each long row, and for each wide row one of its long rows; sorted by series, then time."""
     ascending = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (times[1:] > times[:-1]))
     if ascending.all():
-        every = np.arange(len(times))
-        return every, every
+        all_rows = np.arange(len(times))
+        return all_rows, all_rows
     order = np.lexsort((times, series))
     series, times = series[order], times[order]
     new = np.ones(len(order), np.bool_)
     new[1:] = (series[1:] != series[:-1]) | (times[1:] != times[:-1])
-    place = np.empty(len(order), np.int64)
-    place[order] = np.cumsum(new) - 1
-    return place, order[new]
+    wide_rows = np.empty(len(order), np.int64)
+    wide_rows[order] = np.cumsum(new) - 1
+    return wide_rows, order[new]
 
 
-def _by_field(frame: pa.RecordBatch, rows: Ints) -> Iterator[Piece]:
-    """The frame's values, field by field; `rows` are the places of its rows."""
-    fields, kind, values = frame.column(2), value_type(frame), frame.column(1)
+def _by_field(frame: pa.RecordBatch, rows: Ints) -> Iterator[FieldValues]:
+    """The values of a frame, field by field. `rows` holds the wide row of each of its rows."""
+    fields, field_type, values = long_form.fields(frame), value_type(frame), long_form.values(frame)
     codes = fields.indices.to_numpy()
     if (codes == codes[0]).all():
-        yield Piece(fields[0].as_py(), kind, rows, values)
+        yield FieldValues(fields[0].as_py(), field_type, rows, values)
         return
-    for chosen in groups(codes):
-        yield Piece(fields[int(chosen[0])].as_py(), kind, rows[chosen], values.take(pa.array(chosen)))
+    for field_rows in rows_by_code(codes):
+        field = fields[int(field_rows[0])].as_py()
+        yield FieldValues(field, field_type, rows[field_rows], values.take(pa.array(field_rows)))

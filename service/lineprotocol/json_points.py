@@ -1,7 +1,7 @@
-"""JSON points as line protocol, so that both take the same road into a store.
+"""Turns JSON points into line protocol, so that a store gets both in the same way.
 
-What line protocol cannot hold is refused with the index of the point and the reason; nothing is
-altered. Numbers keep the type they are written in: `7` is an integer, `7.0` a float.
+A point that line protocol cannot hold is refused with its index and the reason; nothing is changed. Numbers keep the
+type in which they are written: `7` is an integer, `7.0` a float.
 """
 
 import math
@@ -10,36 +10,32 @@ from collections.abc import Callable, Iterable, Mapping
 from service.domain.schema import FieldType
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, parse_time
 from service.errors import InvalidParameter, PointsRefused
-from service.lineprotocol.json_points_reader import read_points
 from service.lineprotocol.names import Unwritable, quote_field, quote_measurement, quote_tag
 from service.lineprotocol.parser import UNITS_NS
 from service.lineprotocol.single_line import MAX_STRING_BYTES
 
-__all__ = ["format_value", "points_to_lines", "quote_field", "quote_measurement", "quote_tag", "read_points"]
-
 _MEMBERS = {"measurement", "tags", "fields", "time"}
 _MOST_REPORTED = 100
 _MOST_WRONG = 10_000
-"""Wrong points after which the rest is not looked at."""
+"""Wrong points after which the rest is not read."""
 _CHECKED_POINTS = 64
 _LONGEST_TIME = 100
-"""Longer than any time that can be read: what is cut off cannot make one of what is left."""
+"""Longer than any valid time, so cutting a text to it never makes a valid time."""
 _SHOWN = 60
 
 
 def points_to_lines(points: Iterable[object], precision: str = "ns", check: Callable[[], None] = lambda: None) -> bytes:
-    """Line protocol with times in `precision`, one line a point, in the order of `points`.
+    """Line protocol with times in `precision`: one line per point, in the order of `points`.
 
-    `check` is called again and again; what it raises ends the work.
+    `check` is called every few points; an exception of it ends the work.
 
-    A point is `{"measurement": "m", "tags": {"k": "v"}, "fields": {"f": 1.5}, "time": ...}`; `tags` and
-    `time` may be left out. `time` is a whole number in `precision`, or RFC 3339 with an offset, which
-    must be a whole number of `precision`. A field is a JSON number (`7` integer, `7.0` or `7e0` float),
-    boolean or string; or an object that names the type: `{"value": 7, "type": "float"}`, with `float`,
-    `integer`, `unsigned`, `string` or `boolean`.
+    A point is `{"measurement": "m", "tags": {"k": "v"}, "fields": {"f": 1.5}, "time": ...}`; `tags` and `time` are
+    optional. `time` is a whole number of `precision`, or RFC 3339 with an offset and no finer than `precision`. A field
+    is a JSON number (`7` integer, `7.0` or `7e0` float), a boolean or a string; or an object that names the type:
+    `{"value": 7, "type": "float"}`, with `float`, `integer`, `unsigned`, `string` or `boolean`.
 
     Raises:
-        PointsRefused: its `points` lists index (from 0) and reason of the first 100 wrong points.
+        PointsRefused: some points are wrong; `points` lists the index (from 0) and the reason of the first 100.
         InvalidParameter: another precision than ns, us, ms, s.
     """
     unit_ns = UNITS_NS.get(precision)
@@ -59,30 +55,31 @@ def points_to_lines(points: Iterable[object], precision: str = "ns", check: Call
             if wrong_count == _MOST_WRONG:
                 break
     if wrong:
-        of = f"At least {wrong_count}" if wrong_count == _MOST_WRONG else f"{wrong_count} of {index + 1}"
-        raise PointsRefused(f"{of} points cannot be taken. Point {wrong[0]['index']}: {wrong[0]['reason']}", points=wrong)
+        count = f"At least {wrong_count}" if wrong_count == _MOST_WRONG else f"{wrong_count} of {index + 1}"
+        first = f"Point {wrong[0]['index']}: {wrong[0]['reason']}"
+        raise PointsRefused(f"{count} points cannot be taken. {first}", points=wrong)
     return bytes(lines)
 
 
-def format_value(value: object, kind: FieldType) -> bytes:
-    """`value` as a field value of `kind`, exact. Raises Unwritable when it is none."""
-    if kind is FieldType.BOOLEAN:
+def format_value(value: object, field_type: FieldType) -> bytes:
+    """The exact text of `value` as a field value of this type. Raises Unwritable when it has another type."""
+    if field_type is FieldType.BOOLEAN:
         if isinstance(value, bool):
             return b"true" if value else b"false"
-    elif kind is FieldType.STRING:
+    elif field_type is FieldType.STRING:
         if isinstance(value, str):
             return _string(value)
     elif isinstance(value, bool):
         pass
-    elif kind is FieldType.FLOAT:
+    elif field_type is FieldType.FLOAT:
         if isinstance(value, int | float):
             return _float(value)
     elif isinstance(value, int):
-        lowest, highest, suffix = (-(2**63), 2**63 - 1, "i") if kind is FieldType.INTEGER else (0, 2**64 - 1, "u")
+        lowest, highest, suffix = (-(2**63), 2**63 - 1, "i") if field_type is FieldType.INTEGER else (0, 2**64 - 1, "u")
         if not lowest <= value <= highest:
-            raise Unwritable(f"{_shown(value)} is outside {lowest} to {highest}, what type {kind.value} holds")
+            raise Unwritable(f"{_shown(value)} is outside {lowest} to {highest}, what type {field_type.value} holds")
         return f"{value}{suffix}".encode()
-    raise Unwritable(f"{_shown(value)} is no {kind.value}")
+    raise Unwritable(f"{_shown(value)} is no {field_type.value}")
 
 
 def _float(value: float) -> bytes:
@@ -110,17 +107,17 @@ def _string(value: str) -> bytes:
 def _line(point: object, unit_ns: int) -> bytes:
     if not isinstance(point, Mapping):
         raise Unwritable('a point is an object with "measurement" and "fields"')
-    strange = sorted(map(str, set(point) - _MEMBERS))
-    if strange:
-        raise Unwritable(f"a point has no member {_shown(strange[0])}; it has measurement, tags, fields and time")
+    unknown = sorted(map(str, set(point) - _MEMBERS))
+    if unknown:
+        raise Unwritable(f"a point has no member {_shown(unknown[0])}; it has measurement, tags, fields and time")
     measurement, fields = point.get("measurement"), point.get("fields")
     if not isinstance(measurement, str):
         raise Unwritable('"measurement" must be a string')
     if not isinstance(fields, Mapping) or not fields:
         raise Unwritable('"fields" must be an object with at least one field')
     tags = b"".join([b"," + _tag(key, value) for key, value in sorted(_tags(point).items())])
-    written = b",".join([quote_field(name) + b"=" + _field(name, value) for name, value in fields.items()])
-    return quote_measurement(measurement) + tags + b" " + written + _time(point.get("time"), unit_ns) + b"\n"
+    values = b",".join([quote_field(name) + b"=" + _field(name, value) for name, value in fields.items()])
+    return quote_measurement(measurement) + tags + b" " + values + _time(point.get("time"), unit_ns) + b"\n"
 
 
 def _tags(point: Mapping[str, object]) -> Mapping[str, object]:
@@ -142,7 +139,7 @@ def _field(name: str, value: object) -> bytes:
     try:
         if isinstance(value, Mapping):
             return _typed(value)
-        return format_value(value, _kind(value))
+        return format_value(value, _type_of(value))
     except Unwritable as reason:
         raise Unwritable(f"the field {_shown(name)}: {reason}") from None
 
@@ -150,14 +147,14 @@ def _field(name: str, value: object) -> bytes:
 def _typed(value: Mapping[str, object]) -> bytes:
     if set(value) != {"value", "type"}:
         raise Unwritable('an object as a field is {"value": ..., "type": ...}')
-    kinds = {kind.value: kind for kind in FieldType}
-    kind = kinds.get(str(value["type"]))
-    if kind is None:
-        raise Unwritable(f"the type {_shown(value['type'])} is none of {', '.join(kinds)}")
-    return format_value(value["value"], kind)
+    types = {field_type.value: field_type for field_type in FieldType}
+    field_type = types.get(str(value["type"]))
+    if field_type is None:
+        raise Unwritable(f"the type {_shown(value['type'])} is none of {', '.join(types)}")
+    return format_value(value["value"], field_type)
 
 
-def _kind(value: object) -> FieldType:
+def _type_of(value: object) -> FieldType:
     if isinstance(value, bool):
         return FieldType.BOOLEAN
     if isinstance(value, int):
@@ -166,7 +163,9 @@ def _kind(value: object) -> FieldType:
         return FieldType.FLOAT
     if isinstance(value, str):
         return FieldType.STRING
-    raise Unwritable("null cannot be stored; leave the field out" if value is None else f"{_shown(value)} is no value of a field")
+    if value is None:
+        raise Unwritable("null cannot be stored; leave the field out")
+    raise Unwritable(f"{_shown(value)} is no value of a field")
 
 
 def _time(time: object, unit_ns: int) -> bytes:
@@ -183,7 +182,8 @@ def _time(time: object, unit_ns: int) -> bytes:
     if isinstance(time, bool) or not isinstance(time, int):
         raise Unwritable(f"the time {_shown(time)} is neither a whole number nor RFC 3339 with an offset")
     if not EARLIEST_NS <= time * unit_ns <= LATEST_NS:
-        raise Unwritable(f"the time {_shown(time)} is outside 1677-09-21 to 2262-04-11, what InfluxDB can store; is the precision right?")
+        domain = "outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
+        raise Unwritable(f"the time {_shown(time)} is {domain}; is the precision right?")
     return f" {time}".encode()
 
 

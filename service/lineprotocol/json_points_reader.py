@@ -1,7 +1,7 @@
-"""The points of a JSON body, one after the other, so that no more than one of them is in memory as objects.
+"""Reads the points of a JSON body one after the other, so that only one of them is in memory as objects.
 
-A list of a million empty objects would take 20 times its text. Whole numbers are kept whole, whatever
-their size; NaN and infinity are no JSON.
+A list of a million empty objects would need 20 times the memory of its text. Whole numbers stay whole, whatever their
+size. NaN and infinity are not JSON.
 """
 
 import codecs
@@ -13,16 +13,17 @@ from typing import Any, NoReturn
 from service.errors import InvalidBody
 
 MAX_POINT_BYTES = 10 * 1024 * 1024
-"""Longest text of one point, as for one line of line protocol."""
+"""Longest text of one point, the same as for one line of line protocol."""
 _STEP_BYTES = 256 * 1024
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_points(body: bytes) -> Iterator[Any]:
-    """The points of a JSON body: those of a list, or the one that it is.
+    """The points of a JSON body, which is a list of points or one point.
 
     Raises:
-        InvalidBody: no JSON, neither a list nor an object, or a point of more than MAX_POINT_BYTES; told when the reading comes to it.
+        InvalidBody: no JSON, neither a list nor an object, or a point of more than MAX_POINT_BYTES. It is raised where
+            the reading finds it, after the points before.
     """
     text = _Text(body)
     try:
@@ -36,22 +37,23 @@ def read_points(body: bytes) -> Iterator[Any]:
         if text.skip_to_next():
             raise ValueError(f"something stands behind the points at byte {text.byte}")
     except (ValueError, RecursionError) as broken:
-        raise InvalidBody(f"The body is no JSON ({broken}). Send a list of points, or line protocol as text/plain.") from None
+        remedy = "Send a list of points, or line protocol as text/plain."
+        raise InvalidBody(f"The body is no JSON ({broken}). {remedy}") from None
 
 
 def _members(text: "_Text") -> Iterator[Any]:
-    """The members of the list at which `text` stands."""
+    """The members of the list that begins at the position of `text`."""
     text.take()
     if text.skip_to_next() == "]":
         text.take()
         return
     while True:
         yield text.value()
-        behind = text.skip_to_next()
-        if behind not in (",", "]"):
+        separator = text.skip_to_next()
+        if separator not in (",", "]"):
             raise ValueError(f"a comma or ] is missing at byte {text.byte}")
         text.take()
-        if behind == "]":
+        if separator == "]":
             return
         text.skip_to_next()
 
@@ -61,7 +63,7 @@ def _no_number(word: str) -> NoReturn:
 
 
 class _Text:
-    """The text of a body, decoded as far as it is needed."""
+    """The text of a body, decoded only as far as it is read."""
 
     def __init__(self, body: bytes) -> None:
         self._body = memoryview(body)
@@ -73,25 +75,25 @@ class _Text:
 
     @property
     def byte(self) -> int:
-        """About where in the body the reading stands: at the byte, when the text is ASCII."""
+        """The position in the body, exact where the text is ASCII."""
         return self._decoded_bytes - (len(self._held) - self._at)
 
     def take(self) -> None:
         self._at += 1
 
     def skip_to_next(self) -> str:
-        """The next character that is no space; empty at the end."""
+        """Move to the next character that is no space, and return it; empty at the end."""
         while True:
-            found = _SPACE.match(self._held, self._at)
-            assert found is not None
-            self._at = found.end()
+            space = _SPACE.match(self._held, self._at)
+            assert space is not None
+            self._at = space.end()
             if self._at < len(self._held):
                 return self._held[self._at]
             if not self._more():
                 return ""
 
     def value(self) -> object:
-        """The value that begins here. Raises ValueError, RecursionError."""
+        """Read the value that begins at the position. Raises ValueError, RecursionError."""
         while True:
             try:
                 value, end = self._json.raw_decode(self._held, self._at)
@@ -109,10 +111,11 @@ class _Text:
         return ValueError("it is nested too deeply") if isinstance(broken, RecursionError) else broken
 
     def _more(self) -> bool:
-        """Decode a further stretch, as long again as what is held, so that a long value is not looked at too often. False: that was all."""
+        """Decode as much again as is held, so that a long value is not parsed often. False at the end of the body."""
         rest = len(self._held) - self._at
         if rest > MAX_POINT_BYTES:
-            raise ValueError(f"a point takes more than {MAX_POINT_BYTES} bytes, or its end is missing; it begins at byte {self.byte}")
+            begins = f"it begins at byte {self.byte}"
+            raise ValueError(f"a point takes more than {MAX_POINT_BYTES} bytes, or its end is missing; {begins}")
         if self._decoded_bytes >= len(self._body):
             return False
         stop = min(self._decoded_bytes + max(_STEP_BYTES, rest), len(self._body))

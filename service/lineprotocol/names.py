@@ -1,15 +1,18 @@
-"""Names in line protocol: how InfluxDB 2.9.1 reads them, and how they are written so that it reads them back.
+"""Names in line protocol: how InfluxDB 2.9.1 reads them, and how to write them so that it reads the same.
 
-Every name that goes into line protocol is quoted here. A name that the grammar cannot hold is refused
-with the reason; nothing is replaced or cut. Rules: influxdb models/points.go and pkg/escape.
+Every name that goes into line protocol is quoted here. A name that the grammar cannot hold is refused with the reason;
+nothing is replaced or cut. Rules: influxdb models/points.go and pkg/escape.
 """
 
 import itertools
 import re
 from dataclasses import dataclass
 
+from service.domain.series import SeriesKey
+
 MAX_KEY_BYTES = 65_535
-"""Longest measurement and tags, escaped, plus 4 and the field name (models.MaxKeyLength, seriesKeySize)."""
+"""Most bytes of measurement and tags, escaped, plus 4 and the field name (models.MaxKeyLength, seriesKeySize)."""
+KEY_TOO_LONG = f"measurement, tags and field name take more than the {MAX_KEY_BYTES} bytes that InfluxDB holds"
 RESERVED_TAGS = ("time", "_field", "_measurement")
 _LOOK_AGAIN = re.compile(rb"[\\\n\r\0]")
 _NOT_PLAIN = frozenset(("", *RESERVED_TAGS))
@@ -25,37 +28,37 @@ FIELD_NAME = re.compile(rb"(?:[^\\=, ]|\\.)+", re.DOTALL)
 _TAG_SPECIAL = re.compile(r"([, =])")
 _MEASUREMENT_SPECIAL = re.compile(r"([, ])")
 _PLAIN_TAG = re.compile(r"[!-+\--<>-\[\]-~]{1,1000}")
-"""Printable ASCII without comma, equals sign, space and backslash, and short: stands as it is."""
+"""Short printable ASCII without comma, equals sign, space and backslash: it needs no quoting."""
 _FIELD_SPECIAL = re.compile(r'([, =]|(?<=\\)")')
 
 
 class Unwritable(ValueError):
-    """A name or value that line protocol cannot hold; the message says which and why."""
+    """A name or value that line protocol cannot hold. The message names it and the reason."""
 
 
 @dataclass(frozen=True)
-class Series:
-    """Measurement and tags (sorted by key), and the bytes that name them to InfluxDB."""
+class WrittenSeries:
+    """A series, and the bytes that name it to InfluxDB at the beginning of a line."""
 
-    measurement: str
-    tags: tuple[tuple[str, str], ...]
-    key: bytes
+    key: SeriesKey
+    text: bytes
 
 
-def read_series(raw: bytes) -> Series:
-    """What `raw` (`measurement,tag=value,...`, valid UTF-8) names.
+def read_series(raw: bytes) -> WrittenSeries:
+    """The series that `raw` (`measurement,tag=value,...`, valid UTF-8) names.
 
-    `key` equals `raw` unless the measurement holds `\\=` or `\\"`: InfluxDB drops those backslashes from
-    the name but not from the key it stores by, and would not find the series again (models.MakeKey).
+    Its `text` equals `raw` unless the measurement holds `\\=` or `\\"`: InfluxDB removes those backslashes from the
+    name but not from the key that it stores, and would not find the series again (models.MakeKey).
 
     Raises:
-        Unwritable: not the grammar, or read by InfluxDB in two ways.
+        Unwritable: the grammar does not allow `raw`, or InfluxDB reads it in two ways.
     """
     plain = _read_plain(raw)
     if plain is not None:
         return plain
     if b"\n" in raw:
-        raise Unwritable("a backslash at the end of the line joins it with the next one; a name or tag cannot hold a line feed")
+        reason = "a backslash at the end of the line joins it with the next one"
+        raise Unwritable(f"{reason}; a name or tag cannot hold a line feed")
     if len(raw) > MAX_KEY_BYTES:
         raise Unwritable(f"measurement and tags take {len(raw)} bytes; InfluxDB holds at most {MAX_KEY_BYTES}")
     pieces = _UNESCAPED_COMMA.split(raw) if b"\\" in raw else raw.split(b",")
@@ -68,19 +71,21 @@ def read_series(raw: bytes) -> Series:
     if len(tags) > 1:
         tags.sort()
         _check_duplicates(tags)
-    return Series(name, tuple(tags), written + raw[len(pieces[0]) :])
+    return WrittenSeries(SeriesKey(name, tuple(tags)), written + raw[len(pieces[0]) :])
 
 
-def _read_plain(raw: bytes) -> Series | None:
-    """The quick way for a key that needs no second look; None for any other."""
+def _read_plain(raw: bytes) -> WrittenSeries | None:
+    """The series of a key without backslashes and control characters, read fast; None for any other key."""
     if len(raw) > MAX_KEY_BYTES or _LOOK_AGAIN.search(raw):
         return None
     name, *pieces = raw.decode().split(",")
     tags = [tuple(piece.split("=")) for piece in pieces]
     keys = {tag[0] for tag in tags}
-    if not name or len(keys) != len(tags) or not keys.isdisjoint(_NOT_PLAIN) or any(len(tag) != 2 or not tag[1] for tag in tags):
+    if not name or len(keys) != len(tags) or not keys.isdisjoint(_NOT_PLAIN):
         return None
-    return Series(name, tuple(sorted(tags)), raw)  # type: ignore[arg-type]
+    if any(len(tag) != 2 or not tag[1] for tag in tags):
+        return None
+    return WrittenSeries(SeriesKey(name, tuple(sorted(tags))), raw)  # type: ignore[arg-type]
 
 
 def _measurement(raw: bytes) -> tuple[str, bytes]:
@@ -88,7 +93,8 @@ def _measurement(raw: bytes) -> tuple[str, bytes]:
         return raw.decode(), raw
     name = _MEASUREMENT_ESCAPE.sub(rb"\1", raw)
     if _MEASUREMENT_ESCAPE.search(name):
-        raise Unwritable(f'the measurement {_shown(raw)} has a backslash before a comma, space, = or ", which InfluxDB cannot find again')
+        reason = 'has a backslash before a comma, space, = or ", which InfluxDB cannot find again'
+        raise Unwritable(f"the measurement {_shown(raw)} {reason}")
     return name.decode(), re.sub(rb"([, ])", rb"\\\1", name)
 
 
@@ -100,7 +106,8 @@ def _tag(piece: bytes) -> tuple[str, str]:
         raise Unwritable(f"the tag {_shown(key)} has no value; leave the tag out instead")
     if b"\\" in piece:
         if _EARLY_SPACE.search(key):
-            raise Unwritable(f"the tag key {_shown(key)} has a backslash before a space, which InfluxDB reads in two ways")
+            reason = "has a backslash before a space, which InfluxDB reads in two ways"
+            raise Unwritable(f"the tag key {_shown(key)} {reason}")
         key, value = _TAG_ESCAPE.sub(rb"\1", key), _TAG_ESCAPE.sub(rb"\1", value)
     name = key.decode()
     if _UNNAMEABLE.search(name):
@@ -124,16 +131,16 @@ def _cut_tag(piece: bytes) -> tuple[bytes, bytes]:
 
 
 def _check_duplicates(tags: list[tuple[str, str]]) -> None:
-    for (one, _), (other, _) in itertools.pairwise(tags):
-        if one == other:
-            raise Unwritable(f"the tag {one!r} stands twice")
+    for (key, _), (next_key, _) in itertools.pairwise(tags):
+        if key == next_key:
+            raise Unwritable(f"the tag {key!r} stands twice")
 
 
 def read_field_name(raw: bytes) -> str:
-    """The field that `raw` (matched by FIELD_NAME) names.
+    """The field that `raw`, which FIELD_NAME matches, names.
 
     Raises:
-        Unwritable: a name that InfluxDB drops, or reads in two ways.
+        Unwritable: InfluxDB drops the name, or reads it in two ways.
     """
     if raw.endswith(b"\\"):
         raise Unwritable(f"the field name {_shown(raw)} ends in a backslash, which InfluxDB reads in two ways")
@@ -150,18 +157,19 @@ def read_field_name(raw: bytes) -> str:
 
 
 def quote_measurement(name: str) -> bytes:
-    """`name` as it stands first in a line. Raises Unwritable."""
+    """`name` as it begins a line. Raises Unwritable."""
     _check_name(name, "a measurement")
     if name[0] in "#\t":
-        raise Unwritable(f"the measurement {_brief(name)} cannot begin with {name[0]!r}: the line would be a comment, or lose it")
+        reason = f"cannot begin with {name[0]!r}: the line would be a comment, or lose it"
+        raise Unwritable(f"the measurement {_brief(name)} {reason}")
     raw = _MEASUREMENT_SPECIAL.sub(r"\\\1", name).encode()
-    if raw.endswith(b"\\") or _read_back(raw) != (name, ()):
+    if raw.endswith(b"\\") or _read_back(raw) != SeriesKey(name):
         raise Unwritable(f"the measurement {_brief(name)} has a backslash where line protocol cannot hold one")
     return raw
 
 
 def quote_tag(key: str, value: str) -> bytes:
-    """`key=value` as it stands in a line. Raises Unwritable."""
+    """`key=value` as a line holds it. Raises Unwritable."""
     if _PLAIN_TAG.fullmatch(value) and _PLAIN_TAG.fullmatch(key) and key not in RESERVED_TAGS:
         return f"{key}={value}".encode()
     _check_name(key, "a tag key")
@@ -169,13 +177,13 @@ def quote_tag(key: str, value: str) -> bytes:
     if key in RESERVED_TAGS:
         raise Unwritable(f"{_brief(key)} cannot be a tag key: InfluxDB keeps that name for itself")
     raw = (_TAG_SPECIAL.sub(r"\\\1", key) + "=" + _TAG_SPECIAL.sub(r"\\\1", value)).encode()
-    if raw.endswith(b"\\") or _read_back(b"m," + raw) != ("m", ((key, value),)):
+    if raw.endswith(b"\\") or _read_back(b"m," + raw) != SeriesKey("m", ((key, value),)):
         raise Unwritable(f"the tag {_brief(key)}={_brief(value)} has a backslash where line protocol cannot hold one")
     return raw
 
 
 def quote_field(name: str) -> bytes:
-    """A field name as it stands before its `=`. Raises Unwritable."""
+    """`name` as a line holds it before the `=` of a field. Raises Unwritable."""
     _check_name(name, "a field name")
     raw = _FIELD_SPECIAL.sub(r"\\\1", name).encode()
     if FIELD_NAME.fullmatch(raw) is None or read_field_name(raw) != name:
@@ -183,12 +191,12 @@ def quote_field(name: str) -> bytes:
     return raw
 
 
-def _read_back(raw: bytes) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+def _read_back(raw: bytes) -> SeriesKey | None:
     try:
         series = read_series(raw)
     except Unwritable:
         return None
-    return (series.measurement, series.tags) if series.key == raw else None
+    return series.key if series.text == raw else None
 
 
 def _check_name(name: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""How the lines of many series begin: measurement and tags, each distinct tag quoted once."""
+"""Writes the beginning of the lines of many series: measurement and tags. Each distinct tag is quoted once."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ _TEXT = pa.large_string()
 
 
 @dataclass(frozen=True)
-class Heads:
-    """`texts[i]` (large_string) is how the lines of series i begin, up to their first space; `sizes[i]` its bytes.
+class Prefixes:
+    """`texts[i]` (large_string) is the beginning of the lines of series i up to the first space, `sizes[i]` its bytes.
 
-    `unwritable` says for some series why they cannot be written; their texts mean nothing.
+    `unwritable` holds the series that line protocol cannot hold, with the reason; their texts have no meaning.
     """
 
     texts: pa.Array
@@ -24,8 +24,8 @@ class Heads:
     unwritable: dict[int, str]
 
 
-def heads(measurement: str, tags: dict[str, pa.StringArray], count: int) -> Heads:
-    """Heads of `count` series. `tags` holds for each key, sorted, the value of each series, null where it is absent."""
+def line_prefixes(measurement: str, tags: dict[str, pa.StringArray], count: int) -> Prefixes:
+    """The prefixes of `count` series. `tags` holds, by sorted key, the value of each series, null if absent."""
     unwritable: dict[int, str] = {}
     try:
         name = quote_measurement(measurement).decode()
@@ -37,22 +37,23 @@ def heads(measurement: str, tags: dict[str, pa.StringArray], count: int) -> Head
         parts.append(quoted)
         unwritable = refused | unwritable
     texts = pc.binary_join_element_wise(*parts, pa.scalar("", _TEXT), null_handling="replace", null_replacement="")
-    return Heads(texts, pc.binary_length(texts).to_numpy(), unwritable)
+    return Prefixes(texts, pc.binary_length(texts).to_numpy(), unwritable)
 
 
 def _quoted(key: str, values: pa.StringArray) -> tuple[pa.Array, dict[int, str]]:
-    """The text of each value, null where it is absent, and why some cannot be written."""
+    """The text of each tag, null where it is absent, and the reason by series where it cannot be written."""
     codes = values.dictionary_encode()
     texts: list[str | None] = []
     reasons: dict[int, str] = {}
-    for place, value in enumerate(codes.dictionary.to_pylist()):
+    for code, value in enumerate(codes.dictionary.to_pylist()):
         try:
             texts.append(f",{quote_tag(key, value).decode()}")
         except Unwritable as reason:
             texts.append(None)
-            reasons[place] = str(reason)
-    written = pa.array(texts, _TEXT).take(codes.indices)
+            reasons[code] = str(reason)
+    quoted = pa.array(texts, _TEXT).take(codes.indices)
     if not reasons:
-        return written, {}
-    places = codes.indices.fill_null(-1).to_numpy()
-    return written, {int(series): reasons[int(places[series])] for series in np.flatnonzero(np.isin(places, list(reasons)))}
+        return quoted, {}
+    code_of_series = codes.indices.fill_null(-1).to_numpy()
+    refused = np.flatnonzero(np.isin(code_of_series, list(reasons)))
+    return quoted, {int(series): reasons[int(code_of_series[series])] for series in refused}

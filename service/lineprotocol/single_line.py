@@ -1,8 +1,8 @@
-"""One line of line protocol at a time, by the rules of InfluxDB 2.9.1 (models/points.go), or stricter.
+"""Parses one line of line protocol by the rules of InfluxDB 2.9.1 (models/points.go), or stricter.
 
-Stricter where that server would take a line but store something else than it says: text after a
-closing quote, a field named time, a CR before the line feed, names it reads in two ways. Each refusal
-says what is wrong and at which column (from 1, in bytes).
+It is stricter where InfluxDB takes a line but stores something else than the line says: text after a closing quote, a
+field named time, a CR before the line feed, names that InfluxDB reads in two ways. Each refusal names the reason and
+the column (from 1, in bytes).
 """
 
 import math
@@ -10,15 +10,24 @@ import re
 from dataclasses import dataclass
 
 from service.domain.schema import FieldType
+from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
-from service.lineprotocol.names import FIELD_NAME, MAX_KEY_BYTES, Series, Unwritable, read_field_name, read_series
+from service.lineprotocol.names import (
+    FIELD_NAME,
+    KEY_TOO_LONG,
+    MAX_KEY_BYTES,
+    Unwritable,
+    WrittenSeries,
+    read_field_name,
+    read_series,
+)
 
 MAX_STRING_BYTES = 1_048_576
 """Longest string value (tsdb.MaxFieldValueLength)."""
 MAX_LINE_BYTES = 10 * 1024 * 1024
-"""Longest line. InfluxDB has no such bound: its own are for names and strings, of which this holds ten of the longest."""
+"""Longest line. InfluxDB bounds only names and strings; a line of this length holds ten of the longest strings."""
 MAX_FIELDS = 65_536
-"""Most fields on a line. InfluxDB has no such bound; without one a single line could hold a thread for minutes."""
+"""Most fields on a line. InfluxDB has no such bound; without it a single line could occupy a thread for minutes."""
 Value = float | int | bool | str
 TRUE_WORDS = (b"t", b"T", b"true", b"True", b"TRUE")
 FALSE_WORDS = (b"f", b"F", b"false", b"False", b"FALSE")
@@ -34,43 +43,44 @@ _UNSIGNED = re.compile(rb"([0-9]{1,400})u")
 _FLOAT = re.compile(rb"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TIME = re.compile(rb"(-?[0-9]{1,400}) *")
 _BOOLEANS = dict.fromkeys(TRUE_WORDS, True) | dict.fromkeys(FALSE_WORDS, False)
+_NO_VALUE = 'no float (1.5), integer (7i), unsigned (7u), boolean (true) or string ("text")'
 _NOT_FINITE = (b"nan", b"inf", b"+inf", b"-inf", b"infinity", b"+infinity", b"-infinity", b"-nan")
 
 
 class BadSyntax(ValueError):
-    """Why a line cannot be taken."""
+    """A line that is refused. The message is the reason."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A parsed line. `head` is the line up to its time; `time_ns` None when it has none."""
+    """A parsed line. `prefix` is its text before the time. `time_ns` is None when the line has no time."""
 
-    head: bytes
-    series: Series
+    prefix: bytes
+    series: SeriesKey
     fields: tuple[tuple[str, FieldType, Value], ...]
     time_ns: int | None
 
 
 def line_end(body: bytes, start: int) -> int:
-    """Where the line at `start` ends: the position of its line feed, or the end of `body`.
+    """The end of the line at `start`: the position of its line feed, or the end of `body`.
 
-    A line feed inside a string, or after a backslash, does not end a line (scanLine); a comment always
-    ends at the first. `start` is past the line's leading blanks. The end of a line that is longer than
-    MAX_LINE_BYTES is not looked for: what comes back then lies farther than that from `start`.
+    A line feed in a string, or after a backslash, does not end a line (`scanLine` in models/points.go). A comment ends
+    at the first line feed. `start` is after the leading blanks of the line. The end of a line longer than
+    MAX_LINE_BYTES is not searched; then the result is farther than that from `start`.
     """
     limit = min(len(body), start + MAX_LINE_BYTES + 2)
     stop = body.find(b"\n", start, limit)
     stop = limit if stop < 0 else stop
-    comment = body[start : start + 1] == b"#"
-    if comment or (body.find(b'"', start, stop) < 0 and body.find(b"\\", start, stop) < 0):
+    is_comment = body[start : start + 1] == b"#"
+    if is_comment or (body.find(b'"', start, stop) < 0 and body.find(b"\\", start, stop) < 0):
         return stop
     in_fields = quoted = False
     pairs = 0
-    for found in _TOKEN.finditer(body, start, limit):
-        token = found[0]
+    for match in _TOKEN.finditer(body, start, limit):
+        token = match[0]
         if token == b"\n":
             if not quoted:
-                return found.start()
+                return match.start()
         elif token == b" ":
             in_fields = True
         elif token == b'"':
@@ -81,14 +91,14 @@ def line_end(body: bytes, start: int) -> int:
 
 
 def skip_blanks(body: bytes, start: int) -> int:
-    """Past the blanks at `start`; at most one byte more of them than a line may have."""
-    found = _BLANKS.match(body, start, start + MAX_LINE_BYTES + 1)
-    assert found is not None
-    return found.end()
+    """The position after the blanks at `start`. It is at most MAX_LINE_BYTES + 1 after `start`."""
+    match = _BLANKS.match(body, start, start + MAX_LINE_BYTES + 1)
+    assert match is not None
+    return match.end()
 
 
-def read_line(line: bytes, unit_ns: int, known: dict[bytes, Series]) -> Line:
-    """Parse `line`, which has no leading blanks and no line end. `known` remembers series by their text.
+def read_line(line: bytes, unit_ns: int, known: dict[bytes, WrittenSeries]) -> Line:
+    """Parse `line`, which has no leading blanks and no line end. `known` keeps the series by their text.
 
     Raises:
         BadSyntax: with the reason.
@@ -107,8 +117,8 @@ def read_line(line: bytes, unit_ns: int, known: dict[bytes, Series]) -> Line:
     known[raw_key] = series
     start = skip_blanks(line, cut.end())
     fields, stop = _read_fields(line, start, len(raw_key))
-    head = series.key + b" " + line[start:stop]
-    return Line(head, series, fields, _read_time(line, skip_blanks(line, stop), unit_ns))
+    prefix = series.text + b" " + line[start:stop]
+    return Line(prefix, series.key, fields, _read_time(line, skip_blanks(line, stop), unit_ns))
 
 
 def _check_utf8(line: bytes) -> None:
@@ -126,8 +136,8 @@ def _read_fields(line: bytes, start: int, key_bytes: int) -> tuple[tuple[tuple[s
     fields, position = [], start
     while True:
         name, position = _read_name(line, position, key_bytes)
-        kind, value, position = _read_value(line, position, name)
-        fields.append((name, kind, value))
+        field_type, value, position = _read_value(line, position, name)
+        fields.append((name, field_type, value))
         if len(fields) > MAX_FIELDS:
             raise BadSyntax(f"the line has more than {MAX_FIELDS} fields; write the others on a line of their own")
         if position >= len(line) or line[position] == 0x20:
@@ -136,16 +146,16 @@ def _read_fields(line: bytes, start: int, key_bytes: int) -> tuple[tuple[tuple[s
 
 
 def _read_name(line: bytes, start: int, key_bytes: int) -> tuple[str, int]:
-    found = FIELD_NAME.match(line, start)
-    if found is None:
+    match = FIELD_NAME.match(line, start)
+    if match is None:
         raise BadSyntax(f"a field name is missing at column {start + 1}")
-    stop = found.end()
+    stop = match.end()
     if line[stop : stop + 1] != b"=":
-        raise BadSyntax(f"the field {_shown(found[0])} at column {start + 1} has no value (name=value)")
-    if key_bytes + 4 + len(found[0]) > MAX_KEY_BYTES:
-        raise BadSyntax(f"measurement, tags and field name take more than the {MAX_KEY_BYTES} bytes that InfluxDB holds")
+        raise BadSyntax(f"the field {_shown(match[0])} at column {start + 1} has no value (name=value)")
+    if key_bytes + 4 + len(match[0]) > MAX_KEY_BYTES:
+        raise BadSyntax(KEY_TOO_LONG)
     try:
-        return read_field_name(found[0]), stop + 1
+        return read_field_name(match[0]), stop + 1
     except Unwritable as reason:
         raise BadSyntax(f"{reason} (column {start + 1})") from None
 
@@ -153,34 +163,35 @@ def _read_name(line: bytes, start: int, key_bytes: int) -> tuple[str, int]:
 def _read_value(line: bytes, start: int, name: str) -> tuple[FieldType, Value, int]:
     if line[start : start + 1] == b'"':
         return _read_string(line, start, name)
-    found = _PLAIN.match(line, start)
-    assert found is not None
+    match = _PLAIN.match(line, start)
+    assert match is not None
     try:
-        kind, value = read_plain(found[0])
+        field_type, value = read_plain(match[0])
     except Unwritable as reason:
         raise BadSyntax(f"the field {name!r} at column {start + 1} {reason}") from None
-    return kind, value, found.end()
+    return field_type, value, match.end()
 
 
 def _read_string(line: bytes, start: int, name: str) -> tuple[FieldType, str, int]:
-    found = _STRING.match(line, start)
-    if found is None:
+    match = _STRING.match(line, start)
+    if match is None:
         raise BadSyntax(f"the string of the field {name!r} at column {start + 1} has no closing quote")
-    if line[found.end() : found.end() + 1] not in (b"", b",", b" "):
-        raise BadSyntax(f"there is text after the closing quote of the field {name!r} at column {found.end() + 1}")
-    content = _STRING_ESCAPE.sub(rb"\1", found[1]) if b"\\" in found[1] else found[1]
+    if line[match.end() : match.end() + 1] not in (b"", b",", b" "):
+        raise BadSyntax(f"there is text after the closing quote of the field {name!r} at column {match.end() + 1}")
+    content = _STRING_ESCAPE.sub(rb"\1", match[1]) if b"\\" in match[1] else match[1]
     if len(content) > MAX_STRING_BYTES:
-        raise BadSyntax(f"the string of the field {name!r} has {len(content)} bytes; InfluxDB holds at most {MAX_STRING_BYTES}")
-    return FieldType.STRING, content.decode(), found.end()
+        length = f"has {len(content)} bytes; InfluxDB holds at most {MAX_STRING_BYTES}"
+        raise BadSyntax(f"the string of the field {name!r} {length}")
+    return FieldType.STRING, content.decode(), match.end()
 
 
 def read_plain(token: bytes) -> tuple[FieldType, Value]:
-    """Type and value of a value without quotes. Raises Unwritable."""
+    """The type and value of a token without quotes. Raises Unwritable."""
     last = token[-1:]
-    if last == b"i" and (found := _INTEGER.fullmatch(token)):
-        return FieldType.INTEGER, _in_range(int(found[1]), -(2**63), 2**63 - 1, token, "a signed")
-    if last == b"u" and (found := _UNSIGNED.fullmatch(token)):
-        return FieldType.UNSIGNED, _in_range(int(found[1]), 0, 2**64 - 1, token, "an unsigned")
+    if last == b"i" and (match := _INTEGER.fullmatch(token)):
+        return FieldType.INTEGER, _in_range(int(match[1]), -(2**63), 2**63 - 1, token, "a signed")
+    if last == b"u" and (match := _UNSIGNED.fullmatch(token)):
+        return FieldType.UNSIGNED, _in_range(int(match[1]), 0, 2**64 - 1, token, "an unsigned")
     if _FLOAT.fullmatch(token):
         number = float(token)
         if not math.isfinite(number):
@@ -192,26 +203,25 @@ def read_plain(token: bytes) -> tuple[FieldType, Value]:
         raise Unwritable("has no value (name=value)")
     if token.lower() in _NOT_FINITE:
         raise Unwritable(f"is {_shown(token)}; NaN and infinity cannot be stored, leave the field out")
-    raise Unwritable(f'is {_shown(token)}: no float (1.5), integer (7i), unsigned (7u), boolean (true) or string ("text")')
+    raise Unwritable(f"is {_shown(token)}: {_NO_VALUE}")
 
 
-def _in_range(number: int, lowest: int, highest: int, token: bytes, what: str) -> int:
+def _in_range(number: int, lowest: int, highest: int, token: bytes, signedness: str) -> int:
     if lowest <= number <= highest:
         return number
-    raise Unwritable(f"is {_shown(token)}, beyond the range of {what} 64-bit integer")
+    raise Unwritable(f"is {_shown(token)}, beyond the range of {signedness} 64-bit integer")
 
 
 def _read_time(line: bytes, start: int, unit_ns: int) -> int | None:
     if start >= len(line):
         return None
-    found = _TIME.fullmatch(line, start)
-    if found is None:
+    match = _TIME.fullmatch(line, start)
+    if match is None:
         raise BadSyntax(f"the time {_shown(line[start:])} at column {start + 1} is no whole number")
-    time_ns = int(found[1]) * unit_ns
+    time_ns = int(match[1]) * unit_ns
     if not EARLIEST_NS <= time_ns <= LATEST_NS:
-        raise BadSyntax(
-            f"the time {_shown(found[1])} at column {start + 1} is outside 1677-09-21 to 2262-04-11, what InfluxDB can store; is the precision right?"
-        )
+        domain = "outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
+        raise BadSyntax(f"the time {_shown(match[1])} at column {start + 1} is {domain}; is the precision right?")
     return time_ns
 
 

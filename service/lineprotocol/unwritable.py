@@ -1,6 +1,6 @@
-"""Points that line protocol cannot hold, told apart from those that it can, each with the reason.
+"""Separates the values that line protocol cannot hold from the others, and gives the reason for each.
 
-InfluxDB holds some that came another way: a tag that ends in a backslash, a name with a line feed.
+InfluxDB holds some of them because they came another way: a tag that ends with a backslash, a name with a line feed.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,25 +10,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from service.domain.series import FieldSeries
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
-from service.frames.label_codes import groups
-from service.frames.points import FieldKey
-from service.frames.row_alignment import Aligned, Ints, Piece
-from service.lineprotocol import field_values
-from service.lineprotocol.names import MAX_KEY_BYTES, Unwritable, quote_field
-from service.lineprotocol.prefixes import Heads
+from service.frames.label_combinations import rows_by_code
+from service.frames.row_alignment import AlignedRows, FieldValues, Ints
+from service.lineprotocol import value_texts
+from service.lineprotocol.names import KEY_TOO_LONG, MAX_KEY_BYTES, Unwritable, quote_field
+from service.lineprotocol.prefixes import Prefixes
 
 _Mask = npt.NDArray[np.bool_]
 _Objection = tuple[_Mask, Callable[[int], str]]
-_KEY_TOO_LONG = f"measurement, tags and field name take more than the {MAX_KEY_BYTES} bytes that InfluxDB holds"
+"""Which values cannot be written, and the reason by the number of their series."""
 _NO_TIME = "the time is outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
 
 
 @dataclass(frozen=True)
-class Unwritten:
-    """Values of one series for which there is no line, and why: `values[i]` stands at `times_ns[i]`."""
+class UnwritableValues:
+    """Values of one field series that no line can hold, and the reason. `values[i]` is the value at `times_ns[i]`."""
 
-    key: FieldKey
+    series: FieldSeries
     reason: str
     times_ns: Ints
     values: pa.Array
@@ -37,45 +37,60 @@ class Unwritten:
         return len(self.times_ns)
 
 
-def sift(rows: Aligned, heads: Heads, piece: Piece) -> tuple[Piece, list[Unwritten]]:
-    """What of a piece of `rows` can be written, and what not. Of several reasons the first is told."""
-    bad = np.zeros(len(piece.rows), np.bool_)
-    unwritten: list[Unwritten] = []
-    for objected, reason_of in _objections(rows, heads, piece):
-        unwritten += _by_series(rows, piece, np.flatnonzero(objected & ~bad), reason_of)
+def split_writable(
+    rows: AlignedRows,
+    prefixes: Prefixes,
+    field_values: FieldValues,
+) -> tuple[FieldValues, list[UnwritableValues]]:
+    """The values of a field that lines can hold, and those that they cannot. Of several reasons the first counts."""
+    bad = np.zeros(len(field_values.rows), np.bool_)
+    unwritable: list[UnwritableValues] = []
+    for objected, reason_of in _objections(rows, prefixes, field_values):
+        unwritable += _by_series(rows, field_values, np.flatnonzero(objected & ~bad), reason_of)
         bad |= objected
-    if not unwritten:
-        return piece, []
+    if not unwritable:
+        return field_values, []
     good = np.flatnonzero(~bad)
-    return Piece(piece.field, piece.type, piece.rows[good], piece.values.take(pa.array(good))), unwritten
+    good_values = field_values.values.take(pa.array(good))
+    return FieldValues(field_values.field, field_values.type, field_values.rows[good], good_values), unwritable
 
 
-def _objections(rows: Aligned, heads: Heads, piece: Piece) -> Iterator[_Objection]:
-    """Values that cannot be written, and the reason by their series."""
+def _objections(rows: AlignedRows, prefixes: Prefixes, field_values: FieldValues) -> Iterator[_Objection]:
+    """The values of a field that cannot be written, reason by reason."""
     try:
-        name = quote_field(piece.field)
+        name = quote_field(field_values.field)
     except Unwritable as refused:
         reason = str(refused)
-        yield np.ones(len(piece.rows), np.bool_), lambda _: reason
+        yield np.ones(len(field_values.rows), np.bool_), lambda _: reason
         return
-    if heads.unwritable:
-        yield np.isin(rows.series[piece.rows], list(heads.unwritable)), heads.unwritable.__getitem__
-    too_long = heads.sizes + 4 + len(name) > MAX_KEY_BYTES
+    if prefixes.unwritable:
+        yield np.isin(rows.series[field_values.rows], list(prefixes.unwritable)), prefixes.unwritable.__getitem__
+    too_long = prefixes.sizes + 4 + len(name) > MAX_KEY_BYTES
     if too_long.any():
-        yield too_long[rows.series[piece.rows]], lambda _: _KEY_TOO_LONG
+        yield too_long[rows.series[field_values.rows]], lambda _: KEY_TOO_LONG
     outside = (rows.times_ns < EARLIEST_NS) | (rows.times_ns > LATEST_NS)
     if outside.any():
-        yield outside[piece.rows], lambda _: _NO_TIME
-    values = field_values.unwritable(piece.values)
-    if values is not None:
-        yield values[0], lambda _: values[1]
+        yield outside[field_values.rows], lambda _: _NO_TIME
+    unwritable = value_texts.unwritable_values(field_values.values)
+    if unwritable is not None:
+        mask, reason_of_values = unwritable
+        yield mask, lambda _: reason_of_values
 
 
-def _by_series(rows: Aligned, piece: Piece, chosen: Ints, reason_of: Callable[[int], str]) -> Iterator[Unwritten]:
-    """The chosen values, a series at a time."""
-    series = rows.series[piece.rows[chosen]]
-    for places in groups(series):
-        number, some = int(series[places[0]]), chosen[places]
-        [tags] = rows.names(slice(number, number + 1))
-        key = FieldKey(rows.measurement, tags, piece.field, piece.type)
-        yield Unwritten(key, reason_of(number), rows.times_ns[piece.rows[some]], piece.values.take(pa.array(some)))
+def _by_series(
+    rows: AlignedRows,
+    field_values: FieldValues,
+    chosen: Ints,
+    reason_of: Callable[[int], str],
+) -> Iterator[UnwritableValues]:
+    """The chosen values, one series after the other."""
+    series = rows.series[field_values.rows[chosen]]
+    for positions in rows_by_code(series):
+        number, indices = int(series[positions[0]]), chosen[positions]
+        [key] = rows.series_keys(slice(number, number + 1))
+        yield UnwritableValues(
+            FieldSeries(key, field_values.field, field_values.type),
+            reason_of(number),
+            rows.times_ns[field_values.rows[indices]],
+            field_values.values.take(pa.array(indices)),
+        )

@@ -1,6 +1,6 @@
-"""Blocks out of a store as points for another one: one line for each series and time, holding all its fields.
+"""Writes the blocks of one store as line protocol for another: one line per series and time, with all its fields.
 
-Exact in type and bits. What line protocol cannot hold is handed back with the reason, and the rest goes.
+Types and bits stay exact. Values that line protocol cannot hold are returned with the reason; all others are written.
 """
 
 from collections.abc import Sequence
@@ -11,115 +11,117 @@ import numpy as np
 import pyarrow as pa
 
 from service.domain.schema import FieldType
+from service.domain.series import FieldSeries
 from service.frames.frame import Block
-from service.frames.label_codes import compact
-from service.frames.points import Contents, FieldKey, Points, ValueColumn
-from service.frames.row_alignment import Aligned, Ints, Piece, aligned
-from service.lineprotocol.builder import printed
-from service.lineprotocol.field_values import written
+from service.frames.label_combinations import compact
+from service.frames.points import Contents, Points, ValueColumn
+from service.frames.row_alignment import AlignedRows, FieldValues, Ints, align_rows
 from service.lineprotocol.names import quote_field
-from service.lineprotocol.prefixes import heads
-from service.lineprotocol.unwritable import Unwritten, sift
+from service.lineprotocol.points_builder import print_lines
+from service.lineprotocol.prefixes import line_prefixes
+from service.lineprotocol.unwritable import UnwritableValues, split_writable
+from service.lineprotocol.value_texts import value_texts
 
 _SPACE = ord(" ")
 
 
 @dataclass(frozen=True)
-class Folded:
-    """Points with a line for each series and time, by series and then time, numbered from 1; and values that have none."""
+class WrittenBlock:
+    """The lines of a block, ordered by series and then time and numbered from 1; and the values that no line holds."""
 
     points: Points
-    unwritten: tuple[Unwritten, ...]
+    unwritable: tuple[UnwritableValues, ...]
 
 
-def folded(block: Block) -> Folded:
-    """The values of a block of complete rows (service.frames.frame). Blocks that hold different rows may be added up to one.
+def write_block(block: Block) -> WrittenBlock:
+    """The lines of a block of complete rows (service.frames.frame), or of several blocks with different rows as one.
 
-    The fields of a line stand in the order of the block. Should a field have two types at one series
-    and time, each is in a line of its own.
+    The fields of a line are in the order of the block. If a field has two types at one series and time, each value is
+    in a line of its own.
     """
-    gathered = _Gathered()
-    for rows in aligned(block):
-        gathered.add(rows)
-    return Folded(gathered.points(), tuple(gathered.unwritten))
+    writer = _BlockWriter()
+    for rows in align_rows(block):
+        writer.add(rows)
+    return WrittenBlock(writer.points(), tuple(writer.unwritable))
 
 
-class _Gathered:
-    """What can be written of some measurements. Their series and rows are numbered on, from one to the next."""
+class _BlockWriter:
+    """Collects the writable values of measurements. The numbers of series and rows continue from one to the next."""
 
     def __init__(self) -> None:
-        self.unwritten: list[Unwritten] = []
-        self._measurements: list[Aligned] = []
-        self._pieces: list[Piece] = []
+        self.unwritable: list[UnwritableValues] = []
+        self._measurements: list[AlignedRows] = []
+        self._columns: list[FieldValues] = []
         self._texts: list[pa.Array] = []
         self._names: list[tuple[str, str]] = []
-        self._heads: list[pa.Array] = []
+        self._prefixes: list[pa.Array] = []
         self._series: list[Ints] = []
         self._series_count = 0
         self._row_count = 0
 
-    def add(self, rows: Aligned) -> None:
-        beginnings = heads(rows.measurement, rows.tags, rows.series_count)
-        for piece in rows.pieces:
-            good, unwritten = sift(rows, beginnings, piece)
-            self.unwritten += unwritten
+    def add(self, rows: AlignedRows) -> None:
+        prefixes = line_prefixes(rows.measurement, rows.tags, rows.series_count)
+        for field in rows.field_values:
+            good, unwritable = split_writable(rows, prefixes, field)
+            self.unwritable += unwritable
             if len(good.rows):
-                self._texts.append(written(f",{quote_field(good.field).decode()}=", good.values))
+                self._texts.append(value_texts(f",{quote_field(good.field).decode()}=", good.values))
                 self._names.append((rows.measurement, good.field))
-                self._pieces.append(Piece(good.field, good.type, good.rows + self._row_count, good.values))
+                self._columns.append(FieldValues(good.field, good.type, good.rows + self._row_count, good.values))
         self._measurements.append(rows)
-        self._heads.append(beginnings.texts)
+        self._prefixes.append(prefixes.texts)
         self._series.append(rows.series + self._series_count)
         self._series_count += rows.series_count
         self._row_count += len(rows.times_ns)
 
     def points(self) -> Points:
-        if not self._pieces:
+        if not self._columns:
             return Points(b"", np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), (), ())
-        lines = _lines(self._pieces, self._names)
+        lines = _lines(self._columns, self._names)
         series = np.concatenate(self._series)
         times = np.concatenate([rows.times_ns for rows in self._measurements])[lines.rows]
-        beginnings = pa.concat_arrays(self._heads).cast(pa.large_binary()).take(pa.array(series[lines.rows]))
-        fields = _side_by_side(pa.concat_arrays(self._texts).take(pa.array(lines.order)), lines.firsts)
-        text, offsets = printed([beginnings, fields], times)
-        make = partial(_contents, self._measurements, self._pieces, series, lines.of_value)
+        prefixes = pa.concat_arrays(self._prefixes).cast(pa.large_binary()).take(pa.array(series[lines.rows]))
+        fields = _joined_by_line(pa.concat_arrays(self._texts).take(pa.array(lines.order)), lines.firsts)
+        text, offsets = print_lines([prefixes, fields], times)
+        make = partial(_contents, self._measurements, self._columns, series, lines.of_value)
         return Points.lazy(text, offsets, np.arange(1, len(times) + 1), times, make)
 
 
 @dataclass(frozen=True)
 class _Lines:
-    """Which values make which line. `order` puts the values of all pieces line by line, `firsts` is where each line begins in it."""
+    """How values form lines. `order` sorts the values line by line; `firsts` is where each line begins in it."""
 
     order: Ints
     firsts: Ints
     rows: Ints
-    """The row that each line is of."""
+    """The row of each line."""
     of_value: Ints
-    """The line of each value of all pieces."""
+    """The line of each value."""
 
 
-def _lines(pieces: Sequence[Piece], names: Sequence[tuple[str, str]]) -> _Lines:
-    rows = np.concatenate([piece.rows for piece in pieces])
-    repeats = _repeats(pieces, names, rows)
-    places = rows * (int(repeats.max()) + 1) + repeats
-    order: Ints = np.argsort(places, kind="stable")
-    new = _begins(places[order])
+def _lines(columns: Sequence[FieldValues], names: Sequence[tuple[str, str]]) -> _Lines:
+    rows = np.concatenate([column.rows for column in columns])
+    repeats = _repeats(columns, names, rows)
+    numbers = rows * (int(repeats.max()) + 1) + repeats
+    order: Ints = np.argsort(numbers, kind="stable")
+    new = _begins(numbers[order])
     of_value = np.empty_like(order)
     of_value[order] = np.cumsum(new) - 1
     firsts = np.flatnonzero(new)
     return _Lines(order, firsts, rows[order[firsts]], of_value)
 
 
-def _repeats(pieces: Sequence[Piece], names: Sequence[tuple[str, str]], rows: Ints) -> Ints:
-    """How many values of its field stand before each value in its row: none, unless the field has two types there."""
+def _repeats(columns: Sequence[FieldValues], names: Sequence[tuple[str, str]], rows: Ints) -> Ints:
+    """The number of earlier values of the same field in the same row: 0, unless the field has two types there."""
     repeats = np.zeros(len(rows), np.int64)
-    ends = np.cumsum([len(piece.rows) for piece in pieces])
+    ends = np.cumsum([len(column.rows) for column in columns])
     by_field: dict[tuple[str, str], list[int]] = {}
-    for place, name in enumerate(names):
-        by_field.setdefault(name, []).append(place)
-    for places in by_field.values():
-        if len({pieces[place].type for place in places}) > 1:
-            values = np.concatenate([np.arange(ends[place] - len(pieces[place].rows), ends[place]) for place in places])
+    for index, name in enumerate(names):
+        by_field.setdefault(name, []).append(index)
+    for indices in by_field.values():
+        if len({columns[index].type for index in indices}) > 1:
+            ranges = [np.arange(ends[index] - len(columns[index].rows), ends[index]) for index in indices]
+            values = np.concatenate(ranges)
             order = np.argsort(rows[values], kind="stable")
             counted = np.arange(len(order))
             repeats[values[order]] = counted - np.maximum.accumulate(np.where(_begins(rows[values[order]]), counted, 0))
@@ -127,45 +129,57 @@ def _repeats(pieces: Sequence[Piece], names: Sequence[tuple[str, str]], rows: In
 
 
 def _begins(numbers: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Where a run of equal numbers begins."""
+    """Whether a run of equal numbers begins at each position."""
     new = np.ones(len(numbers), np.bool_)
     new[1:] = numbers[1:] != numbers[:-1]
     return new
 
 
-def _side_by_side(texts: pa.Array, firsts: Ints) -> pa.Array:
-    """The texts (large_string, each with a comma before it) of each line in one, the first with a space before it.
+def _joined_by_line(texts: pa.Array, firsts: Ints) -> pa.Array:
+    """Join the texts (large_string, each begins with a comma) of each line. The first comma becomes a space.
 
-    They lie one after another in memory already, so that only the ends between lines are kept.
+    The texts are contiguous in memory, so only the offsets between lines are kept.
     """
     _, offsets, data = texts.buffers()
     bounds = np.frombuffer(offsets, np.int64, len(texts) + 1, 8 * texts.offset)
-    letters = np.frombuffer(data, np.uint8).copy()
+    characters = np.frombuffer(data, np.uint8).copy()
     starts = bounds[firsts]
-    letters[starts] = _SPACE
+    characters[starts] = _SPACE
     ends = np.append(starts, bounds[-1])
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(firsts), [None, pa.py_buffer(ends), pa.py_buffer(letters)])
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(characters)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(firsts), buffers)
 
 
-def _contents(measurements: Sequence[Aligned], pieces: Sequence[Piece], series: Ints, line_of_value: Ints) -> Contents:
-    """Keys by field and then series, and the columns. `series` is that of each row."""
-    names = [(rows.measurement, tags) for rows in measurements for tags in rows.names()]
+def _contents(
+    measurements: Sequence[AlignedRows],
+    columns: Sequence[FieldValues],
+    series: Ints,
+    line_of_value: Ints,
+) -> Contents:
+    """The field series, ordered by field and then series, and the columns. `series` holds the series of each row."""
+    series_keys = [key for rows in measurements for key in rows.series_keys()]
     numbers: dict[tuple[str, FieldType], int] = {}
-    codes = [numbers.setdefault((piece.field, piece.type), len(numbers)) * len(names) + series[piece.rows] for piece in pieces]
-    distinct, key_of_value = compact(np.concatenate(codes), len(numbers) * len(names))
+    count = len(series_keys)
+    codes = []
+    for column in columns:
+        number = numbers.setdefault((column.field, column.type), len(numbers))
+        codes.append(number * count + series[column.rows])
+    distinct, key_of_value = compact(np.concatenate(codes), len(numbers) * count)
     fields = list(numbers)
-    keys = tuple([FieldKey(*names[code % len(names)], *fields[code // len(names)]) for code in distinct.tolist()])
-    return keys, _columns(pieces, key_of_value, line_of_value)
+    keys = tuple([FieldSeries(series_keys[code % count], *fields[code // count]) for code in distinct.tolist()])
+    return keys, _columns(columns, key_of_value, line_of_value)
 
 
-def _columns(pieces: Sequence[Piece], keys: Ints, lines: Ints) -> tuple[ValueColumn, ...]:
-    ends = np.cumsum([len(piece.rows) for piece in pieces])
-    columns = []
-    for kind in FieldType:
-        of_kind = [(piece, int(end)) for piece, end in zip(pieces, ends, strict=True) if piece.type is kind]
-        if of_kind:
-            places = np.concatenate([np.arange(end - len(piece.rows), end) for piece, end in of_kind])
-            order = np.argsort(lines[places], kind="stable")
-            values = pa.concat_arrays([piece.values for piece, _ in of_kind]).take(pa.array(order))
-            columns.append(ValueColumn(kind, keys[places[order]].astype(np.int32), lines[places[order]].astype(np.int32), values))
-    return tuple(columns)
+def _columns(columns: Sequence[FieldValues], keys: Ints, lines: Ints) -> tuple[ValueColumn, ...]:
+    ends = np.cumsum([len(column.rows) for column in columns])
+    value_columns = []
+    for field_type in FieldType:
+        of_type = [(column, int(end)) for column, end in zip(columns, ends, strict=True) if column.type is field_type]
+        if of_type:
+            indices = np.concatenate([np.arange(end - len(column.rows), end) for column, end in of_type])
+            order = np.argsort(lines[indices], kind="stable")
+            values = pa.concat_arrays([column.values for column, _ in of_type]).take(pa.array(order))
+            chosen = indices[order]
+            value_keys, value_lines = keys[chosen].astype(np.int32), lines[chosen].astype(np.int32)
+            value_columns.append(ValueColumn(field_type, value_keys, value_lines, values))
+    return tuple(value_columns)

@@ -1,6 +1,6 @@
 """The latest telemetry as JSON: for cloud platforms, flat, or row by row with each series' own time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from service.domain.telemetry import Newest, Telemetry, flat, thingsboard
 from service.domain.timerange import format_time
+from service.frames import long_form
 
 
 class TelemetryForm(StrEnum):
@@ -40,10 +41,10 @@ def printed(form: TelemetryForm, telemetry: Telemetry, rows: Iterable[Newest], p
 
 def newest_of(bucket: str, frame: pa.RecordBatch) -> Iterator[Newest]:
     """The rows of a frame in long form, one per series."""
-    times = frame.column(0).cast(pa.int64()).to_pylist()
-    values, fields, measurements, *tags = (column.to_pylist() for column in frame.columns[1:])
-    keys: Sequence[str] = frame.schema.names[4:]
-    for row, time_ns in enumerate(times):
+    values = long_form.values(frame).to_pylist()
+    fields, measurements, *tags = (column.to_pylist() for column in long_form.labels(frame))
+    keys = long_form.tag_keys(frame)
+    for row, time_ns in enumerate(long_form.times_ns(frame).tolist()):
         columns = zip(keys, tags, strict=True)
         present = tuple((key, column[row]) for key, column in columns if column[row] is not None)
         yield Newest(bucket, measurements[row], fields[row], present, time_ns, values[row])

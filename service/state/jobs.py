@@ -51,8 +51,8 @@ class JobLedger:
             "finished_at": None, "deadline": now + (jobs.c.deadline - jobs.c.created_at), "version": jobs.c.version + 1,
         }  # fmt: skip
         with self._database.write() as connection:
-            ended = jobs.c.state.in_([JobState.FAILED.value, JobState.CANCELLED.value])
-            if not connection.execute(sa.update(jobs).where(jobs.c.id == job_id, ended).values(again)).rowcount:
+            retryable = jobs.c.state.in_([state.value for state in JobState if state.can_be_retried])
+            if not connection.execute(sa.update(jobs).where(jobs.c.id == job_id, retryable).values(again)).rowcount:
                 raise CallerError(f"The job {job_id} is {_found(connection, job_id).state}; only a failed or cancelled one can be tried again.")
             add_line(connection, job_id, now, "info", f"queued again by {by}")
             return _found(connection, job_id)

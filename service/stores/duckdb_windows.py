@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from service.domain.durations import LONGEST_NS
 from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.timerange import TimeRange, floor_to
@@ -43,6 +44,22 @@ class Bins:
         whole = self.grid.span
         start_ns = max(self.first_ns + first_bin * self.width_ns, whole.start_ns)
         return TimeRange(start_ns, min(self.first_ns + (last_bin + 1) * self.width_ns, whole.stop_ns))
+
+
+def place_of(bins: Bins) -> tuple[str, dict[str, int]]:
+    """SQL for the number of the bin that holds `time`, and the values bound in it. Times lie inside the stretch.
+
+    The times of a stretch may lie further apart than 64 bits can say: then none is subtracted from another. Such a
+    stretch needs bins of more than some nanoseconds, so that their numbers fit.
+    """
+    start_ns, width_ns = bins.grid.span.start_ns, bins.width_ns
+    if bins.grid.count == 1:
+        return "0::BIGINT", {}
+    if bins.grid.span.length_ns + bins.lead_ns <= LONGEST_NS:
+        return "(time - $start_ns + $lead_ns) // $width_ns", {"start_ns": start_ns, "lead_ns": bins.lead_ns, "width_ns": width_ns}
+    first, origin_ns = divmod(bins.first_ns, width_ns)
+    number = "time // $width_ns - (time % $width_ns < $origin_ns)::BIGINT - (time % $width_ns < $below_ns)::BIGINT - $first"
+    return number, {"width_ns": width_ns, "origin_ns": origin_ns, "below_ns": origin_ns - width_ns, "first": first}
 
 
 def columns_of(fn: Fn, taken: FieldType) -> str:
@@ -104,7 +121,10 @@ def _middle(pairs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def window_times(places: pa.Array, grid: Grid) -> pa.Array:
-    """The stop of each window; of one that `grid` cuts, where it is cut."""
+    """The stop of each window; of one that `grid` cuts, where it is cut.
+
+    A product may leave 64 bits, whose sum with the first stop is inside them again: both are taken modulo 2^64.
+    """
     bins = Bins(grid, 1)
     stop_ns = grid.span.stop_ns
     first_stop_ns = min(bins.first_ns + grid.every_ns, stop_ns)

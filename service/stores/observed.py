@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import Selection
+from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.frames.frame import Reading
 from service.frames.points import Points
@@ -83,9 +84,9 @@ class ObservedStore:
         with self._notifying(BucketChange(bucket, ranges_of(points))):
             return self._store.write(bucket, points, bounds)
 
-    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
+    def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         with self._notifying(BucketChange(bucket, (span,))):
-            self._store.delete_points(bucket, measurement, tags, span)
+            self._store.delete_points(bucket, series, span)
 
     def ping(self) -> None:
         self._store.ping()

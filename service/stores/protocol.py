@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
 from service.domain.selection import Selection
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.frames.frame import Reading
 from service.frames.points import Points
@@ -136,10 +137,10 @@ class Store(Protocol):
         retention) is named line by line; everything else is stored.
         """
 
-    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
-        """Remove every point in `span`, all fields, of the one series of `measurement` with exactly `tags`, for good.
+    def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
+        """Remove every point in `span`, all fields, of exactly this `series`, for good.
 
-        Series with these tags and more may lose their points in `span` too (InfluxDB cannot say "without
+        Series with its tags and more may lose their points in `span` too (InfluxDB cannot say "without
         tag"): who needs those writes them again. Everything else stays. No write to the measurement may run
         meanwhile. A measurement without any point left is no longer in the schema; of one with points, fields
         and tags that lost theirs may stay there.

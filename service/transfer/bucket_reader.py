@@ -13,11 +13,12 @@ from typing import TypeVar
 import pyarrow as pa
 
 from service.domain.selection import Fn, Selection, Windows
+from service.domain.series import FieldSeries
 from service.domain.slicing import MeasurementRange
 from service.domain.timerange import LATEST_NS, TimeRange
 from service.errors import StoreTimeout
 from service.frames.frame import Block
-from service.frames.series_digest import Digester, SeriesDigest, SeriesName
+from service.frames.series_digest import SeriesDigest, SeriesDigester
 from service.frames.slice_digest import SliceDigest, SliceDigester, summed
 from service.stores.protocol import Store
 from service.transfer.splitting import Splitter
@@ -30,7 +31,7 @@ SliceDigests = dict[int, SliceDigest]
 """Digests by the start of their slice. A slice without points is absent."""
 SlicePoints = Mapping[int, int]
 """How many points each slice holds, of all series together, by its start."""
-SeriesDigests = Mapping[SeriesName, SeriesDigest]
+SeriesDigests = Mapping[FieldSeries, SeriesDigest]
 Frames = Iterator[pa.RecordBatch]
 
 
@@ -156,7 +157,7 @@ def ask_both(question: Callable[[S], T], source: S, target: S) -> tuple[T, T]:
 
 
 def _series_digests(frames: Frames) -> SeriesDigests:
-    digester = Digester()
+    digester = SeriesDigester()
     for frame in frames:
         digester.add(frame)
     return digester.series

@@ -18,7 +18,7 @@ from service.domain.slicing import slice_start
 from service.errors import FluxgateError
 from service.frames.frame import Block
 from service.frames.points import Points
-from service.lineprotocol.writer import Folded, folded
+from service.lineprotocol.writer import WrittenBlock, write_block
 from service.stores.protocol import Refusal, Store
 from service.transfer.conflicts import Conflict, without_conflicts
 from service.transfer.dead_letters import DeadLetter, dead_letter_of_line, dead_letters_of_unwritable
@@ -82,7 +82,7 @@ class BucketWriter:
         while True:
             known = batch.known_conflicts()
             kept, left_out = without_conflicts(block, known, self._on_conflict, batch.step_ns) if known else (block, [])
-            written = folded(kept)
+            written = write_block(kept)
             self._check()
             refused = self._store.write(self._bucket, written.points).refused
             conflicts = _conflicts(written.points, refused, batch.step_ns)
@@ -95,14 +95,14 @@ class BucketWriter:
 
     def _reject(
         self,
-        written: Folded,
+        written: WrittenBlock,
         refused: Sequence[Refusal],
         left_out: Sequence[DeadLetter],
         batch: "_Batch",
     ) -> None:
         """Count what was not taken, and write a dead letter for each."""
         letters, times_ns = [*left_out], [letter["time_ns"] for letter in left_out]
-        for unwritable in written.unwritten:
+        for unwritable in written.unwritable:
             letters += dead_letters_of_unwritable(unwritable)
             times_ns += unwritable.times_ns.tolist()
         if refused:

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from service.domain.conflicts import OnConflict
 from service.domain.schema import FieldType
+from service.frames import long_form
 from service.frames.frame import VALUE_TYPES, Block, value_type
 from service.stores.protocol import TypeClash
 from service.transfer.dead_letters import DeadLetter, dead_letters_of_frame
@@ -43,22 +44,21 @@ def without_conflicts(
 
 def _in_conflict(frame: pa.RecordBatch, conflicts: frozenset[Conflict], step_ns: int) -> pa.BooleanArray:
     """Which rows of a frame, of one measurement, are of a field that conflicts in their slice."""
-    field_type, measurement = value_type(frame), frame.column(3)[0].as_py()
+    field_type, measurement = value_type(frame), long_form.measurement(frame)
     of_measurement = [(clash, start_ns) for clash, start_ns in conflicts if clash.measurement == measurement]
     of_frame = [(clash.field, start_ns) for clash, start_ns in of_measurement if clash.sent is field_type]
     rows = np.zeros(frame.num_rows, np.bool_)
     if of_frame:
-        names, times = frame.column(2).cast(pa.string()), frame.column(0).cast(pa.int64()).to_numpy()
+        names, times_ns = long_form.fields(frame).cast(pa.string()), long_form.times_ns(frame)
         for field in {field for field, _ in of_frame}:
-            in_slice = np.isin(times // step_ns, [start_ns // step_ns for name, start_ns in of_frame if name == field])
+            in_slice = np.isin(times_ns // step_ns, [start_ns // step_ns for name, start_ns in of_frame if name == field])
             rows |= in_slice & pc.equal(names, field).to_numpy(zero_copy_only=False)
     return pa.array(rows)
 
 
 def _as_text(frame: pa.RecordBatch) -> pa.RecordBatch:
-    fields = frame.column(2)
+    fields = long_form.fields(frame)
     names = pc.binary_join_element_wise(fields.dictionary, "_string", "")
     renamed = pa.DictionaryArray.from_arrays(fields.indices, names)
-    columns = [frame.column(0), frame.column(1).cast(pa.string()), renamed, *frame.columns[3:]]
-    schema = frame.schema.set(1, pa.field("_value", VALUE_TYPES[FieldType.STRING], nullable=False))
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    texts = long_form.values(frame).cast(VALUE_TYPES[FieldType.STRING])
+    return long_form.with_fields(long_form.with_values(frame, texts), renamed)

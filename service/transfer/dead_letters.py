@@ -4,10 +4,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from service.domain.series import FieldSeries
 from service.domain.timerange import format_time
-from service.frames.frame import FIXED_COLUMNS, value_type
+from service.frames import long_form
 from service.frames.points import Points
-from service.lineprotocol.unwritable import Unwritten
+from service.frames.series_digest import series_of
+from service.lineprotocol.unwritable import UnwritableValues
 from service.stores.protocol import Refusal
 
 DeadLetter = dict[str, Any]
@@ -22,10 +24,9 @@ def dead_letter_of_line(points: Points, refusal: Refusal) -> DeadLetter:
     return {"line": line, **_why(refusal.code, reason, int(points.times_ns[number]))}
 
 
-def dead_letters_of_unwritable(unwritable: Unwritten) -> list[DeadLetter]:
+def dead_letters_of_unwritable(unwritable: UnwritableValues) -> list[DeadLetter]:
     """Values that no line can hold."""
-    key = unwritable.key
-    series = {"measurement": key.measurement, "tags": dict(key.tags), "field": key.field, "type": key.type.value}
+    series = _series_members(unwritable.series)
     rows = zip(unwritable.times_ns.tolist(), unwritable.values.to_pylist(), strict=True)
     code, reason = "unwritable", unwritable.reason
     return [{**series, "value": str(value), **_why(code, reason, time_ns)} for time_ns, value in rows]
@@ -33,22 +34,22 @@ def dead_letters_of_unwritable(unwritable: Unwritten) -> list[DeadLetter]:
 
 def dead_letters_of_frame(frame: pa.RecordBatch, outcome: str) -> list[DeadLetter]:
     """Values of a long frame whose fields have another type on the target. `outcome`: what became of them."""
-    field_type = value_type(frame).value
+    if not frame.num_rows:
+        return []
     reason = f"The field has another type on the target; the value was {outcome}."
-    times = frame.column(0).cast(pa.int64()).to_pylist()
-    tag_keys = frame.schema.names[len(FIXED_COLUMNS) :]
-    rows = zip(times, *(frame.column(number).to_pylist() for number in range(1, frame.num_columns)), strict=True)
-    return [
-        {
-            "measurement": measurement,
-            "tags": {key: text for key, text in zip(tag_keys, tag_values, strict=True) if text is not None},
-            "field": field,
-            "type": field_type,
-            "value": str(value),
-            **_why("type_conflict", reason, time_ns),
-        }
-        for time_ns, value, field, measurement, *tag_values in rows
-    ]
+    series, of_row = series_of(frame)
+    members = [_series_members(field_series) for field_series in series]
+    rows = zip(of_row.tolist(), long_form.times_ns(frame).tolist(), long_form.values(frame).to_pylist(), strict=True)
+    return [{**members[number], "value": str(value), **_why("type_conflict", reason, time_ns)} for number, time_ns, value in rows]
+
+
+def _series_members(series: FieldSeries) -> DeadLetter:
+    return {
+        "measurement": series.measurement,
+        "tags": dict(series.tags),
+        "field": series.field,
+        "type": series.type.value,
+    }
 
 
 def _why(code: str, reason: str, time_ns: int) -> DeadLetter:

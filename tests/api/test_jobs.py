@@ -35,9 +35,10 @@ from service.state.jobs import JobLedger
 from service.state.keys import KeyRing
 from service.state.leases import LeaseStore
 from service.state.schedules import ScheduleStore
-from tests.support.jobs import KINDS, numbers, until
+from tests.support.jobs import KINDS, numbers
 from tests.support.old_keys import old_key
 from tests.support.servers import free_port
+from tests.support.waiting import until
 
 KEY = "a-key-for-tests-0123456789"
 ROOT = Path(__file__).parents[2]

@@ -158,6 +158,16 @@ def test_filters_by_tag_mean_or_within_and_and_between(http: httpx.Client) -> No
     assert [len(rows(answer)) for answer in (both, one, none)] == [2, 1, 0]
 
 
+@pytest.mark.parametrize("shape", ["long", "wide"])
+@pytest.mark.parametrize("every", ["1h", "raw"])
+def test_an_empty_tag_value_selects_nothing_alone_and_changes_nothing_in_a_list(http: httpx.Client, shape: str, every: str) -> None:
+    asked = f"{BUCKET}?window=1h&every={every}&field=volts&shape={shape}"
+    assert rows(http.get(f"{asked}&tag.meter=")) == []
+    alone = rows(http.get(f"{asked}&tag.meter=a"))
+    assert alone
+    assert rows(http.get(f"{asked}&tag.meter=&tag.meter=a")) == rows(http.get(f"{asked}&tag.meter=a&tag.meter=")) == alone
+
+
 def test_a_text_field_asked_for_by_name_is_answered_with_last(http: httpx.Client) -> None:
     answer = http.get(BUCKET, params={"window": "1h", "every": "1h", "field": "mode"})
     assert [row["_value"] for row in rows(answer)] == ["day", "day"]

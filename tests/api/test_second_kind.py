@@ -14,7 +14,7 @@ from service.domain.schema import BucketSpec
 from service.wiring.features import FEATURES
 from tests.api.conftest import KEY, Served
 from tests.support.census import CENSUS
-from tests.support.jobs import until
+from tests.support.waiting import until
 
 BOTH = (*FEATURES, CENSUS)
 PLANTS = {"plants": {"prefix": "Plant "}}

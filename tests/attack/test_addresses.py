@@ -13,11 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.gateways import Gateway, environment, running_gateway
+from tests.support.gateways import IMPORTS, Gateway, environment, running_gateway
 from tests.support.servers import free_port
 from tests.support.upstreams import Upstream, answering, http_answer
 
-ROOT = Path(__file__).parents[2]
 SECRET = "hunter2-of-an-inner-server"
 HOST = "rebound.test"
 RESOLVER = f"""
@@ -63,7 +62,7 @@ def rebinding(start_gateway: Start, tmp_path: Path) -> tuple[Start, Path]:
     address.write_text("127.0.0.1")
 
     def start(**settings: str) -> Gateway:
-        return start_gateway(PYTHONPATH=f"{tmp_path / 'resolver'}{os.pathsep}{ROOT}", TEST_ADDRESS=str(address), **settings)
+        return start_gateway(PYTHONPATH=f"{tmp_path / 'resolver'}{os.pathsep}{IMPORTS}", TEST_ADDRESS=str(address), **settings)
 
     return start, address
 

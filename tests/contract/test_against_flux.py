@@ -4,17 +4,21 @@ Values are small multiples of a quarter, so that sums are exact in any order of 
 """
 
 import secrets
+from functools import lru_cache
+from zoneinfo import available_timezones
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.schema import BucketSpec, FieldType
 from service.domain.selection import Fn, Windows
 from service.domain.timerange import TimeRange
+from service.domain.windows import clock_segments
 from service.stores.protocol import Store
 from tests.support.fluxrows import aggregate_window
 from tests.support.model import Point, raw_rows, window_rows
-from tests.support.rows import at, read, span, write
+from tests.support.rows import at, read, span, store_all, write
 from tests.support.servers import InfluxServer
 
 SECOND_NS = 1_000_000_000
@@ -100,6 +104,70 @@ def test_windows_on_a_local_clock_are_those_of_flux(
     window = TimeRange(start, start + 97 * 3600 * SECOND_NS)
     windows = Windows(every_m * 60 * SECOND_NS, Fn.COUNT, zone)
     assert read(store, bucket, window, windows) == aggregate_window(influx, reference, window, windows)
+
+
+ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("posix/", "right/")))
+CENTURY = span("1900-01-01T00:00:00Z", "2037-01-01T00:00:00Z")
+
+
+@lru_cache
+def clock_changes(zone: str) -> list[int]:
+    return [segment.start_ns for segment, _ in clock_segments(CENTURY, zone)][1:]
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    zone=st.sampled_from(ZONES).filter(clock_changes),
+    change=st.integers(0, 2**20),
+    every_s=st.integers(1, 240).map(lambda minutes: 60 * minutes)
+    | st.integers(60, 20_000)
+    | st.integers(1, 72).map(lambda hours: 3600 * hours)
+    | st.sampled_from([86_400, 7 * 86_400]),
+    before_m=st.integers(0, 3_000),
+    after_m=st.integers(1, 180) | st.integers(1, 3_000),
+)
+def test_windows_around_a_change_of_any_local_clock_are_those_of_flux(
+    store: Store, influx: InfluxServer, zone: str, change: int, every_s: int, before_m: int, after_m: int
+) -> None:
+    """A point each minute around the change; hypothesis prints what reproduces a failure."""
+    change_ns = clock_changes(zone)[change % len(clock_changes(zone))]
+    minute_ns = 60 * SECOND_NS
+    many: list[Point] = [
+        ("m", (), "f", change_ns + minute * minute_ns, FieldType.FLOAT, 1.0)
+        for minute in [*range(-before_m, -200, 50), *range(-200, 200), *range(200, after_m, 50)]
+    ]
+    bucket, reference = f"Property {secrets.token_hex(8)}", influx.new_bucket()
+    store.create_bucket(BucketSpec(bucket))
+    store_all(store, bucket, "".join(map(line, many)))
+    influx.write(reference, "".join(map(line, many)))
+    around = TimeRange(change_ns - before_m * minute_ns, change_ns + after_m * minute_ns)
+    windows = Windows(every_s * SECOND_NS, Fn.COUNT, zone)
+    assert read(store, bucket, around, windows) == aggregate_window(influx, reference, around, windows)
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "every_m", "expected"),
+    [
+        ("Europe/Berlin", "2025-03-30T00:00:00Z", 80, [(20, 20), (60, 40), (120, 60), (180, 60)]),
+        ("Europe/Berlin", "2025-03-30T00:00:00Z", 160, [(60, 60), (180, 120)]),
+        ("Europe/Berlin", "2025-03-30T00:00:00Z", 48, [(36, 36), (60, 24), (72, 12), (120, 48), (168, 48), (180, 12)]),
+        ("Antarctica/Troll", "2025-03-30T00:00:00Z", 120, [(60, 60), (120, 60), (180, 60)]),
+        ("Australia/Lord_Howe", "2025-10-04T14:00:00Z", 45, [(15, 15), (60, 45), (90, 30), (120, 30), (165, 45), (180, 15)]),
+    ],
+)
+def test_an_edge_in_the_hour_that_spring_skips_is_the_instant_of_the_change(
+    store: Store, influx: InfluxServer, zone: str, start: str, every_m: int, expected: list[tuple[int, int]]
+) -> None:
+    minute_ns, start_ns = 60 * SECOND_NS, at(start)
+    many: list[Point] = [("m", (), "f", start_ns + minute * minute_ns, FieldType.FLOAT, 1.0) for minute in range(180)]
+    bucket, reference = f"Property {secrets.token_hex(8)}", influx.new_bucket()
+    store.create_bucket(BucketSpec(bucket))
+    store_all(store, bucket, "".join(map(line, many)))
+    influx.write(reference, "".join(map(line, many)))
+    hours, windows = TimeRange(start_ns, start_ns + 180 * minute_ns), Windows(every_m * minute_ns, Fn.COUNT, zone)
+    rows = read(store, bucket, hours, windows)
+    assert [((one.time_ns - start_ns) // minute_ns, int(one.shown)) for one in rows] == expected
+    assert rows == aggregate_window(influx, reference, hours, windows)
 
 
 def test_the_literal_rows_of_this_suite_are_those_of_flux(influx: InfluxServer, influx_bucket: str) -> None:

@@ -49,6 +49,19 @@ def test_filters_select(store: Store, bucket: str, windows: Windows | None, filt
     assert sorted(float(one.shown) for one in found) == [float(value) for value in values]
 
 
+@pytest.mark.parametrize("windows", [None, WHOLE_DAY, Windows(WHOLE_DAY.every_ns, Fn.LAST)], ids=["raw", "sum", "last"])
+@pytest.mark.parametrize("complete_rows", [False, True], ids=["long", "wide"])
+@pytest.mark.parametrize(("values", "loads"), [(("",), []), (("", ""), []), (("", "a"), [1.0]), (("a", ""), [1.0]), (("", "zz"), [])])
+def test_an_empty_tag_value_is_none_and_never_the_series_without_the_tag(
+    store: Store, bucket: str, windows: Windows | None, complete_rows: bool, values: tuple[str, ...], loads: list[float]
+) -> None:
+    """InfluxQL takes `''` for absent. The text is read by another road than the numbers."""
+    store_all(store, bucket, f'cpu,host=a load=1,note="x" {NOON}\ncpu load=2,note="y" {NOON}\ncpu,host=b load=3,note="z" {NOON}\n')
+    rows = read(store, bucket, DAY, windows, complete_rows=complete_rows, tags=(("host", values),))
+    assert [float(one.shown) for one in rows if one.field == "load"] == loads
+    assert [one.shown for one in rows if one.field == "note"] == ([] if windows == WHOLE_DAY else ["'x'"] * len(loads))
+
+
 @pytest.mark.parametrize("windows", [None, WHOLE_DAY], ids=["raw", "sum"])
 @pytest.mark.parametrize(
     "value", ["a b", 'q"q', "it's", "${x}", "a\\b", "a,b=c", "/.*/", ".*", "%", "a' or 'a'='a", 'a" or true //', "\\x41", "naïve 🌡"]

@@ -9,6 +9,7 @@ import pytest
 from service.domain.durations import parse_duration
 from service.domain.schema import FieldType
 from service.domain.selection import Fn, Selection, SkippedField, Windows
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.stores.protocol import Store
 from tests.support.rows import Row, Value, at, collect, read, row, span, store_all
 
@@ -215,6 +216,49 @@ def test_numbers_of_a_field_that_was_text_in_another_shard_are_read(store: Store
     reading = store.read(Selection(bucket, span("2024-01-01T00:00:00Z", "2024-01-15T00:00:00Z"), every("4d")))
     assert reading.plan.skipped == (SkippedField("m", "f", FieldType.STRING),)
     assert collect(reading) == [row("m", {}, "f", "2024-01-10T00:00:00Z", 4.0)]
+
+
+CENTURIES = TimeRange(at("1700-01-01T00:00:00Z"), LATEST_NS + 1)
+"""Longer than 2^63 ns."""
+IN_2023 = 1_700_000_000_000_000_000
+
+
+def test_a_text_is_found_in_windows_over_more_than_64_bits(store: Store, bucket: str) -> None:
+    """2023 less 1700 overflowed: the read failed."""
+    store_all(store, bucket, f't s="x" {IN_2023}\n')
+    assert read(store, bucket, CENTURIES, every("52w", Fn.LAST)) == [row("t", {}, "s", "2024-10-24T00:00:00Z", "x")]
+
+
+@pytest.mark.parametrize("complete_rows", [False, True])
+@pytest.mark.parametrize("text", ["52w", "3000w", "10000w", "15000w"])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_windows_over_all_time_ascend_and_lose_nothing(store: Store, bucket: str, text: str, zone: str, complete_rows: bool) -> None:
+    """Floats by Flux and what it cannot do, from the first instant to the last; `collect` sees that rows ascend."""
+    times = [EARLIEST_NS, EARLIEST_NS + 1, -8_500_000_000_000_000_000, -1, 0, IN_2023, LATEST_NS - 1, LATEST_NS]
+    lines = [f'm f=1,s="x" {time_ns}\n' for time_ns in times]
+    store_all(store, bucket, "".join(lines) + f"chg v=1 -300000000000000000\nchg v=2i {IN_2023}\nchg v=3 9214646400000000000\n")
+    ever = TimeRange(EARLIEST_NS, LATEST_NS + 1)
+    rows = read(store, bucket, ever, every(text, Fn.COUNT, zone), complete_rows=complete_rows)
+    counted = {name: sum(int(one.shown) for one in rows if one.field == name) for name in ("f", "s", "v")}
+    assert counted == {"f": 8, "s": 8, "v": 3}
+    assert [one.time_ns for one in rows if one.field == "f"] == [one.time_ns for one in rows if one.field == "s"]
+
+
+@pytest.mark.parametrize("complete_rows", [False, True])
+def test_rows_ascend_over_changes_of_a_field_s_type_and_back(store: Store, bucket: str, complete_rows: bool) -> None:
+    """The floats came before the whole numbers, whatever their times."""
+    days = [at("2024-01-01T12:00:00Z") + 7 * 1440 * MINUTE_NS * week for week in range(8)]
+    values: list[Value] = [1, 1.5, 2, "x", 3.5, True, 4, 5]
+    texts = ["1i", "1.5", "2i", '"x"', "3.5", "true", "4u", "5i"]
+    lines = [f"m,host={host} v={text} {day}\n" for host in "ab" for day, text in zip(days, texts, strict=True)]
+    store_all(store, bucket, "".join(lines))
+    span = TimeRange(days[0], days[-1] + 1)
+    kinds = [None] * 6 + ["unsigned", None]
+    for windows in (None, every("1d", Fn.FIRST), every("1d", Fn.LAST)):
+        stamps = days if windows is None else [min(day + 720 * MINUTE_NS, span.stop_ns) for day in days]
+        assert read(store, bucket, span, windows, complete_rows=complete_rows) == [
+            row("m", {"host": host}, "v", stamp, value, kind) for host in "ab" for stamp, value, kind in zip(stamps, values, kinds, strict=True)
+        ]
 
 
 def test_a_rewritten_point_counts_once(store: Store, bucket: str) -> None:

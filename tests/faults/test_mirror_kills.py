@@ -18,11 +18,12 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.job import Job, JobState
-from tests.support.jobs import BUG, POINT, until
+from tests.support.jobs import BUG, POINT
 from tests.support.mirror_process import PAUSE_S, POINTS, SIGNAL, Site
 from tests.support.mirrors import digests
 from tests.support.proxy import CLEAN, PIECE_BYTES, End, Proxy, Toxic, bad_link
 from tests.support.servers import InfluxServer, running_influx
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -169,9 +170,9 @@ class CountingLink(Proxy):
 
     writes = 0
 
-    async def _up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def send_up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         counted = asyncio.StreamReader()
-        passing = asyncio.ensure_future(super()._up(counted, back))
+        passing = asyncio.ensure_future(super().send_up(counted, back))
         try:
             while piece := await reader.read(PIECE_BYTES):
                 self.writes += piece.count(b"POST /api/v2/write")

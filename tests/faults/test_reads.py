@@ -152,7 +152,7 @@ def test_a_body_that_is_cut_and_ended_properly_is_never_a_shorter_success(
 @KINDS
 @pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
 def test_an_error_in_the_middle_of_a_success_is_an_error(influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, part: float) -> None:
-    """The error table that InfluxDB appends to a 200 when a query fails on its way (facts 1.3)."""
+    """The error table that InfluxDB appends to a 200 when a query fails on its way."""
 
     def lie(path: str, answer: Answer) -> Answer:
         if path != "/api/v2/query":

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from fluxgate import AnswerBroken, GatewayRefused, GatewayUnreachable, connect
+from fluxgate_client import AnswerBroken, GatewayRefused, GatewayUnreachable, connect
 from tests.support.gateways import KEY, Gateway, environment, running_gateway
 from tests.support.servers import free_port
 
@@ -55,6 +55,13 @@ def test_a_read_that_cannot_be_done_leaves_no_file_and_one_sentence(gateway: Gat
     assert done.returncode == 1
     assert done.stderr == "There is no bucket 'Lab'. Did you mean 'Lab 1'? (404 unknown_bucket)\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bucket_whose_name_leads_to_another_route_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    """`..` read the gateway's page, and saved it as data."""
+    done = fluxgate(tmp_path, "read", "..", "-o", "page.csv", "--url", f"http://127.0.0.1:{free_port()}")
+    assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert done.stderr == "The name '..' cannot be part of an address: it would lead to another route.\n"
 
 
 def test_no_gateway_is_one_sentence_too(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.domain.series import SeriesKey
 from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import InvalidParameter, StoreDenied
 from service.stores.influx.deleting import hidden_by
 from service.stores.influx.store import InfluxStore
-from tests.live.test_influx_store import store_at
 from tests.support.rows import at, read, row, span
 from tests.support.servers import InfluxServer, running_influx
+from tests.support.stores import influx_store
 
 pytestmark = pytest.mark.live
 DAY = span("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
@@ -21,7 +22,7 @@ HOST_A = (("host", "a"),)
 
 @pytest.fixture(scope="module")
 def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = store_at(influx)
+    opened = influx_store(influx)
     yield opened
     opened.close()
 
@@ -64,7 +65,7 @@ def test_a_name_that_a_predicate_cannot_say_is_refused_and_nothing_deleted(
 ) -> None:
     influx.write(influx_bucket, f"m,host=a f=1 {NOON}\nm f=2 {NOON}\nhost=a,host=b f=3 {NOON}\n")
     with pytest.raises(InvalidParameter, match=said) as refused:
-        store.delete_points(influx_bucket, measurement, tags, EVER)
+        store.delete_points(influx_bucket, SeriesKey(measurement, tags), EVER)
     assert "Nothing was deleted" in refused.value.message
     assert len(read(store, influx_bucket, DAY)) == 3
 
@@ -82,7 +83,7 @@ def test_a_line_feed_in_a_name_is_said(store: InfluxStore, influx: InfluxServer,
     """It comes into InfluxDB behind a backslash, which stays."""
     influx.write(influx_bucket, f"m,host=a\\\nb f=1 {NOON}\nm,host=a f=2 {NOON}\n")
     assert len(read(store, influx_bucket, DAY)) == 2
-    store.delete_points(influx_bucket, "m", (("host", "a\\\nb"),), EVER)
+    store.delete_points(influx_bucket, SeriesKey("m", (("host", "a\\\nb"),)), EVER)
     assert read(store, influx_bucket, DAY) == [row("m", {"host": "a"}, "f", NOON, 2.0)]
 
 
@@ -112,13 +113,13 @@ def test_a_series_that_its_delete_would_mix_up_is_refused(
 ) -> None:
     influx.write(influx_bucket, "".join(f"{line} f=1 {NOON}\n" for line in lines))
     with pytest.raises(InvalidParameter, match="mixes up"):
-        store.delete_points(influx_bucket, measurement, tags, EVER)
+        store.delete_points(influx_bucket, SeriesKey(measurement, tags), EVER)
     assert len(read(store, influx_bucket, DAY)) == len(lines)
 
 
 def test_the_server_itself_loses_a_series_next_to_such_a_one(flushing: InfluxServer) -> None:
     """Why those are refused: one point was to go, and all went. When this fails, InfluxDB has learned."""
-    opened, bucket = store_at(flushing), flushing.new_bucket()
+    opened, bucket = influx_store(flushing), flushing.new_bucket()
     flushing.write(bucket, "".join(f"m,host={host} f=1 {NOON + step}\n" for host in ("a", "a!") for step in range(3)))
     wait_for_files(flushing)
     by_hand(flushing, bucket, '_measurement="m" AND "host"="a"', TimeRange(NOON + 1, NOON + 2))
@@ -127,7 +128,7 @@ def test_the_server_itself_loses_a_series_next_to_such_a_one(flushing: InfluxSer
 
 
 def test_what_is_not_refused_is_exact_in_files_too(flushing: InfluxServer) -> None:
-    opened, bucket = store_at(flushing), flushing.new_bucket()
+    opened, bucket = influx_store(flushing), flushing.new_bucket()
     hosts = ["a", "a b", "a$", "a,b", "ab!", "b", "#!", "a#b", "!a"]
     lines = [f'm,host={host.replace(" ", chr(92) + " ").replace(",", chr(92) + ",")} f=1,s="x"' for host in hosts]
     flushing.write(bucket, "".join(f"{line} {NOON + step}\n" for line in lines for step in range(3)))
@@ -135,7 +136,7 @@ def test_what_is_not_refused_is_exact_in_files_too(flushing: InfluxServer) -> No
     while len(list(flushing.folder.glob("engine/data/*/*/*/*.tsm"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.5)
     for host in hosts:
-        opened.delete_points(bucket, "m", (("host", host),), TimeRange(NOON + 1, NOON + 2))
+        opened.delete_points(bucket, SeriesKey("m", (("host", host),)), TimeRange(NOON + 1, NOON + 2))
     kept = [row("m", {"host": host}, field, NOON + step, value) for host in hosts for field, value in (("f", 1.0), ("s", "x")) for step in (0, 2)]
     assert read(opened, bucket, DAY) == sorted(kept)
     opened.close()
@@ -147,9 +148,9 @@ def test_a_token_that_may_only_read_is_denied(influx: InfluxServer, influx_bucke
         found = http.get("/api/v2/buckets", params={"name": influx_bucket}).raise_for_status().json()["buckets"][0]
         right = {"action": "read", "resource": {"type": "buckets", "orgID": found["orgID"], "id": found["id"]}}
         made = http.post("/api/v2/authorizations", json={"orgID": found["orgID"], "permissions": [right]}).raise_for_status().json()
-    reader = store_at(influx, token=made["token"])
+    reader = influx_store(influx, token=made["token"])
     with pytest.raises(StoreDenied):
-        reader.delete_points(influx_bucket, "m", (), EVER)
+        reader.delete_points(influx_bucket, SeriesKey("m"), EVER)
     assert len(read(reader, influx_bucket, DAY)) == 1
     reader.close()
 

@@ -5,12 +5,13 @@ the gateway, which would refuse some of them.
 """
 
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Windows
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.errors import OF_ONE_BUCKET
 from service.stores.influx.store import InfluxStore
@@ -27,13 +28,6 @@ _WORDS = ("1", "1a", "and", "or", "not", "if", "true", "r", "SELECT", "time_", "
 _OTHERS = ("%41", "${x}", "/a/", "é", "ä🌡", "a\\b", "\\b", "a'b\"c", "a\tb", "\x01", "a\x7fb", "a\0b", "a\rb", "Time", "TIME", "�")
 NAMES = [*_LETTERS, *(f"a{one}b" for one in _LETTERS), *_WORDS, *_OTHERS]
 Line = Callable[[int, str], str]
-
-
-@pytest.fixture
-def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = InfluxStore(influx.url, influx.token, influx.org, connect_timeout_s=5, silence_timeout_s=30, read_timeout_s=60)
-    yield opened
-    opened.close()
 
 
 def escaped(name: str, letters: str) -> str:
@@ -122,5 +116,5 @@ def test_a_bucket_that_influxql_cannot_find_is_refused_by_reads_and_writes_and_h
 def test_a_deleted_series_under_an_odd_key_leaves_the_others(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
     for number, key in enumerate(("a@b", "$", "a$", "TIME")):
         influx.write(influx_bucket, f"m{number},{key}=v f=1 {NOON}\nm{number},{key}=w f=2 {NOON}\n")
-        store.delete_points(influx_bucket, f"m{number}", ((key, "v"),), DAY)
+        store.delete_points(influx_bucket, SeriesKey(f"m{number}", ((key, "v"),)), DAY)
         assert read(store, influx_bucket, DAY, measurements=(f"m{number}",)) == [row(f"m{number}", {key: "w"}, "f", NOON, 2.0)]

@@ -4,7 +4,7 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -12,28 +12,19 @@ import pytest
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.selection import Fn, Selection, Windows
+from service.domain.series import SeriesKey
 from service.domain.timerange import EVER, TimeRange
 from service.errors import FluxgateError, InvalidParameter, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx.store import InfluxStore
 from tests.support.liar import Lie, lying_link
 from tests.support.rows import at, read, row, span
 from tests.support.servers import InfluxServer, running_influx
+from tests.support.stores import influx_store
 
 pytestmark = pytest.mark.live
 DAY = span("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
 NOON = at("2024-01-01T12:00:00Z")
 HOURLY = Windows(parse_duration("1h", "every"), Fn.LAST)
-
-
-def store_at(influx: InfluxServer, *, url: str | None = None, token: str | None = None) -> InfluxStore:
-    return InfluxStore(url or influx.url, token or influx.token, influx.org, connect_timeout_s=5, silence_timeout_s=30, read_timeout_s=60)
-
-
-@pytest.fixture
-def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = store_at(influx)
-    yield opened
-    opened.close()
 
 
 def listed(influx: InfluxServer, bucket: str) -> dict[str, str]:
@@ -57,7 +48,7 @@ def test_a_token_for_one_bucket_far_down_the_list_reads_it(influx: InfluxServer)
         influx.new_bucket(f"narrow {number:03}")
     name = influx.new_bucket("narrow z")
     influx.write(name, f'm real,host=a f=1,s="x" {NOON}\n'.replace("m real", "m\\ real"))
-    narrow = store_at(influx, token=token_for(influx, name))
+    narrow = influx_store(influx, token=token_for(influx, name))
     assert [one.name for one in narrow.buckets()] == [name]
     assert read(narrow, name, DAY) == [row("m real", {"host": "a"}, "f", NOON, 1.0), row("m real", {"host": "a"}, "s", NOON, "x")]
     assert read(narrow, name, DAY, HOURLY, fields=("f",)) == [row("m real", {"host": "a"}, "f", NOON + parse_duration("1h", "h"), 1.0)]
@@ -118,7 +109,7 @@ def test_the_stretches_between_a_few_old_points_cost_a_few_questions(influx: Inf
     stamps = [at(f"{year}-01-01T00:00:00Z") for year in (1700, 1950, 2024, 2250)]
     influx.write(influx_bucket, "".join(f"m {fields.format(n=n)} {stamp}\n" for n, stamp in enumerate(stamps)))
     with lying_link(influx.server.port) as link:
-        rows = read(store_at(influx, url=link.url), influx_bucket, EVER, fields=("f",))
+        rows = read(influx_store(influx, url=link.url), influx_bucket, EVER, fields=("f",))
         assert [(one.time_ns, one.shown) for one in rows] == [(stamp, f"{n}.0") for n, stamp in enumerate(stamps)]
         assert len(link.paths) < 25
 
@@ -127,7 +118,7 @@ def test_a_tag_filter_jumps_to_its_own_points(influx: InfluxServer, influx_bucke
     weeks = range(at("2023-06-01T00:00:00Z"), at("2023-12-31T00:00:00Z"), parse_duration("1w", "step"))
     influx.write(influx_bucket, "".join(f"m,host=a f=1 {week}\n" for week in weeks) + f"m,host=b f=2 {NOON}\n")
     with lying_link(influx.server.port) as link:
-        rows = read(store_at(influx, url=link.url), influx_bucket, EVER, tags=(("host", ("b",)),))
+        rows = read(influx_store(influx, url=link.url), influx_bucket, EVER, tags=(("host", ("b",)),))
         assert rows == [row("m", {"host": "b"}, "f", NOON, 2.0)]
         assert len(link.paths) < 10
 
@@ -155,7 +146,7 @@ def test_types_survive_a_later_change_of_the_shard_groups_length(store: InfluxSt
 def test_the_latest_asks_two_queries_at_first_and_one_from_then_on(influx: InfluxServer, influx_bucket: str) -> None:
     influx.write(influx_bucket, f'real,host=a f=1,i=1i,t=true,s="x" {NOON}\n')
     with lying_link(influx.server.port) as link:
-        store = store_at(influx, url=link.url)
+        store = influx_store(influx, url=link.url)
         store.latest(influx_bucket, DAY, "real")
         assert [path for path in link.paths if "query" in path] == ["/query", "/api/v2/query"]
         link.paths.clear()
@@ -171,7 +162,7 @@ def test_the_reason_of_a_refused_statement_is_said_though_csv_swallows_it() -> N
             if measurement == "m" and windows is not None:
                 continue  # Flux has no such limit
             with pytest.raises(StoreFailed) as failed:
-                read(store_at(influx), bucket, DAY, windows, measurements=(measurement,), fields=("f", "s"))
+                read(influx_store(influx), bucket, DAY, windows, measurements=(measurement,), fields=("f", "s"))
             assert "max-select-series limit exceeded" in failed.value.upstream
 
 
@@ -268,7 +259,7 @@ ASKED: dict[str, Callable[[InfluxStore, str], object]] = {
     "latest": lambda store, name: store.latest(name, DAY, ""),
     "first point": lambda store, name: store.first_point(name),
     "last point": lambda store, name: store.last_point(name),
-    "delete": lambda store, name: store.delete_points(name, "m", (("h", "a"),), DAY),
+    "delete": lambda store, name: store.delete_points(name, SeriesKey("m", (("h", "a"),)), DAY),
     "create": lambda store, name: store.create_bucket(BucketSpec(f"{name} new")),
 }
 
@@ -279,11 +270,11 @@ def test_nonsense_in_place_of_any_answer_is_an_error_of_ours(influx: InfluxServe
     influx.write(influx_bucket, f'm,h=a f=1,i=1i {NOON}\nn,h=a s="x" {NOON}\n')
     ask = ASKED[asked]
     with lying_link(influx.server.port) as link:
-        ask(store_at(influx, url=link.url), influx_bucket)
+        ask(influx_store(influx, url=link.url), influx_bucket)
         lies = [(nth, body) for nth, path in enumerate(link.paths) for word, body in NONSENSE if word in path]
         for nth, body in lies:
             link.lie = lie_at(nth, body.replace(b"NAME", influx_bucket.encode()))
-            store = store_at(influx, url=link.url)
+            store = influx_store(influx, url=link.url)
             try:
                 ask(store, influx_bucket)
             except FluxgateError:

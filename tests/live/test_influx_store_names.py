@@ -3,8 +3,6 @@
 Line protocol of other writers is sent past the gateway, which refuses some of it.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
 from service.domain.durations import parse_duration
@@ -20,13 +18,6 @@ NOON = at("2024-01-01T12:00:00Z")
 WHOLE_DAY = Windows(parse_duration("1d", "every"), Fn.LAST)
 BEHIND_BACKSLASH = "a\\\nb"
 """The only way to a line feed in a name: behind a backslash, which stays."""
-
-
-@pytest.fixture
-def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = InfluxStore(influx.url, influx.token, influx.org, connect_timeout_s=5, silence_timeout_s=30, read_timeout_s=60)
-    yield opened
-    opened.close()
 
 
 def latest(store: InfluxStore, bucket: str) -> list[Row]:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from service.domain.job import JobState
-from tests.support.jobs import numbers, process, until
+from tests.support.jobs import numbers, process
 from tests.support.jobs import queue as job_desk
+from tests.support.waiting import until
 from tests.unit.state.test_job_ledger import *  # noqa: F403
 from tests.unit.state.test_job_schedules import *  # noqa: F403
 

@@ -1,7 +1,6 @@
 """A bucket of a real InfluxDB, copied into another one by folded points: equal to the bit."""
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,8 +8,8 @@ from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS
 from service.lineprotocol.names import quote_field, quote_measurement, quote_tag
-from service.lineprotocol.unwritable import Unwritten
-from service.lineprotocol.writer import folded
+from service.lineprotocol.unwritable import UnwritableValues
+from service.lineprotocol.writer import write_block
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import WriteOutcome
 from tests.support.rows import at, read
@@ -39,22 +38,15 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture
-def store(influx: InfluxServer) -> Iterator[InfluxStore]:
-    opened = InfluxStore(influx.url, influx.token, influx.org, connect_timeout_s=5, silence_timeout_s=30, read_timeout_s=60)
-    yield opened
-    opened.close()
-
-
-def copy(store: InfluxStore, bucket: str) -> tuple[str, list[Unwritten]]:
+def copy(store: InfluxStore, bucket: str) -> tuple[str, list[UnwritableValues]]:
     """The name of a new bucket with all that could be written, and what could not."""
-    name, unwritten = f"copy {secrets.token_hex(6)}", []
+    name, unwritable = f"copy {secrets.token_hex(6)}", []
     store.create_bucket(BucketSpec(name))
     for block in store.read(Selection(bucket, EVER, complete_rows=True)).blocks:
-        result = folded(block)
+        result = write_block(block)
         assert store.write(name, result.points) == WriteOutcome(len(result.points))
-        unwritten += result.unwritten
-    return name, unwritten
+        unwritable += result.unwritable
+    return name, unwritable
 
 
 def hostile_lines() -> bytes:
@@ -76,8 +68,8 @@ def test_every_type_and_any_name_is_copied_exactly(store: InfluxStore, influx: I
     texts = "".join(f'texts,host=a s="{text}",n={n}i {NOON + n}\n' for n, text in enumerate(["", " ", "a\nb", "a\r\nb", '\\"', "\\\\", "=,", "🌡"]))
     mixed = f'mixed,f=tag f=1.5,g=1i {NOON}\nmixed,f=tag f=7i,g=2i {MONTH_LATER}\nmixed f="text" {-NOON}\nmixed f=true {2 * NOON}\nmixed f=9u 5\n'
     influx.write(influx_bucket, (typed + texts + mixed).encode() + hostile_lines())
-    name, unwritten = copy(store, influx_bucket)
-    assert unwritten == []
+    name, unwritable = copy(store, influx_bucket)
+    assert unwritable == []
     rows = read(store, influx_bucket, EVER)
     assert len(rows) > 4 * len(HOSTILE)
     assert read(store, name, EVER) == rows
@@ -86,10 +78,10 @@ def test_every_type_and_any_name_is_copied_exactly(store: InfluxStore, influx: I
 def test_what_line_protocol_cannot_hold_is_named_and_the_rest_is_copied(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
     """A tag with a line feed comes into InfluxDB behind a backslash, and is not taken by the gateway."""
     influx.write(influx_bucket, f"m,host=a\\\nb f=1,g=2i {NOON}\nm,host=a\\\nb f=3 {NOON + 1}\nm,host=ab f=4 {NOON}\n".encode())
-    name, unwritten = copy(store, influx_bucket)
+    name, unwritable = copy(store, influx_bucket)
     assert read(store, name, EVER) == [one for one in read(store, influx_bucket, EVER) if one.tags == (("host", "ab"),)]
-    assert sorted((one.key.tags, one.key.field, one.times_ns.tolist()) for one in unwritten) == [
+    assert sorted((one.series.tags, one.series.field, one.times_ns.tolist()) for one in unwritable) == [
         ((("host", "a\\\nb"),), "f", [NOON, NOON + 1]),
         ((("host", "a\\\nb"),), "g", [NOON]),
     ]
-    assert all("line feed" in one.reason for one in unwritten)
+    assert all("line feed" in one.reason for one in unwritable)

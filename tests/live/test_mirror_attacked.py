@@ -8,11 +8,11 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
-from service.domain.timerange import EARLIEST_NS, LATEST_NS
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.influx.store import InfluxStore
 from tests.support.mirrors import A, B, Rig, digests, points
-from tests.support.rows import at, write
+from tests.support.rows import at, read, row, write
 from tests.support.servers import InfluxServer
 
 pytestmark = pytest.mark.live
@@ -98,3 +98,19 @@ def test_a_text_next_to_an_absent_tag_is_mirrored(store: InfluxStore, hourly: Em
     assert rig.run()["state"] == "equal"
     assert digests(store, bucket) == digests(hourly, bucket)
     assert rig.run(verify=True)["equal"]
+
+
+def test_types_that_changed_over_centuries_are_copied(
+    influx: InfluxServer, store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path
+) -> None:
+    """2023 and 2262 lie more than 2^63 ns from the first instant: a subtraction overflowed, and nothing was copied."""
+    lines = "chg v=1 -300000000000000000\nchg v=2i 1700000000000000000\nchg v=3 9214646400000000000\n"
+    influx.write(bucket, lines)
+    rig = mirrored(tmp_path, bucket, store, hourly)
+    assert rig.run()["state"] == "equal"
+    assert read(hourly, bucket, EVER) == [
+        row("chg", {}, "v", -300_000_000_000_000_000, 1.0),
+        row("chg", {}, "v", 1_700_000_000_000_000_000, 2),
+        row("chg", {}, "v", 9_214_646_400_000_000_000, 3.0),
+    ]
+    assert rig.run(verify=True)["pairs"][0]["equal"]

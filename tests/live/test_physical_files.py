@@ -14,9 +14,9 @@ from service.archive.local_folder import LocalFolder
 from service.archive.physical_files import check_physical
 from service.archive.slice_files import write_slice
 from service.domain.timerange import EVER
+from tests.support.sample_blocks import Row, block_of
 from tests.support.servers import InfluxServer, ServerMissing, influx_program
 from tests.unit.archive.sample_backups import DAY_1
-from tests.unit.frames.sample_blocks import Row, block_of
 
 MOST = 1_000_000_000
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,10 @@ import httpx
 from tests.support.servers import free_port
 
 KEY = "a-key-for-tests-0123456789"
+ROOT = Path(__file__).parents[2]
+IMPORTS = os.pathsep.join((str(ROOT), str(ROOT / "client")))
+"""Where a process finds the packages of this tree, as PYTHONPATH."""
+MODULE = (sys.executable, "-m", "service")
 START_WITHIN_S = 40.0
 STOP_WITHIN_S = 20.0
 
@@ -33,15 +37,15 @@ class Gateway:
 def environment(settings: Mapping[str, str], folder: Path) -> dict[str, str]:
     """An environment with these settings and no other."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(Path(__file__).parents[2]), "API_KEY": KEY, "DATA_DIR": str(folder), **settings}
+    return {**kept, "PYTHONPATH": IMPORTS, "API_KEY": KEY, "DATA_DIR": str(folder), **settings}
 
 
 @contextmanager
-def running_gateway(folder: Path, settings: Mapping[str, str]) -> Iterator[Gateway]:
+def running_gateway(folder: Path, settings: Mapping[str, str], program: Sequence[str] = MODULE) -> Iterator[Gateway]:
     """A gateway on a free port whose process is alive; its store need not be."""
     folder.mkdir(parents=True, exist_ok=True)
     url, log = f"http://127.0.0.1:{(port := free_port())}", folder / "gateway.log"
-    command = [sys.executable, "-m", "service", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command = [*program, "serve", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as printed:
         process = subprocess.Popen(command, env=environment(settings, folder), cwd=folder, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed)
     try:

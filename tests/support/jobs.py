@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from service.state.jobs import JobLedger
 from service.state.leases import LeaseStore
 from service.state.schedules import ScheduleStore
 from service.state.tables import jobs
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 POINT = "TEST_POINT"
@@ -103,13 +104,6 @@ def queue(url: str) -> JobQueue:
 def numbers(file: Path) -> list[int]:
     """What was written, in order."""
     return [int(line.split()[0]) for line in file.read_text().splitlines()] if file.exists() else []
-
-
-def until(true: Callable[[], object], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.05)
 
 
 def ended(books: JobLedger, job_id: str, within_s: float = 20.0) -> Job:

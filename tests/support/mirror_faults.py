@@ -1,5 +1,4 @@
-"""What goes wrong between the two sides of a mirror, on purpose: stores that lie or break, a clock that waits move on.
-What goes wrong between the two sides of a mirror, on purpose: stores that lie or break, a clock that waits move on."""
+"""What goes wrong between the two buckets of a mirror, on purpose: stores that lie or break, and waits that take no time."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,19 +9,11 @@ from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
+from tests.support.clock import Clock
 from tests.support.mirrors import KeptContext
+from tests.support.stores import Through
 
 DAY_S = 86_400.0
-
-
-class Clock:
-    """Seconds since 1970; stands still unless somebody waits or sets it."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class WaitingContext(KeptContext):
@@ -36,16 +27,6 @@ class WaitingContext(KeptContext):
         self.check()
         self.slept.append(seconds)
         self._clock.now += seconds
-
-
-class Through:
-    """A store that is another one, but for what a test replaces."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
 
 
 class AltersLines(Through):

@@ -40,9 +40,10 @@ from service.stores.influx.store import InfluxStore
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from service.transfer import bucket_writer
 from service.transfer.bucket_reader import SliceDigests
-from tests.support.jobs import BUG, POINT, forget_leases, until
+from tests.support.jobs import BUG, POINT, forget_leases
 from tests.support.mirrors import A, B, Rig
 from tests.support.servers import InfluxServer
+from tests.support.waiting import until
 
 POINTS = ("read", "written", "saving", "saved", "renewing", "ending")
 """Where a process may die: between the read of a block and its write; after a write was acknowledged and before the

@@ -9,8 +9,9 @@ from typing import Any
 from service.domain.endpoint import EMBEDDED, Endpoint
 from service.domain.job import Json
 from service.domain.selection import Selection
+from service.domain.series import FieldSeries
 from service.domain.timerange import EVER
-from service.frames.series_digest import Digester, SeriesDigest, SeriesName
+from service.frames.series_digest import SeriesDigest, SeriesDigester
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
 from service.jobs.mirror.runnable import MirrorRunnable
 from service.state.database import StateDatabase
@@ -101,9 +102,9 @@ def side(url: str, token: str = "a-token", org: str = "test") -> dict[str, str]:
     return {"url": url, "org": org, "token": token}
 
 
-def digests(store: Store, bucket: str) -> dict[SeriesName, SeriesDigest]:
+def digests(store: Store, bucket: str) -> dict[FieldSeries, SeriesDigest]:
     """Of every point of a bucket, read raw: two buckets are equal when these are."""
-    digester = Digester()
+    digester = SeriesDigester()
     reading = store.read(Selection(bucket, EVER))
     try:
         for block in reading.blocks:

@@ -117,7 +117,7 @@ class Proxy:
             return
         there, back = await asyncio.open_connection("127.0.0.1", self.target_port)
         self.open_links += 1
-        upward = asyncio.ensure_future(self._up(reader, back))
+        upward = asyncio.ensure_future(self.send_up(reader, back))
         try:
             await self._down(there, writer)
         finally:
@@ -125,7 +125,7 @@ class Proxy:
             upward.cancel()
             back.close()
 
-    async def _up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def send_up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(PIECE_BYTES):
                 back.write(piece)

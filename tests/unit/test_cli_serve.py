@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.commands.serve import ensure_key
-from service.console.connection import FIRST_KEY, is_loopback, kept_key, reach
+from service.console.connection import FIRST_KEY, address_and_key, is_loopback, kept_key, reach
 from service.domain.access import Scope
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings import Settings
@@ -87,8 +87,7 @@ def test_anything_else_may_be_reached_from_outside(host: str) -> None:
 
 
 def key_shown(url: str) -> str | None:
-    with reach(url, None) as gateway:
-        return gateway._wire._client.headers.get("X-API-Key")
+    return address_and_key(url, None)[1]
 
 
 def test_the_first_key_is_shown_to_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from service.domain.addresses import AddressPolicy
-from service.domain.backoff import passes
+from service.domain.backoff import is_transient
 from service.errors import AddressRefused, StoreBroken, StoreError, StoreFailed, StoreUnavailable
 from service.sockets import Connector, resolved
 from service.stores.influx.transport import Transport
@@ -82,7 +82,7 @@ def test_a_name_that_has_no_address_is_an_outage_and_not_a_refusal() -> None:
 
 
 def test_time_does_not_mend_a_refusal() -> None:
-    assert not passes(AddressRefused("no"))
+    assert not is_transient(AddressRefused("no"))
 
 
 def test_the_system_resolves_this_machine() -> None:

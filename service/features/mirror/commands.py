@@ -3,14 +3,14 @@
 import contextlib
 import json
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from service.console.connection import Key, Url, post, wire
-from service.console.jobs import AsJson, follow
+from fluxgate_client.requests import segment
+from service.console.connection import Key, Url, get, post, wire
+from service.console.jobs import AsJson, follow, path_of
 
 cli = typer.Typer(help="Mirrors.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="MIRROR", help="Its name, as `fluxgate mirror list` shows it.")]
@@ -42,7 +42,7 @@ def run(
         states = [follow(link, job["id"], as_json) for job in ordered]
         if dry_run:
             for job in ordered:
-                typer.echo(json.dumps(link.get(f"/jobs/{job['id']}").json()["result"], indent=2))
+                typer.echo(json.dumps(get(link, path_of(job["id"]))["result"], indent=2))
     if any(state != "succeeded" for state in states):
         raise typer.Exit(1)
 
@@ -52,9 +52,9 @@ def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, 
     """Read both sides fully and compare digests. Exit code 0 only when they are equal."""
     limited = [] if bucket is None else [("bucket", bucket)]
     with contextlib.closing(wire(url, key)) as link:
-        job = post(link, f"/mirror/{quote(name, safe='')}/verify", limited)
+        job = post(link, f"/mirror/{segment(name)}/verify", limited)
         state = follow(link, job["id"], as_json)
-        result = link.get(f"/jobs/{job['id']}").json()["result"] if state == "succeeded" else None
+        result = get(link, path_of(job["id"]))["result"] if state == "succeeded" else None
     if result is None:
         raise typer.Exit(1)
     typer.echo(json.dumps(result, indent=2) if as_json else _verdict(result))
@@ -66,7 +66,7 @@ def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, 
 def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """List mirrors, with what is known of their buckets."""
     with contextlib.closing(wire(url, key)) as link:
-        found = link.get("/mirror").json()["mirrors"]
+        found = get(link, "/mirror")["mirrors"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return

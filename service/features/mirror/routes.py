@@ -12,7 +12,7 @@ from service.api.deps import Parts, parts_of
 from service.api.documents import document, request_body
 from service.api.job_schemas import JobInfo, time_text
 from service.api.jobs import accepted, now_of, state_call
-from service.api.schemas import PROBLEM
+from service.api.problem_schema import PROBLEM
 from service.api.store_calls import seen
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
@@ -34,7 +34,7 @@ Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.",
 
 
 @router.post("/mirror/trigger", summary="Run mirrors now", status_code=202, openapi_extra=request_body(_ORDER, "Order", required=False))
-async def trigger(
+async def run_mirrors(
     request: Request,
     response: Response,
     order: Annotated[MirrorOrder | None, document(_ORDER, Scope.MIRROR, required=False)],
@@ -53,7 +53,7 @@ async def trigger(
 
 
 @router.post("/mirror/{name}/verify", summary="Compare both sides of a mirror to the bit", status_code=202)
-async def verify(
+async def verify_mirror(
     request: Request,
     response: Response,
     name: Name,

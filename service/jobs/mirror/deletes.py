@@ -9,28 +9,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
-from service.frames.label_codes import groups
+from service.frames import long_form
+from service.frames.label_combinations import rows_by_code
 from service.frames.series_digest import series_of
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.run_services import RunServices
 from service.transfer.bucket_reader import BucketReader, Frames, ask_both
 
 Ints = npt.NDArray[np.int64]
-SeriesKey = tuple[str, tuple[tuple[str, str], ...]]
-"""Measurement and tags."""
 _MOST_RUNS = 200
 """A series with more gaps than this is removed from its first to its last such point, and copied again."""
 
 
 @dataclass(frozen=True)
 class Extra:
-    """Points of one measurement and tags that only the target has, and when the source has some."""
+    """Points of one series that only the target has, and the times at which the source has some."""
 
-    key: SeriesKey
+    series: SeriesKey
     times_ns: Ints
     kept_ns: Ints
     points: int
@@ -45,9 +44,14 @@ class Extra:
 
     def summary(self) -> dict[str, object]:
         """As the result of a dry run has it."""
-        measurement, tags = self.key
         first, last = format_time(int(self.times_ns[0])), format_time(int(self.times_ns[-1]))
-        return {"measurement": measurement, "tags": dict(tags), "points": self.points, "first": first, "last": last}
+        return {
+            "measurement": self.series.measurement,
+            "tags": dict(self.series.tags),
+            "points": self.points,
+            "first": first,
+            "last": last,
+        }
 
 
 class Deleter:
@@ -76,12 +80,12 @@ class Deleter:
             try:
                 for piece in extra.spans():
                     self._services.job.check()
-                    self._delete(extra.key, piece)
+                    self._delete(extra.series, piece)
                 removed += extra.points
             except InvalidParameter as refused:  # some series InfluxDB cannot remove without harm to others
                 self._services.log(
                     "warning",
-                    f"{extra.points} points of {extra.key[0]!r} stay on the target: {refused.message}",
+                    f"{extra.points} points of {extra.series.measurement!r} stay on the target: {refused.message}",
                 )
         return removed
 
@@ -89,9 +93,9 @@ class Deleter:
         counts = self._context.source.slice_counts(span, self._context.step_ns)
         return sum(digest.count for digest in counts.values())
 
-    def _delete(self, key: SeriesKey, span: TimeRange) -> None:
-        target, (measurement, tags) = self._context.target, key
-        self._services.retry.call(lambda: target.store.delete_points(target.bucket, measurement, tags, span))
+    def _delete(self, series: SeriesKey, span: TimeRange) -> None:
+        target = self._context.target
+        self._services.retry.call(lambda: target.store.delete_points(target.bucket, series, span))
 
 
 def _extra(key: SeriesKey, source: dict[str, Ints], target: dict[str, Ints]) -> Extra | None:
@@ -116,9 +120,9 @@ def _times(frames: Frames) -> Mapping[tuple[SeriesKey, str], list[Ints]]:
     """The times of each series and field, in pieces."""
     pieces: dict[tuple[SeriesKey, str], list[Ints]] = {}
     for frame in frames:
-        times = frame.column(0).cast(pa.int64()).to_numpy()
+        times = long_form.times_ns(frame)
         names, of_row = series_of(frame)
-        for rows in groups(of_row):
-            name = names[int(of_row[rows[0]])]
-            pieces.setdefault(((name.measurement, name.tags), name.field), []).append(times[rows])
+        for rows in rows_by_code(of_row):
+            series = names[int(of_row[rows[0]])]
+            pieces.setdefault((series.key, series.field), []).append(times[rows])
     return pieces

@@ -8,6 +8,7 @@ from service.domain.endpoint import Endpoint
 from service.domain.mirror import Mirror
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import Selection
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.errors import FluxgateError, Subject
 from service.frames.frame import Block, Reading
@@ -123,9 +124,9 @@ class NamedStore:
         with self._naming():
             return self._store.write(bucket, points, bounds)
 
-    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
+    def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         with self._naming():
-            self._store.delete_points(bucket, measurement, tags, span)
+            self._store.delete_points(bucket, series, span)
 
     def ping(self) -> None:
         with self._naming():

@@ -20,15 +20,14 @@ _LONGEST_PAUSE_S = 5.0
 class Expected:
     """What the target should show: digests of slices of `step_ns` as the source has them, less what the target refused.
 
-    `by_values`: every value is compared, not only counts. `is_last`: what lacks will not be copied again in this run.
-    `known`: what the ledger had. Where only the hours that differed were copied, its `values_compared_at` still counts.
+    `by_values`: every value is compared, not only counts. `known`: what the ledger had. Where only the hours that
+    differed were copied, its `values_compared_at` still counts.
     """
 
     step_ns: int
     digests: SliceDigests
     rejected: Counter[int] = field(default_factory=Counter)
     by_values: bool = False
-    is_last: bool = True
     known: Mapping[int, SliceRecord] = field(default_factory=dict)
 
 
@@ -117,10 +116,8 @@ class SliceCheck:
             return SliceState.EQUAL
         source_series, target_series = self._context.series_digests(span)
         missing, extra = _only_in_left(source_series, target_series), _only_in_left(target_series, source_series)
-        if expected.is_last:  # points that came since the read are for the next run
-            came = max(0, sum(digest.count for digest in source_series.values()) - source.count)
-            missing = max(0, missing - came)
-        if missing > refused:
+        came = max(0, sum(digest.count for digest in source_series.values()) - source.count)
+        if missing - came > refused:  # points that came since the read are for the next copy, or the next run
             return SliceState.DIFFERENT
         if refused:  # also where as many other points replace them
             return SliceState.PARTIAL

@@ -70,7 +70,7 @@ class SliceCopy:
                 in_source, in_target = context.slice_counts(group, step_ns)
             differing = self._differing(in_source, in_target)
             equal = {start_ns: digest for start_ns, digest in in_source.items() if start_ns not in differing}
-            expected = Expected(step_ns, equal, is_last=tries_left == 0, known=known)
+            expected = Expected(step_ns, equal, known=known)
             for span in batches(sorted(differing), [0] * len(differing), step_ns, most_points=0):
                 self._copy(span, expected)
             records = self._check.records(group, expected, whole=not in_target)

@@ -5,10 +5,12 @@ from typing import Any
 from service.domain.durations import parse_duration
 from service.domain.job import Json
 from service.domain.mirror import Mirror
+from service.domain.series import FieldSeries
 from service.domain.slicing import batches, is_in, slice_range, whole_slices
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter
-from service.frames.series_digest import SeriesDigest, SeriesName
+from service.frames.frame import VALUE_TYPES
+from service.frames.series_digest import SeriesDigest
 from service.frames.slice_digest import differing
 from service.jobs.mirror.bucket_pairs import Pairs
 from service.jobs.mirror.pair_context import PairContext
@@ -83,10 +85,10 @@ def diff(context: PairContext, span: TimeRange) -> Json:
         hours += differing(*context.slice_digests(piece, context.short_ns))
     for start_ns in hours[:_MOST_HOURS]:
         source, target = context.series_digests(slice_range(start_ns, context.short_ns))
-        for name in sorted({*source, *target}, key=repr):
-            in_source, in_target = source.get(name, SeriesDigest()), target.get(name, SeriesDigest())
+        for series in sorted({*source, *target}):
+            in_source, in_target = source.get(series, SeriesDigest()), target.get(series, SeriesDigest())
             if in_source != in_target and len(rows) < _LISTED:
-                rows.append(_row(start_ns, name, in_source, in_target))
+                rows.append(_row(start_ns, series, in_source, in_target))
     return {
         "equal": not hours,
         "hours": len(hours),
@@ -99,13 +101,13 @@ def _count(digests: SliceDigests, start_ns: int) -> int:
     return digests[start_ns].count if start_ns in digests else 0
 
 
-def _row(start_ns: int, name: SeriesName, source: SeriesDigest, target: SeriesDigest) -> dict[str, Any]:
+def _row(start_ns: int, series: FieldSeries, source: SeriesDigest, target: SeriesDigest) -> dict[str, Any]:
     return {
         "from": format_time(start_ns),
-        "measurement": name.measurement,
-        "tags": dict(name.tags),
-        "field": name.field,
-        "type": name.type,
+        "measurement": series.measurement,
+        "tags": dict(series.tags),
+        "field": series.field,
+        "type": str(VALUE_TYPES[series.type]),
         "source_points": source.count,
         "target_points": target.count,
     }

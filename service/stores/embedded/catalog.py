@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from service.domain.schema import Bucket, FieldType, MeasurementSchema
+from service.domain.series import FieldSeries, SeriesKey
 from service.domain.shards import shard_offset
-from service.frames.points import FieldKey
 
 FieldName = tuple[str, str]
 """Measurement and field."""
@@ -33,14 +33,14 @@ class BucketContents:
 
     id: int
     bucket: Bucket
-    ids: dict[FieldKey, int] = field(default_factory=dict)
-    members: dict[str, list[FieldKey]] = field(default_factory=dict)
+    ids: dict[FieldSeries, int] = field(default_factory=dict)
+    members: dict[str, list[FieldSeries]] = field(default_factory=dict)
     """Series by measurement."""
     tag_keys: dict[str, set[str]] = field(default_factory=dict)
     types: dict[FieldName, dict[int, FieldType]] = field(default_factory=dict)
     """The type of each field in each shard group that has it."""
 
-    def add_series(self, key: FieldKey, number: int) -> None:
+    def add_series(self, key: FieldSeries, number: int) -> None:
         self.ids[key] = number
         self.members.setdefault(key.measurement, []).append(key)
         self.tag_keys.setdefault(key.measurement, set()).update(name for name, _ in key.tags)
@@ -63,9 +63,9 @@ class BucketContents:
         """The shard groups in which a field of the measurement has a type."""
         return {shard for (name, _), shards in self.types.items() if name == measurement for shard in shards}
 
-    def series_of(self, measurement: str, tags: tuple[tuple[str, str], ...]) -> list[FieldKey]:
-        """All fields of exactly these tags, sorted by key."""
-        return [key for key in self.members.get(measurement, ()) if key.tags == tags]
+    def fields_of(self, series: SeriesKey) -> list[FieldSeries]:
+        """All fields of exactly this series."""
+        return [member for member in self.members.get(series.measurement, ()) if member.key == series]
 
     def forget_types(self, measurement: str, emptied: set[int]) -> None:
         """Forget the types of a measurement in shard groups that hold no point of it any more."""
@@ -98,7 +98,7 @@ class Catalog:
     def add_bucket(self, number: int, bucket: Bucket) -> None:
         self.buckets[bucket.name] = BucketContents(number, bucket)
 
-    def add_series(self, contents: BucketContents, keys: Iterable[FieldKey]) -> None:
+    def add_series(self, contents: BucketContents, keys: Iterable[FieldSeries]) -> None:
         """Number new series from `series_count` on, in this order."""
         for key in keys:
             contents.add_series(key, self.series_count)

@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 
 from service.domain.schema import FieldType
+from service.domain.series import FieldSeries
 from service.domain.timerange import TimeRange
-from service.frames.points import FieldKey
 from service.stores.embedded import tables
 from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
 from service.stores.embedded.transactions import Guard, roll_back
@@ -22,7 +22,7 @@ class Deletion:
     """What is deleted: the points of `series`, all of `measurement`, in `span`, which touches these shard groups."""
 
     measurement: str
-    series: tuple[FieldKey, ...]
+    series: tuple[FieldSeries, ...]
     span: TimeRange
     shards: dict[int, TimeRange]
 

@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from service.domain.schema import FieldType
+from service.domain.series import Tags
 from service.frames.frame import TIME, constant_codes, long_schema
-
-Tags = tuple[tuple[str, str], ...]
 
 
 class Labels:

@@ -12,7 +12,7 @@ from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
-from service.stores.duckdb_windows import Bins, columns_of
+from service.stores.duckdb_windows import Bins, columns_of, place_of
 from service.stores.embedded.tables import VALUES
 
 _TEXT_UNIT_BYTES = 64
@@ -51,11 +51,9 @@ class Source:
 
 def histogram(source: Source, bins: Bins) -> Query:
     """How much stands in each bin: columns bin, weight."""
-    text = (
-        "SELECT (time - $start_ns + $lead_ns) // $width_ns AS bin, sum(weight)::BIGINT AS weight"
-        f" FROM ({source.points('weight')}) GROUP BY bin ORDER BY bin"
-    )
-    return Query(text, source.bound(bins.grid) | _counting(bins))
+    place, bound = place_of(bins)
+    text = f"SELECT {place} AS bin, sum(weight)::BIGINT AS weight FROM ({source.points('weight')}) GROUP BY bin ORDER BY bin"
+    return Query(text, source.bound(bins.grid) | bound)
 
 
 def raw(source: Source, grid: Grid) -> Query:
@@ -102,10 +100,5 @@ def edge(source: Source, kind: FieldType, fn: Fn, grid: Grid) -> Query:
 
 
 def _place(source: Source, grid: Grid) -> tuple[str, dict[str, int]]:
-    if grid.count == 1:
-        return "0::BIGINT", source.bound(grid)
-    return "(time - $start_ns + $lead_ns) // $width_ns", source.bound(grid) | _counting(Bins(grid, 1))
-
-
-def _counting(bins: Bins) -> dict[str, int]:
-    return {"start_ns": bins.grid.span.start_ns, "lead_ns": bins.lead_ns, "width_ns": bins.width_ns}
+    place, bound = place_of(Bins(grid, 1))
+    return place, source.bound(grid) | bound

@@ -9,26 +9,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from service.domain.schema import FieldType
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan, ReadPlan
+from service.domain.series import FieldSeries, Tags
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames.frame import Block
-from service.frames.points import FieldKey
+from service.frames.type_runs import ascending
 from service.stores.duckdb_windows import Bins, column, values_of, window_times
 from service.stores.embedded import queries
 from service.stores.embedded.chunks import Budget, chunks, within
 from service.stores.embedded.file import translated
-from service.stores.embedded.labels import Labels, Tags
+from service.stores.embedded.labels import Labels
 from service.stores.embedded.queries import Query, Source
 
 ENOUGH_ROWS = 98_304
 """What a block is aimed at: large enough for full speed, small enough for a few MB."""
 
-Member = tuple[FieldKey, int]
+Member = tuple[FieldSeries, int]
 """A series and its number."""
 
 
@@ -105,6 +108,8 @@ class Group:
             self.parts.setdefault(Part.of(fields[key.field], key.type), []).append((number, rank))
         self.labels = Labels(plan.name, plan.tags, list(ranks))
         self.series = len(ranks)
+        self.is_mixed = len(ranks) < len(members)
+        """Whether a series changed its type."""
         self.types = tuple(kind for kind in FieldType if any(key.type is kind for key, _ in members))
 
     @property
@@ -168,7 +173,7 @@ class BlockReader:
                     for frame in self._part_frames(group, part, f"part_{number}", chunk, stamped=False)
                 ]
                 if frames:
-                    yield tuple(frames)
+                    yield ascending(frames, [_ranks(frame) for frame in frames]) if group.is_mixed else tuple(frames)
 
     def _register(self, group: Group) -> None:
         self._cursor.register("whole", _ranked(group.whole))
@@ -233,6 +238,12 @@ def _queries(part: Part, source: Source, grid: Grid) -> Iterator[tuple[FieldType
             yield kind, queries.edge(source, kind, part.fn, grid)
     else:
         yield part.output[0], queries.aggregate(source, part.fn, grid)
+
+
+def _ranks(frame: pa.RecordBatch) -> npt.NDArray[np.int32]:
+    """The rank of each row: its label is the code of its field."""
+    ranks: npt.NDArray[np.int32] = frame.column(2).indices.to_numpy()
+    return ranks
 
 
 def _ranked(pairs: list[tuple[int, int]]) -> pa.Table:

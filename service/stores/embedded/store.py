@@ -16,10 +16,12 @@ import duckdb
 
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
 from service.domain.selection import Fn, Selection, Windows, plan_read
+from service.domain.series import SeriesKey
 from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid, grids
 from service.errors import InvalidParameter, UnknownBucket
+from service.frames import long_form
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.embedded import tables, transactions
@@ -130,8 +132,8 @@ class EmbeddedStore:
             cursor = self._snapshot(f"read the latest of {bucket!r}")
         whole = Grid(span, span.length_ns, span.start_ns % span.length_ns)
         frames = list(BlockReader(cursor, [whole], extent, oldest_ns).latest(plan, members))
-        found = {frame.column(3)[0].as_py() for frame in frames}
-        return Latest(frames, {one.name: {**one.fields} for one in schema if one.name in found})
+        present = long_form.present_measurements(frames)
+        return Latest(frames, {one.name: {**one.fields} for one in schema if one.name in present})
 
     def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         with self._writer, self._fatal_noted(f"write to {bucket!r}"):
@@ -145,22 +147,27 @@ class EmbeddedStore:
                 transactions.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard, bounds.check)
             return WriteOutcome(stored, judgement.refusals, len(points) - stored - len(judgement.refusals))
 
-    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
+    def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         """As promised by the port, but no other series loses a point. Types and tags that lost all points stay in the schema
         while the measurement has points, a type as long as it has some in that shard group."""
         with self._writer, self._fatal_noted(f"delete points of {bucket!r}"):
             contents = self._contents(bucket)
             first, last = (shard_number(time_ns, contents.bucket.shard_ns) for time_ns in (span.start_ns, span.stop_ns - 1))
-            touched = [shard for shard in sorted(contents.shards_of(measurement)) if first <= shard <= last]
+            touched = [shard for shard in sorted(contents.shards_of(series.measurement)) if first <= shard <= last]
             ranges = {shard: _shard_range(shard, contents.bucket.shard_ns) for shard in touched}
-            series = contents.series_of(measurement, tuple(sorted(tags)))
-            if series and touched:
-                deletion = Deletion(measurement, tuple(series), span, ranges)
+            fields = contents.fields_of(SeriesKey(series.measurement, tuple(sorted(series.tags))))
+            if fields and touched:
+                deletion = Deletion(series.measurement, tuple(fields), span, ranges)
                 delete(self._connection, self._catalog, contents, deletion, lambda: self._guard)
 
     def ping(self) -> None:
         cursor = self._snapshot(f"use the embedded store {self._path}")
         cursor.close()
+
+    @property
+    def open_reads(self) -> int:
+        """How many reads hold the file as it was when they began."""
+        return len(self._cursors)
 
     def close(self) -> None:
         """End all reads and give the file free."""
@@ -246,7 +253,7 @@ def _shard_range(shard: int, shard_ns: int) -> TimeRange:
 
 
 def _check(spec: BucketSpec) -> None:
-    """InfluxDB's rule for retentions (facts 1.7)."""
+    """InfluxDB's rule for retentions: at least an hour, or none."""
     if spec.retention_ns and not HOUR_NS <= spec.retention_ns <= LATEST_NS:
         raise InvalidParameter(
             "retention", f"The retention of {spec.name!r} must be at least 1h and at most 292 years, or absent to keep everything."

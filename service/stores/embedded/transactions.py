@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from service.domain.schema import Bucket, FieldType
-from service.frames.points import FieldKey, Points
+from service.domain.series import FieldSeries, SeriesKey
+from service.frames.points import Points
 from service.stores.duckdb_windows import column
 from service.stores.embedded import tables, writing
 from service.stores.embedded.catalog import BucketContents, Catalog
@@ -30,7 +31,7 @@ def load(cursor: duckdb.DuckDBPyConnection) -> Catalog:
         by_number[number] = catalog.buckets[name]
     for _, bucket, measurement, tag_keys, tag_values, field, kind in cursor.execute(tables.LOAD_SERIES).fetchall():
         tags = tuple(zip(tag_keys, tag_values, strict=True))
-        catalog.add_series(by_number[bucket], [FieldKey(measurement, tags, field, FieldType(kind))])
+        catalog.add_series(by_number[bucket], [FieldSeries(SeriesKey(measurement, tags), field, FieldType(kind))])
     for bucket, measurement, field, shard, kind in cursor.execute(tables.LOAD_TYPES).fetchall():
         by_number[bucket].add_type((measurement, field), shard, FieldType(kind))
     for statement in tables.LOAD_NEWEST.values():
@@ -122,7 +123,7 @@ def _add_values(cursor: duckdb.DuckDBPyConnection, batch: Rows, rewritten: writi
     cursor.unregister("batch")
 
 
-def _add_series(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, numbers: dict[FieldKey, int]) -> None:
+def _add_series(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, numbers: dict[FieldSeries, int]) -> None:
     if not numbers:
         return
     texts = pa.list_(pa.string())

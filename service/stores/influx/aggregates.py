@@ -30,7 +30,15 @@ _RUN_ROWS = 200_000
 class WindowReader:
     """Reads the windows of one bucket for one selection, within one call that can be aborted."""
 
-    def __init__(self, transport: Transport, bucket: Bucket, selection: Selection, skipped: Iterable[SkippedField], call: Call) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        bucket: Bucket,
+        influxql_name: str,
+        selection: Selection,
+        skipped: Iterable[SkippedField],
+        call: Call,
+    ) -> None:
         assert selection.windows is not None
         self._left_out: dict[tuple[str, str], tuple[FieldType, ...]] = {}
         for one in skipped:
@@ -38,6 +46,7 @@ class WindowReader:
             self._left_out[name] = (*self._left_out.get(name, ()), one.type)
         self._transport = transport
         self._bucket = bucket
+        self._influxql_name = influxql_name
         self._selection = selection
         self._windows = selection.windows
         self._call = call
@@ -63,11 +72,14 @@ class WindowReader:
 
     def _grid(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         whole = whole_windows(grid)
-        for piece in subtract(grid.span, [] if whole is None else [whole.span]):
-            for field in measurement.fields:
-                yield from self._by_hand(measurement, field, replace(grid, span=piece))
-        if whole is not None:
-            yield from self._whole(measurement, whole)
+        by_flux = [] if whole is None else [whole.span]
+        for span in sorted([*by_flux, *subtract(grid.span, by_flux)]):
+            piece = replace(grid, span=span)
+            if span in by_flux:
+                yield from self._whole(measurement, piece)
+            else:
+                for field in measurement.fields:
+                    yield from self._by_hand(measurement, field, piece)
 
     def _whole(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         for fn in Fn:
@@ -110,7 +122,8 @@ class WindowReader:
         """Raw points of every type, of which those that the function takes are aggregated."""
         stored = field.types + self._left_out.get((measurement.name, field.name), ())
         alone = replace(measurement, fields=(replace(field, types=stored, fn=None, output=stored),))
-        raw = RawReader(self._transport, self._bucket, replace(self._selection, span=grid.span, windows=None), self._call)
+        points = replace(self._selection, span=grid.span, windows=None)
+        raw = RawReader(self._transport, self._bucket, self._influxql_name, points, self._call)
         block = PointWindows(measurement, field, grid).frames(raw.blocks(alone))
         if block:
             yield block
@@ -124,8 +137,11 @@ class WindowReader:
 
 
 def whole_windows(grid: Grid) -> Grid | None:
-    """`grid` without the windows that reach beyond the time InfluxDB can store: a point in one sends it round for ever (2.9.1)."""
-    first_ns = EARLIEST_NS + (grid.offset_ns - EARLIEST_NS) % grid.every_ns
+    """`grid` without the windows that reach beyond the time InfluxDB can store, or whose start less the offset does.
+
+    A point in one sends InfluxDB round for ever (2.9.1).
+    """
+    first_ns = grid.offset_ns - (-EARLIEST_NS // grid.every_ns) * grid.every_ns
     last_ns = LATEST_NS - (LATEST_NS - grid.offset_ns) % grid.every_ns
     span = None if first_ns >= last_ns else grid.span.intersect(TimeRange(first_ns, last_ns))
     return None if span is None else replace(grid, span=span)

@@ -4,30 +4,37 @@ import contextlib
 import difflib
 import json
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from service.domain.durations import SECOND_NS
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.series import FieldSeries, SeriesKey, Tags
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, LedElsewhere, StoreDenied, StoreFailed, UnknownBucket
+from service.errors import InvalidParameter, LedElsewhere, StoreBroken, StoreDenied, UnknownBucket
 from service.stores.influx import influxql
+from service.stores.influx.answers import objects
 from service.stores.influx.failures import failure, not_an_answer, query_failure, reason_of
+from service.stores.influx.mappings import influxql_name
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
-"""InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
+"""InfluxDB's largest page of buckets. Without a limit it answers 20 of them and no more."""
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
 _HOUR_S = 3_600
-_MAPPING_KEPT_S = 60.0
 Shown = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
-TagSet = tuple[tuple[str, str], ...]
-"""The tags of a series, by key."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A bucket's ID, and the name that leads InfluxQL to it."""
+
+    bucket_id: str
+    influxql_name: str
 
 
 @dataclass(frozen=True)
@@ -41,24 +48,24 @@ class Asked:
 
 @dataclass(frozen=True)
 class Newest:
-    """The newest value of one series. `tags` without absent ones."""
+    """The newest value of one series."""
 
-    measurement: str
-    field: str
-    type: FieldType
-    tags: dict[str, str]
+    series: FieldSeries
     time_ns: int
     value: float | int | str | bool
 
 
 class Catalog:
-    """Asks InfluxDB what is there. Remembers only the organization's ID and which names were found to lead right."""
+    """Asks InfluxDB what is there. Remembers the organization's ID, and under which name InfluxQL finds each bucket.
+
+    `bucket` asks for that name anew; who reads by InfluxQL asks `confirm` afterwards whether it still led there.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lock = threading.Lock()
         self._org_id: str | None = None
-        self._mapped: dict[str, float] = {}
+        self._routes: dict[str, Route] = {}
 
     def buckets(self) -> list[Bucket]:
         with _making_sense("/api/v2/buckets"):
@@ -70,9 +77,34 @@ class Catalog:
         if found is None or found.get("type") == "system":
             names = [one.name for one in self.buckets()]
             raise UnknownBucket(name, difflib.get_close_matches(name, names))
-        self._check_mapping(name, str(found["id"]))
+        bucket_id = str(found["id"])
+        self._routes[name] = Route(bucket_id, influxql_name(self._transport, name, bucket_id))
         with _making_sense("/api/v2/buckets"):
             return _bucket(found)
+
+    def route(self, bucket: str) -> Route:
+        """How InfluxQL was found to reach a bucket that was asked for."""
+        return self._routes[bucket]
+
+    def confirm(self, bucket: str, route: Route) -> None:
+        """Raises StoreBroken when `route` no longer leads to the bucket: what was read may be another one's."""
+        try:
+            if influxql_name(self._transport, bucket, route.bucket_id) == route.influxql_name:
+                return
+        except (InvalidParameter, LedElsewhere):
+            pass
+        raise StoreBroken(f"InfluxDB's mapping of the name {bucket!r} changed during the read. Ask again.")
+
+    @contextlib.contextmanager
+    def reached(self, name: str) -> Iterator[Bucket]:
+        """The bucket, for questions to InfluxQL whose answers count only if all of them reached it."""
+        bucket, route = self.bucket(name), self.route(name)
+        yield bucket
+        self.confirm(name, route)
+
+    def source(self, bucket: str, measurement: str | None = None) -> str:
+        """As `influxql.source`, under the name that leads to the bucket."""
+        return influxql.source(self.route(bucket).influxql_name, measurement)
 
     def create(self, spec: BucketSpec) -> bool:
         seconds, rest = divmod(spec.retention_ns, SECOND_NS)
@@ -117,7 +149,7 @@ class Catalog:
 
     def outermost_point(self, bucket: str, newest: bool) -> int | None:
         """Time of the newest or the oldest point of all measurements, one statement each in one request."""
-        queries = [influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest) for one in self.schema(bucket)]
+        queries = [influxql.edge_point(self.source(bucket, one.name), one.fields.items(), newest) for one in self.schema(bucket)]
         with _making_sense("/query"):
             found = self._show(bucket, *queries) if queries else []
             return (max if newest else min)((int(rows[0][0]) for series in found for _, rows in series), default=None)
@@ -130,25 +162,25 @@ class Catalog:
                 for series in self._show(bucket, *queries)
             ]
 
-    def tag_sets(self, bucket: str, query: str) -> set[TagSet]:
+    def tag_sets(self, bucket: str, query: str) -> set[Tags]:
         """The tags of each series that `query`, grouped by all of them, answers."""
         with _making_sense("/query"):
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
-            return {tuple(sorted((key, text) for key, text in (one.get("tags") or {}).items() if text)) for one in series}
+            return {_tags(one) for one in series}
 
     def newest(self, bucket: str, span: TimeRange, fields: Sequence[Asked]) -> list[Newest]:
         """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
-        queries = [influxql.newest_value(influxql.source(bucket, one.measurement), one.field, span) for one in fields]
+        queries = [influxql.newest_value(self.source(bucket, one.measurement), one.field, span) for one in fields]
         found = []
         with _making_sense("/query"):
             for result in self._results(bucket, *queries):
                 asked = fields[result["statement_id"]]
                 for series in result.get("series", []):
-                    tags = {key: text for key, text in (series.get("tags") or {}).items() if text}
+                    key = SeriesKey(asked.measurement, _tags(series))
                     for time_ns, value in (row for row in series["values"] if row[1] is not None):
                         kind = _kind(value, asked.types)
                         fitting = float(value) if kind is FieldType.FLOAT else value
-                        found.append(Newest(asked.measurement, asked.field, kind, tags, int(time_ns), fitting))
+                        found.append(Newest(FieldSeries(key, asked.field, kind), int(time_ns), fitting))
         return found
 
     def ping(self) -> None:
@@ -157,13 +189,13 @@ class Catalog:
 
     def _fields_and_tags(self, bucket: str) -> tuple[Shown, Shown]:
         """Field types and tag keys by measurement."""
-        show_fields = influxql.show_fields(influxql.source(bucket))
-        if "/" not in bucket:
+        show_fields = influxql.show_fields(self.source(bucket))
+        if influxql.database(self.route(bucket).influxql_name)["rp"] == influxql.DEFAULT_POLICY:
             fields, tags = self._show(bucket, show_fields, influxql.show_tags())
             return fields, tags
         (fields,) = self._show(bucket, show_fields)
         first = {measurement: str(rows[0][0]) for measurement, rows in fields if rows}
-        queries = [influxql.one_point(influxql.source(bucket, measurement), field) for measurement, field in first.items()]
+        queries = [influxql.one_point(self.source(bucket, measurement), field) for measurement, field in first.items()]
         keys = [
             (series["name"], [[key] for key in series.get("tags") or {}])
             for result in (self._results(bucket, *queries) if queries else [])
@@ -198,7 +230,7 @@ class Catalog:
     def _org(self) -> str:
         with self._lock:
             if self._org_id is None:
-                orgs = _dicts(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
+                orgs = objects(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
                 if not orgs or "id" not in orgs[0]:
                     raise StoreDenied(
                         f"InfluxDB shows no organization {self._transport.org!r} to this token, and a bucket cannot be made without.",
@@ -206,27 +238,6 @@ class Catalog:
                     )
                 self._org_id = str(orgs[0]["id"])
             return self._org_id
-
-    def _check_mapping(self, bucket: str, bucket_id: str) -> None:
-        """Refuse a bucket whose name leads InfluxQL elsewhere: a mapping made by hand wins over the bucket of that name."""
-        now = time.monotonic()
-        with self._lock:
-            if self._mapped.get(bucket, -_MAPPING_KEPT_S) > now - _MAPPING_KEPT_S:
-                return
-        wanted = influxql.database(bucket)
-        try:
-            found = _dicts(self._transport.open("GET", "/api/v2/dbrps", {"org": self._transport.org, "db": wanted["db"]}).read(), "content")
-        except (StoreDenied, StoreFailed):
-            return  # a token without the right to list mappings may still read; only hand-made mappings matter
-        for mapping in found:
-            if mapping.get("retention_policy") == wanted["rp"] and mapping.get("bucketID") != bucket_id:
-                remedy = "" if mapping.get("virtual") else f"Delete the mapping {mapping.get('id')} with `influx v1 dbrp delete`, or r"
-                raise LedElsewhere(
-                    f"InfluxDB maps the name {bucket!r} to another bucket ({mapping.get('bucketID')}), so InfluxQL would read"
-                    f" the wrong data. {remedy or 'R'}ename the bucket."
-                )
-        with self._lock:
-            self._mapped[bucket] = now
 
     def _show(self, bucket: str, *queries: str) -> list[Shown]:
         """For each query its series: name and rows."""
@@ -246,7 +257,7 @@ class Catalog:
         return found
 
     def _influxql(self, bucket: str, query: str) -> bytes:
-        parameters = {**influxql.database(bucket), "epoch": "ns", "org": self._transport.org}
+        parameters = {**influxql.database(self.route(bucket).influxql_name), "epoch": "ns", "org": self._transport.org}
         headers = {"Accept": "application/json", "Content-Type": "application/vnd.influxql"}
         return self._transport.open("POST", "/query", parameters, query.encode(), headers, bucket=bucket).read()
 
@@ -272,6 +283,11 @@ def _results(line: bytes) -> list[dict[str, Any]]:
     raise not_an_answer("/query", "it answers something that is not JSON") from None
 
 
+def _tags(series: dict[str, Any]) -> Tags:
+    """The tags of a series as an answer of InfluxQL has it; an empty text stands for a tag that is absent."""
+    return tuple(sorted((key, text) for key, text in (series.get("tags") or {}).items() if text))
+
+
 def _whole(digits: str) -> int | float:
     """InfluxDB prints the float -0.0 as -0."""
     return -0.0 if digits == "-0" else int(digits)
@@ -286,21 +302,10 @@ def _kind(value: object, types: tuple[FieldType, ...]) -> FieldType:
 
 
 def _listed(body: bytes) -> list[dict[str, Any]]:
-    found = _dicts(body, "buckets")
+    found = objects(body, "buckets")
     if all(isinstance(one.get("id"), str) and isinstance(one.get("name"), str) for one in found):
         return found
     raise not_an_answer("/api/v2/buckets", "it answers no list of buckets")
-
-
-def _dicts(body: bytes, member: str) -> list[dict[str, Any]]:
-    """The objects of a list that an answer of InfluxDB's API has as `member`; null is no object."""
-    try:
-        found = json.loads(body)[member] or []
-        if isinstance(found, list) and all(isinstance(one, dict) for one in found):
-            return found
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise not_an_answer("the API", f"it answers no list of {member}") from None
 
 
 def _bucket(found: dict[str, Any]) -> Bucket:

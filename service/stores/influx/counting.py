@@ -21,7 +21,7 @@ def count_points(catalog: Catalog, bucket: str, measurements: Collection[str], s
     pieces += [(edge, None) for edge in subtract(span, [one for one, _ in pieces])]  # in the first or in the last slice there is
     counts = Counter[int]()
     for one in asked:  # a request each: an answer comes when all of it is counted
-        origin = influxql.source(bucket, one.name)
+        origin = catalog.source(bucket, one.name)
         found = catalog.sums(bucket, [influxql.counts(origin, one.fields, piece, every_ns) for piece, every_ns in pieces])
         for (piece, every_ns), sums in zip(pieces, found, strict=True):
             for time_ns, count in sums:

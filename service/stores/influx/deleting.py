@@ -10,14 +10,14 @@ it, with all of its points, from the index. All seen on 2.9.1; InfluxDB Cloud de
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from service.domain.schema import MeasurementSchema
+from service.domain.series import SeriesKey, Tags
 from service.domain.timerange import EVER, TimeRange, format_time
 from service.errors import InvalidParameter
 from service.lineprotocol.names import RESERVED_TAGS
 from service.stores.influx import influxql
-from service.stores.influx.catalog import Catalog, TagSet
+from service.stores.influx.catalog import Catalog
 from service.stores.influx.transport import Transport
 
 _KEY_END = "#!~#"
@@ -27,41 +27,24 @@ _BEFORE_KEY_END = r'[\x01-\x1f!"]'
 _MANGLED = re.compile(r'\\[,= "]')
 
 
-@dataclass(frozen=True)
-class Series:
-    """A measurement and tags, sorted by key."""
-
-    measurement: str
-    tags: TagSet
-
-    @property
-    def key(self) -> str:
-        """As InfluxDB's files have it, and sort it."""
-        tags = (f",{_escaped(key, ', =')}={_escaped(value, ', =')}" for key, value in self.tags)
-        return _escaped(self.measurement, ", ") + "".join(tags)
-
-    @property
-    def texts(self) -> list[str]:
-        return [self.measurement, *(text for tag in self.tags for text in tag)]
-
-
-def delete_points(transport: Transport, catalog: Catalog, bucket: str, series: Series, span: TimeRange) -> None:
+def delete_points(transport: Transport, catalog: Catalog, bucket: str, series: SeriesKey, span: TimeRange) -> None:
     """Delete the points of `series` in `span`. Raises InvalidParameter, with nothing deleted, where that cannot be done alone."""
     predicate = predicate_of(series)
-    _check_neighbours(catalog, bucket, series)
+    with catalog.reached(bucket):
+        _check_neighbours(catalog, bucket, series)
     body = {"start": format_time(span.start_ns), "stop": format_time(span.stop_ns - 1), "predicate": predicate}
     parameters = {"org": transport.org, "bucket": bucket}
     headers = {"Content-Type": "application/json"}
     transport.open("POST", "/api/v2/delete", parameters, json.dumps(body).encode(), headers, bucket=bucket).read()
 
 
-def predicate_of(series: Series) -> str:
+def predicate_of(series: SeriesKey) -> str:
     """The predicate that fits `series`, and those with more tags.
 
     Raises:
         InvalidParameter: InfluxDB cannot hold or find such a name in a predicate.
     """
-    for text in series.texts:
+    for text in (series.measurement, *(text for tag in series.tags for text in tag)):
         _check_text(text)
     _check_series(series)
     equal = [("_measurement", series.measurement), *series.tags]
@@ -81,12 +64,12 @@ def _check_text(text: str) -> None:
         raise _refused(f"{text!r} ends in a backslash, which its predicates read as part of what follows")
 
 
-def _check_series(series: Series) -> None:
+def _check_series(series: SeriesKey) -> None:
     name, keys = series.measurement, [key for key, _ in series.tags]
     if _MANGLED.search(name):
         raise _refused(f'the measurement {name!r} has a backslash before a comma, space, = or "')
-    if _KEY_END in series.key:
-        raise _refused(f"{series.key!r} holds {_KEY_END}, which ends a series in its files")
+    if _KEY_END in stored_key(series):
+        raise _refused(f"{stored_key(series)!r} holds {_KEY_END}, which ends a series in its files")
     for key in keys:
         if key in RESERVED_TAGS:
             raise _refused(f"{key!r} cannot be a tag key, it means something else in a predicate")
@@ -96,7 +79,7 @@ def _check_series(series: Series) -> None:
         raise _refused("a tag key stands twice")
 
 
-def _check_neighbours(catalog: Catalog, bucket: str, series: Series) -> None:
+def _check_neighbours(catalog: Catalog, bucket: str, series: SeriesKey) -> None:
     """Refuse where the files of InfluxDB may hold series in an order that its delete does not expect.
 
     Nearly always this costs one small query that finds nothing.
@@ -107,7 +90,7 @@ def _check_neighbours(catalog: Catalog, bucket: str, series: Series) -> None:
     keys = next((one.tags for one in schema if one.name == series.measurement), ())
     if not keys:
         return
-    origin = influxql.source(bucket, series.measurement)
+    origin = catalog.source(bucket, series.measurement)
     odd = catalog.tag_sets(bucket, influxql.one_point_each(origin, _perhaps_odd(keys)))
     if odd:
         shared = [(key, (value,)) for key, value in series.tags[:-1] if influxql.can_filter(key)]
@@ -121,21 +104,21 @@ def _perhaps_odd(keys: Iterable[str]) -> str:
     return influxql.any_tag_like(keys, f"/{_BEFORE_KEY_END}/") if can_say else influxql.where(EVER)
 
 
-def _check_measurements(schema: list[MeasurementSchema], series: Series) -> None:
+def _check_measurements(schema: list[MeasurementSchema], series: SeriesKey) -> None:
     """A series without tags may also lie next to those of another measurement."""
     for other in schema:
-        key = Series(other.name, ()).key
-        if series.key in hidden_by(key) or key in hidden_by(series.key):
+        key = stored_key(SeriesKey(other.name))
+        if stored_key(series) in hidden_by(key) or key in hidden_by(stored_key(series)):
             raise _neighboured(series.measurement, other.name)
 
 
-def _check_order(series: Series, odd: set[TagSet], near: set[TagSet]) -> None:
+def _check_order(series: SeriesKey, odd: set[Tags], near: set[Tags]) -> None:
     """`near`: all series with the tags of `series` but the last: those that its delete covers, and shorter ones."""
-    stored = {Series(series.measurement, tags).key for tags in near}
-    deleted = {Series(series.measurement, tags).key for tags in near if set(series.tags) <= set(tags)} | {series.key}
-    for longer in (Series(series.measurement, tags).key for tags in odd):
+    stored = {stored_key(SeriesKey(series.measurement, tags)) for tags in near}
+    deleted = {stored_key(SeriesKey(series.measurement, tags)) for tags in near if set(series.tags) <= set(tags)} | {stored_key(series)}
+    for longer in (stored_key(SeriesKey(series.measurement, tags)) for tags in odd):
         for shorter in hidden_by(longer):
-            if shorter in deleted or (longer == series.key and shorter in stored):
+            if shorter in deleted or (longer == stored_key(series) and shorter in stored):
                 raise _neighboured(shorter, longer)
 
 
@@ -145,6 +128,12 @@ def hidden_by(longer: str) -> Iterator[str]:
         rest = longer[place:]
         if rest + _KEY_END < _KEY_END or rest.startswith(_KEY_END):
             yield longer[:place]
+
+
+def stored_key(series: SeriesKey) -> str:
+    """The text by which InfluxDB's files hold and sort a series."""
+    tags = (f",{_escaped(key, ', =')}={_escaped(value, ', =')}" for key, value in series.tags)
+    return _escaped(series.measurement, ", ") + "".join(tags)
 
 
 def _escaped(text: str, special: str) -> str:

@@ -15,6 +15,7 @@ from service.errors import InvalidParameter
 Tags = Sequence[tuple[str, tuple[str, ...]]]
 Fields = Iterable[tuple[str, tuple[FieldType, ...]]]
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n"})
+DEFAULT_POLICY = "autogen"
 _UNSAYABLE = re.compile(r"[\r\0]")
 
 
@@ -66,7 +67,7 @@ def database(bucket: str) -> dict[str, str]:
         raise InvalidParameter("bucket", f"The bucket {bucket!r} begins or ends with a slash: InfluxDB cannot find it by InfluxQL. Rename it.")
     if not can_say(bucket):
         raise InvalidParameter("bucket", f"The name of the bucket {bucket!r} holds a NUL or a carriage return, which InfluxQL cannot say. Rename it.")
-    return {"db": name, "rp": policy if cut else "autogen"}
+    return {"db": name, "rp": policy if cut else DEFAULT_POLICY}
 
 
 def where(span: TimeRange, tags: Tags = ()) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import EVER, TimeRange
 from service.errors import LineEndLost
+from service.frames import long_form
 from service.frames.frame import VALUE_TYPES
 from service.stores.influx import flux
 from service.stores.influx.annotated_csv import rows_of, table_of
@@ -34,7 +35,10 @@ def newest_frames(
             frames = list(_by_flux(transport, bucket, span, plain, rest, call))
     except LineEndLost:
         frames, rest = [], fields
-    return frames + (list(_frames(catalog.newest(bucket, span, rest))) if rest else [])
+    if not rest:
+        return frames
+    with catalog.reached(bucket):
+        return frames + list(_frames(catalog.newest(bucket, span, rest)))
 
 
 def outermost_time(transport: Transport, bucket: str, newest: bool, call: Call) -> int | None:
@@ -75,14 +79,18 @@ def _by_flux(transport: Transport, bucket: str, span: TimeRange, plain: list[Ask
 
 
 def _plain(frame: pa.RecordBatch) -> pa.RecordBatch:
-    values = pa.array([flux.plain_text(carried) for carried in frame.column(1).to_pylist()], pa.string())
-    return pa.RecordBatch.from_arrays([frame.column(0), values, *frame.columns[2:]], schema=frame.schema)
+    texts = [flux.plain_text(carried) for carried in long_form.values(frame).to_pylist()]
+    return long_form.with_values(frame, pa.array(texts, pa.string()))
 
 
 def _frames(found: Iterable[Newest]) -> Iterator[pa.RecordBatch]:
-    for (measurement, field, kind), group in groupby(found, key=lambda one: (one.measurement, one.field, one.type)):
+    def frame_of(newest: Newest) -> tuple[str, str, FieldType]:
+        return newest.series.measurement, newest.series.field, newest.series.type
+
+    for (measurement, field, kind), group in groupby(found, key=frame_of):
         rows = list(group)
-        keys = tuple(sorted({key for row in rows for key in row.tags}))
-        tags = [pa.array([row.tags.get(key) for row in rows], pa.string()).dictionary_encode() for key in keys]
+        tags_by_row = [dict(row.series.tags) for row in rows]
+        keys = tuple(sorted({key for tags in tags_by_row for key in tags}))
+        tags = [pa.array([row_tags.get(key) for row_tags in tags_by_row], pa.string()).dictionary_encode() for key in keys]
         times, values = pa.array([row.time_ns for row in rows], pa.int64()), pa.array([row.value for row in rows], VALUE_TYPES[kind])
         yield long_frame(kind, measurement, field, keys, times, values, tags)

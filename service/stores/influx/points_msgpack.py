@@ -25,15 +25,16 @@ WholeType = Callable[[str], FieldType]
 
 
 @dataclass(frozen=True)
-class Series:
-    """Some rows of one series: its tags, and the columns `time`, then the fields."""
+class SeriesRows:
+    """Some rows of one series: its tags, the time of each row, and a column for each field."""
 
     tags: dict[str, str]
-    columns: list[Sequence[Any]]
+    times: Sequence[Any]
+    fields: Sequence[Sequence[Any]]
 
 
-def series_of(chunks: Iterator[bytes]) -> Iterator[Series]:
-    """The series of the first statement, in pieces of at most InfluxDB's chunk size.
+def series_rows(chunks: Iterator[bytes]) -> Iterator[SeriesRows]:
+    """The rows of the first statement by series, in pieces of at most InfluxDB's chunk size.
 
     Raises:
         StoreBroken: no MessagePack, or the second statement's answer did not arrive.
@@ -44,26 +45,28 @@ def series_of(chunks: Iterator[bytes]) -> Iterator[Series]:
     for chunk in chunks:
         unpacker.feed(chunk)
         for message in _messages(unpacker):
-            found, last = _series(message)
-            ended = ended or last
-            yield from found
+            pieces, is_last = _pieces(message)
+            ended = ended or is_last
+            yield from pieces
     if not ended:
         raise StoreBroken("InfluxDB's answer ended before its end mark: rows are missing. Ask again; if it stays so, look at its log and the link.")
 
 
-def _series(message: dict[str, Any]) -> tuple[list[Series], bool]:
-    """The points of one message, and whether it is the second statement's."""
-    found, last = [], False
+def _pieces(message: dict[str, Any]) -> tuple[list[SeriesRows], bool]:
+    """The rows of one message, and whether it answers the second statement."""
+    pieces, is_last = [], False
     try:
         for result in message.get("results", []):
             if "error" in result:
                 raise _reported(result["error"])
-            last = last or result.get("statement_id") == 1
+            is_last = is_last or result.get("statement_id") == 1
             for series in result.get("series", []) if result.get("statement_id") == 0 else []:
-                found.append(Series(series.get("tags") or {}, list(zip(*series.get("values", []), strict=True))))
+                if series.get("values"):
+                    times, *fields = zip(*series["values"], strict=True)
+                    pieces.append(SeriesRows(series.get("tags") or {}, times, fields))
     except (AttributeError, KeyError, TypeError, ValueError) as broken:
         raise senseless(broken) from broken
-    return found, last
+    return pieces, is_last
 
 
 def _messages(unpacker: msgpack.Unpacker) -> Iterator[dict[str, Any]]:
@@ -97,17 +100,16 @@ class PointSeries:
     fields: Sequence[tuple[str, tuple[FieldType, ...]]]
     keys: tuple[str, ...]
     whole_type: WholeType
-    _gathered: list[Series] = field(default_factory=list)
+    _gathered: list[SeriesRows] = field(default_factory=list)
     _rows: int = 0
     _enough: int = _FIRST_BLOCK_ROWS
 
-    def blocks(self, found: Iterator[Series]) -> Iterator[Block]:
-        for series in found:
-            if series.columns and len(series.columns) != 1 + len(self.fields):
+    def blocks(self, pieces: Iterator[SeriesRows]) -> Iterator[Block]:
+        for piece in pieces:
+            if len(piece.fields) != len(self.fields):
                 raise StoreBroken("InfluxDB answered rows with other columns than were asked for. Ask again.")
-            if series.columns:
-                self._gathered.append(series)
-                self._rows += len(series.columns[0])
+            self._gathered.append(piece)
+            self._rows += len(piece.times)
             if self._rows >= self._enough:
                 yield self._take()
                 self._enough = min(self._enough * 2, _BLOCK_ROWS)
@@ -116,15 +118,15 @@ class PointSeries:
 
     def _take(self) -> Block:
         gathered, self._gathered, self._rows = self._gathered, [], 0
-        times = pa.array(list(chain.from_iterable(series.columns[0] for series in gathered)), pa.int64())
-        runs = np.repeat(np.arange(len(gathered), dtype=np.int32), [len(series.columns[0]) for series in gathered])
+        times = pa.array(list(chain.from_iterable(piece.times for piece in gathered)), pa.int64())
+        runs = np.repeat(np.arange(len(gathered), dtype=np.int32), [len(piece.times) for piece in gathered])
         codes = pa.array(runs)
         tags = [
-            pa.DictionaryArray.from_arrays(codes, pa.array([series.tags.get(key) or None for series in gathered], pa.string())) for key in self.keys
+            pa.DictionaryArray.from_arrays(codes, pa.array([piece.tags.get(key) or None for piece in gathered], pa.string())) for key in self.keys
         ]
         frames = []
         for place, (name, types) in enumerate(self.fields):
-            values = list(chain.from_iterable(series.columns[place + 1] for series in gathered))
+            values = list(chain.from_iterable(piece.fields[place] for piece in gathered))
             for kind in self._types(name, types, values):
                 column = _column(values, kind, len(types) > 1)
                 frames.append(long_frame(kind, self.measurement, name, self.keys, times, column, tags))

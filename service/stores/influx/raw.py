@@ -1,7 +1,7 @@
 """Raw points, slice by slice: exact in every type, and never over the edge of a shard group.
 
-A query over several shards casts a field that changed its type, or leaves part of it out without a
-word (facts, section 8); inside one shard group a field has one type.
+A query over several shards casts the values of a field that changed its type, or leaves some of them out, without an
+error (influxdb v2.9.1). Inside one shard group a field has one type.
 """
 
 import json
@@ -22,7 +22,7 @@ from service.stores.influx import flux, influxql
 from service.stores.influx.annotated_csv import first_datatype
 from service.stores.influx.failures import not_an_answer, query_failure
 from service.stores.influx.points_csv import PointRows, cut_sections
-from service.stores.influx.points_msgpack import PointSeries, series_of
+from service.stores.influx.points_msgpack import PointSeries, series_rows
 from service.stores.influx.transport import Call, Reply, Transport
 
 _FEW_SLICES = 4
@@ -32,10 +32,12 @@ _HOUR_NS = parse_duration("1h", "slice")
 
 
 class RawReader:
-    """Reads points of one bucket for one selection, within one call that can be aborted."""
+    """Reads points of one bucket, which InfluxQL finds as `influxql_name`, for one selection, within one call that can
+    be aborted."""
 
-    def __init__(self, transport: Transport, bucket: Bucket, selection: Selection, call: Call) -> None:
+    def __init__(self, transport: Transport, bucket: Bucket, influxql_name: str, selection: Selection, call: Call) -> None:
         self._transport = transport
+        self._influxql_name = influxql_name
         self._bucket = bucket
         self._selection = selection
         self._asked = tuple(one for one in selection.tags if influxql.can_filter(one[0]))
@@ -71,7 +73,7 @@ class RawReader:
 
     def _raise_reason(self, measurement: MeasurementPlan, span: TimeRange) -> None:
         """CSV swallows the error of a statement: ask again in MessagePack, which raises it."""
-        for _ in series_of(self._ask(measurement, (), span, "application/x-msgpack").chunks()):
+        for _ in series_rows(self._ask(measurement, (), span, "application/x-msgpack").chunks()):
             pass
 
     def _by_msgpack(self, measurement: MeasurementPlan, span: TimeRange) -> Iterator[Block]:
@@ -82,15 +84,15 @@ class RawReader:
             measurement.tags,
             lambda field: self._type_in(measurement.name, field, span),
         )
-        yield from points.blocks(series_of(reply.chunks()))
+        yield from points.blocks(series_rows(reply.chunks()))
 
     def _ask(self, measurement: MeasurementPlan, keys: tuple[str, ...], span: TimeRange, accept: str) -> Reply:
-        origin = influxql.source(self._bucket.name, measurement.name)
+        origin = influxql.source(self._influxql_name, measurement.name)
         query = influxql.select_points(origin, [field.name for field in measurement.fields], keys, span, self._asked)
         return self._query(f"{query}; {influxql.show_fields(origin)}", accept)
 
     def _query(self, query: str, accept: str) -> Reply:
-        parameters = {**influxql.database(self._bucket.name), "epoch": "ns", "chunked": "true", "chunk_size": _CHUNK_ROWS}
+        parameters = {**influxql.database(self._influxql_name), "epoch": "ns", "chunked": "true", "chunk_size": _CHUNK_ROWS}
         headers = {"Accept": accept, "Content-Type": "application/vnd.influxql"}
         return self._transport.open(
             "POST", "/query", {**parameters, "org": self._transport.org}, query.encode(), headers, self._call, self._bucket.name
@@ -112,7 +114,7 @@ class RawReader:
         return None if first is None else TimeRange(first, span.stop_ns)
 
     def _edge(self, measurement: MeasurementPlan, span: TimeRange, newest: bool) -> int | None:
-        origin = influxql.source(self._bucket.name, measurement.name)
+        origin = influxql.source(self._influxql_name, measurement.name)
         fields = [(field.name, field.types) for field in measurement.fields]
         return edge_time(self._query(influxql.edge_point(origin, fields, newest, span, self._asked), "application/json").read())
 
@@ -145,7 +147,7 @@ def _needs_msgpack(measurement: MeasurementPlan) -> bool:
 
 def _slice_ns(bucket: Bucket, mixed: bool) -> int:
     """The length of slices. For a field of several types at most an hour: groups made before the bucket's setting was
-    changed keep their length, which is an hour by default for a short retention (facts, 1.9), and a slice over several
+    changed keep their length, which is an hour by default for a short retention (`domain/shards`), and a slice over several
     of them would lose types."""
     return math.gcd(bucket.shard_ns, _HOUR_NS) if mixed else bucket.shard_ns
 

@@ -1,19 +1,22 @@
 """InfluxDB as a store: the port's methods, each in its own file behind this one."""
 
+import contextlib
 import time
 from collections.abc import Collection, Generator
 
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, LedElsewhere
+from service.frames import long_form
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.sockets import ANYWHERE, Connector
 from service.stores.influx.aggregates import WindowReader
-from service.stores.influx.catalog import Catalog, TagSet
+from service.stores.influx.catalog import Catalog, Route
 from service.stores.influx.counting import count_points
-from service.stores.influx.deleting import Series, delete_points
+from service.stores.influx.deleting import delete_points
 from service.stores.influx.latest import newest_frames, outermost_time
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
@@ -72,41 +75,51 @@ class InfluxStore:
 
     def _outermost_point(self, bucket: str, newest: bool) -> int | None:
         try:
-            self._catalog.bucket(bucket)
-            return self._catalog.outermost_point(bucket, newest)
+            with self._catalog.reached(bucket):
+                return self._catalog.outermost_point(bucket, newest)
         except (InvalidParameter, LedElsewhere):  # one bucket that InfluxQL cannot find must not spoil a list of them
             return outermost_time(self._transport, bucket, newest, Call(self._read_timeout_s))
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
-        self._catalog.bucket(bucket)
-        return self._catalog.schema(bucket)
+        with self._catalog.reached(bucket):
+            return self._catalog.schema(bucket)
 
     def read(self, selection: Selection) -> Reading:
         bucket = self._catalog.bucket(selection.bucket)
-        plan = plan_read(selection, self._catalog.schema(selection.bucket))
+        route = self._catalog.route(bucket.name)
+        plan = plan_read(selection, self._catalog.schema(bucket.name))
         call = Call(self._read_timeout_s)
-        ahead = ReadAhead(self._blocks(bucket, selection, plan, call), call)
+        ahead = ReadAhead(self._confirmed(bucket, route, self._blocks(bucket, route, selection, plan, call)), call)
         return Reading(plan, iter(ahead), ahead.cancel)
 
-    def _blocks(self, bucket: Bucket, selection: Selection, plan: ReadPlan, call: Call) -> Generator[Block, None, None]:
+    def _confirmed(self, bucket: Bucket, route: Route, blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
+        """`blocks`, the first of them when it is sure to be the bucket's, and an error at the end if others are not."""
+        with contextlib.closing(blocks):
+            for number, block in enumerate(blocks):
+                if number == 0:
+                    self._catalog.confirm(bucket.name, route)
+                yield block
+        self._catalog.confirm(bucket.name, route)
+
+    def _blocks(self, bucket: Bucket, route: Route, selection: Selection, plan: ReadPlan, call: Call) -> Generator[Block, None, None]:
         reader: RawReader | WindowReader
         if selection.windows is None:
-            reader = RawReader(self._transport, bucket, selection, call)
+            reader = RawReader(self._transport, bucket, route.influxql_name, selection, call)
         else:
-            reader = WindowReader(self._transport, bucket, selection, plan.skipped, call)
+            reader = WindowReader(self._transport, bucket, route.influxql_name, selection, plan.skipped, call)
         for measurement in plan.measurements:
             yield from reader.blocks(measurement)
 
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
-        self._catalog.bucket(bucket)
-        return count_points(self._catalog, bucket, measurements, span, step_ns)
+        with self._catalog.reached(bucket):
+            return count_points(self._catalog, bucket, measurements, span, step_ns)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
         schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurements is None or one.name in measurements)]
         if not schema:
             return Latest((), {})
         frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
-        present = {frame.column(3)[0].as_py() for frame in frames if frame.num_rows}
+        present = long_form.present_measurements(frames)
         fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
         return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))})
 
@@ -125,10 +138,9 @@ class InfluxStore:
         finally:
             self._schemas.pop(bucket, None)
 
-    def delete_points(self, bucket: str, measurement: str, tags: TagSet, span: TimeRange) -> None:
-        self._catalog.bucket(bucket)
+    def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         try:
-            delete_points(self._transport, self._catalog, bucket, Series(measurement, tuple(sorted(tags))), span)
+            delete_points(self._transport, self._catalog, bucket, SeriesKey(series.measurement, tuple(sorted(series.tags))), span)
         finally:
             self._schemas.pop(bucket, None)
 

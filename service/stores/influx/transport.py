@@ -304,7 +304,7 @@ class Transport:
             return Reply(response, call, path, self.meter)
 
     def lines(self, text: bytes) -> tuple[bytes, dict[str, str]]:
-        """The body and headers of a write. Only writes may be packed (facts, 1.4)."""
+        """The body and headers of a write. InfluxDB unpacks the bodies of writes, but not of queries."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         return (gzip.compress(text, _PACK_LEVEL), {**headers, "Content-Encoding": "gzip"}) if self._packed else (text, headers)
 

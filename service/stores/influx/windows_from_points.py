@@ -1,8 +1,7 @@
 """Windows over raw points, computed here: for text, for fields that changed their type, and for names that Flux cannot carry.
 
-Flux cannot carry a text exactly and stops without a word where a field changes its type (facts,
-section 8), so these fields are read raw, slice by slice, and aggregated as they stream by; only
-the windows' results are kept.
+Flux cannot carry a text exactly, and where a field changes its type it ends early without an error. So these fields are
+read raw, slice by slice, and aggregated while they stream; only the results of the windows are kept.
 """
 
 from collections.abc import Iterator
@@ -15,9 +14,11 @@ from service.domain.schema import FieldType
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan
 from service.domain.windows import Grid
 from service.errors import StoreFailed
+from service.frames import long_form
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
-from service.frames.label_codes import combine, texts_of
-from service.stores.duckdb_windows import Bins, columns_of, values_of, window_times
+from service.frames.label_combinations import combine, texts_of
+from service.frames.type_runs import ascending
+from service.stores.duckdb_windows import Bins, columns_of, place_of, values_of, window_times
 
 Tags = tuple[str | None, ...]
 
@@ -40,10 +41,10 @@ class PointWindows:
         value = pa.struct([(kind.value, VALUE_TYPES[kind]) for kind in FieldType]) if keeps_type else VALUE_TYPES[self._computed]
         schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
         taken = [VALUE_TYPES[kind] for kind in self._field.types]
-        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if frame.column(1).type in taken)
+        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if long_form.values(frame).type in taken)
         found = self._aggregated(batches, schema)
         if keeps_type:
-            return tuple(frame for kind in self._field.output if (frame := self._typed(found, kind)).num_rows)
+            return self._by_type(found)
         output = self._field.output[0]
         values = values_of(found, self._fn, self._computed, output)
         return (self._frame(output, found, values),) if found.num_rows else ()
@@ -63,28 +64,24 @@ class PointWindows:
         with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as engine:
             engine.register("points", points)
             try:
-                return engine.sql(self._query(), params=self._bound()).to_arrow_table().combine_chunks()
+                text, bound = self._query()
+                return engine.sql(text, params=bound).to_arrow_table().combine_chunks()
             except duckdb.Error as error:
                 if broken:
                     raise broken[0] from None
                 why = f"The windows of {self._field.name!r} could not be computed ({error})."
                 raise StoreFailed(f"{why} Read a shorter range or longer windows.") from error
 
-    def _query(self) -> str:
-        place = "0::BIGINT" if self._grid.count == 1 else "(time - $start_ns + $lead_ns) // $width_ns"
-        return (
+    def _query(self) -> tuple[str, dict[str, int]]:
+        place, bound = place_of(Bins(self._grid, 1))
+        text = (
             f"SELECT series, {place} AS place, {columns_of(self._fn, self._computed)} FROM points"  # noqa: S608  (no caller's text)
             " GROUP BY ALL ORDER BY series, place"
         )
-
-    def _bound(self) -> dict[str, int]:
-        if self._grid.count == 1:
-            return {}
-        bins = Bins(self._grid, 1)
-        return {"start_ns": self._grid.span.start_ns, "lead_ns": bins.lead_ns, "width_ns": bins.width_ns}
+        return text, bound
 
     def _batch(self, frame: pa.RecordBatch, schema: pa.Schema, keeps_type: bool) -> pa.RecordBatch:
-        times, values = frame.column(0).cast(pa.int64()), frame.column(1)
+        times, values = pa.array(long_form.times_ns(frame)), long_form.values(frame)
         if keeps_type:
             columns = [values if one.type == values.type else pa.nulls(len(values), one.type) for one in schema.field("value").type]
             values = pa.StructArray.from_arrays(columns, fields=list(schema.field("value").type))
@@ -96,7 +93,7 @@ class PointWindows:
 
     def _numbers(self, frame: pa.RecordBatch) -> pa.Array:
         """The number of each row's series."""
-        labels = frame.columns[4:]
+        labels = long_form.tags(frame)
         if not labels:
             return pa.repeat(pa.scalar(self._series.setdefault((), 0), pa.int32()), frame.num_rows)
         found = combine(labels)
@@ -104,12 +101,18 @@ class PointWindows:
         numbers = np.array([self._series.setdefault(tags, len(self._series)) for tags in each], np.int32)
         return pa.array(numbers[found.rows(frame.num_rows)])
 
-    def _typed(self, found: pa.Table, kind: FieldType) -> pa.RecordBatch:
-        """Rows whose first or last value is a `kind`."""
+    def _by_type(self, found: pa.Table) -> Block:
+        """Rows whose values have several types: in frames of one type, the times of each series ascending."""
         column = found.column("value").chunk(0) if found.num_rows else pa.nulls(0, found.schema.field("value").type)
-        values = column.field(kind.value)
-        valid = values.is_valid()
-        return self._frame(kind, found.filter(valid), values.filter(valid))
+        frames, series = [], []
+        for kind in self._field.output:
+            values = column.field(kind.value)
+            valid = values.is_valid()
+            rows = found.filter(valid)
+            if rows.num_rows:
+                frames.append(self._frame(kind, rows, values.filter(valid)))
+                series.append(rows.column("series").to_numpy())
+        return ascending(frames, series)
 
     def _frame(self, kind: FieldType, found: pa.Table, values: pa.Array) -> pa.RecordBatch:
         found = found.combine_chunks()

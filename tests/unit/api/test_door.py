@@ -11,11 +11,6 @@ from service.api.door import BodyGate
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def invited() -> Message:
     raise AssertionError("asking the server invites the body")
 

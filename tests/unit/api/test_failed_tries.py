@@ -10,18 +10,12 @@ from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
 from service.errors import NotReady, TooManyFailedTries, Unauthorized
 from service.state.keys import could_be_key
+from tests.support.clock import Clock
 
 OWNER = Principal("1a2b3c4d", "owner", frozenset({Scope.READ}))
 POOL = ThreadPool("state database", 16)
 RIGHT = "fg_1a2b3c4d_right_01e5eb9d"
 GUESSES = [f"fg_1a2b3c4d_{secret}_{check}" for secret, check in (("wrong0", "9d4ff7dc"), ("wrong1", "ea48c74a"))]
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Keys:

@@ -11,11 +11,6 @@ from service.errors import DependencyBusy
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_call_gives_its_result_or_raises_its_error() -> None:
     pool = ThreadPool("store", 2)
     assert await pool.run(int, "7") == 7
@@ -51,7 +46,7 @@ async def test_a_key_gets_half_of_the_threads_and_others_the_rest() -> None:
         assert await pool.run(int, key="modest") == 0
         go_on.set()
     assert await pool.run(int, key="greedy") == 0
-    assert pool._of_this_loop().of_key == {}
+    assert pool.busy_keys() == set()
 
 
 async def test_a_burst_waits_for_its_turn() -> None:

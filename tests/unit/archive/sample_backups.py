@@ -30,7 +30,7 @@ from service.domain.schema import FieldType
 from service.domain.shards import DAY_NS
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.frames.slice_digest import SliceDigest
-from tests.unit.frames.sample_blocks import Row, block_of
+from tests.support.sample_blocks import Row, block_of
 
 NOW = 1_769_900_000_000_000_000
 DAY_1 = TimeRange(20_000 * DAY_NS, 20_001 * DAY_NS)

@@ -7,11 +7,12 @@ import pytest
 
 from service.archive import catalog
 from service.archive.catalog import ListedState
+from service.archive.checking import check_backup
 from service.archive.destination import Destination
 from service.archive.local_folder import LocalFolder
-from service.archive.manifest import BackupState, Manifest, Missing
+from service.archive.manifest import BackupKind, BackupState, BucketBackup, Manifest, Missing
 from service.errors import ArchiveError, ArchiveFileExists, BackupDamaged, UnknownThing
-from tests.unit.archive.sample_backups import KEY, NOW, made_backup
+from tests.unit.archive.sample_backups import DAY_1, KEY, NOW, bucket_metadata, made_backup, written_slice
 from tests.unit.archive.test_destination import content, put
 
 
@@ -141,3 +142,26 @@ def test_only_ids_name_backups(folder: LocalFolder, name: str) -> None:
     assert states(folder) == [(1, ListedState.COMPLETE)]
     with pytest.raises(UnknownThing, match="no finished backup"):
         catalog.manifest_of_backup(folder, "00000009-20260131T000000Z")
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ".hidden", 'say "hi"', "🚜", "x" * 300, "ä" * 300, "CON", "a\\b", "%2E"])
+def test_a_bucket_of_any_name_is_backed_up_and_found_again(destination: Destination, name: str) -> None:
+    backup = catalog.begin(destination, NOW)
+    entry = written_slice(destination, backup, 1, name, DAY_1)
+    bucket = BucketBackup(bucket_metadata(name), DAY_1, (entry,))
+    template = Manifest(
+        backup_id=backup,
+        kind=BackupKind.LOGICAL,
+        state=BackupState.COMPLETE,
+        tool_version="0.1.0",
+        server="embedded",
+        created_ns=NOW,
+        finished_ns=NOW,
+        buckets=(bucket,),
+    )
+    catalog.finish(destination, template)
+    [listed] = catalog.listed(destination)
+    assert listed.manifest is not None
+    assert [bucket.metadata.name for bucket in listed.manifest.buckets] == [name]
+    assert list(check_backup(destination, listed.manifest)) == []
+    assert destination.folders() == [backup, "claims"]

@@ -16,10 +16,10 @@ from service.archive.slice_files import write_slice
 from service.domain.schema import FieldType
 from service.domain.timerange import EVER
 from service.frames.frame import Block
+from tests.support.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.archive.sample_backups import DAY_1, rows_of_day
 from tests.unit.archive.test_destination import content
 from tests.unit.archive.test_slice_files import BACKUP, large_blocks, whole_digest
-from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.lineprotocol.test_writer import bits, value_of
 
 Fact = tuple[object, ...]

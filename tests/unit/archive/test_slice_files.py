@@ -25,11 +25,11 @@ from service.errors import ArchiveFileMissing, ArchiveKeyRefused, BackupDamaged,
 from service.frames.frame import TIME, Block, constant_codes, long_schema
 from service.frames.slice_digest import SliceDigest, SliceDigester
 from service.lineprotocol.parser import parse_lines
-from service.lineprotocol.writer import folded
+from service.lineprotocol.writer import write_block
+from tests.support.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.archive.sample_backups import DAY_1, rows_of_day
 from tests.unit.archive.test_destination import content
 from tests.unit.archive.test_encryption import IDENTITY, OTHER
-from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.lineprotocol.test_writer import unwritten_of, value_of, values_of, writable
 
 PACKINGS = pytest.mark.parametrize("packing", list(Packing))
@@ -48,7 +48,7 @@ def whole_digest(*blocks: Block) -> SliceDigest:
 
 def entry_of(written: WrittenSlice) -> SliceFile:
     assert written.entry is not None
-    assert (written.unwritten, written.unwritten_values) == ((), 0)
+    assert (written.unwritable, written.unwritable_values) == ((), 0)
     return written.entry
 
 
@@ -78,7 +78,7 @@ def test_any_values_come_back_or_are_said_to_be_unwritten(folder: LocalFolder, r
     read = [value for points in batches for value in values_of(points)]
     unwritten = unwritten_of(written)  # type: ignore[arg-type]
     assert sorted([*read, *unwritten], key=repr) == sorted(map(value_of, rows), key=repr)
-    assert written.unwritten_values == len(unwritten)
+    assert written.unwritable_values == len(unwritten)
     assert {fact for fact in map(value_of, filter(writable, rows)) if fact[3] is not FieldType.FLOAT} <= {
         *read,
         *unwritten,
@@ -94,13 +94,13 @@ def test_values_that_no_line_can_hold_are_counted_and_the_rest_is_whole(folder: 
     bad = [Row(DAY_1.start_ns + place, float("nan")) for place in range(3)]
     good = Row(DAY_1.start_ns + 9, 1.5)
     written = write_slice(folder, BACKUP, "f", DAY_1, [block_of([*bad, good])])
-    assert written.unwritten_values == 3
-    assert [len(group) for group in written.unwritten] == [3]
+    assert written.unwritable_values == 3
+    assert [len(group) for group in written.unwritable] == [3]
     assert written.entry is not None
     assert (written.entry.points, written.entry.digest) == (1, whole_digest(block_of([good])))
     assert [len(points) for points in read_slice(folder, written.entry)] == [1]
     nothing = write_slice(folder, BACKUP, "g", DAY_1, [block_of(bad)])
-    assert (nothing.entry, nothing.unwritten_values) == (None, 3)
+    assert (nothing.entry, nothing.unwritable_values) == (None, 3)
 
 
 def test_the_file_is_line_protocol_that_gzip_opens(folder: LocalFolder) -> None:
@@ -234,13 +234,13 @@ def test_parsed_points_have_the_digest_of_the_frames_that_they_came_from(rows: l
     good = [row for row in good if abs(row.value) != float("inf")]  # type: ignore[arg-type]
     if not good:
         return
-    written = folded(block_of(good))
+    written = write_block(block_of(good))
     meter = SliceMeter()
     meter.add(frames_of(parse_lines(written.points.text, "ns", 0).points))
     sent = SliceMeter()
     sent.add(frames_of(written.points))
     assert meter.total == sent.total
-    if not written.unwritten:
+    if not written.unwritable:
         assert meter.total == whole_digest(block_of(good))
 
 

@@ -10,7 +10,8 @@ from service.cache.answers import AnswerCache, CancelToken, Served
 from service.cache.memory import MemoryCache
 from service.cache.single_flight import Produced
 from service.errors import StoreBroken, TooManyReads
-from tests.unit.cache.cache_fakes import Task, until, waiting
+from tests.support.caches import Task, body, waiting
+from tests.support.waiting import until
 
 LIMIT = 1_000
 WAIT_S = 10
@@ -51,13 +52,6 @@ def answers(limit: int = LIMIT) -> AnswerCache:
     return AnswerCache(MemoryCache(10_000_000, time.monotonic), limit, time.time)
 
 
-def body(served: Served) -> bytes:
-    try:
-        return b"".join(served.chunks)
-    finally:
-        served.close()
-
-
 def together(*acts: Callable[[], object]) -> list[object]:
     """Run in threads; results (or exceptions) in order."""
     results: list[object] = [None] * len(acts)
@@ -76,18 +70,11 @@ def together(*acts: Callable[[], object]) -> list[object]:
     return results
 
 
-def await_(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_an_answer_is_made_once_and_then_a_hit_with_its_age_and_size() -> None:
     cache, maker = answers(), Maker([b"a", b"b"])
     first = cache.serve("k", ["b"], 60, maker)
     assert (first.outcome, body(first)) == ("miss", b"ab")
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     second = cache.serve("k", ["b"], 60, maker)
     assert (second.outcome, second.headers, body(second), second.size_bytes) == ("hit", {"X": "y"}, b"ab", 2)
     assert maker.made == 1
@@ -135,7 +122,7 @@ def test_when_the_last_one_leaves_the_making_is_ended() -> None:
     served = cache.serve("k", ["b"], 60, maker)
     served.close()
     assert maker.cancelled.wait(WAIT_S)
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert body(cache.serve("k", ["b"], 60, Maker([b"new"]))) == b"new"
 
 
@@ -144,7 +131,7 @@ def test_a_failure_before_the_first_chunk_reaches_all_who_wait_and_is_not_kept()
     Task(lambda: (until(lambda: waiting(cache) == 3), maker.let_go()))
     results = together(*[lambda: cache.serve("k", ["b"], 60, maker)] * 3)
     assert [type(result) for result in results] == [StoreBroken] * 3
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert body(cache.serve("k", ["b"], 60, Maker([b"ok"]))) == b"ok"
 
 
@@ -155,7 +142,7 @@ def test_a_failure_in_the_middle_is_raised_where_it_happened_and_not_kept() -> N
     with pytest.raises(StoreBroken):
         next(served.chunks)
     served.close()
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert cache.serve("k", ["b"], 60, Maker([b"ok"])).outcome == "miss"
 
 
@@ -176,7 +163,7 @@ def test_an_answer_beyond_the_limit_passes_through_and_is_neither_kept_nor_joine
     assert body(cache.serve("k", ["b"], 60, other)) == b"own"
     maker.let_go()
     assert body(first) == b"z" * 8
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert maker.made == other.made == 1
 
 
@@ -203,7 +190,7 @@ def test_touching_a_bucket_drops_what_is_known_of_it_and_nothing_else() -> None:
     cache = answers()
     for bucket in ("a", "b"):
         body(cache.serve(f"k{bucket}", [bucket], 60, Maker([b"old"])))
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     cache.invalidate("a")
     assert cache.serve("ka", ["a"], 60, Maker([b"new"])).outcome == "miss"
     assert cache.serve("kb", ["b"], 60, Maker([b"new"])).outcome == "hit"
@@ -214,20 +201,20 @@ def test_a_read_that_began_before_a_write_is_not_given_to_those_after_it() -> No
     results: list[bytes] = []
     reader = threading.Thread(target=lambda: results.append(body(cache.serve("k", ["b"], 60, maker))))
     reader.start()
-    await_(lambda: maker.made == 1)
+    until(lambda: maker.made == 1)
     cache.invalidate("b")
     assert body(cache.serve("k", ["b"], 60, Maker([b"new"]))) == b"new"
     maker.let_go()
     reader.join(WAIT_S)
     assert results == [b"old"]
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     assert body(cache.serve("k", ["b"], 60, Maker([b"never"]))) == b"new"
 
 
 def test_who_asks_for_a_fresh_answer_neither_looks_nor_joins() -> None:
     cache, maker = answers(), Maker([b"old"], free=False)
     threading.Thread(target=lambda: body(cache.serve("k", ["b"], 60, maker)), daemon=True).start()
-    await_(lambda: maker.made == 1)
+    until(lambda: maker.made == 1)
     served = cache.serve("k", ["b"], 60, Maker([b"fresh"]), fresh=True)
     assert (served.outcome, served.reason, body(served)) == ("bypass", "asked", b"fresh")
     maker.let_go()
@@ -243,7 +230,7 @@ def test_each_outcome_is_told() -> None:
     told: list[str] = []
     cache = AnswerCache(MemoryCache(10_000, time.monotonic), LIMIT, time.time, told.append)
     body(cache.serve("k", ["b"], 60, Maker([b"x"])))
-    await_(lambda: not cache._flights)
+    until(lambda: not cache.under_way)
     body(cache.serve("k", ["b"], 60, Maker([b"x"])))
     assert told == ["miss", "hit"]
 
@@ -257,7 +244,7 @@ def test_a_client_that_leaves_before_the_first_chunk_ends_the_making_and_its_wai
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    await_(lambda: maker.made == 1)
+    until(lambda: maker.made == 1)
     cancel_token.cancel()
     cancel_token.cancel()
     waiting.join(WAIT_S)

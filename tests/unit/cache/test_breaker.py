@@ -1,7 +1,7 @@
 """A broken server is left alone: a pause that grows, and one try at its end."""
 
 from service.cache.breaker import Breaker
-from tests.unit.cache.cache_fakes import Clock
+from tests.support.clock import Clock
 
 
 def opened(clock: Clock) -> Breaker:

@@ -4,13 +4,18 @@ import threading
 
 from service.cache.generations import EVERY_BUCKET, Generations
 from service.cache.memory import MemoryCache
-from tests.unit.cache.cache_fakes import Clock, SharedCache, Task, until
+from tests.support.caches import SharedCache, Task
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 
 class Rewound(SharedCache):
     """A server that can be put back to what it held, as a restart from a snapshot does."""
 
     era = "first run"
+
+    def snapshot(self) -> dict[str, tuple[float, bytes]]:
+        return dict(self._entries)
 
     def rewind(self, entries: dict[str, tuple[float, bytes]]) -> None:
         self._entries.clear()
@@ -63,7 +68,7 @@ def test_a_server_back_from_an_old_snapshot_is_another_state() -> None:
     cache = Rewound()
     generations = Generations(cache)
     before = generations.of(["a"])
-    snapshot = dict(cache._entries)
+    snapshot = cache.snapshot()
     generations.invalidate("a")
     cache.rewind(snapshot)
     after = generations.of(["a"])
@@ -122,13 +127,13 @@ def test_a_write_during_the_telling_is_not_lost() -> None:
     cache.away = False
     arm.set()
     generations.retry()
-    assert "a" in generations._pending
+    assert "a" in generations.pending
 
 
 def test_a_cache_that_is_off_is_not_waited_for() -> None:
     generations = Generations(MemoryCache(0, Clock()))
     generations.invalidate("a")
-    assert generations._retry_thread is None
+    assert generations.pending == frozenset()
     assert generations.of(["a"]).tokens is None
 
 

@@ -1,16 +1,22 @@
 """One answer under way: who may leave, who is waited for, and what each hears when it fails."""
 
+import gc
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
 from service.cache.single_flight import Flight, Produced
 from service.errors import Stalled, StoreBroken, StoreTimeout, TooManyReads
-from tests.unit.cache.cache_fakes import Clock, Recipe, Task, until
+from tests.support.caches import Recipe, Task
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 MB = 1024 * 1024
+T = TypeVar("T")
 
 
 class Kept:
@@ -97,7 +103,7 @@ def test_the_last_one_leaving_while_the_headers_are_awaited_cancels() -> None:
     consumer = flight.add_consumer()
     flight.start()
     waiting = Task(lambda: flight.headers(consumer))
-    until(lambda: flight._produced)
+    assert recipe.asked.wait(10)
     flight.leave(consumer)
     assert recipe.cancelled.wait(10)
     with pytest.raises(StoreBroken):
@@ -164,8 +170,8 @@ def test_memory_is_bounded_by_what_may_be_kept_and_the_slowest_is_waited_for() -
     chunks = flight.chunks(slow)
     next(chunks)
     reader = Task(lambda: sum(map(len, flight.chunks(quick))))
-    until(lambda: quick.position == flight._end and flight._held >= 4 * MB)
-    assert flight._held <= 5 * MB
+    until(lambda: quick.position == flight.produced_chunks and flight.held_bytes >= 4 * MB)
+    assert flight.held_bytes <= 5 * MB
     assert flight.join() is None
     assert len(list(chunks)) == 39
     assert reader.result() == 40 * MB
@@ -180,7 +186,7 @@ def test_a_client_that_stopped_reading_is_dropped_after_half_a_minute_with_a_cle
     chunks = flight.chunks(stuck)
     next(chunks)
     reader = Task(lambda: sum(map(len, flight.chunks(reading))))
-    until(lambda: flight._held >= 4 * MB and reading.position == flight._end)
+    until(lambda: flight.held_bytes >= 4 * MB and reading.position == flight.produced_chunks)
     assert not stuck.stalled
     clock.now += 31
     assert reader.result() == 20 * MB
@@ -188,18 +194,29 @@ def test_a_client_that_stopped_reading_is_dropped_after_half_a_minute_with_a_cle
         next(chunks)
 
 
+class CountedClock(Clock[float]):
+    """Counts how often somebody looks at it."""
+
+    looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return super().__call__()
+
+
 def test_waiting_long_for_the_store_is_not_stalling() -> None:
-    clock = Clock()
+    clock = CountedClock()
     recipe = Recipe(*[bytes(MB)] * 20, held=True)
     flight = Flight(MB, Kept(recipe), clock)
-    late, reading = flight.add_consumer(), flight.add_consumer()
+    late, reading, leaving = flight.add_consumer(), flight.add_consumer(), flight.add_consumer()
     flight.start()
     reader = Task(lambda: sum(map(len, flight.chunks(reading))))
     clock.now += 600
     recipe.let_go()
-    until(lambda: flight._held >= 4 * MB and reading.position == flight._end)
-    with flight._changed:
-        flight._drop_stalled(clock())
+    until(lambda: flight.held_bytes >= 4 * MB and reading.position == flight.produced_chunks)
+    looks_before = clock.looks
+    flight.leave(leaving)  # which wakes the producer, so that it looks for clients that have stalled
+    until(lambda: clock.looks > looks_before)
     assert sum(map(len, flight.chunks(late))) == 20 * MB
     assert reader.result() == 20 * MB
 
@@ -211,7 +228,7 @@ def test_when_all_have_stalled_the_query_ends() -> None:
     flight = Flight(MB, kept, clock)
     flight.add_consumer(), flight.add_consumer()
     flight.start()
-    until(lambda: flight._held >= 4 * MB)
+    until(lambda: flight.held_bytes >= 4 * MB)
     clock.now += 31
     assert recipe.cancelled.wait(10)
     assert kept.over.wait(10)
@@ -224,9 +241,9 @@ def test_one_that_left_is_never_given_an_empty_answer_for_a_whole_one() -> None:
     flight = Flight(100, kept)
     consumer = flight.add_consumer()
     flight.start()
-    until(lambda: flight._produced)
+    assert recipe.asked.wait(10)
     flight.leave(consumer)
-    until(lambda: flight._finished)
+    until(lambda: flight.is_finished)
     with pytest.raises(StoreBroken):
         flight.headers(consumer)
 
@@ -237,7 +254,7 @@ def test_the_producer_waits_no_longer_than_the_whole_answer_may_take_and_its_que
     flight = Flight(MB, Kept(recipe), clock, longest_s=600)
     consumer = flight.add_consumer()
     flight.start()
-    until(lambda: flight._held >= 4 * MB)
+    until(lambda: flight.held_bytes >= 4 * MB)
     clock.now += 601
     assert recipe.cancelled.wait(10)
     with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
@@ -254,13 +271,32 @@ def test_a_reader_waits_no_longer_than_the_whole_answer_may_take() -> None:
     recipe.let_go()
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_an_answer_that_was_left_is_freed_at_once_and_waits_for_no_collector() -> None:
-    recipe = Recipe(*[bytes(MB)] * 3, StoreBroken("cut"))
-    flight = Flight(8 * MB, Kept(recipe))
+    parts: list[weakref.ref[object]] = []
+
+    def noted(part: T) -> T:
+        parts.append(weakref.ref(part))
+        return part
+
+    def pieces() -> Iterator[bytes]:
+        yield from [bytes(MB)] * 3
+        raise noted(StoreBroken("cut"))
+
+    flight = Flight(8 * MB, Kept(lambda: noted(Produced({}, pieces(), lambda: None))))
     consumer = flight.add_consumer()
     flight.start()
     chunks = flight.chunks(consumer)
     next(chunks)
-    until(lambda: flight._finished)
+    until(lambda: flight.is_finished)
+    assert [part() is None for part in parts] == [False, False]
     chunks.close()  # type: ignore[attr-defined]
-    assert (flight._chunks, flight._held, flight._produced, flight._error, flight._traceback) == ([], 0, None, None, None)
+    assert flight.held_bytes == 0
+    until(lambda: [part() for part in parts] == [None, None])

@@ -8,7 +8,9 @@ import pytest
 from service.cache.answers import AnswerCache
 from service.cache.codec import pack
 from service.cache.memory import MemoryCache
-from tests.unit.cache.cache_fakes import Clock, Recipe, SharedCache, Task, asking, body, landed, until, waiting
+from tests.support.caches import Recipe, SharedCache, Task, asking, body, landed, waiting
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 MB = 1024 * 1024
 
@@ -82,24 +84,37 @@ def test_a_cache_that_dies_in_the_middle_changes_nothing_for_the_client() -> Non
 
 @pytest.mark.parametrize("spoiled", [b"", b"garbage", b"fga1\xff\xff\xff\xff", pack(0.0, {"X": "y"}, [b"ab"])[:-1], b"fga1\0\0\0\2[]"])
 def test_a_spoiled_value_is_a_miss(spoiled: bytes) -> None:
-    cache = MemoryCache(100_000, Clock())
+    cache = SharedCache()
     answers = AnswerCache(cache, 1_000, time.time)
     asking(answers, Recipe(b"ab"))()
     landed(answers)
-    (name,) = [key for key in cache._entries if not key.startswith("generation:")]
+    (name,) = cache.answers
     cache.put(name, spoiled, 60)
     assert asking(answers, Recipe(b"again"))() == ("miss", b"again")
 
 
+class NamedValues(MemoryCache):
+    """Notes under which names answers are kept."""
+
+    def __init__(self) -> None:
+        super().__init__(10 * MB, Clock())
+        self.names: list[str] = []
+
+    def put(self, key: str, value: bytes, ttl_s: float) -> bool:
+        if not key.startswith("generation:"):
+            self.names.append(key)
+        return super().put(key, value, ttl_s)
+
+
 def test_a_hit_is_served_in_views_of_the_one_value_that_is_kept() -> None:
-    cache, answer = MemoryCache(10 * MB, Clock()), bytes(range(256)) * (10 * 1024)
+    cache, answer = NamedValues(), bytes(range(256)) * (10 * 1024)
     answers = AnswerCache(cache, 8 * MB, time.time)
     asking(answers, Recipe(answer))()
     landed(answers)
     served = answers.at_hand("k", ["b"], 60)
     assert served is not None
     chunks = list(served.chunks)
-    (kept,) = [value for key, (_, value) in cache._entries.items() if not key.startswith("generation:")]
+    (kept,) = map(cache.get, cache.names)
     assert all(isinstance(chunk, memoryview) and chunk.obj is kept for chunk in chunks)
     assert [len(chunk) for chunk in chunks] == [MB, MB, MB // 2]
     assert b"".join(chunks) == answer

@@ -6,9 +6,11 @@ import time
 import pytest
 
 from service.cache import coordinated_producer
-from service.cache.answers import AnswerCache
+from service.cache.answers import AnswerCache, CancelToken
 from service.errors import StoreBroken, StoreUnavailable
-from tests.unit.cache.cache_fakes import Clock, Recipe, SharedCache, Task, asking, body, landed, until, waiting
+from tests.support.caches import Recipe, SharedCache, Task, asking, body, landed, waiting
+from tests.support.clock import Clock
+from tests.support.waiting import until
 
 
 def workers(cache: SharedCache, count: int = 2, limit: int = 1_000) -> list[AnswerCache]:
@@ -37,12 +39,13 @@ def test_what_another_worker_made_keeps_its_age_and_its_end() -> None:
     clock.now += 7
     recipe.let_go()
     first.result()
-    kept_until = [until_s for key, (until_s, _) in cache._entries.items() if not key.startswith("generation:")]
+    kept_until = dict(cache.answers)
     served = second.result()
     assert served.age_s == 7.0  # type: ignore[attr-defined]
     assert body(served) == b"a"  # type: ignore[arg-type]
     landed(other)
-    assert [until_s for key, (until_s, _) in cache._entries.items() if not key.startswith("generation:")] == kept_until
+    assert cache.answers == kept_until
+    assert len(kept_until) == 1
 
 
 def test_a_worker_that_fails_passes_the_turn_on() -> None:
@@ -83,11 +86,11 @@ def test_a_turn_is_kept_as_long_as_the_store_takes_and_lost_soon_after_a_death(m
     (one,) = workers(cache, 1)
     asked = Task(asking(one, recipe))
     assert recipe.begun.wait(10)
-    (name,) = cache._locks
+    (name,) = cache.locks
     for _ in range(3):
-        held_until = cache._locks[name][0]
+        held_until = cache.locks[name]
         clock.now += 2
-        until(lambda before=held_until: cache._locks[name][0] > before)  # type: ignore[misc]
+        until(lambda before=held_until: cache.locks[name] > before)  # type: ignore[misc]
     assert cache.lock(name, 5.0) is None
     recipe.let_go()
     assert asked.result() == ("miss", b"a")
@@ -116,10 +119,10 @@ def test_a_client_that_leaves_while_another_worker_makes_the_answer_asks_the_sto
     one, other = workers(cache)
     first = Task(asking(one, stuck))
     assert stuck.begun.wait(10)
-    second = Task(asking(other, own))
+    leaving = CancelToken()
+    second = Task(lambda: other.serve("k", ["b"], 60, own, cancel_token=leaving))
     assert cache.refused.acquire(timeout=10)
-    (flight,) = other._flights.values()
-    flight.leave(flight._consumers[0])
+    leaving.cancel()
     with pytest.raises(StoreBroken):
         second.result()
     stuck.let_go()

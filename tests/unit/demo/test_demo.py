@@ -14,8 +14,9 @@ from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import TimeRange
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.observed import BucketChange, ObservedStore
+from tests.support.clock import Clock
+from tests.support.embedded_stores import NOON, open_store, points
 from tests.support.rows import read
-from tests.unit.stores.embedded.embedded_stores import NOON, Clock, open_store, points
 
 MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 60 * MINUTE_NS
@@ -125,17 +126,17 @@ def test_the_simulator_makes_up_for_the_time_it_was_off(tmp_path: Path) -> None:
     clock = Clock(NOON)
     store = open_store(tmp_path, clock)
     fill_if_empty(store, NOON)
-    clock.now_ns = NOON + 2 * HOUR_NS
+    clock.now = NOON + 2 * HOUR_NS
     simulator = Simulator(store, 5.0, clock)
     simulator.write_once()
     gap = TimeRange(NOON, NOON + 2 * HOUR_NS)
     assert set(count(store, "Power Consumption", "power", gap).values()) == {6 * 120}
-    clock.now_ns += 5 * SECOND_NS
+    clock.now += 5 * SECOND_NS
     simulator.write_once()
-    clock.now_ns += MINUTE_NS
+    clock.now += MINUTE_NS
     simulator.write_once()
-    assert set(count(store, "Power Consumption", "power", TimeRange(NOON, clock.now_ns)).values()) == {6 * 122}
-    assert set(count(store, "Power Consumption", "real_power", TimeRange(NOON, clock.now_ns + 1)).values()) == {6 * 3}
+    assert set(count(store, "Power Consumption", "power", TimeRange(NOON, clock.now)).values()) == {6 * 122}
+    assert set(count(store, "Power Consumption", "real_power", TimeRange(NOON, clock.now + 1)).values()) == {6 * 3}
     store.close()
 
 

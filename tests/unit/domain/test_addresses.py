@@ -150,6 +150,7 @@ _TEXTS = st.one_of(
 
 @given(_TEXTS)
 @example("http://a/@b:c")
+@example("http://xn--a")
 @example("http://[::ffff:169.254.169.254]:80/")
 def test_what_is_taken_is_read_alike_by_whoever_connects(text: str) -> None:
     """The host that urllib3, httpx and the standard library connect to is the host that was checked."""
@@ -159,7 +160,7 @@ def test_what_is_taken_is_read_alike_by_whoever_connects(text: str) -> None:
         return
     form = str(address)
     with_urllib3, with_httpx, with_stdlib = parse_url(form), httpx.URL(form), urlsplit(form)
-    hosts = {(with_urllib3.host or "").strip("[]"), with_httpx.host, with_stdlib.hostname}
+    hosts = {(with_urllib3.host or "").strip("[]"), with_httpx.raw_host.decode(), with_stdlib.hostname}  # `host` decodes xn--
     assert hosts == {address.host}
     assert {with_urllib3.port or address.port, with_httpx.port or address.port, with_stdlib.port or address.port} == {address.port}
     assert (with_urllib3.scheme, with_urllib3.auth, with_urllib3.query, with_urllib3.fragment) == (address.scheme, None, None, None)

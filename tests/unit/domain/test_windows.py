@@ -86,6 +86,42 @@ def test_in_the_hour_that_comes_twice_no_window_begins_the_second_time(start: st
     assert [format_time(edge)[11:16] for edge in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("zone", "start", "every", "expected"),
+    [
+        ("Europe/Berlin", "2025-03-30T00:00:00Z", "80m", ["00:00", "00:20", "01:00", "02:00", "03:00"]),
+        ("Europe/Berlin", "2025-03-30T00:00:00Z", "48m", ["00:00", "00:36", "01:00", "01:12", "02:00", "02:48", "03:00"]),
+        ("Europe/Berlin", "2025-03-30T00:00:00Z", "160m", ["00:00", "01:00", "03:00"]),
+        ("Antarctica/Troll", "2025-03-30T00:00:00Z", "2h", ["00:00", "01:00", "02:00", "03:00"]),
+        ("Australia/Lord_Howe", "2025-10-04T14:00:00Z", "45m", ["14:00", "14:15", "15:00", "15:30", "16:00", "16:45", "17:00"]),
+    ],
+)
+def test_an_edge_in_the_hour_that_is_skipped_is_the_instant_of_the_change(zone: str, start: str, every: str, expected: list[str]) -> None:
+    """As in Flux; it was no edge, so two windows were one."""
+    start_ns = parse_time(start, "start")
+    span = TimeRange(start_ns, start_ns + 180 * MINUTE_NS)
+    assert [format_time(edge)[11:16] for edge in edges(grids(span, parse_duration(every, "every"), zone))] == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "Antarctica/Troll", "Asia/Manila", "America/Juneau", "Africa/Casablanca"]),
+    st.integers(1, 60 * 36),
+    st.integers(0, 60 * 24 * 360),
+    st.integers(1, 60 * 24 * 9),
+)
+def test_a_window_begins_where_the_clock_first_shows_its_edge_or_later(zone: str, every_minutes: int, start_minute: int, minutes: int) -> None:
+    start_ns = parse_time("2026-01-01T00:00:00Z", "t") + start_minute * MINUTE_NS
+    span, clock = TimeRange(start_ns, start_ns + minutes * MINUTE_NS), ZoneInfo(zone)
+    latest, expected = local_minutes(start_ns - 1440 * MINUTE_NS, clock), [start_ns]
+    for tick in range(start_ns - 1440 * MINUTE_NS, span.stop_ns, MINUTE_NS):
+        newest = max(latest, local_minutes(tick, clock))
+        if newest // every_minutes > latest // every_minutes and tick > start_ns:
+            expected.append(tick)
+        latest = newest
+    assert edges(grids(span, every_minutes * MINUTE_NS, zone)) == [*expected, span.stop_ns]
+
+
 def test_hours_are_not_touched_by_a_change_forwards_of_whole_hours() -> None:
     span = between("2026-03-28T00:00:00Z", "2026-03-30T00:00:00Z")
     assert edges(grids(span, parse_duration("1h", "every"), "Europe/Berlin")) == edges(grids(span, parse_duration("1h", "every")))

@@ -11,7 +11,7 @@ import pytest
 
 from service.domain.schema import FieldType
 from service.encoding.encoders import Format, Shape, encode
-from tests.unit.frames.sample_blocks import Row, block_of, layout, plan_of
+from tests.support.sample_blocks import Row, block_of, layout, plan_of
 
 AT = 1_792_890_000_123_456_789
 """2026-10-25T01:00:00.123456789Z."""

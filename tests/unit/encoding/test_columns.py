@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.encoding.columns import Format, Shape, columns
-from tests.unit.frames.sample_blocks import Row, hostile_rows, plan_of
+from tests.support.sample_blocks import Row, hostile_rows, plan_of
 
 
 def names(rows: list[Row], shape: Shape, form: Format = Format.CSV) -> list[str]:

@@ -17,7 +17,7 @@ from service.domain.timerange import format_time
 from service.encoding.encoders import Column, Format, Role, Shape, columns, encode
 from service.errors import StoreBroken
 from service.frames.frame import Block
-from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows, layout, plan_of
+from tests.support.sample_blocks import Row, block_of, hostile_rows, layout, plan_of
 
 Cells = dict[str, object]
 

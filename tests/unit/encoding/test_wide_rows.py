@@ -9,7 +9,7 @@ from service.domain.schema import FieldType
 from service.encoding.columns import Format, Shape, columns
 from service.encoding.wide_rows import wide_rows
 from service.frames.frame import TEXT_CODES, TIME, Block, constant_codes, long_schema
-from tests.unit.frames.sample_blocks import Row, block_of, hostile_rows, plan_of
+from tests.support.sample_blocks import Row, block_of, hostile_rows, plan_of
 
 Wide = list[tuple[object, ...]]
 

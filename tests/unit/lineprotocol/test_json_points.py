@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.errors import InvalidBody, InvalidParameter, PointsRefused
-from service.lineprotocol.json_points import format_value, points_to_lines, quote_field, quote_measurement, quote_tag, read_points
-from service.lineprotocol.names import Unwritable
+from service.lineprotocol.json_points import format_value, points_to_lines
+from service.lineprotocol.json_points_reader import read_points
+from service.lineprotocol.names import Unwritable, quote_field, quote_measurement, quote_tag
 from service.lineprotocol.parser import parse_lines
 
 HOSTILE = st.one_of(st.lists(st.sampled_from(list('a é,="\\#\t\0\r\n🌡')), min_size=1, max_size=6).map("".join), st.text(min_size=1, max_size=8))

@@ -5,8 +5,9 @@ import struct
 import pytest
 
 from service.domain.schema import FieldType
+from service.domain.series import FieldSeries, SeriesKey
 from service.errors import InvalidParameter
-from service.frames.points import FieldKey, ParsedLines
+from service.frames.points import ParsedLines
 from service.lineprotocol.parser import parse_lines
 
 NOW_NS = 1_700_000_000_123_456_789
@@ -16,7 +17,7 @@ def parse(text: str | bytes, precision: str = "ns") -> ParsedLines:
     return parse_lines(text.encode() if isinstance(text, str) else text, precision, NOW_NS)
 
 
-def values(parsed: ParsedLines) -> list[tuple[int, FieldKey, object]]:
+def values(parsed: ParsedLines) -> list[tuple[int, FieldSeries, object]]:
     """(line, key, value) of every value, by line."""
     points = parsed.points
     found = [
@@ -45,11 +46,11 @@ def test_a_line_gives_its_series_with_sorted_tags_and_its_typed_values() -> None
     parsed = parse('cpu,rack=r1,host=a load=1.5,n=7i,u=8u,on=t,who="me, \\"too\\"" 42\n')
     tags = (("host", "a"), ("rack", "r1"))
     assert values(parsed) == [
-        (0, FieldKey("cpu", tags, "load", FieldType.FLOAT), 1.5),
-        (0, FieldKey("cpu", tags, "n", FieldType.INTEGER), 7),
-        (0, FieldKey("cpu", tags, "on", FieldType.BOOLEAN), True),
-        (0, FieldKey("cpu", tags, "u", FieldType.UNSIGNED), 8),
-        (0, FieldKey("cpu", tags, "who", FieldType.STRING), 'me, "too"'),
+        (0, FieldSeries(SeriesKey("cpu", tags), "load", FieldType.FLOAT), 1.5),
+        (0, FieldSeries(SeriesKey("cpu", tags), "n", FieldType.INTEGER), 7),
+        (0, FieldSeries(SeriesKey("cpu", tags), "on", FieldType.BOOLEAN), True),
+        (0, FieldSeries(SeriesKey("cpu", tags), "u", FieldType.UNSIGNED), 8),
+        (0, FieldSeries(SeriesKey("cpu", tags), "who", FieldType.STRING), 'me, "too"'),
     ]
     assert parsed.points.times_ns.tolist() == [42]
 
@@ -210,7 +211,7 @@ def test_the_text_of_each_line_lies_between_its_offsets() -> None:
 
 def test_escaped_names_are_read_as_influxdb_reads_them() -> None:
     [(_, key, _)] = values(parse(r"a\ b\,c,t\=k=v\ w\,x\=y\z f\ g\,h\=i\"j=1 1"))
-    assert key == FieldKey("a b,c", (("t=k", "v w,x=y\\z"),), 'f g,h=i"j', FieldType.FLOAT)
+    assert key == FieldSeries(SeriesKey("a b,c", (("t=k", "v w,x=y\\z"),)), 'f g,h=i"j', FieldType.FLOAT)
 
 
 def test_a_measurement_is_written_so_that_influxdb_finds_it_again() -> None:

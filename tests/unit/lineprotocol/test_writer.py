@@ -18,11 +18,11 @@ from service.frames.frame import TEXT_CODES, TIME, constant_codes, long_schema
 from service.frames.points import Points
 from service.lineprotocol.names import Unwritable, quote_field, quote_measurement, quote_tag
 from service.lineprotocol.parser import parse_lines
-from service.lineprotocol.writer import Folded, folded
+from service.lineprotocol.writer import WrittenBlock, write_block
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.protocol import WriteOutcome
 from tests.support import rows as stored
-from tests.unit.frames.sample_blocks import Row, Value, block_of, frame, hostile_rows
+from tests.support.sample_blocks import Row, Value, block_of, frame, hostile_rows
 
 NOW = 1_700_000_000_000_000_000
 A, B = (("host", "a"),), (("host", "b"),)
@@ -31,11 +31,11 @@ Fact = tuple[object, ...]
 
 
 def lines(rows: list[Row]) -> list[str]:
-    return text_of(folded(block_of(rows))).splitlines()
+    return text_of(write_block(block_of(rows))).splitlines()
 
 
-def text_of(result: Folded) -> str:
-    assert result.unwritten == ()
+def text_of(result: WrittenBlock) -> str:
+    assert result.unwritable == ()
     return result.points.text.decode()
 
 
@@ -60,10 +60,10 @@ def values_of(points: Points) -> list[Fact]:
     return [(key.measurement, key.tags, key.field, kind, time_ns, value) for kind, _, key, time_ns, value in facts_of(points)]  # type: ignore[attr-defined]
 
 
-def unwritten_of(result: Folded) -> list[Fact]:
+def unwritten_of(result: WrittenBlock) -> list[Fact]:
     return [
-        (one.key.measurement, one.key.tags, one.key.field, one.key.type, int(time_ns), bits(value))
-        for one in result.unwritten
+        (one.series.measurement, one.series.tags, one.series.field, one.series.type, int(time_ns), bits(value))
+        for one in result.unwritable
         for time_ns, value in zip(one.times_ns, one.values.to_pylist(), strict=True)
     ]
 
@@ -114,7 +114,7 @@ def test_times_before_1970_and_at_the_ends_of_time_keep_their_nanoseconds() -> N
 
 
 def test_a_line_feed_in_a_text_does_not_end_its_line() -> None:
-    points = folded(block_of([Row(1, "a\nb", type=STRING), Row(2, "\n", type=STRING)])).points
+    points = write_block(block_of([Row(1, "a\nb", type=STRING), Row(2, "\n", type=STRING)])).points
     assert points.text == b'm f="a\nb" 1\nm f="\n" 2\n'
     assert points.offsets.tolist() == [0, 12, 22]
     assert (points.numbers.tolist(), points.times_ns.tolist()) == ([1, 2], [1, 2])
@@ -122,14 +122,14 @@ def test_a_line_feed_in_a_text_does_not_end_its_line() -> None:
 
 def test_measurements_of_one_block_become_points_together() -> None:
     rows = [Row(1, 1.0, "x", "cpu", A), Row(1, 2.0, "y", "disk"), Row(2, 3.0, "x", "disk")]
-    result = folded(block_of(rows))
+    result = write_block(block_of(rows))
     assert result.points.text == b"cpu,host=a x=1 1\ndisk y=2 1\ndisk x=3 2\n"
     assert sorted(values_of(result.points)) == sorted(map(value_of, rows))
 
 
 def test_blocks_of_different_rows_may_be_added() -> None:
     first, second = [Row(2, 1.0, tags=A), Row(2, 2.0, "g", tags=A)], [Row(1, 3.0, tags=A), Row(1, 4.0, tags=B)]
-    assert text_of(folded(block_of(first) + block_of(second))) == "m,host=a f=3 1\nm,host=a f=1,g=2 2\nm,host=b f=4 1\n"
+    assert text_of(write_block(block_of(first) + block_of(second))) == "m,host=a f=3 1\nm,host=a f=1,g=2 2\nm,host=b f=4 1\n"
 
 
 def test_a_field_of_two_types_keeps_both_each_at_its_times() -> None:
@@ -137,7 +137,7 @@ def test_a_field_of_two_types_keeps_both_each_at_its_times() -> None:
 
 
 def test_two_types_of_a_field_at_one_time_are_two_lines() -> None:
-    result = folded(block_of([Row(1, 1.0, "e"), Row(1, 1.5), Row(1, 7, type=INTEGER), Row(1, "x", type=STRING), Row(2, 8, type=INTEGER)]))
+    result = write_block(block_of([Row(1, 1.0, "e"), Row(1, 1.5), Row(1, 7, type=INTEGER), Row(1, "x", type=STRING), Row(2, 8, type=INTEGER)]))
     assert text_of(result) == 'm e=1,f=1.5 1\nm f=7i 1\nm f="x" 1\nm f=8i 2\n'
     assert facts_of(result.points) == facts_of(parse_lines(result.points.text, "ns", 0).points)
 
@@ -156,21 +156,21 @@ def test_frames_that_share_their_buffers_and_sliced_ones_give_their_rows() -> No
         'm,host=b float=2,boolean=false,string="x" 2',
         'm,host=a float=3,boolean=true,string="y" 1',
     ]
-    assert text_of(folded(block)).splitlines() == expected
-    assert text_of(folded(tuple(one.slice(1) for one in block))).splitlines() == expected[1:]
+    assert text_of(write_block(block)).splitlines() == expected
+    assert text_of(write_block(tuple(one.slice(1) for one in block))).splitlines() == expected[1:]
 
 
 def test_a_block_without_rows_is_no_points() -> None:
     for block in ((), (frame([Row(1, 1.0)], ()).slice(0, 0),)):
-        points = folded(block).points
+        points = write_block(block).points
         assert (len(points), points.text, points.offsets.tolist(), points.keys, points.columns) == (0, b"", [0], (), ())
 
 
 def test_a_value_that_no_line_can_hold_is_handed_back_with_its_time_and_the_rest_goes() -> None:
     rows = [Row(1, 1.0, tags=A), Row(2, float("nan"), tags=A), Row(3, float("inf"), tags=A), Row(1, float("nan"), tags=B), Row(2, 5.0, "g", tags=A)]
-    result = folded(block_of(rows))
+    result = write_block(block_of(rows))
     assert result.points.text == b"m,host=a f=1 1\nm,host=a g=5 2\n"
-    assert [(one.key.tags, one.key.field, one.reason, one.times_ns.tolist(), len(one)) for one in result.unwritten] == [
+    assert [(one.series.tags, one.series.field, one.reason, one.times_ns.tolist(), len(one)) for one in result.unwritable] == [
         (A, "f", "NaN and infinity cannot be stored", [2, 3], 2),
         (B, "f", "NaN and infinity cannot be stored", [1], 1),
     ]
@@ -193,15 +193,15 @@ def test_a_value_that_no_line_can_hold_is_handed_back_with_its_time_and_the_rest
 )
 def test_a_series_that_line_protocol_cannot_name_is_handed_back_and_the_others_go(bad: Row, reason: str) -> None:
     good = [Row(1, 2.0, "good", bad.measurement[-1:], B), Row(2, 3.0, "good", bad.measurement[-1:], B)]
-    result = folded(block_of([bad, *good]))
+    result = write_block(block_of([bad, *good]))
     assert result.points.text == b"m,host=b good=2 1\nm,host=b good=3 2\n"
-    [one] = result.unwritten
+    [one] = result.unwritable
     assert reason in one.reason
     assert unwritten_of(result) == [value_of(bad)]
 
 
 def test_the_longest_key_that_a_line_may_have_is_written() -> None:
-    result = folded(block_of([Row(1, 1.0, "f" * 65_530)]))
+    result = write_block(block_of([Row(1, 1.0, "f" * 65_530)]))
     assert len(text_of(result)) == len("m =1 1\n") + 65_530
     assert parse_lines(result.points.text, "ns", 0).bad == ()
 
@@ -211,7 +211,7 @@ def test_the_longest_key_that_a_line_may_have_is_written() -> None:
 @example([Row(0, 1.0, 'a"b', 'a"b', (('a"b', 'a"b'),)), Row(0, '"', "x", 'a"b', (('a"b', 'a"b'),), STRING)])
 @example([Row(0, "x\ny", "g", "a\\\\ b", (("k", 'v\\"'),), STRING), Row(0, "\\", "f", "a\\\\ b", (("k", 'v\\"'),), STRING)])
 def test_the_lines_say_what_the_rows_say_and_the_columns_what_the_lines_say(rows: list[Row]) -> None:
-    result = folded(block_of(rows))
+    result = write_block(block_of(rows))
     parsed = parse_lines(result.points.text, "ns", 0)
     assert parsed.bad == ()
     assert facts_of(result.points) == facts_of(parsed.points)
@@ -225,7 +225,7 @@ def test_the_lines_say_what_the_rows_say_and_the_columns_what_the_lines_say(rows
 
 @given(hostile_rows())
 def test_there_is_one_line_for_each_series_and_time(rows: list[Row]) -> None:
-    points = folded(block_of(rows, per_field=False)).points
+    points = write_block(block_of(rows, per_field=False)).points
     series = {
         int(line): (points.keys[key].measurement, points.keys[key].tags)
         for column in points.columns
@@ -251,9 +251,9 @@ def test_what_is_folded_is_stored_and_what_is_stored_folds_again(store: Embedded
     copies = [f"folded {secrets.token_hex(6)}" for _ in range(2)]
     for name in copies:
         store.create_bucket(BucketSpec(name))
-    points = folded(block_of(rows)).points
+    points = write_block(block_of(rows)).points
     assert store.write(copies[0], points) == WriteOutcome(len(points))
     for block in store.read(Selection(copies[0], EVER, complete_rows=True)).blocks:
-        store.write(copies[1], folded(block).points)
+        store.write(copies[1], write_block(block).points)
     expected = sorted(stored.row(row.measurement, dict(row.tags), row.field, row.time_ns, row.value, row.type.value) for row in rows)
     assert stored.read(store, copies[0], EVER) == stored.read(store, copies[1], EVER) == expected

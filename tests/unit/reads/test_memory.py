@@ -3,7 +3,7 @@
 import threading
 
 from service.reads.memory import MemoryReturn, give_back_unused, limit_arenas
-from tests.unit.cache.cache_fakes import until
+from tests.support.waiting import until
 
 
 def test_a_hundred_reads_at_once_give_back_once_or_twice() -> None:

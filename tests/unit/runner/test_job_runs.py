@@ -21,7 +21,8 @@ from service.runner.runtime import JobRuntime
 from service.state.database import StateDatabase
 from service.state.jobs import JobLedger
 from service.state.leases import LeaseStore
-from tests.support.jobs import ended, until
+from tests.support.jobs import ended
+from tests.support.waiting import until
 
 
 class Doing:

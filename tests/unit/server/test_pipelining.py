@@ -18,11 +18,6 @@ pytestmark = pytest.mark.anyio
 SHORTEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Transport:
     """What the server sends, how far it reads, and how it ends. `takes`: the client takes what is sent."""
 

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -47,11 +46,6 @@ class Desk:
 
     def log(self, job: Job) -> list[str]:
         return [line.message for line in self.ledger.lines(job.id)]
-
-
-@pytest.fixture
-def state_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'state.db'}"
 
 
 @pytest.fixture

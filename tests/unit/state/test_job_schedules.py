@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,11 +45,6 @@ class Clockwork:
     def end_all(self) -> None:
         while claimed := self.ledger.claim("one", 30, ["count"]):
             LeaseStore(self.database, lambda: self.now).finish(claimed[1], JobState.SUCCEEDED)
-
-
-@pytest.fixture
-def state_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'state.db'}"
 
 
 @pytest.fixture

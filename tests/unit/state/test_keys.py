@@ -14,17 +14,11 @@ from service.config.store import ConfigStore
 from service.domain.access import Principal, Scope
 from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
 from service.state.database import StateDatabase
-from service.state.keys import KeyRecord, KeyRing, could_be_key
+from service.state.keys import KeyRing, could_be_key
+from tests.support.clock import Clock
 from tests.support.old_keys import old_key
 
 STATIC = "a-static-key-0123456789"
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -154,22 +148,36 @@ def test_a_ring_without_a_valid_key_is_empty(keys: KeyRing, clock: Clock) -> Non
     assert [one.id for one in keys.list()] == [record.id, other.id]
 
 
-class RevokedMeanwhile(KeyRing):
-    """Revokes between the look at the database and the memory of it, as another thread may."""
+class WatchedDatabase(StateDatabase):
+    """Counts its reads, and does something after the next one, as another thread may."""
 
-    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+    reads = 0
+    after_next_read: Callable[[], object] | None = None
 
-    def _remember(self, hashed: bytes, record: KeyRecord, now: float, revocations: int) -> None:
-        self.meanwhile()
-        super()._remember(hashed, record, now, revocations)
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        self.reads += 1
+        with super().read() as connection:
+            yield connection
+        act, self.after_next_read = self.after_next_read, None
+        if act is not None:
+            act()
 
 
-def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(database: StateDatabase, clock: Clock) -> None:
+@pytest.fixture
+def watched(database: StateDatabase) -> Iterator[WatchedDatabase]:
+    made = WatchedDatabase(database.engine.url)
+    yield made
+    made.close()
+
+
+def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(watched: WatchedDatabase, clock: Clock) -> None:
     """The look-up used to put the key back into the memory that the revocation had just emptied."""
-    keys = RevokedMeanwhile(database, None, clock)
+    keys = KeyRing(watched, None, clock)
     key, record = keys.create("a", [Scope.READ])
-    keys.meanwhile = lambda: keys.revoke(record.id)
+    watched.after_next_read = lambda: keys.revoke(record.id)
     keys.check(key)
+    assert watched.after_next_read is None
     with pytest.raises(Unauthorized):
         keys.check(key)
 
@@ -224,25 +232,16 @@ def test_an_old_key_with_a_list_of_buckets_may_only_read_and_write(keys: KeyRing
     assert [scope.value for scope in Scope if principal.may(scope)] == ["read", "write"]
 
 
-class Counted(KeyRing):
-    """Counts its reads of the whole list."""
-
-    reads = 0
-
-    def _by_hash(self) -> dict[bytes, KeyRecord]:
-        self.reads += 1
-        return super()._by_hash()
-
-
-def test_any_number_of_wrong_keys_costs_one_read_of_the_list_in_a_second(database: StateDatabase, clock: Clock) -> None:
-    keys = Counted(database, None, clock)
+def test_any_number_of_wrong_keys_costs_one_read_of_the_list_in_a_second(watched: WatchedDatabase, clock: Clock) -> None:
+    keys = KeyRing(watched, None, clock)
     key, record = keys.create("a", [Scope.READ])
+    reads_before = watched.reads
     assert [keys.listed(f"wrong-{number}") for number in range(100)] == [None] * 100
     assert keys.listed(key) == Principal(record.id, "a", frozenset({Scope.READ}), None)
-    assert keys.reads == 1
+    assert watched.reads - reads_before == 1
     clock.now += 1.0
     keys.listed("wrong")
-    assert keys.reads == 2
+    assert watched.reads - reads_before == 2
 
 
 def test_a_listed_key_ends_with_its_revocation_and_when_it_expires(keys: KeyRing, clock: Clock) -> None:

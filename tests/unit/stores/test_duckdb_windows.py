@@ -1,13 +1,16 @@
 """Where a window's number leads: its stop, or where the grid is cut; and values of the type that comes out."""
 
+import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid
-from service.stores.duckdb_windows import Bins, values_of, window_times
+from service.stores.duckdb_windows import Bins, place_of, values_of, window_times
 
 
 def times(grid: Grid, *places: int) -> list[int]:
@@ -33,6 +36,27 @@ def test_bins_count_from_the_window_that_holds_the_start() -> None:
     bins = Bins(Grid(TimeRange(25, 95), 10, 0), 3)
     assert (bins.first_ns, bins.lead_ns, bins.width_ns) == (20, 5, 30)
     assert [bins.span(0, 0), bins.span(1, 2)] == [TimeRange(25, 50), TimeRange(50, 95)]
+
+
+@given(
+    ends=st.lists(st.integers(EARLIEST_NS, LATEST_NS + 1), min_size=2, max_size=2, unique=True).map(sorted),
+    every_ns=st.integers(10**9, 2**63 - 1),
+    offset_ns=st.integers(0, 2**63 - 1),
+    windows=st.integers(1, 3),
+    shares=st.lists(st.floats(0, 1), min_size=1, max_size=5),
+)
+def test_the_number_of_a_bin_is_exact_however_far_times_lie_apart(
+    ends: list[int], every_ns: int, offset_ns: int, windows: int, shares: list[float]
+) -> None:
+    """A subtraction of two times overflowed: 1700 and 2023 lie 2^63 ns apart and more."""
+    grid = Grid(TimeRange(*ends), every_ns, offset_ns % every_ns)
+    bins = Bins(grid, windows if windows * every_ns < 2**63 else 1)
+    instants = [min(grid.span.start_ns + int(share * grid.span.length_ns), grid.span.stop_ns - 1) for share in shares]
+    text, bound = place_of(bins)
+    with duckdb.connect() as engine:
+        engine.register("points", pa.table({"time": pa.array(instants, pa.int64())}))
+        found = engine.sql(f"SELECT {text} FROM points", params=bound).fetchall()
+    assert [place for (place,) in found] == [(time_ns - bins.first_ns) // bins.width_ns if grid.count > 1 else 0 for time_ns in instants]
 
 
 @pytest.mark.parametrize(

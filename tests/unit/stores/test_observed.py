@@ -14,13 +14,14 @@ from service.cache.memory import MemoryCache
 from service.cache.single_flight import Produced
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
+from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import StoreTimeout, UnknownBucket
 from service.frames.points import Points
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.observed import BucketChange, ChangeListener, ObservedStore
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, points, store_with_bucket
+from tests.support.embedded_stores import BUCKET, NOON, points, store_with_bucket
 
 READS: dict[str, Callable[[Store], object]] = {
     "buckets": lambda store: store.buckets(),
@@ -40,7 +41,7 @@ CHANGES: dict[str, tuple[Callable[[Store], object], BucketChange]] = {
         BucketChange(BUCKET, (TimeRange(NOON, NOON + 31),)),
     ),
     "delete_points": (
-        lambda store: store.delete_points(BUCKET, "m", (), TimeRange(NOON, NOON + 5)),
+        lambda store: store.delete_points(BUCKET, SeriesKey("m"), TimeRange(NOON, NOON + 5)),
         BucketChange(BUCKET, (TimeRange(NOON, NOON + 5),)),
     ),
 }
@@ -69,8 +70,8 @@ class StoresAndFails:
         self._store.write(bucket, batch, bounds)
         raise StoreTimeout("no answer")
 
-    def delete_points(self, bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], span: TimeRange) -> None:
-        self._store.delete_points(bucket, measurement, tags, span)
+    def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
+        self._store.delete_points(bucket, series, span)
         raise StoreTimeout("no answer")
 
 

@@ -15,10 +15,10 @@ from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
 from service.transfer.bucket_writer import BucketWriter
 from service.transfer.dead_letters import DeadLetter
-from tests.contract.conftest import embedded_store
-from tests.support.mirror_faults import Fails, Through, failing
+from tests.support.mirror_faults import Fails, failing
 from tests.support.mirrors import digests
 from tests.support.rows import store_all
+from tests.support.stores import Through, embedded_store
 
 DAY_NS = 86_400 * 10**9
 

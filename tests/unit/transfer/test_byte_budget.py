@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from service.transfer.byte_budget import ByteBudget
-from tests.support.mirror_faults import Clock, WaitingContext
+from tests.support.clock import Clock
+from tests.support.mirror_faults import WaitingContext
 
 
 def budget_of(context: WaitingContext, clock: Callable[[], float], most: int | None) -> tuple[ByteBudget, list[int]]:

@@ -6,7 +6,8 @@ from itertools import count, repeat
 import pytest
 
 from service.transfer.read_back import ReadBack
-from tests.support.mirror_faults import Clock, WaitingContext
+from tests.support.clock import Clock
+from tests.support.mirror_faults import WaitingContext
 
 
 def read_back(is_remote: bool) -> tuple[ReadBack, WaitingContext]:

@@ -15,7 +15,8 @@ from service.errors import (
 )
 from service.stores.influx.failures import failure
 from service.transfer.retry import NoRetry, Retry
-from tests.support.mirror_faults import Clock, WaitingContext
+from tests.support.clock import Clock
+from tests.support.mirror_faults import WaitingContext
 
 
 class Calls(list[FluxgateError]):

@@ -1,7 +1,7 @@
 """The log of a run: never so much that it is flooded."""
 
 from service.transfer.run_log import RunLog
-from tests.support.mirror_faults import Clock
+from tests.support.clock import Clock
 
 Lines = list[tuple[str, str]]
 

@@ -10,10 +10,11 @@ from service.domain.job import Json
 from service.domain.schema import BucketSpec
 from service.stores.embedded.store import EmbeddedStore
 from service.stores.protocol import Store
-from tests.contract.conftest import embedded_store
-from tests.support.mirror_faults import Clock, WaitingContext
+from tests.support.clock import Clock
+from tests.support.mirror_faults import WaitingContext
 from tests.support.mirrors import A, B, KeptContext, Rig, digests
 from tests.support.rows import store_all
+from tests.support.stores import embedded_store
 
 NOON = 1_780_056_000.0
 

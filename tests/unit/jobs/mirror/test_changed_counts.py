@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from service.domain.series import SeriesKey
 from service.domain.timerange import EVER, TimeRange
 from service.errors import StoreTimeout
 from service.frames.frame import Reading
 from service.stores.protocol import Store
-from tests.support.mirror_faults import Through
 from tests.support.mirrors import A, B
 from tests.support.rows import store_all
+from tests.support.stores import Through
 from tests.unit.jobs.mirror.conftest import Stage, equal, fill
 
 
@@ -52,7 +53,7 @@ def moved(stage: Stage) -> None:
     """As after a tag was renamed: as many points as before, in another series."""
     store_all(stage.a, "W", f"m,host=old v=1i {stage.at(-2)}")
     stage.pair()
-    stage.a.delete_points("W", "m", (("host", "old"),), EVER)
+    stage.a.delete_points("W", SeriesKey("m", (("host", "old"),)), EVER)
     store_all(stage.a, "W", f"m,host=new v=1i {stage.at(-2)}")
 
 

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, StoreBroken
 from service.frames.frame import Block, Reading
 from service.jobs.mirror.deletes import Extra
-from tests.support.mirror_faults import Through
 from tests.support.mirrors import A, B, digests, points
 from tests.support.rows import store_all
+from tests.support.stores import Through
 from tests.unit.jobs.mirror.conftest import Stage
 
 
@@ -66,14 +67,14 @@ def test_many_gaps_are_removed_and_what_went_along_is_copied_again(following: St
 
 
 def test_points_that_the_source_removed_go_with_the_next_run(following: Stage) -> None:
-    following.a.delete_points("W", "m", (("h", "a"),), TimeRange(following.at(-1, 2), following.at(-1, 5)))
+    following.a.delete_points("W", SeriesKey("m", (("h", "a"),)), TimeRange(following.at(-1, 2), following.at(-1, 5)))
     assert following.pair()["deleted"] == 4
     assert digests(following.a, "W") == digests(following.b, "W")
 
 
 def test_without_following_nothing_is_ever_removed(following: Stage) -> None:
     following.configure(buckets=["W"])
-    following.a.delete_points("W", "m", (("h", "a"),), TimeRange(following.at(-1, 2), following.at(-1, 5)))
+    following.a.delete_points("W", SeriesKey("m", (("h", "a"),)), TimeRange(following.at(-1, 2), following.at(-1, 5)))
     assert following.run()["state"] == "extra"
     assert points(following.b, "W") == 20
 

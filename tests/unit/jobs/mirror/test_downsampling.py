@@ -3,6 +3,7 @@
 from typing import Any
 
 from service.domain.durations import parse_duration
+from service.domain.series import SeriesKey
 from service.domain.timerange import EVER
 from tests.support.rows import read, store_all
 from tests.unit.jobs.mirror.conftest import Stage, fill
@@ -57,7 +58,7 @@ class TestDownsampling:
         self.downsample(stage, follow_deletes=True)
         store_all(stage.a, "W", f"m v=2 {stage.at(-3)}\nm v=2 {stage.at(-3, 3_600 * 10**9)}")
         stage.run()
-        stage.a.delete_points("W", "m", (), type(EVER)(stage.at(-3), stage.at(-3, 1)))
+        stage.a.delete_points("W", SeriesKey("m"), type(EVER)(stage.at(-3), stage.at(-3, 1)))
         assert stage.pair()["deleted"] == 1
         assert self.windows(stage) == [(-70.0, "2.0")]
 

@@ -8,6 +8,7 @@ import pytest
 from service.domain.endpoint import Endpoint
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
+from service.domain.series import SeriesKey
 from service.domain.timerange import EVER
 from service.errors import FluxgateError, StoreDenied, StoreUnavailable, UnknownBucket, WriteProgress
 from service.frames.frame import Reading
@@ -27,7 +28,7 @@ CALLS: dict[str, Callable[[NamedStore], object]] = {
     "count_points": lambda store: store.count_points("W", ["m"], EVER, 10),
     "latest": lambda store: store.latest("W", EVER, "real"),
     "write": lambda store: store.write("W", None),  # type: ignore[arg-type]
-    "delete_points": lambda store: store.delete_points("W", "m", (), EVER),
+    "delete_points": lambda store: store.delete_points("W", SeriesKey("m"), EVER),
     "ping": lambda store: store.ping(),
 }
 

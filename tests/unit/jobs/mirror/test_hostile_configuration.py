@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from service.domain.durations import parse_duration
 from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
+from service.domain.series import SeriesKey
 from service.domain.slicing import batches
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import ConfigurationError, InvalidParameter, StoreBusy, StoreLimit
@@ -24,6 +25,7 @@ from service.stores.embedded.store import EmbeddedStore
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
 from tests.support.mirrors import OWN, A, B, C, KeptContext, Rig, digests, points, side
 from tests.support.rows import write
+from tests.support.stores import Through, embedded_store
 
 SECOND = 1_000_000_000
 HOUR, DAY = parse_duration("1h", "hour"), parse_duration("1d", "day")
@@ -31,33 +33,22 @@ NOW = time.time_ns()
 TODAY = NOW - NOW % DAY
 
 
-class Meddled:
-    """A store, some of whose methods are others."""
-
-    def __init__(self, store: EmbeddedStore, **methods: Callable[..., Any]) -> None:
-        self._store = store
-        self.__dict__.update(methods)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-
-def opened(folder: Path, name: str, shard: str = "1w") -> EmbeddedStore:
-    store = EmbeddedStore(folder / name, memory_mb=128, threads=1, shard_ns=parse_duration(shard, "shard"), clock=time.time_ns)
+def store_with_bucket(path: Path, shard: str = "1w") -> EmbeddedStore:
+    store = embedded_store(path, shard)
     store.create_bucket(BucketSpec("W"))
     return store
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    store = opened(tmp_path, "a")
+    store = store_with_bucket(tmp_path / "a")
     yield store
     store.close()
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    store = opened(tmp_path, "b")
+    store = store_with_bucket(tmp_path / "b")
     yield store
     store.close()
 
@@ -71,18 +62,20 @@ def rig(tmp_path: Path, source: EmbeddedStore, target: EmbeddedStore) -> Rig:
 
 @contextmanager
 def written_without_end(store: EmbeddedStore, from_ns: int) -> Iterator[None]:
-    """Somebody writes points into the slice of `from_ns` meanwhile."""
-    over = threading.Event()
+    """Somebody writes points into the slice of `from_ns` meanwhile; the first is there when the block begins."""
+    begun, over = threading.Event(), threading.Event()
 
     def add() -> None:
         number = 0
         while not over.is_set():
             number += 1
             write(store, "W", f"live,h=x v=1 {from_ns + number}")
+            begun.set()
 
     writer = threading.Thread(target=add)
     writer.start()
     try:
+        assert begun.wait(20), "the first point is not written"
         yield
     finally:
         over.set()
@@ -121,7 +114,7 @@ def test_a_value_that_changes_in_a_partial_slice_is_copied_when_its_values_are_d
 
 
 def test_a_clash_in_one_shard_group_leaves_out_nothing_in_the_next_ones(tmp_path: Path) -> None:
-    source, target = opened(tmp_path, "days a", "1d"), opened(tmp_path, "days b", "1d")
+    source, target = store_with_bucket(tmp_path / "days a", "1d"), store_with_bucket(tmp_path / "days b", "1d")
     rig = Rig(tmp_path, {A: source, B: target})
     rig.configure(buckets=["W"], on_conflict="skip")
     first = TODAY - 9 * DAY
@@ -142,6 +135,24 @@ def test_points_that_come_meanwhile_do_not_make_a_slice_incomplete(
     with written_without_end(source, TODAY):
         state = rig.run()["state"]
     assert state == ("equal" if follow_deletes else "extra")
+
+
+def test_deletes_are_followed_in_a_slice_that_is_written_to_before_every_look_at_it(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+    """Each look saw points that came after the copy, took them for missing, and left the removal to the next run."""
+    rig.configure(buckets=["W"], follow_deletes=True)
+    write(source, "W", f"m v=1 {TODAY}\nlive,h=x v=1 {TODAY}")
+    write(target, "W", f"extra v=1 {TODAY}")
+    reads = [0]
+
+    def read(selection: Selection) -> Reading:
+        reads[0] += 1
+        write(source, "W", f"live,h=x v=1 {TODAY + reads[0]}")
+        return source.read(selection)
+
+    rig.stores[A] = Through(source, read=read)  # type: ignore[assignment]
+    result = rig.run()
+    assert (result["state"], result["pairs"][0]["deleted"]) == ("equal", 1)
+    assert "extra" not in {name.measurement for name in digests(target, "W")}
 
 
 def test_the_first_and_the_last_instant_are_copied(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
@@ -171,7 +182,7 @@ def test_a_stretch_that_is_more_than_a_quota_goes_over_in_several_windows_of_it(
         taken[1] += len(lines)
         return target.write(bucket, lines, bounds)
 
-    rig.stores[B] = Meddled(target, write=quota)  # type: ignore[assignment]
+    rig.stores[B] = Through(target, write=quota)  # type: ignore[assignment]
     assert rig.run(Waits())["state"] == "equal"
 
 
@@ -183,7 +194,7 @@ def test_a_store_that_runs_out_of_memory_is_asked_for_half_as_much_when_comparin
             raise StoreLimit("memory allocation limit reached")
         return source.read(selection)
 
-    rig.stores[A] = Meddled(source, read=small)  # type: ignore[assignment]
+    rig.stores[A] = Through(source, read=small)  # type: ignore[assignment]
     assert rig.run()["state"] == "equal"
     assert rig.run(verify=True)["equal"]
 
@@ -198,7 +209,7 @@ def test_a_mirror_that_is_given_more_measurements_copies_them_in_its_next_run(ri
 
 
 def test_a_mirror_does_not_delete_what_a_mirror_of_all_buckets_copied(rig: Rig, tmp_path: Path, source: EmbeddedStore, target: EmbeddedStore) -> None:
-    other = opened(tmp_path, "c")
+    other = store_with_bucket(tmp_path / "c")
     rig.stores[C] = other
     write(source, "W", f"m1 v=1 {NOW}")
     rig.configure(buckets="all")
@@ -276,9 +287,9 @@ def test_a_measurement_that_goes_away_meanwhile_does_no_harm(rig: Rig, source: E
     def vanishing(selection: Selection) -> Reading:
         asked[0] += 1
         if asked[0] == 2:
-            source.delete_points("W", "m1", (), EVER)
+            source.delete_points("W", SeriesKey("m1"), EVER)
         return source.read(selection)
 
-    rig.stores[A] = Meddled(source, read=vanishing)  # type: ignore[assignment]
+    rig.stores[A] = Through(source, read=vanishing)  # type: ignore[assignment]
     rig.run()
     assert digests(source, "W") == digests(target, "W")

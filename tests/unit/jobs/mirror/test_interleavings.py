@@ -17,10 +17,10 @@ from service.domain.job import JobInterrupted
 from service.domain.schema import BucketSpec
 from service.domain.shards import shard_start
 from service.errors import FluxgateError, MirrorIncomplete, StoreBroken, StoreBusy, StoreError, StoreUnavailable
-from tests.contract.conftest import embedded_store
-from tests.support.mirror_faults import PLANTED, AltersLines, Fails, Through, WaitingContext
+from tests.support.mirror_faults import PLANTED, AltersLines, Fails, WaitingContext
 from tests.support.mirrors import A, B, digests
 from tests.support.rows import store_all
+from tests.support.stores import Through, embedded_store
 from tests.unit.jobs.mirror.conftest import NOON, Stage
 
 SEVENS = ("7i", "7", '"seven"', "7u", "true")

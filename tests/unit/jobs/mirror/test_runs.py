@@ -7,11 +7,12 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
+from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, format_time
 from service.errors import InvalidParameter, MirrorConflict, UnknownBucket
-from tests.contract.conftest import embedded_store
 from tests.support.mirrors import A, B, Rig, points, side
 from tests.support.rows import read, store_all, write
+from tests.support.stores import embedded_store
 from tests.unit.jobs.mirror.conftest import Stage, equal, fill
 
 ALL_TYPES = 'm,site=a f=1.5,i=7i,u=18446744073709551615u,s="text ä 🌡️\\"",b=true {}'
@@ -180,7 +181,7 @@ class TestExtraPoints:
         for store in (stage.a, stage.b):
             store_all(store, "W", f"gone v=1 {stage.at(-1)}\nstays v=1 {stage.at(-1)}")
         stage.run()
-        stage.a.delete_points("W", "gone", (), EVER)
+        stage.a.delete_points("W", SeriesKey("gone"), EVER)
         assert stage.run()["state"] == "extra"
 
     def test_they_are_removed_only_where_deletes_are_followed_and_a_dry_run_says_which(self, stage: Stage) -> None:
@@ -387,7 +388,7 @@ def test_again_tries_what_was_refused(stage: Stage) -> None:
     stage.configure(buckets=["W"], on_conflict="skip")
     for _ in range(2):
         assert (stage.run()["state"], stage.pair()["copied_points"]) == ("partial", 0)
-    stage.b.delete_points("W", "m", (), EVER)
+    stage.b.delete_points("W", SeriesKey("m"), EVER)
     store_all(stage.a, "W", f"other v=1i {stage.at(-1)}")
     ever = {"start": format_time(stage.at(-100)), "stop": format_time(stage.at(0))}
     assert stage.run(again=True, **ever)["state"] == "equal"

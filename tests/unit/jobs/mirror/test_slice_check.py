@@ -10,9 +10,11 @@ from service.frames.points import Points
 from service.frames.slice_digest import SliceDigest
 from service.jobs.mirror.slice_check import values_checksum
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
-from tests.support.mirror_faults import AltersLines, Clock, Through, drops_one_point
+from tests.support.clock import Clock
+from tests.support.mirror_faults import AltersLines, drops_one_point
 from tests.support.mirrors import B, digests, side
 from tests.support.rows import store_all
+from tests.support.stores import Through
 from tests.unit.jobs.mirror.conftest import Stage
 
 

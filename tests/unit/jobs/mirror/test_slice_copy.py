@@ -13,9 +13,10 @@ from service.errors import MirrorConflict, StoreLimit, StoreUnavailable
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
-from tests.support.mirror_faults import Fails, Through, failing
+from tests.support.mirror_faults import Fails, failing
 from tests.support.mirrors import A, B, digests
 from tests.support.rows import read, store_all
+from tests.support.stores import Through
 from tests.unit.jobs.mirror.conftest import Stage
 
 

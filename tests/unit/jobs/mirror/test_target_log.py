@@ -6,7 +6,8 @@ from service.domain.timerange import EVER
 from service.errors import FluxgateError, StoreDenied, StoreUnavailable
 from service.jobs.mirror.target_log import TargetLog
 from service.transfer.run_log import RunLog
-from tests.support.mirror_faults import Clock, Fails
+from tests.support.clock import Clock
+from tests.support.mirror_faults import Fails
 from tests.support.rows import read
 from tests.unit.jobs.mirror.conftest import Stage
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from service.domain.durations import parse_duration
 from service.domain.schema import Bucket, FieldType, MeasurementSchema
+from service.domain.series import FieldSeries, SeriesKey
 from service.domain.shards import shard_number
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
-from service.frames.points import FieldKey
 from service.stores.embedded.catalog import BucketContents, shard_numbers
 
 shard_lengths = st.sampled_from([parse_duration(text, "shard") for text in ("1h", "1d", "1w", "5h", "260w")])
@@ -23,8 +23,8 @@ def test_numbers_are_the_same_one_by_one_and_by_column(times_ns: list[int], shar
 
 def test_the_schema_lists_tags_of_all_series_and_types_of_all_shard_groups() -> None:
     contents = BucketContents(0, Bucket("b", "", 0, 10))
-    contents.add_series(FieldKey("m", (("b", "1"),), "f", FieldType.STRING), 0)
-    contents.add_series(FieldKey("m", (("a", "1"), ("c", "2")), "f", FieldType.FLOAT), 1)
+    contents.add_series(FieldSeries(SeriesKey("m", (("b", "1"),)), "f", FieldType.STRING), 0)
+    contents.add_series(FieldSeries(SeriesKey("m", (("a", "1"), ("c", "2"))), "f", FieldType.FLOAT), 1)
     contents.add_type(("m", "f"), 7, FieldType.STRING)
     contents.add_type(("m", "f"), 8, FieldType.FLOAT)
     assert contents.schema(None) == [MeasurementSchema("m", ("a", "b", "c"), {"f": (FieldType.FLOAT, FieldType.STRING)})]

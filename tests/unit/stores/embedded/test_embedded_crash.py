@@ -8,14 +8,14 @@ from pathlib import Path
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import TimeRange
 from service.stores.embedded.store import EmbeddedStore
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, open_store
+from tests.support.embedded_stores import BUCKET, NOON, open_store
 
 ROOT = Path(__file__).parents[4]
 BATCH = 20_000
 WRITER = f"""
 import os, resource, sys
 from pathlib import Path
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, floats, store_with_bucket
+from tests.support.embedded_stores import BUCKET, NOON, floats, store_with_bucket
 from service.errors import StoreFailed
 store = store_with_bucket(Path(sys.argv[1]))
 if sys.argv[2] == "full":

@@ -10,8 +10,10 @@ import pytest
 from service.domain.selection import Selection
 from service.domain.timerange import TimeRange
 from service.errors import ConfigurationError, StoreFailed
+from service.stores.embedded.file import open_file
+from service.stores.protocol import WriteBounds
+from tests.support.embedded_stores import BUCKET, NOON, open_store, points, store_with_bucket
 from tests.support.rows import read, row
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, open_store, points, store_with_bucket
 
 ROOT = Path(__file__).parents[4]
 DAY = TimeRange(NOON, NOON + 86_400_000_000_000)
@@ -85,11 +87,16 @@ def test_closing_ends_open_reads_and_frees_the_file(tmp_path: Path) -> None:
     again.close()
 
 
+def give_up() -> None:
+    raise duckdb.FatalException("the database has been invalidated")
+
+
 def test_a_file_that_duckdb_gave_up_is_opened_anew_at_the_next_use(tmp_path: Path) -> None:
     store = store_with_bucket(tmp_path)
     store.write(BUCKET, points(f"m f=1 {NOON}\n"))
     left_open = store.read(Selection(BUCKET, DAY))
-    store._broken = True
+    with pytest.raises(StoreFailed, match="the database has been invalidated"):
+        store.write(BUCKET, points(f"m f=3 {NOON + 2}\n"), WriteBounds(check=give_up))
     store.write(BUCKET, points(f"m f=2 {NOON + 1}\n"))
     assert [one.shown for one in read(store, BUCKET, DAY)] == ["1.0", "2.0"]
     with pytest.raises(StoreFailed, match="cancelled"):
@@ -98,8 +105,8 @@ def test_a_file_that_duckdb_gave_up_is_opened_anew_at_the_next_use(tmp_path: Pat
 
 
 def test_a_statement_cannot_reach_other_files(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
     (tmp_path / "secret.csv").write_text("a\n1\n")
+    connection = open_file(tmp_path / "store.duckdb", memory_mb=128, threads=2)
     with pytest.raises(duckdb.PermissionException):
-        store._connection.execute(f"FROM read_csv('{tmp_path}/secret.csv')")
-    store.close()
+        connection.execute(f"FROM read_csv('{tmp_path}/secret.csv')")
+    connection.close()

@@ -14,8 +14,8 @@ from service.errors import StoreFailed
 from service.stores.embedded import reading as reading_module
 from service.stores.embedded.reading import ENOUGH_ROWS
 from service.stores.embedded.store import EmbeddedStore
+from tests.support.embedded_stores import BUCKET, NOON, floats, open_store, points, store_with_bucket
 from tests.support.rows import collect, read, row
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, floats, open_store, points, store_with_bucket
 
 ALL_TIME = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 SECOND_NS = 1_000_000_000
@@ -128,7 +128,7 @@ def test_cancelling_ends_a_query_that_runs(store: EmbeddedStore) -> None:
             threading.Timer(0.02, reading.cancel).start()
             assert time.monotonic() - began < 30, "no read was caught while it ran"
     assert time.monotonic() - began < 30
-    assert store._cursors == set()
+    assert store.open_reads == 0
 
 
 def test_a_read_that_needs_too_much_memory_says_what_to_do(tmp_path: Path) -> None:

@@ -6,28 +6,34 @@ from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
 from service.domain.selection import Fn, Windows
 from service.domain.timerange import TimeRange
-from service.stores.embedded.store import EmbeddedStore
+from service.stores.embedded.file import open_file
+from tests.support.clock import Clock
+from tests.support.embedded_stores import BUCKET, NOON, WEEK_NS, open_store, points, store_with_bucket
 from tests.support.rows import read, row
-from tests.unit.stores.embedded.embedded_stores import BUCKET, NOON, WEEK_NS, Clock, points, store_with_bucket
 
 HOUR_NS = parse_duration("1h", "h")
 DAY_NS = 24 * HOUR_NS
 ALWAYS = TimeRange(0, 2 * NOON)
 
 
-def rows_in_the_file(store: EmbeddedStore) -> int:
-    return int(store._connection.execute("SELECT count(*) FROM floats").fetchall()[0][0])
+def rows_in_the_file(directory: Path) -> int:
+    """Also those that no read gives. The store must be closed."""
+    connection = open_file(directory / "store.duckdb", memory_mb=128, threads=2)
+    try:
+        return int(connection.execute("SELECT count(*) FROM floats").fetchall()[0][0])
+    finally:
+        connection.close()
 
 
 def test_an_expired_point_is_no_longer_read(tmp_path: Path) -> None:
     clock = Clock(NOON)
     store = store_with_bucket(tmp_path, clock, retention_ns=HOUR_NS)
     store.write(BUCKET, points(f"m f=1 {NOON - 60}\nm f=2 {NOON}\n"))
-    clock.now_ns = NOON + HOUR_NS
+    clock.now = NOON + HOUR_NS
     assert read(store, BUCKET, ALWAYS) == [row("m", {}, "f", NOON, 2.0)]
     assert read(store, BUCKET, ALWAYS, Windows(2 * NOON, Fn.COUNT)) == [row("m", {}, "f", 2 * NOON, 1)]
     assert store.last_point(BUCKET) == NOON
-    clock.now_ns += 1
+    clock.now += 1
     assert read(store, BUCKET, ALWAYS) == []
     assert store.last_point(BUCKET) is None
     store.close()
@@ -37,10 +43,10 @@ def test_fields_of_expired_shard_groups_are_forgotten(tmp_path: Path) -> None:
     clock = Clock(NOON)
     store = store_with_bucket(tmp_path, clock, retention_ns=HOUR_NS)
     store.write(BUCKET, points(f"m f=1 {NOON}\n"))
-    clock.now_ns = NOON + 3 * HOUR_NS
+    clock.now = NOON + 3 * HOUR_NS
     assert store.schema(BUCKET) == []
-    store.write(BUCKET, points(f"m f=7i {clock.now_ns}\n"))
-    assert read(store, BUCKET, ALWAYS) == [row("m", {}, "f", clock.now_ns, 7)]
+    store.write(BUCKET, points(f"m f=7i {clock.now}\n"))
+    assert read(store, BUCKET, ALWAYS) == [row("m", {}, "f", clock.now, 7)]
     store.close()
 
 
@@ -50,12 +56,15 @@ def test_the_next_write_after_a_shard_group_expired_deletes_it(tmp_path: Path) -
     store.create_bucket(BucketSpec("keeps all"))
     store.write("keeps all", points(f"m f=1 {NOON}\n"))
     store.write(BUCKET, points(f"m f=1 {NOON}\nm f=2 {NOON + HOUR_NS}\n"))
-    clock.now_ns = NOON + HOUR_NS + 5
-    store.write(BUCKET, points(f"m f=3 {clock.now_ns}\n"))
-    assert rows_in_the_file(store) == 4
-    clock.now_ns = NOON + 2 * HOUR_NS
-    store.write(BUCKET, points(f"m f=4 {clock.now_ns}\n"))
-    assert rows_in_the_file(store) == 4
+    clock.now = NOON + HOUR_NS + 5
+    store.write(BUCKET, points(f"m f=3 {clock.now}\n"))
+    store.close()
+    assert rows_in_the_file(tmp_path) == 4
+    store, clock.now = open_store(tmp_path, clock), NOON + 2 * HOUR_NS
+    store.write(BUCKET, points(f"m f=4 {clock.now}\n"))
+    store.close()
+    assert rows_in_the_file(tmp_path) == 4
+    store = open_store(tmp_path, clock)
     assert [one.shown for one in read(store, BUCKET, ALWAYS)] == ["2.0", "3.0", "4.0"]
     assert len(read(store, "keeps all", ALWAYS)) == 1
     store.close()

@@ -5,7 +5,7 @@ import numpy as np
 from service.domain.schema import Bucket, FieldType
 from service.domain.shards import shard_number
 from service.stores.embedded.writing import Types, judge, rows
-from tests.unit.stores.embedded.embedded_stores import NOON, WEEK_NS, points
+from tests.support.embedded_stores import NOON, WEEK_NS, points
 
 BUCKET = Bucket("b", "", 0, WEEK_NS)
 SHARD = shard_number(NOON, WEEK_NS)

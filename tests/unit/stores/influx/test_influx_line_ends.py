@@ -15,7 +15,7 @@ from service.stores.influx import flux, influxql
 from service.stores.influx.annotated_csv import rows_of
 from service.stores.influx.labels import frames_of
 from service.stores.influx.points_csv import PointRows, cut_sections
-from service.stores.influx.points_msgpack import series_of
+from service.stores.influx.points_msgpack import series_rows
 
 LETTERS = st.text(st.sampled_from('a\\\n\r", =\t$ä🌡\u3000.'), max_size=6)
 """Letters that CSV, Flux or InfluxQL treat in a way of their own."""
@@ -148,7 +148,7 @@ def test_which_names_flux_can_carry(measurement: str, field: str, tags: tuple[st
 @pytest.mark.parametrize("body", [b"\x81\xa7results\x91\x01", b"\x81\xa7results\xc0", b"\x81\xa7results\x91\x81\xa6series\x01", b"\x01", b"\xc1"])
 def test_messagepack_that_makes_no_sense_is_an_error_of_ours(body: bytes) -> None:
     with pytest.raises(StoreBroken):
-        list(series_of(iter([body])))
+        list(series_rows(iter([body])))
 
 
 def test_bytes_that_are_no_text_are_named_as_such() -> None:
@@ -156,4 +156,4 @@ def test_bytes_that_are_no_text_are_named_as_such() -> None:
     with pytest.raises(StoreFailed, match="not UTF-8"):
         maker.block(b"m,,1,1,a\xffb\n")
     with pytest.raises(StoreFailed, match="not UTF-8"):
-        list(series_of(iter([b"\x81\xa7results\x91\x81\xa1x\xa1\xff"])))
+        list(series_rows(iter([b"\x81\xa7results\x91\x81\xa1x\xa1\xff"])))

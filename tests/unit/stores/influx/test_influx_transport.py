@@ -85,8 +85,8 @@ def test_aborting_ends_a_waiting_call_at_once_and_its_connection(speaking: Calla
     began = time.monotonic()
     with pytest.raises(StoreCancelled):
         ask(speaker, call)
-    assert time.monotonic() - began < 2
-    assert speaker.gone.wait(2), "InfluxDB ends a query when its connection ends"
+    assert time.monotonic() - began < 15
+    assert speaker.gone.wait(15), "InfluxDB ends a query when its connection ends"
 
 
 @pytest.mark.parametrize("said", [CHUNKED + b"3\r\nabc\r\n", CHUNKED + b"ffff\r\nabc", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"])
@@ -117,8 +117,8 @@ def test_a_server_that_drips_is_given_up_when_the_time_of_the_read_is_over(speak
     began = time.monotonic()
     with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
         list(ReadAhead(blocks(), call))
-    assert time.monotonic() - began < 2
-    assert speaker.gone.wait(2)
+    assert time.monotonic() - began < 15
+    assert speaker.gone.wait(15)
 
 
 def test_aborting_a_finished_call_leaves_the_next_one_on_its_connection_alone(speaking: Callable[..., Speaker]) -> None:

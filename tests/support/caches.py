@@ -1,4 +1,4 @@
-"""A clock that the test moves, a cache that several workers share and that can go away, and answers that are let go chunk by chunk."""
+"""A cache that several workers share and that can go away, and answers that come chunk by chunk as a test lets them."""
 
 import threading
 import time
@@ -7,16 +7,9 @@ from collections.abc import Callable, Iterator
 from service.cache.answers import AnswerCache, Served
 from service.cache.memory import MemoryCache
 from service.cache.single_flight import Produced
+from tests.support.waiting import until
 
 WAIT_S = 10.0
-
-
-class Clock:
-    def __init__(self, now: float = 1_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class SharedCache(MemoryCache):
@@ -27,6 +20,11 @@ class SharedCache(MemoryCache):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(10_000_000, clock)
         self.away = False
+        self.answers: dict[str, float] = {}
+        """Until when each answer is kept, by its name."""
+        self.locks: dict[str, float] = {}
+        """Until when each lock that was granted lasts, by its name."""
+        self._now_s = clock
         self.refused = threading.Semaphore(0)
         """Released at each lock that was asked for in vain."""
 
@@ -34,7 +32,10 @@ class SharedCache(MemoryCache):
         return None if self.away else super().get(key)
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
-        return not self.away and super().put(key, value, ttl_s)
+        is_kept = not self.away and super().put(key, value, ttl_s)
+        if is_kept and not key.startswith("generation:"):
+            self.answers[key] = self._now_s() + ttl_s
+        return is_kept
 
     def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         return not self.away and super().add(key, value, ttl_s)
@@ -45,10 +46,15 @@ class SharedCache(MemoryCache):
         token = super().lock(key, ttl_s)
         if token is None:
             self.refused.release()
+        else:
+            self.locks[key] = self._now_s() + ttl_s
         return token
 
     def extend(self, key: str, token: str, ttl_s: float) -> bool:
-        return not self.away and super().extend(key, token, ttl_s)
+        is_extended = not self.away and super().extend(key, token, ttl_s)
+        if is_extended:
+            self.locks[key] = self._now_s() + ttl_s
+        return is_extended
 
     def unlock(self, key: str, token: str) -> None:
         if not self.away:
@@ -56,11 +62,15 @@ class SharedCache(MemoryCache):
 
 
 class Recipe:
-    """Makes one answer: `begun` is set when producing begins, each chunk waits for `let_go`, `cancel` unblocks."""
+    """Makes one answer: each chunk waits for `let_go`, and `cancel` unblocks.
+
+    `begun` is set when producing begins, and `asked` when somebody asks for the first chunk.
+    """
 
     def __init__(self, *chunks: bytes | Exception, held: bool = False) -> None:
         self.chunks = chunks
         self.begun = threading.Event()
+        self.asked = threading.Event()
         self.free = threading.Semaphore(0 if held else len(chunks) + 1)
         self.made = 0
         self.cancelled = threading.Event()
@@ -79,6 +89,7 @@ class Recipe:
         self.free.release()
 
     def _pieces(self) -> Iterator[bytes]:
+        self.asked.set()
         try:
             for chunk in self.chunks:
                 assert self.free.acquire(timeout=3 * WAIT_S)
@@ -130,18 +141,10 @@ def asking(answers: AnswerCache, recipe: Callable[[], Produced], ttl_s: float = 
     return ask
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
-
-
 def waiting(answers: AnswerCache) -> int:
     """How many clients the answers under way have."""
-    with answers._lock:
-        return sum(len(flight._consumers) for flight in answers._flights.values())
+    return answers.waiting_clients
 
 
 def landed(answers: AnswerCache) -> None:
-    until(lambda: not answers._flights)
+    until(lambda: not answers.under_way)

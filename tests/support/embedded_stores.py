@@ -7,9 +7,11 @@ import pyarrow as pa
 
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec, FieldType
-from service.frames.points import FieldKey, Points, ValueColumn
+from service.domain.series import FieldSeries, SeriesKey
+from service.frames.points import Points, ValueColumn
 from service.lineprotocol.parser import parse_lines
 from service.stores.embedded.store import EmbeddedStore
+from tests.support.clock import Clock
 
 WEEK_NS = parse_duration("1w", "shard")
 NOON = 1_704_110_400_000_000_000
@@ -17,21 +19,11 @@ NOON = 1_704_110_400_000_000_000
 BUCKET = "Power Consumption"
 
 
-class Clock:
-    """Tells the time it was given."""
-
-    def __init__(self, now_ns: int) -> None:
-        self.now_ns = now_ns
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-
-def open_store(directory: Path, clock: Clock | None = None, memory_mb: int = 128) -> EmbeddedStore:
+def open_store(directory: Path, clock: Clock[int] | None = None, memory_mb: int = 128) -> EmbeddedStore:
     return EmbeddedStore(directory / "store.duckdb", memory_mb=memory_mb, threads=2, shard_ns=WEEK_NS, clock=clock or Clock(NOON))
 
 
-def store_with_bucket(directory: Path, clock: Clock | None = None, retention_ns: int = 0) -> EmbeddedStore:
+def store_with_bucket(directory: Path, clock: Clock[int] | None = None, retention_ns: int = 0) -> EmbeddedStore:
     store = open_store(directory, clock)
     store.create_bucket(BucketSpec(BUCKET, "", retention_ns))
     return store
@@ -45,7 +37,7 @@ def points(lines: str) -> Points:
 
 def floats(measurement: str, hosts: int, times_ns: list[int]) -> Points:
     """One float field of some hosts, at each of the times; the value is the number of the line."""
-    keys = tuple(FieldKey(measurement, (("host", f"h{host:05}"),), "f", FieldType.FLOAT) for host in range(hosts))
+    keys = tuple(FieldSeries(SeriesKey(measurement, (("host", f"h{host:05}"),)), "f", FieldType.FLOAT) for host in range(hosts))
     count = hosts * len(times_ns)
     lines = np.arange(count, dtype=np.int32)
     column = ValueColumn(FieldType.FLOAT, lines % hosts, lines, pa.array(lines.astype(np.float64)))

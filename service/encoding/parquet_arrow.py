@@ -1,7 +1,7 @@
-"""Parquet and Arrow streams: one schema for the whole answer, types and nanoseconds kept.
+"""Writes Parquet and Arrow streams: one schema for the whole answer, with types and nanoseconds.
 
-Labels are plain strings, which every reader opens, and an absent value is null. What the writers put
-out is handed on at once; a Parquet row group, or an Arrow batch, is the most that is held.
+Labels are plain strings, which every reader understands; an absent value is null. What the writers produce is passed
+on at once. At most one Parquet row group, or one Arrow batch, is in memory.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from service.encoding.columns import Column, Role
 from service.encoding.document import Piece
-from service.encoding.rows import Rows, slices
+from service.encoding.rows import Rows, split_rows
 from service.frames.frame import VALUE_TYPES
 
 _GROUP_ROWS = 131_072
@@ -20,14 +20,15 @@ _HELD_BYTES = 8 * 1024 * 1024
 
 
 def arrow_schema(columns: Sequence[Column], zone: str) -> pa.Schema:
+    """The schema of an answer. Times are in `zone` (IANA)."""
     return pa.schema([_field(column, zone) for column in columns])
 
 
 def _field(column: Column, zone: str) -> pa.Field:
     if column.role is Role.TIME:
         return pa.field(column.name, pa.timestamp("ns", tz=zone), nullable=False)
-    kind = pa.string() if column.type is None else VALUE_TYPES[column.type]
-    return pa.field(column.name, kind, nullable=not (column.always and column.role is not Role.VALUE))
+    arrow_type = pa.string() if column.type is None else VALUE_TYPES[column.type]
+    return pa.field(column.name, arrow_type, nullable=not (column.always and column.role is not Role.VALUE))
 
 
 def _batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:
@@ -41,8 +42,8 @@ def _batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-class _Outlet:
-    """A file that only hands on what is written to it."""
+class _OutputFile:
+    """A file for the writers. `take` returns what was written since the last call."""
 
     closed = False
 
@@ -62,21 +63,22 @@ class _Outlet:
 
 
 class ParquetDocument:
-    """Row groups of about 131,072 rows or 8 MiB. Without its end a file has no footer, and no reader opens it."""
+    """Row groups of about 131,072 rows or 8 MiB. Without its end a file has no footer, so no reader opens it."""
 
     def __init__(self, columns: Sequence[Column], zone: str) -> None:
         self._schema = arrow_schema(columns, zone)
-        self._outlet = _Outlet()
+        self._output = _OutputFile()
         texts = [field.name for field in self._schema if pa.types.is_string(field.type)]
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._outlet, "w"), self._schema, compression="zstd", use_dictionary=texts)
-        self._held = _Held(_GROUP_ROWS)
+        sink = pa.PythonFile(self._output, "w")
+        self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd", use_dictionary=texts)
+        self._buffer = _BatchBuffer(_GROUP_ROWS)
 
     def begin(self) -> Iterable[Piece]:
-        return self._outlet.take()
+        return self._output.take()
 
     def write(self, rows: Rows) -> Iterable[Piece]:
-        for some in slices(rows, _GROUP_ROWS):
-            if self._held.add(_batch(some, self._schema)):
+        for part in split_rows(rows, _GROUP_ROWS):
+            if self._buffer.add(_batch(part, self._schema)):
                 yield from self._write_group()
 
     def flush(self) -> Iterable[Piece]:
@@ -85,46 +87,46 @@ class ParquetDocument:
     def end(self, truncated: bool | None) -> Iterable[Piece]:
         yield from self._write_group()
         self._writer.close()
-        yield from self._outlet.take()
+        yield from self._output.take()
 
     def _write_group(self) -> Iterable[Piece]:
-        batches = self._held.take()
+        batches = self._buffer.take()
         if batches:
             self._writer.write_table(pa.Table.from_batches(batches), row_group_size=2 * _GROUP_ROWS)
-        return self._outlet.take()
+        return self._output.take()
 
 
 class ArrowDocument:
-    """An IPC stream. Its end mark is missing when the read broke off."""
+    """Writes an IPC stream. When the read breaks off, the end mark is missing."""
 
     def __init__(self, columns: Sequence[Column], zone: str) -> None:
         self._schema = arrow_schema(columns, zone)
-        self._outlet = _Outlet()
-        self._writer = pa.ipc.new_stream(pa.PythonFile(self._outlet, "w"), self._schema)
-        self._held = _Held(_BATCH_ROWS)
+        self._output = _OutputFile()
+        self._writer = pa.ipc.new_stream(pa.PythonFile(self._output, "w"), self._schema)
+        self._buffer = _BatchBuffer(_BATCH_ROWS)
 
     def begin(self) -> Iterable[Piece]:
-        return self._outlet.take()
+        return self._output.take()
 
     def write(self, rows: Rows) -> Iterable[Piece]:
-        for some in slices(rows, _BATCH_ROWS):
-            if self._held.add(_batch(some, self._schema)):
+        for part in split_rows(rows, _BATCH_ROWS):
+            if self._buffer.add(_batch(part, self._schema)):
                 yield from self.flush()
 
     def flush(self) -> Iterable[Piece]:
-        batches = self._held.take()
+        batches = self._buffer.take()
         if batches:
             self._writer.write_batch(pa.concat_batches(batches))
-        return self._outlet.take()
+        return self._output.take()
 
     def end(self, truncated: bool | None) -> Iterable[Piece]:
         yield from self.flush()
         self._writer.close()
-        yield from self._outlet.take()
+        yield from self._output.take()
 
 
-class _Held:
-    """Batches on the way to a larger one."""
+class _BatchBuffer:
+    """Collects batches until they are worth a row group."""
 
     def __init__(self, enough_rows: int) -> None:
         self._enough_rows = enough_rows
@@ -132,7 +134,7 @@ class _Held:
         self._rows = self._bytes = 0
 
     def add(self, batch: pa.RecordBatch) -> bool:
-        """Whether it is enough now."""
+        """Add a batch. True: it is time to `take` them."""
         self._batches.append(batch)
         self._rows += batch.num_rows
         self._bytes += batch.nbytes

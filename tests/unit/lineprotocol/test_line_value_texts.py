@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.frames.frame import VALUE_TYPES
-from service.lineprotocol.field_values import unwritable, written
 from service.lineprotocol.parser import parse_lines
 from service.lineprotocol.single_line import MAX_STRING_BYTES
+from service.lineprotocol.value_texts import unwritable_values, value_texts
 
 
 def texts(kind: FieldType, values: list[Any]) -> list[str]:
-    return list(written("", pa.array(values, VALUE_TYPES[kind])).to_pylist())
+    return list(value_texts("", pa.array(values, VALUE_TYPES[kind])).to_pylist())
 
 
 def read_back(kind: FieldType, values: list[Any]) -> list[Any]:
-    lines = written("m f=", pa.array(values, VALUE_TYPES[kind])).to_pylist()
+    lines = value_texts("m f=", pa.array(values, VALUE_TYPES[kind])).to_pylist()
     [column] = parse_lines("".join(f"{line} 1\n" for line in lines).encode(), "ns", 0).points.columns
     assert column.type is kind
     return list(column.values.to_pylist())
@@ -38,7 +38,7 @@ def read_back(kind: FieldType, values: list[Any]) -> list[Any]:
 )
 def test_every_type_keeps_its_mark(kind: FieldType, values: list[Any], expected: list[str]) -> None:
     assert texts(kind, values) == expected
-    assert written("x=", pa.array(values, VALUE_TYPES[kind]).slice(1)).to_pylist() == [f"x={text}" for text in expected[1:]]
+    assert value_texts("x=", pa.array(values, VALUE_TYPES[kind]).slice(1)).to_pylist() == [f"x={text}" for text in expected[1:]]
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
@@ -53,11 +53,11 @@ def test_strings_come_back_whole(values: list[str]) -> None:
 
 
 def test_what_no_line_can_hold_is_told_with_the_reason() -> None:
-    bad, reason = unwritable(pa.array([1.0, float("nan"), float("-inf")])) or (None, "")
+    bad, reason = unwritable_values(pa.array([1.0, float("nan"), float("-inf")])) or (None, "")
     assert bad is not None
     assert (bad.tolist(), reason) == ([False, True, True], "NaN and infinity cannot be stored")
-    bad, reason = unwritable(pa.array(["x" * MAX_STRING_BYTES, "é" * (MAX_STRING_BYTES // 2) + "x"])) or (None, "")
+    bad, reason = unwritable_values(pa.array(["x" * MAX_STRING_BYTES, "é" * (MAX_STRING_BYTES // 2) + "x"])) or (None, "")
     assert bad is not None
     assert (bad.tolist(), reason) == ([False, True], "a string holds at most 1048576 bytes")
     for sound in (pa.array([1.0]), pa.array([1]), pa.array([True]), pa.array(["nan"])):
-        assert unwritable(sound) is None
+        assert unwritable_values(sound) is None

@@ -1,0 +1,59 @@
+"""Read InfluxDB through a Fluxgate gateway, exactly, into pandas or Arrow.
+
+from fluxgate_client import connect
+
+gateway = connect("http://127.0.0.1:8000", key)
+frame = gateway.read("Power Consumption", window="30d", every="1h").to_pandas()
+"""
+
+from fluxgate_client.async_gateway import AsyncAnswer, AsyncGateway, connect_async
+from fluxgate_client.errors import (
+    AnswerBroken,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    GatewayError,
+    GatewayFailed,
+    GatewayRefused,
+    GatewayUnreachable,
+    InvalidParameter,
+    InvalidRequest,
+    NotFound,
+    PointsRefused,
+    RateLimited,
+    StoreFailed,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
+from fluxgate_client.gateway import Answer, Gateway, connect
+from fluxgate_client.retries import Retry
+from fluxgate_client.version import __version__
+
+__all__ = [
+    "Answer",
+    "AnswerBroken",
+    "AsyncAnswer",
+    "AsyncGateway",
+    "BadRequest",
+    "Conflict",
+    "Forbidden",
+    "Gateway",
+    "GatewayError",
+    "GatewayFailed",
+    "GatewayRefused",
+    "GatewayUnreachable",
+    "InvalidParameter",
+    "InvalidRequest",
+    "NotFound",
+    "PointsRefused",
+    "RateLimited",
+    "Retry",
+    "StoreFailed",
+    "TooLarge",
+    "Unauthorized",
+    "Unavailable",
+    "__version__",
+    "connect",
+    "connect_async",
+]

@@ -1,0 +1,35 @@
+"""What a series is: a measurement with its tags, and for one of its fields also the field and the type of its values.
+
+Stores, digests, deletes, dead letters and line protocol name a series by these two types alone. They are named tuples
+because a write may name a million of them: they hash, compare and sort as fast as plain tuples.
+"""
+
+from typing import NamedTuple
+
+from service.domain.schema import FieldType
+
+Tags = tuple[tuple[str, str], ...]
+"""Pairs of key and value, sorted by key, each key once. A tag that the series lacks has no pair."""
+
+
+class SeriesKey(NamedTuple):
+    """A measurement and its tags, as InfluxDB keys a series. All fields of a line belong to one key."""
+
+    measurement: str
+    tags: Tags = ()
+
+
+class FieldSeries(NamedTuple):
+    """One field of a series, with one type. A field that changes its type between shard groups has several."""
+
+    key: SeriesKey
+    field: str
+    type: FieldType
+
+    @property
+    def measurement(self) -> str:
+        return self.key.measurement
+
+    @property
+    def tags(self) -> Tags:
+        return self.key.tags
