@@ -118,11 +118,11 @@ class BucketArchiver:
 
     def _missing(self, span: TimeRange, written: WrittenSlice) -> Missing | None:
         """What line protocol cannot hold is missing, and named."""
-        if not written.unwritten_values:
+        if not written.unwritable_values:
             return None
-        first = written.unwritten[0]
-        series = f"the measurement {first.key.measurement!r}, field {first.key.field!r}"
-        reason = f"{written.unwritten_values} values cannot be written as line protocol; the first: {series}: {first.reason}"
+        first = written.unwritable[0]
+        series = f"the measurement {first.series.measurement!r}, field {first.series.field!r}"
+        reason = f"{written.unwritable_values} values cannot be written as line protocol; the first: {series}: {first.reason}"
         self._tools.log("error", f"{self._snapshot.metadata.name}: {reason}")
         return Missing(self._snapshot.metadata.name, span, reason)
 

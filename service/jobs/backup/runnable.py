@@ -84,9 +84,7 @@ class BackupRunnable:
             previous_copies=previous.copies,
         )
         splitter = Splitter(retry, log)
-        backup = LogicalBackup(
-            self._store, tools, splitter, options, previous, key_pair, created_ns, self._clock
-        )
+        backup = LogicalBackup(self._store, tools, splitter, options, previous, key_pair, created_ns, self._clock)
         manifest = backup.run()
         self.proofs.note_verification(backup_id, Judgement(self._clock(), Outcome.INTACT))
         return backup_result(manifest)
