@@ -3,13 +3,15 @@
 A ping that fails changes nothing about the backup; the log says so. Addresses hold secrets, and appear nowhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import httpx
 import structlog
 
-from service.domain.job import Job, JobState, Json
+from service.archive.manifest import BackupState
+from service.domain.job import JobState
+from service.jobs.kind import JobEnd
 
 _log = structlog.get_logger(__name__)
 _TIMEOUT_S = 10.0
@@ -27,33 +29,36 @@ class PingAddresses:
 
 
 class Pings:
-    """`client` has its time-outs; redirects are not followed. `sleep` waits between tries; `clock` gives seconds."""
+    """`client` follows no redirects. `sleep` waits between tries. `log_lines` gives the end of a job's log."""
 
     def __init__(
         self,
         addresses: PingAddresses,
         client: Callable[[], httpx.Client],
         sleep: Callable[[float], None],
+        log_lines: Callable[[str], Sequence[str]],
     ) -> None:
         self._addresses = addresses
         self._client = client
         self._sleep = sleep
+        self._log_lines = log_lines
 
     def started(self) -> None:
         """A backup begins."""
         self._send("start", self._addresses.start, "")
 
-    def ended(self, job: Job, state: JobState, outcome: Json, lines: list[str]) -> None:
-        """A job of the kind `backup` has ended for good. Called once for each job.
-
-        `outcome`: its result or its error. `lines`: the end of its log.
-        """
-        is_complete = state is JobState.SUCCEEDED and outcome.get("state") == "complete"
+    def ended(self, end: JobEnd) -> None:
+        """A job of the kind `backup` has ended for good. Called once for each."""
+        outcome = end.outcome or {}
+        is_complete = end.state is JobState.SUCCEEDED and outcome.get("state") == BackupState.COMPLETE.value
         name, address = ("success", self._addresses.success) if is_complete else ("failure", self._addresses.failure)
-        told = outcome.get("message") or outcome.get("state") or ""
-        duration = "" if job.started_at is None or job.finished_at is None else f"{job.finished_at - job.started_at:.0f} s"
-        head = f"backup {state.value} {told}".strip()
-        self._send(name, address, "\n".join([head, f"job {job.id}", duration, "", *lines])[:_MOST_BODY])
+        lines = [
+            f"backup {outcome.get('backup', '')} {outcome.get('state', end.state.value)}",
+            f"job {end.job_id}, {end.seconds:.0f} s",
+            str(outcome.get("message", "")),
+            *self._log_lines(end.job_id),
+        ]
+        self._send(name, address, "\n".join(filter(None, lines))[:_MOST_BODY])
 
     def _send(self, name: str, address: str | None, body: str) -> None:
         if address is None:
