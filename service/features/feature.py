@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from fastapi import APIRouter
 
+from service.archive.destination import Destination
 from service.config.store import ConfigStore
 from service.domain.addresses import AddressPolicy
 from service.domain.endpoint import Endpoint
@@ -26,7 +27,7 @@ class KindServices:
     """What a kind of job may build on.
 
     `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory`: where files are kept. `clock` gives seconds since 1970.
+    address `addresses` allows. `directory`: where files are kept; `backups`: where backups are. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -36,6 +37,7 @@ class KindServices:
     open_store: Opener
     addresses: AddressPolicy
     directory: Path
+    backups: Destination
     clock: Callable[[], float]
 
 
