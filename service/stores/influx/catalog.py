@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.domain.durations import SECOND_NS
-from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.schema import Bucket, FieldType, MeasurementSchema
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, LedElsewhere, StoreDenied, StoreFailed, UnknownBucket
+from service.errors import LedElsewhere, StoreDenied, StoreFailed, UnknownBucket
 from service.stores.influx import influxql
-from service.stores.influx.failures import failure, not_an_answer, query_failure, reason_of
+from service.stores.influx.failures import failure, not_an_answer, query_failure
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
 """InfluxDB's largest page of buckets; its default of 20 loses the rest (facts, 1.7)."""
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
-_HOUR_S = 3_600
 _MAPPING_KEPT_S = 60.0
 Shown = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
@@ -61,45 +60,29 @@ class Catalog:
         self._mapped: dict[str, float] = {}
 
     def buckets(self) -> list[Bucket]:
-        with _making_sense("/api/v2/buckets"):
+        with making_sense("/api/v2/buckets"):
             return sorted((_bucket(one) for one in self._pages()), key=lambda one: one.name)
 
     def bucket(self, name: str) -> Bucket:
         """Raises UnknownBucket with near names, also when the token may not see the bucket."""
-        found = self._found(name)
+        found = self.user_document(name)
+        self._check_mapping(name, str(found["id"]))
+        with making_sense("/api/v2/buckets"):
+            return _bucket(found)
+
+    def user_document(self, name: str) -> dict[str, Any]:
+        """A user's bucket as InfluxDB describes it. Raises UnknownBucket, as `bucket` does."""
+        found = self.document(name)
         if found is None or found.get("type") == "system":
             names = [one.name for one in self.buckets()]
             raise UnknownBucket(name, difflib.get_close_matches(name, names))
-        self._check_mapping(name, str(found["id"]))
-        with _making_sense("/api/v2/buckets"):
-            return _bucket(found)
-
-    def create(self, spec: BucketSpec) -> bool:
-        seconds, rest = divmod(spec.retention_ns, SECOND_NS)
-        if rest or spec.retention_ns < 0 or 0 < seconds < _HOUR_S:
-            raise InvalidParameter("retention", "InfluxDB keeps data for 1h or longer, in whole seconds; 0 keeps everything.")
-        if self._found(spec.name) is not None:
-            return False
-        rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
-        payload = {"orgID": self._org(), "name": spec.name, "description": spec.description, "retentionRules": rules}
-        body, headers = json.dumps(payload).encode(), {"Content-Type": "application/json"}
-        reply = self._transport.send("POST", "/api/v2/buckets", None, body, headers)
-        if reply.status == 201:
-            reply.read()
-            return True
-        answer = reply.read()
-        if reply.status == 422 and self._found(spec.name) is not None:
-            return False
-        if reply.status in (400, 422):
-            told = f"InfluxDB does not take the bucket {spec.name!r}: its name, description or retention breaks a rule of the server."
-            raise InvalidParameter("name", told, upstream=reason_of(answer))
-        raise failure(reply.status, reply.headers, answer)
+        return found
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         """Measurements by name, of all the bucket's time: types as `SHOW FIELD KEYS` has them, one a shard's type."""
         types: dict[str, dict[str, set[FieldType]]] = {}
         keys: dict[str, set[str]] = {}
-        with _making_sense("/query"):
+        with making_sense("/query"):
             fields, tags = self._fields_and_tags(bucket)
             for measurement, rows in fields:
                 for field, kind in rows:
@@ -118,13 +101,13 @@ class Catalog:
     def outermost_point(self, bucket: str, newest: bool) -> int | None:
         """Time of the newest or the oldest point of all measurements, one statement each in one request."""
         queries = [influxql.edge_point(influxql.source(bucket, one.name), one.fields.items(), newest) for one in self.schema(bucket)]
-        with _making_sense("/query"):
+        with making_sense("/query"):
             found = self._show(bucket, *queries) if queries else []
             return (max if newest else min)((int(rows[0][0]) for series in found for _, rows in series), default=None)
 
     def sums(self, bucket: str, queries: Sequence[str]) -> list[list[tuple[int, int]]]:
         """For each query, whose rows are whole numbers, the time and the sum of each row; all in one request."""
-        with _making_sense("/query"):
+        with making_sense("/query"):
             return [
                 [(int(time_ns), sum(number or 0 for number in numbers)) for _, rows in series for time_ns, *numbers in rows]
                 for series in self._show(bucket, *queries)
@@ -132,7 +115,7 @@ class Catalog:
 
     def tag_sets(self, bucket: str, query: str) -> set[TagSet]:
         """The tags of each series that `query`, grouped by all of them, answers."""
-        with _making_sense("/query"):
+        with making_sense("/query"):
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
             return {tuple(sorted((key, text) for key, text in (one.get("tags") or {}).items() if text)) for one in series}
 
@@ -140,7 +123,7 @@ class Catalog:
         """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
         queries = [influxql.newest_value(influxql.source(bucket, one.measurement), one.field, span) for one in fields]
         found = []
-        with _making_sense("/query"):
+        with making_sense("/query"):
             for result in self._results(bucket, *queries):
                 asked = fields[result["statement_id"]]
                 for series in result.get("series", []):
@@ -171,7 +154,8 @@ class Catalog:
         ]
         return fields, keys
 
-    def _found(self, name: str) -> dict[str, Any] | None:
+    def document(self, name: str) -> dict[str, Any] | None:
+        """The bucket as InfluxDB describes it, system ones too; None: there is none, or the token may not see it."""
         parameters = {"name": name, "org": self._transport.org, "limit": "2"}
         reply = self._transport.send("GET", "/api/v2/buckets", parameters)
         body = reply.read()
@@ -195,10 +179,11 @@ class Catalog:
             yield from (one for one in fresh if one.get("type") != "system")
             offset += _PAGE
 
-    def _org(self) -> str:
+    def org_id(self) -> str:
+        """The organization's ID. Raises StoreDenied: the token may not see the organization."""
         with self._lock:
             if self._org_id is None:
-                orgs = _dicts(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
+                orgs = objects(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
                 if not orgs or "id" not in orgs[0]:
                     raise StoreDenied(
                         f"InfluxDB shows no organization {self._transport.org!r} to this token, and a bucket cannot be made without.",
@@ -215,7 +200,7 @@ class Catalog:
                 return
         wanted = influxql.database(bucket)
         try:
-            found = _dicts(self._transport.open("GET", "/api/v2/dbrps", {"org": self._transport.org, "db": wanted["db"]}).read(), "content")
+            found = objects(self._transport.open("GET", "/api/v2/dbrps", {"org": self._transport.org, "db": wanted["db"]}).read(), "content")
         except (StoreDenied, StoreFailed):
             return  # a token without the right to list mappings may still read; only hand-made mappings matter
         for mapping in found:
@@ -252,7 +237,7 @@ class Catalog:
 
 
 @contextlib.contextmanager
-def _making_sense(path: str) -> Iterator[None]:
+def making_sense(path: str) -> Iterator[None]:
     """Whatever is missing or of another kind in an answer: it is not InfluxDB's."""
     try:
         yield
@@ -286,13 +271,13 @@ def _kind(value: object, types: tuple[FieldType, ...]) -> FieldType:
 
 
 def _listed(body: bytes) -> list[dict[str, Any]]:
-    found = _dicts(body, "buckets")
+    found = objects(body, "buckets")
     if all(isinstance(one.get("id"), str) and isinstance(one.get("name"), str) for one in found):
         return found
     raise not_an_answer("/api/v2/buckets", "it answers no list of buckets")
 
 
-def _dicts(body: bytes, member: str) -> list[dict[str, Any]]:
+def objects(body: bytes, member: str) -> list[dict[str, Any]]:
     """The objects of a list that an answer of InfluxDB's API has as `member`; null is no object."""
     try:
         found = json.loads(body)[member] or []
