@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+LABELS, MAPPINGS = "labels", "mappings"
+
 
 @dataclass(frozen=True)
 class Label:
@@ -22,7 +24,11 @@ class DbrpMapping:
 
 @dataclass(frozen=True)
 class BucketDetails:
-    """Both sorted by name. A store without labels and mappings has none."""
+    """Both sorted by name. A store without labels and mappings has none.
+
+    `unreadable`: which of LABELS and MAPPINGS the token may not list; they are empty here, whatever the bucket has.
+    """
 
     labels: tuple[Label, ...] = ()
     mappings: tuple[DbrpMapping, ...] = ()
+    unreadable: tuple[str, ...] = ()

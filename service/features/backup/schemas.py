@@ -13,7 +13,6 @@ from service.jobs.backup.options import LONGEST_COMMENT, MOST_BUCKETS
 from service.jobs.backup.proofs import Judgement, Proof
 from service.jobs.backup.report import span_json
 
-_TIME = Field(max_length=40)
 BucketName = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -33,17 +32,20 @@ class BackupOrder(BaseModel):
         list[BucketName] | None,
         Field(max_length=MOST_BUCKETS, description="Only these buckets."),
     ] = None
-    start: Annotated[str | None, _TIME] = Field(None, description="From this moment on, RFC 3339.")
-    stop: Annotated[str | None, _TIME] = Field(None, description="Before this moment.")
+    start: Annotated[str | None, Field(max_length=40, description="From this moment on, RFC 3339.")] = None
+    stop: Annotated[str | None, Field(max_length=40, description="Before this moment.")] = None
     comment: Annotated[str, Field(max_length=LONGEST_COMMENT, description="Kept with the backup.")] = ""
     compare_values: Annotated[
         bool,
         Field(strict=True, description="Trust no count: compare every value with the backup before."),
     ] = False
-    seal_before: Annotated[str | None, _TIME] = Field(
-        None,
-        description="Seal what is older, where the backup before is proven: later runs do not look at it again.",
-    )
+    seal_before: Annotated[
+        str | None,
+        Field(
+            max_length=40,
+            description="Seal what is older, where the backup before is proven: later runs do not look at it again.",
+        ),
+    ] = None
 
 
 class JudgementInfo(BaseModel):
@@ -150,7 +152,7 @@ def age_info(age: BucketAge) -> BucketAgeInfo:
 
 def _members(backup: ListedBackup, proof: Proof) -> dict[str, Any]:
     manifest = backup.manifest
-    known = {
+    known: dict[str, Any] = {
         "kind": None,
         "created_at": None,
         "finished_at": None,
