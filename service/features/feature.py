@@ -27,7 +27,7 @@ class KindServices:
     """What a kind of job may build on.
 
     `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory`: where files are kept; `backups`: where backups are. `clock` gives seconds since 1970.
+    address `addresses` allows. `directory`: where files are kept; `archive`: where backups lie. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -37,7 +37,7 @@ class KindServices:
     open_store: Opener
     addresses: AddressPolicy
     directory: Path
-    backups: Destination
+    archive: Destination
     clock: Callable[[], float]
 
 

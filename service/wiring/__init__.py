@@ -24,7 +24,7 @@ from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
-from service.wiring.backups import backup_destination
+from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
 from service.wiring.reads import observer_of, place_of, read_limits
@@ -107,7 +107,7 @@ def _kind_services(
         open_store=opener(settings, own_store),
         addresses=address_policy(settings),
         directory=settings.data_dir,
-        backups=backup_destination(settings),
+        archive=archive_destination(settings),
         clock=time.time,
     )
 

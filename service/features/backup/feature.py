@@ -36,7 +36,7 @@ def place_of(settings: Settings, services: KindServices) -> BackupPlace:
     """Where backups lie, and how they are packed and protected."""
     key, passphrase = settings.backup_hmac_key, settings.backup_passphrase
     return BackupPlace(
-        services.backups,
+        services.archive,
         Packing(settings.backup_compression),
         None if key is None else key.get_secret_value().encode(),
         None if passphrase is None else passphrase.get_secret_value(),
