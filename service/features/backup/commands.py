@@ -127,7 +127,7 @@ def _size(count: int) -> str:
 
 
 def _verdict(result: dict[str, Any]) -> str:
-    lines = [f"{result['backup']} {result['state']}: {result['points']:,} points, {_size(result['own_bytes'])} written"]
+    lines = [f"{result['backup']} {result['state']}: {result['points']:,} points, {_size(result['own_bytes'])}"]
     lines += [f"{held['name']}: {held['points']:,} points in {held['slices']} slices" for held in result["buckets"]]
     lines += [f"MISSING {part['bucket'] or 'all'}: {part['reason']}" for part in result["missing"]]
     return "\n".join(lines)
