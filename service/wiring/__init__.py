@@ -26,7 +26,7 @@ from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
-from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
+from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import observer_of, place_of, read_limits
 from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint
 
@@ -82,6 +82,7 @@ def assemble(
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=clock_ns,
         routers=tuple(feature.router for feature in features),
+        status_board=status_board(features, kinds),
         docs_enabled=settings.docs_enabled,
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from service.domain.schema import BucketSpec
 from service.jobs.backup.ages import BucketAge, bucket_ages
 from service.jobs.backup.proofs import Judgement, Outcome
+from service.jobs.backup.status import AgeRule, overdue
 from service.stores.embedded.store import EmbeddedStore
 from tests.support.backups import NOW_S, BackupRig
 from tests.support.embedded_stores import points
@@ -49,3 +50,20 @@ def test_damage_that_is_found_later_ends_the_proof(rig: BackupRig, store: Embedd
     assert ages(rig)["A"].proven_id == backup
     proofs.note_verification(backup, Judgement(NOW_S, Outcome.FAILED, "a file is gone"))
     assert ages(rig)["A"].proven_id is None
+
+
+def test_a_bucket_is_overdue_when_its_last_complete_backup_is_too_old_or_none_is_there(rig: BackupRig, store: EmbeddedStore) -> None:
+    for name in ("A", "B"):
+        store.create_bucket(BucketSpec(name, "", 0))
+    rig.run(buckets=["A"])
+    rule = AgeRule(36)
+
+    def late(hours: float, rule: AgeRule = rule) -> list[str]:
+        now_ns = NOW_NS + int(hours * 3_600e9)
+        return overdue(list(ages(rig).values()), lambda: ["A", "B"], rule, now_ns)
+
+    assert late(0) == ["B"]
+    assert late(36) == ["B"]
+    assert late(36.1) == ["A", "B"]
+    assert late(36.1, AgeRule(36, ("A",))) == ["A"]
+    assert late(1e6, AgeRule(0)) == []
