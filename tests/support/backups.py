@@ -1,7 +1,8 @@
 """Backups for tests: a store with every type in it, a place for backups, and the kinds of job that work on them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from service.archive.local_folder import LocalFolder
 from service.archive.manifest import Manifest, SliceFile
 from service.archive.retention import Keep
 from service.domain.durations import parse_duration
+from service.domain.endpoint import Endpoint
 from service.domain.job import Json
 from service.domain.schema import BucketSpec
 from service.jobs.backup.limits import WorkLimits
@@ -18,11 +20,17 @@ from service.jobs.backup.proofs import Proof, ProofStore
 from service.jobs.backup.pruning import PruneRunnable, Retention, backups_in_use
 from service.jobs.backup.runnable import BackupRunnable
 from service.jobs.backup.verifying import VerifyRunnable
+from service.jobs.mirror.endpoint_rules import EndpointRules
+from service.jobs.mirror.token_variables import TokenVariables
 from service.jobs.protocol import Runnable
+from service.jobs.restore.drill import DrillRunnable
+from service.jobs.restore.runnable import RestoreRunnable
+from service.jobs.restore.target import RestoreRules
 from service.state.database import StateDatabase
+from service.stores.opener import OpenStore
 from service.stores.protocol import Store
 from tests.support.embedded_stores import points
-from tests.support.mirrors import KeptContext
+from tests.support.mirrors import OWN, KeptContext
 from tests.support.stores import embedded_store
 
 DAY_NS = parse_duration("1d", "day")
@@ -66,6 +74,15 @@ def write(store: Store, bucket: str, lines: str, **spec: Any) -> None:
     assert not outcome.refused_count
 
 
+@contextmanager
+def scratch_store(file: Path) -> Iterator[Store]:
+    store = embedded_store(file)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 class BackupSite:
     """A gateway's own store, its place for backups and its state, below `folder`."""
 
@@ -76,6 +93,8 @@ class BackupSite:
         self.destination = destination or LocalFolder(folder / "backups")
         self.passphrase: str | None = None
         self.keep: Keep | None = None
+        self.targets: dict[str | None, Store] = {}
+        self.environment: dict[str, str] = {}
         self.state = StateDatabase.in_directory(folder)
         self.state.migrate()
 
@@ -101,6 +120,26 @@ class BackupSite:
     def pruning(self) -> PruneRunnable:
         retention = Retention(self.keep)
         return PruneRunnable(self.place, self.state, retention, lambda: backups_in_use(self.state, time.time), self.clock)
+
+    def restore(self, context: KeptContext | None = None, **parameters: Any) -> Json:
+        return run(self.restoring(), context, **parameters)
+
+    def restoring(self) -> RestoreRunnable:
+        """`targets`: stores by their url; the gateway's own is under None."""
+
+        @contextmanager
+        def open_store(endpoint: Endpoint) -> Iterator[OpenStore]:
+            yield OpenStore(self.targets.get(endpoint.url, self.store), lambda: 0)
+
+        rules = RestoreRules(OWN, EndpointRules(variables=TokenVariables(environment=self.environment)))
+        return RestoreRunnable(self.place, open_store, rules, WorkLimits(), self.clock)
+
+    def drill(self, context: KeptContext | None = None, **parameters: Any) -> Json:
+        return run(self.drilling(), context, **parameters)
+
+    def drilling(self, **members: Any) -> DrillRunnable:
+        parts = {"directory": self.folder, "open_scratch": scratch_store, **members}
+        return DrillRunnable(self.place, self.state, limits=WorkLimits(), clock=self.clock, **parts)
 
     def ids(self) -> list[str]:
         """Of what is listed, newest first."""
