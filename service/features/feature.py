@@ -11,10 +11,12 @@ from pathlib import Path
 import typer
 from fastapi import APIRouter
 
+from service.api.status_board import Status
 from service.archive.destination import Destination
 from service.config.store import ConfigStore
 from service.domain.addresses import AddressPolicy
 from service.domain.endpoint import Endpoint
+from service.jobs import Kinds
 from service.jobs.kind import JobKind
 from service.settings import Settings
 from service.state.database import StateDatabase
@@ -27,7 +29,7 @@ class KindServices:
     """What a kind of job may build on.
 
     `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory`: where files are kept; `backups`: where backups are. `clock` gives seconds since 1970.
+    address `addresses` allows. `directory`: where files are kept; `archive`: where backups lie. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -37,7 +39,7 @@ class KindServices:
     open_store: Opener
     addresses: AddressPolicy
     directory: Path
-    backups: Destination
+    archive: Destination
     clock: Callable[[], float]
 
 
@@ -46,10 +48,12 @@ class Feature:
     """`make` gives the kinds, mostly one; it opens nothing and starts nothing. Raises ConfigurationError.
 
     `router`: its routes, which find what runs a kind with `parts_of(request).kinds.runnable(name, …)`. `commands`: as
-    `fluxgate NAME`; they work through a running gateway, so they need nothing that `make` makes.
+    `fluxgate NAME`; they work through a running gateway, so they need nothing that `make` makes. `status`:
+    what it tells monitoring; it may take its time, and raise.
     """
 
     name: str
     make: Callable[[Settings, KindServices], tuple[JobKind, ...]]
     router: APIRouter
     commands: typer.Typer
+    status: Callable[[Kinds], Status] | None = None

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import structlog
 from pydantic import ValidationError
 
+from service.api.status_board import StatusBoard
 from service.config.store import ConfigStore
 from service.config.validation_errors import wrong_members
 from service.domain.schedule import Schedule
@@ -32,6 +34,13 @@ def make_kinds(features: Iterable[Feature], settings: Settings, services: KindSe
         for section in kind.sections:
             services.config.register(section)
     return Kinds(kinds)
+
+
+def status_board(features: Iterable[Feature], kinds: Kinds) -> StatusBoard:
+    """What features tell monitoring."""
+    return StatusBoard(
+        {feature.name: partial(feature.status, kinds) for feature in features if feature.status is not None},
+    )
 
 
 def schedule_definitions(settings: Settings, kinds: Kinds, config: ConfigStore) -> Definitions:

@@ -41,7 +41,10 @@ def test_types_of_a_field_are_told_apart_by_the_shard_groups_asked_for(store: St
     assert [len(types) for types in store.schema(name)[0].fields.values()] == [2]
 
 
-@pytest.mark.parametrize(("retention_ns", "shard_ns"), [(0, -1), (0, HOUR - 1), (0, HOUR // 2), (0, HOUR + 1), (DAY, DAY + HOUR)])
+@pytest.mark.parametrize(
+    ("retention_ns", "shard_ns"),
+    [(0, -1), (0, HOUR - 1), (0, HOUR // 2), (0, HOUR + 1), (DAY, DAY + HOUR)],
+)
 def test_shard_groups_that_no_store_makes_are_refused(store: Store, retention_ns: int, shard_ns: int) -> None:
     """InfluxDB 2.9.1 makes an hour of less than one, without a word."""
     name = fresh()

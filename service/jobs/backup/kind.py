@@ -10,6 +10,7 @@ from service.jobs.backup.runnable import BackupRunnable
 from service.jobs.kind import JobKind
 
 KIND = "backup"
+VERIFY, DRILL, PRUNE, RESTORE = "backup_verify", "backup_drill", "backup_prune", "restore"
 NIGHTLY = f"{KIND} nightly"
 
 

@@ -11,6 +11,7 @@ from service.archive import catalog
 from service.archive.manifest import BackupKind, Manifest
 from service.domain.job import Json
 from service.errors import InvalidParameter, UnknownThing
+from service.jobs.backup.ages import BucketAge, bucket_ages
 from service.jobs.backup.backup_tools import BackupTools
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.logical_backup import LogicalBackup
@@ -21,6 +22,7 @@ from service.jobs.backup.previous import PreviousBackup
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
 from service.jobs.backup.report import backup_result
 from service.jobs.backup.slice_progress import SliceProgress
+from service.jobs.backup.status import NO_AGE_RULE, AgeRule, overdue
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 from service.stores.protocol import Store
@@ -40,6 +42,7 @@ class BackupRunnable:
         limits: WorkLimits,
         clock: Callable[[], float],
         started: Callable[[], None],
+        age_rule: AgeRule = NO_AGE_RULE,
     ) -> None:
         self.place = place
         self._store = store
@@ -47,10 +50,20 @@ class BackupRunnable:
         self._limits = limits
         self._clock = clock
         self._started = started
+        self._age_rule = age_rule
 
     @property
     def proofs(self) -> ProofStore:
         return ProofStore(self._database, self.place.name)
+
+    def ages(self) -> list[BucketAge]:
+        """How old the last good backup of each bucket is. Raises ArchiveError."""
+        return bucket_ages(self.place.listed(), self.proofs.all())
+
+    def overdue(self) -> list[str]:
+        """Buckets whose last complete backup is too old, or that have none. Raises ArchiveError, StoreError."""
+        names = lambda: [bucket.name for bucket in self._store.buckets()]  # noqa: E731
+        return overdue(self.ages(), names, self._age_rule, int(self._clock() * 1e9))
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return "backup"

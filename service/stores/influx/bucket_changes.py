@@ -15,7 +15,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 def create_bucket(transport: Transport, catalog: Catalog, spec: BucketSpec) -> bool:
-    """As the port promises it. An organization whose buckets have no shard groups (Cloud) may not keep their length."""
+    """As the port promises it. Cloud tells no length of shard groups, whatever was asked."""
     seconds = _retention_s(spec.retention_ns)
     if catalog.document(spec.name) is not None:
         return False
@@ -36,8 +36,11 @@ def create_bucket(transport: Transport, catalog: Catalog, spec: BucketSpec) -> b
     if reply.status == 422 and catalog.document(spec.name) is not None:
         return False
     if reply.status in (400, 422):
-        finding = f"InfluxDB does not take the bucket {spec.name!r}: its name, description or retention breaks a rule of the server."
-        raise InvalidParameter("name", finding, upstream=reason_of(answer))
+        raise InvalidParameter(
+            "name",
+            f"InfluxDB does not take the bucket {spec.name!r}: its name, description or retention breaks a rule of it.",
+            upstream=reason_of(answer),
+        )
     raise failure(reply.status, reply.headers, answer)
 
 
@@ -58,8 +61,11 @@ def update_bucket(transport: Transport, catalog: Catalog, name: str, description
     reply = transport.send("PATCH", f"/api/v2/buckets/{document['id']}", None, json.dumps(payload).encode(), _JSON)
     answer = reply.read()
     if reply.status in (400, 422):
-        finding = f"InfluxDB does not change the bucket {name!r}: its description or retention breaks a rule of the server."
-        raise InvalidParameter("retention", finding, upstream=reason_of(answer))
+        raise InvalidParameter(
+            "retention",
+            f"InfluxDB does not change the bucket {name!r}: its description or retention breaks a rule of it.",
+            upstream=reason_of(answer),
+        )
     if not 200 <= reply.status < 300:
         raise failure(reply.status, reply.headers, answer, name)
 

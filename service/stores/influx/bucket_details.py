@@ -87,10 +87,10 @@ class BucketDetailsApi:
         present = [other for other in listed if other.get("database") == mapping.database]
         others = [other for other in present if other.get("bucketID") != bucket_id]
         if any(other.get("retention_policy") == mapping.retention_policy for other in others):
-            yield f"{subject} was not made: InfluxDB has another bucket under these names. Delete or rename that one first."
+            yield f"{subject} was not made: another bucket has these names. Delete that mapping, or rename that bucket."
             return
         if any(other.get("virtual") and other.get("default") for other in others):
-            yield (f"{subject} was not made: the bucket {mapping.database!r} has the name of its database, and would not be found by it any more.")
+            yield f"{subject} was not made: its database is the name of another bucket, which it would hide."
             return
         if any(not own.get("virtual") and own.get("retention_policy") == mapping.retention_policy for own in present):
             return

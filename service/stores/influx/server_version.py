@@ -7,7 +7,7 @@ _LONGEST_VERSION = 100
 
 
 def server_version(transport: Transport) -> str:
-    """`influxdb 2.9.1`, or what the build calls itself, such as `influxdb dev`; `influxdb cloud` where no version is told.
+    """`influxdb 2.9.1`, or what the build calls itself, as in `influxdb dev`; `influxdb cloud` without a version.
 
     Raises StoreError, as any other authenticated question.
     """

@@ -13,7 +13,7 @@ from service.domain.durations import parse_duration
 from service.errors import InvalidParameter
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
 from service.state.jobs import JobLedger
-from tests.support.backups import BackupSite, every_type, filled, run, write
+from tests.support.backup_site import BackupSite, every_type, filled, run, write
 
 DAY_NS = parse_duration("1d", "day")
 

@@ -6,7 +6,7 @@ import pytest
 
 from service.errors import ArchiveKeyRefused, BackupDamaged, InvalidParameter, UnknownThing
 from service.jobs.backup.proofs import Outcome
-from tests.support.backups import NOW, BackupSite, SavingContext, every_type, filled, flip, slices, write
+from tests.support.backup_site import NOW, BackupSite, SavingContext, every_type, filled, flip, slices, write
 
 
 @pytest.fixture

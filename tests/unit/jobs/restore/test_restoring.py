@@ -21,7 +21,7 @@ from service.errors import (
 )
 from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
-from tests.support.backups import (
+from tests.support.backup_site import (
     DAY_NS,
     HOSTILE,
     NOW,

@@ -12,7 +12,7 @@ _OWN_FILES = ("state.db", "store.duckdb")
 """What the data directory of a gateway holds."""
 
 
-def backup_destination(settings: Settings) -> Destination:
+def archive_destination(settings: Settings) -> Destination:
     """Raises ConfigurationError: the place cannot be used, or is another gateway's."""
     if settings.backup_s3_bucket is not None:
         return _object_storage(settings, settings.backup_s3_bucket)
