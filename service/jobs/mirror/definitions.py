@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from service.config.validation_errors import VARIANT
-from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
+from service.domain.addresses import parse_address
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.endpoint import EMBEDDED, OWN_STORE, Endpoint, endpoint_at
+from service.domain.endpoint import EMBEDDED, OWN_STORE, Endpoint
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
@@ -169,15 +169,7 @@ def _endpoint(text: InfluxText | str, own: Endpoint, rules: EndpointRules, side:
             raise InvalidParameter(side, f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.")
         return own
     token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{side}.token_env")
-    try:
-        address = parse_address(text.url)
-        refused = refusal_of(address, rules.addresses)
-        if refused is not None:
-            setting = " (MIRROR_PRIVATE_ADDRESSES)" if refusal_of(address, AddressPolicy.PRIVATE_TOO) is None else ""
-            raise InvalidParameter(f"{side}.url", f"{str(address)!r} cannot be a side of a mirror: {refused}{setting}.")
-        return endpoint_at(text.url, text.org, token)
-    except WrongAddress as wrong:
-        raise InvalidParameter(f"{side}.url", f"The url is no address of an InfluxDB: {wrong}.") from None
+    return rules.endpoint(text.url, text.org, token, f"{side}.url", "a side of a mirror")
 
 
 def _pair(text: str | PairText) -> BucketPair:

@@ -19,15 +19,15 @@ class TokenVariables:
     listed: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
-    def value(self, name: str, parameter: str) -> str:
-        """The token in the variable `name`.
+    def value(self, name: str, parameter: str, use: str = "tokens of mirrors") -> str:
+        """The token in the variable `name`. `use`: what such variables are for, as errors say it.
 
         Raises InvalidParameter: it was not made for tokens, which is said alike whether it is set or not; or it was, and is empty.
         """
         if not (name.startswith(TOKEN_PREFIX) or name in self.listed):
             raise InvalidParameter(
                 parameter,
-                f"{name} is no variable for tokens of mirrors. Name one that begins with {TOKEN_PREFIX}, "
+                f"{name} is no variable for {use}. Name one that begins with {TOKEN_PREFIX}, "
                 "or have the operator list it in MIRROR_TOKEN_VARIABLES.",
             )
         token = self.environment.get(name, "")
