@@ -14,9 +14,9 @@ from service.archive.retention import Candidate, Keep, Verdict, verdicts
 from service.domain.job import JobState, Json
 from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST
-from service.jobs.backup.kind import KIND as BACKUP_KIND
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Proof, ProofStore
+from service.jobs.backup.runnable import KIND as BACKUP_KIND
 from service.jobs.backup.scopes import scopes_of
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
