@@ -14,7 +14,7 @@ from service.archive.retention import Candidate, Keep, Verdict, verdicts
 from service.domain.job import JobState, Json
 from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST
-from service.jobs.backup.kind import KIND as BACKUP_KIND
+from service.jobs.backup.kind import DRILL, KIND, RESTORE, VERIFY
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Proof, ProofStore
 from service.jobs.backup.scopes import scopes_of
@@ -22,8 +22,7 @@ from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 from service.state.jobs import LONGEST_LIST, JobLedger
 
-KIND = "backup_prune"
-USING_KINDS = ("backup", "backup_verify", "backup_drill", "restore")
+USING_KINDS = (KIND, VERIFY, DRILL, RESTORE)
 """Kinds of job that read or write a backup, which their checkpoint or their parameters name."""
 
 
@@ -53,7 +52,7 @@ class PruneRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return BACKUP_KIND
+        return KIND
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         for name, value in parameters.items():
