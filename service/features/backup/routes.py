@@ -13,6 +13,7 @@ from service.api.jobs import accepted
 from service.api.problem_schema import PROBLEM
 from service.api.store_calls import seen
 from service.api.thread_pools import ThreadPool
+from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
 from service.errors import UnknownThing
 from service.features.backup.schemas import (
@@ -81,7 +82,10 @@ async def show_backup(
     backup_id: BackupId,
     principal: Principal = requires(Scope.BACKUP),
 ) -> BackupDetail:
-    """One backup: its buckets, what is missing in it and why, and whether it is proven to restore."""
+    """One backup: its buckets, what is missing in it and why, and whether it is proven to restore.
+
+    `latest` as the id is the newest complete backup.
+    """
     parts = parts_of(request)
     return await seen(_POOL, principal, lambda: _detail(parts, backup_id))
 
@@ -180,6 +184,7 @@ def _listing(parts: Parts, limit: int) -> BackupList:
 def _detail(parts: Parts, backup_id: str) -> BackupDetail:
     backups = _runnable(parts)
     for backup in backups.place.listed():
-        if backup.backup_id == backup_id:
+        if backup.backup_id == backup_id or (backup_id == "latest" and backup.state is ListedState.COMPLETE):
+            backup_id = backup.backup_id
             return backup_detail(backup, backups.proofs.all().get(backup_id, Proof()))
     raise UnknownThing(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")
