@@ -14,15 +14,16 @@ from service.archive.retention import Candidate, Keep, Verdict, verdicts
 from service.domain.job import JobState, Json
 from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST
-from service.jobs.backup.kind import DRILL, KIND, RESTORE, VERIFY
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Proof, ProofStore
+from service.jobs.backup.runnable import KIND as BACKUP_KIND
 from service.jobs.backup.scopes import scopes_of
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 from service.state.jobs import LONGEST_LIST, JobLedger
 
-USING_KINDS = (KIND, VERIFY, DRILL, RESTORE)
+KIND = "backup_prune"
+USING_KINDS = ("backup", "backup_verify", "backup_drill", "restore")
 """Kinds of job that read or write a backup, which their checkpoint or their parameters name."""
 
 
@@ -52,7 +53,7 @@ class PruneRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return KIND
+        return BACKUP_KIND
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         for name, value in parameters.items():

@@ -12,12 +12,12 @@ from service.archive.manifest import Manifest, OtherFile, SliceFile
 from service.domain.job import Json
 from service.errors import ArchiveFileMissing, ArchiveKeyRefused, BackupDamaged, InvalidParameter
 from service.jobs.backup.choosing import backup_named, chosen_backup
-from service.jobs.backup.kind import VERIFY
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 
+KIND = "backup_verify"
 _PARAMETERS = ("backup", "new_only")
 _MOST_NAMED = 200
 Entry = SliceFile | OtherFile
@@ -32,7 +32,7 @@ class VerifyRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return VERIFY
+        return KIND
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         for name in parameters:

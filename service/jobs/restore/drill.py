@@ -23,7 +23,6 @@ from service.errors import (
     StoreError,
 )
 from service.jobs.backup.choosing import backup_named, chosen_backup
-from service.jobs.backup.kind import DRILL
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
@@ -39,6 +38,7 @@ from service.state.database import StateDatabase
 from service.stores.protocol import Store
 from service.transfer.run_log import Log, RunLog
 
+KIND = "backup_drill"
 _FOLDER = "drill"
 _INCONCLUSIVE = (ArchiveUnavailable, ArchiveKeyRefused, StoreError, RetryLater, ConfigurationError, OSError)
 _FAILED = (BackupDamaged, ArchiveFileMissing, InvalidParameter)
@@ -68,7 +68,7 @@ class DrillRunnable:
         self._free_bytes = free_bytes
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return DRILL
+        return KIND
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         for name in parameters:

@@ -10,12 +10,12 @@ from service.jobs.restore.plan import BucketPlan, PlannedSlice, RestorePlan
 from service.jobs.restore.slice_writing import Refused
 
 _MOST_NAMED = 50
-PARTIAL, DRY_RUN = "partial", "dry_run"
+PARTIAL, PLANNED = "partial", "planned"
 
 
 def planned_report(bucket: BucketPlan, is_made: bool, damaged: Mapping[int, str], notes: Sequence[str]) -> Json:
     """What would be done about a bucket."""
-    return {"state": DRY_RUN, **_members(bucket, is_made, damaged), "notes": [*notes]}
+    return {"state": PLANNED, **_members(bucket, is_made, damaged), "notes": [*notes]}
 
 
 def bucket_report(
@@ -41,11 +41,11 @@ def bucket_report(
 
 def restore_result(plan: RestorePlan, target: Endpoint, dry_run: bool, buckets: Sequence[Json]) -> Json:
     """`state`: different when any bucket is; partial when something was lost or is missing in the backup; more when a
-    bucket has other points too; else equal. Of a dry run: dry_run."""
+    bucket has other points too; else equal. Of a dry run: planned."""
     states = {bucket["state"] for bucket in buckets}
     lost = any(bucket["lost_slices"] or bucket["missing"] for bucket in buckets)
     if dry_run:
-        state = DRY_RUN
+        state = PLANNED
     elif Comparison.DIFFERENT.value in states:
         state = Comparison.DIFFERENT.value
     elif lost:

@@ -10,7 +10,6 @@ from typing import Any
 from service.archive.manifest import BackupKind, BackupState, Manifest
 from service.domain.job import Json
 from service.jobs.backup.choosing import chosen_backup
-from service.jobs.backup.kind import RESTORE
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.place import BackupPlace
 from service.jobs.protocol import JobContext
@@ -24,6 +23,8 @@ from service.jobs.restore.slice_source import SliceSource
 from service.jobs.restore.target import RestoreRules, naming_target
 from service.stores.opener import Opener
 from service.transfer.run_log import Log, RunLog
+
+KIND = "restore"
 
 
 class RestoreRunnable:
@@ -44,7 +45,7 @@ class RestoreRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return RESTORE
+        return KIND
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         options = RestoreOptions.of(parameters)

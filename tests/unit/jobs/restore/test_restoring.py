@@ -180,7 +180,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_happen(site: BackupSite) 
     context = SavingContext()
     result = site.restore(context, target=TARGET, dry_run=True)
     assert target_of(site).acts == {}
-    assert (result["state"], result["dry_run"]) == ("dry_run", True)
+    assert (result["state"], result["dry_run"]) == ("planned", True)
     assert [(bucket["bucket"], bucket["made"], bucket["values"]) for bucket in result["buckets"]] == [
         (HOSTILE[1], True, 24),
         ("empty", True, 0),
