@@ -141,7 +141,7 @@ def restore(
     result = _followed(f"/backups/{segment(backup_id)}/restore", order, url, key, as_json)
     if not as_json:
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
-    if result["state"] not in ("equal", "dry_run"):
+    if result["state"] not in ("equal", "more", "planned"):
         raise typer.Exit(PARTIAL)
 
 

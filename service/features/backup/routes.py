@@ -29,9 +29,9 @@ from service.features.backup.schemas import (
     backup_info,
 )
 from service.jobs.backup.ages import bucket_ages
-from service.jobs.backup.kind import DRILL, KIND, PRUNE, RESTORE, VERIFY
+from service.jobs.backup.kind import DRILL, PRUNE, RESTORE, VERIFY
 from service.jobs.backup.proofs import Proof
-from service.jobs.backup.runnable import BackupRunnable
+from service.jobs.backup.runnable import KIND, BackupRunnable
 
 router = APIRouter(tags=["backup"], responses={"default": PROBLEM})
 _ORDER = BackupOrder | None
