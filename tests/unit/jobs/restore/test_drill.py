@@ -168,3 +168,15 @@ def test_what_cannot_be_asked_is_refused(site: BackupSite) -> None:
         site.drill()
     with pytest.raises(InvalidParameter):
         site.drill(target="x")
+
+
+def test_a_drill_that_lost_its_lease_leaves_the_store_of_the_next_one(site: BackupSite) -> None:
+    @contextmanager
+    def overtaken(file: Path) -> Iterator[Store]:
+        (file.parent.parent / "next").mkdir()
+        with scratch_store(file) as store:
+            yield store
+
+    site.backup()
+    assert run(site.drilling(open_scratch=overtaken))["outcome"] == "proven"
+    assert [path.name for path in (site.folder / "drill").iterdir()] == ["next"]
