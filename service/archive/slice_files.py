@@ -20,6 +20,7 @@ from service.errors import ArchiveKeyRefused, BackupDamaged
 from service.frames.frame import Block
 from service.frames.points import Points
 from service.lineprotocol.parser import parse_lines
+from service.lineprotocol.printed_lines import printed_points
 from service.lineprotocol.unwritable import UnwritableValues
 
 
@@ -116,9 +117,9 @@ def read_slice(destination: Destination, entry: SliceFile, decrypter: Decrypter 
 
 
 def read_points(destination: Destination, entry: SliceFile, decrypter: Decrypter | None = None) -> Iterator[Points]:
-    """As `read_slice`, but without a digest of the points: for a slice that was checked, and is compared afterwards."""
+    """As `read_slice`, without a look at the lines: for a slice that was checked, and is compared afterwards."""
     for piece in read_texts(destination, entry, decrypter):
-        yield _parsed(piece, entry)
+        yield printed_points(piece)
 
 
 def read_texts(destination: Destination, entry: SliceFile, decrypter: Decrypter | None = None) -> Iterator[bytes]:

@@ -107,12 +107,14 @@ class BucketComparison:
 def grouped(slices: Iterable[PlannedSlice]) -> Iterator[list[PlannedSlice]]:
     """Slices that one read compares: neighbours of one length on its grid, with at most about _MOST_VALUES."""
     group: list[PlannedSlice] = []
+    values = 0
     for planned in slices:
-        values = sum(member.entry.digest.count for member in (*group, planned))
-        if group and not (_follows(group[-1], planned) and values <= _MOST_VALUES):
+        count = planned.entry.digest.count
+        if group and not (_follows(group[-1], planned) and values + count <= _MOST_VALUES):
             yield group
-            group = []
+            group, values = [], 0
         group.append(planned)
+        values += count
     if group:
         yield group
 

@@ -4,9 +4,10 @@ A backup is proven by nothing less. What could not be done to its end (no room, 
 inconclusive, and proves nothing.
 """
 
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from service.errors import (
     ArchiveKeyRefused,
     ArchiveUnavailable,
     BackupDamaged,
+    ConfigurationError,
     InvalidParameter,
     RetryLater,
     StoreError,
@@ -39,7 +41,7 @@ from service.transfer.run_log import Log, RunLog
 
 KIND = "backup_drill"
 _FOLDER = "drill"
-_INCONCLUSIVE = (ArchiveUnavailable, ArchiveKeyRefused, StoreError, RetryLater, OSError)
+_INCONCLUSIVE = (ArchiveUnavailable, ArchiveKeyRefused, StoreError, RetryLater, ConfigurationError, OSError)
 _FAILED = (BackupDamaged, ArchiveFileMissing, InvalidParameter)
 ScratchOpener = Callable[[Path], AbstractContextManager[Store]]
 """Opens an embedded store on a file that is not there yet, and closes it."""
@@ -92,22 +94,25 @@ class DrillRunnable:
         return _result(manifest, outcome, detail)
 
     def _drilled(self, manifest: Manifest, context: JobContext, log: Log) -> tuple[Outcome, str]:
+        folder = self._folder / secrets.token_hex(8)  # a process that lost its lease removes no scratch store but its own
         try:
-            self._clear()
-            self._folder.mkdir(parents=True, mode=0o700)
+            shutil.rmtree(self._folder, ignore_errors=True)  # of drills whose process was killed
+            folder.mkdir(parents=True, mode=0o700)
             needed = sum(entry.text_bytes for bucket in manifest.buckets for entry in bucket.slices)
-            free = self._free_bytes(self._folder)
+            free = self._free_bytes(folder)
             if needed > free:
                 reason = f"The drill may need {needed:,} bytes in {self._folder}, and {free:,} are free. Make room there."
                 return Outcome.INCONCLUSIVE, reason
-            with self._open_scratch(self._folder / "scratch.duckdb") as store:
+            with self._open_scratch(folder / "scratch.duckdb") as store:
                 return self._restored(manifest, store, context, log)
         except _FAILED as failed:
             return Outcome.FAILED, failed.message
         except _INCONCLUSIVE as away:
             return Outcome.INCONCLUSIVE, str(away)
         finally:
-            self._clear()
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                self._folder.rmdir()
 
     def _restored(self, manifest: Manifest, store: Store, context: JobContext, log: Log) -> tuple[Outcome, str]:
         names = {bucket.metadata.name: f"drill {number}" for number, bucket in enumerate(manifest.buckets)}
@@ -121,10 +126,6 @@ class DrillRunnable:
             return Outcome.FAILED, f"Buckets are not equal after the restore: {', '.join(map(repr, different))}."
         values = sum(report["values"] for report in reports)
         return Outcome.PROVEN, f"{values:,} values of {len(reports)} buckets were restored and are equal."
-
-    def _clear(self) -> None:
-        """Nothing of this drill, or of one whose process was killed, remains."""
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _result(manifest: Manifest | None, outcome: Outcome, detail: str) -> Json:

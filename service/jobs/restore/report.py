@@ -10,12 +10,12 @@ from service.jobs.restore.plan import BucketPlan, PlannedSlice, RestorePlan
 from service.jobs.restore.slice_writing import Refused
 
 _MOST_NAMED = 50
-PARTIAL = "partial"
+PARTIAL, PLANNED = "partial", "planned"
 
 
 def planned_report(bucket: BucketPlan, is_made: bool, damaged: Mapping[int, str], notes: Sequence[str]) -> Json:
     """What would be done about a bucket."""
-    return {"state": "planned", **_members(bucket, is_made, damaged), "notes": [*notes]}
+    return {"state": PLANNED, **_members(bucket, is_made, damaged), "notes": [*notes]}
 
 
 def bucket_report(
@@ -45,7 +45,7 @@ def restore_result(plan: RestorePlan, target: Endpoint, dry_run: bool, buckets: 
     states = {bucket["state"] for bucket in buckets}
     lost = any(bucket["lost_slices"] or bucket["missing"] for bucket in buckets)
     if dry_run:
-        state = "planned"
+        state = PLANNED
     elif Comparison.DIFFERENT.value in states:
         state = Comparison.DIFFERENT.value
     elif lost:
