@@ -27,6 +27,7 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
         "X-Fluxgate-Start": format_time(facts.span.start_ns),
         "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
         "X-Fluxgate-Every": layout.every,
+        "X-Fluxgate-Shape": layout.shape.value,
         "X-Fluxgate-Row-Order": "time ascending within a series",
         "X-Fluxgate-Store": facts.store,
         "Content-Disposition": _disposition(selection.bucket, layout.format),
@@ -36,6 +37,9 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
     }
     if selection.windows is not None:
         headers["X-Fluxgate-Fn"] = selection.windows.fn.value
+        headers["X-Fluxgate-Stamp"] = selection.windows.stamp.value
+    if answer.question.aligned:
+        headers["X-Fluxgate-Align"] = "true"
     if facts.skipped.count:
         headers["X-Fluxgate-Skipped-Fields"] = header_names(_pairs(facts.skipped))
     return headers

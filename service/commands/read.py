@@ -26,10 +26,12 @@ class ReadFormat(StrEnum):
 def read(
     bucket: Annotated[str, typer.Argument(help="Its name, as it is.")],
     window: Annotated[str | None, typer.Option(help="How far back from now, like 30d.")] = None,
-    start: Annotated[str | None, typer.Option(help="Begin of the range, RFC 3339.")] = None,
-    stop: Annotated[str | None, typer.Option(help="End of the range, RFC 3339.")] = None,
-    every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, or raw.")] = None,
+    start: Annotated[str | None, typer.Option(help="Begin: RFC 3339, 1700000000s, or with --tz a local time.")] = None,
+    stop: Annotated[str | None, typer.Option(help="End of the range, likewise; not part of it.")] = None,
+    every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, 500ms or 1mo, or raw.")] = None,
     fn: Annotated[str | None, typer.Option(help="mean, min, max, sum, count, first, last, median, spread.")] = None,
+    stamp: Annotated[str | None, typer.Option(help="Which end of a window is a row's time: start or stop.")] = None,
+    align: Annotated[bool, typer.Option("--align", help="Only whole windows, none that the range cuts.")] = False,
     measurement: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only series with KEY=VALUE; repeatable.")] = None,
@@ -44,8 +46,8 @@ def read(
     """Read a bucket."""
     with reach(url, key) as gateway:
         answer = gateway.read(
-            bucket, window=window, start=start, stop=stop, every=every, fn=fn, measurement=measurement, field=field,
-            tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
+            bucket, window=window, start=start, stop=stop, every=every, fn=fn, stamp=stamp, align=align or None,
+            measurement=measurement, field=field, tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
         )  # fmt: skip
         if output is None:
             for piece in answer.pieces((format or ReadFormat.CSV).value):

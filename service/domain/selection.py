@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from service.domain.durations import Length
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
 
@@ -36,13 +37,29 @@ class Fn(StrEnum):
         return FieldType.INTEGER if self is Fn.COUNT else input_type
 
 
+class Stamp(StrEnum):
+    """Which end of its window is the time of a row. Both are cut to the range."""
+
+    START = "start"
+    STOP = "stop"
+
+
 @dataclass(frozen=True)
 class Windows:
-    """Aggregate windows of `every_ns`, on the epoch grid of the local clock of `zone` (IANA)."""
+    """Aggregate windows of `every_ns`, on the epoch grid of the local clock of `zone` (IANA).
+
+    With `months`, `every_ns` is 0, and each window is so many months of that clock's calendar, counted from January
+    1970, as those of Flux are.
+    """
 
     every_ns: int
     fn: Fn = Fn.MEAN
     zone: str = "UTC"
+    months: int = 0
+    stamp: Stamp = Stamp.STOP
+
+    def __post_init__(self) -> None:
+        Length(self.every_ns, self.months)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class BucketReads:
         if not question.open_ended:
             return self.limits.cache_closed_s
         windows = question.selection.windows
-        return min(self.limits.cache_open_s, math.inf if windows is None else windows.every_ns / 1e9)
+        every_ns = windows.every_ns if windows is not None else 0
+        return min(self.limits.cache_open_s, every_ns / 1e9 if every_ns else math.inf)
 
     def _produce(self, question: Question, key_id: str) -> Produced:
         """Begin a read in a slot of the key. Raises TooManyReads, and what the store raises."""

@@ -127,6 +127,22 @@ def test_an_accept_that_fits_nothing_is_406(http: httpx.Client, accept: str) -> 
         ("window=1h&window=2h", "window", "given twice"),
         ("every=raw&fn=max", "fn", "no meaning"),
         ("tag.=x", "tag.", "There is no parameter"),
+        ("meter=a", "meter", "A tag is written tag.meter=VALUE."),
+        ("window=30days", "window", "Did you mean 30d?"),
+        ("window=1mo", "window", "Months and years are lengths for every="),
+        ("every=1min", "every", "Did you mean 1m?"),
+        ("every=1M", "every", "Did you mean 1mo?"),
+        ("fn=avg", "fn", "Did you mean mean?"),
+        ("fn=MAX", "fn", "Did you mean max?"),
+        ("stamp=left", "stamp", "Did you mean start?"),
+        ("align=yes", "align", "neither true nor false"),
+        ("every=raw&align=true", "align", "no meaning"),
+        ("every=raw&stamp=start", "stamp", "no meaning"),
+        ("window=1h&every=1d&align=true", "align", "no whole window of 1d"),
+        ("start=2026-01-01", "start", "Add tz="),
+        ("start=1767225600", "start", "Did you mean 1767225600s?"),
+        ("start=2025-10-26T02:30&tz=Europe/Berlin", "start", "2025-10-26T00:30:00Z and 2025-10-26T01:30:00Z"),
+        ("start=2025-03-30T02:30&tz=Europe/Berlin", "start", "skips that time"),
     ],
 )
 def test_a_wrong_parameter_is_422_and_says_what_is_allowed(http: httpx.Client, query: str, parameter: str, says: str) -> None:
@@ -135,6 +151,50 @@ def test_a_wrong_parameter_is_422_and_says_what_is_allowed(http: httpx.Client, q
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["parameter"] == parameter
     assert says in answer.json()["detail"]
+
+
+def test_times_of_a_named_zone_and_numbers_are_times(http: httpx.Client) -> None:
+    """2026-01-01T11:00 in Berlin is 10:00Z."""
+    same = ["start=2026-01-01T11:00&stop=2026-01-01T12:00&tz=Europe/Berlin", "start=1767261600s&stop=1767265200000ms"]
+    for query in same:
+        answer = http.get(f"{BUCKET}?{query}&every=1h&field=count&fn=count")
+        assert answer.headers["X-Fluxgate-Start"] == "2026-01-01T10:00:00Z"
+        assert answer.headers["X-Fluxgate-Stop"] == "2026-01-01T11:00:00Z"
+        assert [row["_value"] for row in rows(answer)] == ["60", "60"]
+
+
+def test_a_row_may_have_the_start_of_its_window(http: httpx.Client) -> None:
+    query = {"window": "2h", "every": "1h", "field": "count", "fn": "count", "tag.meter": "a"}
+    stop, start = http.get(BUCKET, params=query), http.get(BUCKET, params={**query, "stamp": "start"})
+    assert [row["_time"] for row in rows(stop)] == ["2026-01-01T11:00:00Z", "2026-01-01T12:00:00Z"]
+    assert [row["_time"] for row in rows(start)] == ["2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"]
+    assert [answer.headers["X-Fluxgate-Stamp"] for answer in (stop, start)] == ["stop", "start"]
+
+
+def test_whole_windows_alone(http: httpx.Client) -> None:
+    """Between 10:00 and 12:00, windows of 50 minutes counted from 1970 have edges at 10:40 and 11:30."""
+    query = {"window": "2h", "every": "50m", "field": "count", "fn": "count", "tag.meter": "a"}
+    ragged, whole = http.get(BUCKET, params=query), http.get(BUCKET, params={**query, "align": "true"})
+    assert [row["_value"] for row in rows(ragged)] == ["40", "50", "30"]
+    assert [row["_value"] for row in rows(whole)] == ["50"]
+    assert whole.headers["X-Fluxgate-Start"] == "2026-01-01T10:40:00Z"
+    assert whole.headers["X-Fluxgate-Stop"] == "2026-01-01T11:30:00Z"
+    assert whole.headers["X-Fluxgate-Align"] == "true"
+    assert "X-Fluxgate-Align" not in ragged.headers
+    assert whole.headers["X-Fluxgate-Cache"] == "miss"
+
+
+def test_months_are_windows_of_the_calendar(http: httpx.Client) -> None:
+    query = {"start": "2025-12-15", "stop": "2026-02-01", "every": "1mo", "tz": "Europe/Berlin", "field": "count", "fn": "count", "tag.meter": "a"}
+    answer = http.get(BUCKET, params=query)
+    assert [(row["_time"], row["_value"]) for row in rows(answer)] == [("2026-02-01T00:00:00+01:00", "120")]
+    assert answer.headers["X-Fluxgate-Every"] == "1mo"
+
+
+def test_months_of_centuries_are_refused(http: httpx.Client) -> None:
+    answer = http.get(BUCKET, params={"start": "1800-01-01T00:00:00Z", "every": "1mo"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_windows")
+    assert "1200 is the limit" in answer.json()["detail"]
 
 
 def test_too_many_windows_are_refused_with_their_number(http: httpx.Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.schema import FieldType
-from service.domain.selection import Fn, Selection, SkippedField, Windows
+from service.domain.selection import Fn, Selection, SkippedField, Stamp, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.stores.protocol import Store
 from tests.support.rows import Row, Value, at, collect, read, row, span, store_all
@@ -172,6 +172,28 @@ def test_a_zone_of_half_an_hour_moves_the_grid(store: Store, bucket: str) -> Non
         row("m", {}, "f", minute(30), 1.0),
         row("m", {}, "f", minute(60), 3.0),
     ]
+
+
+def test_a_row_may_have_the_time_at_which_its_window_starts(store: Store, bucket: str) -> None:
+    """Text goes another way than numbers in InfluxDB; both have the same times, and the first is cut to the range."""
+    store_all(store, bucket, "".join(f'm f={number},s="x{number}" {minute(number)}\n' for number in range(60)))
+    cut = span("2024-01-01T00:07:00Z", "2024-01-01T00:33:00Z")
+    rows = read(store, bucket, cut, Windows(10 * MINUTE_NS, Fn.FIRST, stamp=Stamp.START))
+    starts = [7, 10, 20, 30]
+    assert rows == [row("m", {}, "f", minute(number), float(number)) for number in starts] + [
+        row("m", {}, "s", minute(number), f"x{number}") for number in starts
+    ]
+
+
+@pytest.mark.parametrize("complete_rows", [False, True])
+def test_months_of_a_local_calendar(store: Store, bucket: str, complete_rows: bool) -> None:
+    """In Berlin, November of 2024 begins at 23:00Z of the day before, and July at 22:00Z."""
+    times = ["2024-06-30T21:59:59Z", "2024-06-30T22:00:00Z", "2024-10-31T22:59:59Z", "2024-10-31T23:00:00Z"]
+    store_all(store, bucket, "".join(f'm f=1,s="x" {at(time)}\n' for time in times))
+    year = span("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z")
+    windows = Windows(0, Fn.COUNT, "Europe/Berlin", months=1, stamp=Stamp.START)
+    starts = ["2024-05-31T22:00:00Z", "2024-06-30T22:00:00Z", "2024-09-30T22:00:00Z", "2024-10-31T23:00:00Z"]
+    assert read(store, bucket, year, windows, complete_rows=complete_rows) == [row("m", {}, field, start, 1) for field in "fs" for start in starts]
 
 
 def test_text_and_booleans_are_skipped_and_named_under_a_numeric_function(store: Store, bucket: str) -> None:

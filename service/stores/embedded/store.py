@@ -15,11 +15,12 @@ from pathlib import Path
 import duckdb
 
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
-from service.domain.selection import Fn, Selection, Windows, plan_read
+from service.domain.selected_windows import grids_of
+from service.domain.selection import Fn, Selection, Stamp, Windows, plan_read
 from service.domain.series import SeriesKey
 from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
-from service.domain.windows import Grid, grids
+from service.domain.windows import Grid
 from service.errors import InvalidParameter, UnknownBucket
 from service.frames import long_form
 from service.frames.frame import Reading
@@ -102,7 +103,8 @@ class EmbeddedStore:
 
     def read(self, selection: Selection) -> Reading:
         windows = selection.windows
-        pieces = [Grid(selection.span, 1, 0)] if windows is None else grids(selection.span, windows.every_ns, windows.zone)
+        pieces = [Grid(selection.span, 1, 0)] if windows is None else grids_of(selection.span, windows)
+        stamp = Stamp.STOP if windows is None else windows.stamp
         with self._guard:
             contents = self._contents(selection.bucket)
             plan = plan_read(selection, self.schema(selection.bucket))
@@ -111,7 +113,7 @@ class EmbeddedStore:
             }
             extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
             cursor = self._snapshot(f"read {selection.bucket!r}")
-        blocks = BlockReader(cursor, pieces, extent, oldest_ns).blocks(plan, members)
+        blocks = BlockReader(cursor, pieces, extent, oldest_ns, stamp).blocks(plan, members)
         return Reading(plan, blocks, cursor.cancel)
 
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from service.domain.schema import Bucket, FieldType
+from service.domain.selected_windows import grids_of
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection, SkippedField
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, subtract
-from service.domain.windows import Grid, grids
+from service.domain.windows import Grid
 from service.errors import LineEndLost
 from service.frames.frame import Block
 from service.stores.influx import flux
@@ -53,7 +54,7 @@ class WindowReader:
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
         """Blocks in ascending order of the grids; of complete rows when the selection asks for them."""
-        for grid in grids(self._selection.span, self._windows.every_ns, self._windows.zone):
+        for grid in grids_of(self._selection.span, self._windows):
             if self._selection.complete_rows:
                 yield from self._runs(measurement, grid)
             else:
@@ -112,7 +113,7 @@ class WindowReader:
             flux.any_of("_measurement", [measurement.name]),
             flux.any_of("_field", [field.name for field in fields]),
             *(flux.any_of(key, values) for key, values in self._selection.tags),
-            flux.windows(grid, fn),
+            flux.windows(grid, fn, self._windows.stamp),
         )
         reply = ask_flux(self._transport, query, self._call, self._bucket.name)
         for rows in rows_of(reply.chunks()):
@@ -124,7 +125,7 @@ class WindowReader:
         alone = replace(measurement, fields=(replace(field, types=stored, fn=None, output=stored),))
         points = replace(self._selection, span=grid.span, windows=None)
         raw = RawReader(self._transport, self._bucket, self._influxql_name, points, self._call)
-        block = PointWindows(measurement, field, grid).frames(raw.blocks(alone))
+        block = PointWindows(measurement, field, grid, self._windows.stamp).frames(raw.blocks(alone))
         if block:
             yield block
 

@@ -7,7 +7,7 @@ to the window is computed by the storage engine (influxdb query/stdlib/influxdat
 import re
 from collections.abc import Iterable
 
-from service.domain.selection import Fn
+from service.domain.selection import Fn, Stamp
 from service.domain.timerange import LATEST_NS, TimeRange, format_time
 from service.domain.windows import Grid
 
@@ -63,10 +63,11 @@ def any_field(fields: Iterable[tuple[str, str]]) -> str:
     return f"  |> filter(fn: (r) => {tests})"
 
 
-def windows(grid: Grid, fn: Fn) -> str:
+def windows(grid: Grid, fn: Fn, stamp: Stamp = Stamp.STOP) -> str:
     """Windows of a grid. Without an offset none is written: only then old servers compute it in storage."""
     offset = f", offset: {grid.offset_ns}ns" if grid.offset_ns else ""
-    return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset})"
+    source = ', timeSrc: "_start"' if stamp is Stamp.START else ""
+    return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset}{source})"
 
 
 _CODES = {"b": "\\", "n": "\n", "r": "\r"}
