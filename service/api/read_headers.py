@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from service.api.names import header_buckets, header_names
+from service.api.names import header_buckets, header_names, header_unknown
 from service.cache.answers import Served
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format
@@ -42,6 +42,10 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
         headers["X-Fluxgate-Align"] = "true"
     if facts.skipped.count:
         headers["X-Fluxgate-Skipped-Fields"] = header_names(_pairs(facts.skipped))
+    if facts.unknown.count:
+        headers["X-Fluxgate-Warning"] = header_unknown(facts.unknown.names)
+    if facts.newest:
+        headers["X-Fluxgate-Newest-Point"] = facts.newest
     return headers
 
 

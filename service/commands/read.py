@@ -1,6 +1,9 @@
 """`fluxgate read`: one read through a running gateway, to a file that appears when it is whole, or to standard output."""
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-from fluxgate_client import Answer
+from fluxgate_client import Answer, GatewayWarning
 from fluxgate_client.files import FORMATS
 from service.console.connection import Key, Url, reach
 from service.errors import InvalidParameter
@@ -44,7 +47,7 @@ def read(
     key: Key = None,
 ) -> None:
     """Read a bucket."""
-    with reach(url, key) as gateway:
+    with reach(url, key) as gateway, _plain_warnings():
         answer = gateway.read(
             bucket, window=window, start=start, stop=stop, every=every, fn=fn, stamp=stamp, align=align or None,
             measurement=measurement, field=field, tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
@@ -55,6 +58,18 @@ def read(
             sys.stdout.buffer.flush()
         else:
             _save(answer, output, (format or ReadFormat(FORMATS.get(output.suffix.lower(), "csv"))).value)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """What the gateway warns of, as a line of standard error without a place in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GatewayWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                sys.stderr.write(f"Warning: {warning.message}\n")
 
 
 def _save(answer: Answer, output: Path, form: str) -> None:

@@ -197,6 +197,46 @@ def test_months_of_centuries_are_refused(http: httpx.Client) -> None:
     assert "1200 is the limit" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("query", "warning", "count"),
+    [
+        ("field=Volts", "unknown field Volts (near: volts)", 0),
+        ("measurement=pwer", "unknown measurement pwer (near: power)", 0),
+        ("tag.Meter=a", "unknown tag Meter (near: meter)", 0),
+        ("tag.meter=A", "unknown value A of tag meter (near: a)", 0),
+        ("measurement=power&field=volts&field=amps", "unknown field amps", 2),
+        ("tag.meter=a&tag.meter=zz&field=volts", None, 1),
+        ("tag.meter=%3B&field=x%20y", "unknown field x%20y; unknown value %3B of tag meter", 0),
+        ("measurement=solar&field=Volts", "unknown measurement solar; unknown field Volts (near: volts)", 0),
+        ("tag.meter=", None, 0),
+    ],
+)
+def test_a_name_that_the_bucket_does_not_know_is_named(http: httpx.Client, query: str, warning: str | None, count: int) -> None:
+    """The second time, the answer comes from the cache."""
+    for _ in range(2):
+        answer = http.get(f"{BUCKET}?window=1h&every=1h&{query}")
+        assert answer.headers.get("X-Fluxgate-Warning") == warning
+        assert len(rows(answer)) == count
+        assert ("X-Fluxgate-Newest-Point" in answer.headers) == (count == 0)
+
+
+def test_many_unknown_names_fit_a_header(http: httpx.Client) -> None:
+    names = "&".join(f"field=unknown-field-number-{number}" for number in range(500))
+    warning = http.get(f"{BUCKET}?window=1h&{names}").headers["X-Fluxgate-Warning"]
+    assert warning.startswith("unknown field unknown-field-number-0; unknown field")
+    assert len(warning) < 5000
+
+
+def test_an_answer_without_rows_says_when_the_newest_point_is(http: httpx.Client) -> None:
+    http.post("/buckets", json={"name": "Empty"}).raise_for_status()
+    early = http.get(BUCKET, params={"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z", "format": "json"})
+    assert early.json()["rows"] == []
+    assert early.headers["X-Fluxgate-Newest-Point"] == "2026-01-01T11:59:00Z"
+    assert "X-Fluxgate-Warning" not in early.headers
+    assert http.get("/buckets/Empty").headers["X-Fluxgate-Newest-Point"] == "none"
+    assert "X-Fluxgate-Newest-Point" not in http.get(BUCKET, params={"window": "1h"}).headers
+
+
 def test_too_many_windows_are_refused_with_their_number(http: httpx.Client) -> None:
     answer = http.get(BUCKET, params={"window": "52w", "every": "1s"})
     assert (answer.status_code, answer.json()["code"]) == (422, "too_many_windows")

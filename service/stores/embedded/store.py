@@ -31,7 +31,7 @@ from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
 from service.stores.embedded.writing import judge
-from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
+from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _NEAR_NAMES = 3
 
@@ -100,6 +100,12 @@ class EmbeddedStore:
         with self._guard:
             contents = self._contents(bucket)
             return contents.schema(self._first_shard(contents))
+
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str]:
+        with self._guard:
+            members = list(self._contents(bucket).ids)
+        values = sorted({value for member in members for name, value in member.tags if name == key})
+        return sorted({*values[:MOST_TAG_VALUES], *set(wanted).intersection(values)})
 
     def read(self, selection: Selection) -> Reading:
         windows = selection.windows

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from service.domain.selection import Fn, Stamp
-from service.domain.timerange import LATEST_NS, TimeRange, format_time
+from service.domain.timerange import EVER, LATEST_NS, TimeRange, format_time
 from service.domain.windows import Grid
 
 _OWN_COLUMNS = frozenset({"_start", "_stop", "_time", "_value"})
@@ -44,6 +44,13 @@ def can_filter(key: str) -> bool:
 
 def source(bucket: str, span: TimeRange) -> str:
     return f"from(bucket: {string(bucket)})\n  |> range(start: {instant(span.start_ns)}, stop: {instant(span.stop_ns)})"
+
+
+def values_of_tag(bucket: str, key: str) -> str:
+    """The values of a tag in all time, as rows of one table."""
+    imported = 'import "influxdata/influxdb/schema"\n'
+    start = instant(EVER.start_ns)
+    return f"{imported}schema.tagValues(bucket: {string(bucket)}, tag: {string(key)}, start: {start})"
 
 
 def any_of(column: str, values: Iterable[str]) -> str:

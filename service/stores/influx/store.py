@@ -20,6 +20,7 @@ from service.stores.influx.deleting import delete_points
 from service.stores.influx.latest import newest_frames, outermost_time
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
+from service.stores.influx.tag_values import tag_values
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
@@ -83,6 +84,9 @@ class InfluxStore:
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         with self._catalog.reached(bucket):
             return self._catalog.schema(bucket)
+
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        return tag_values(self._transport, bucket, key, wanted, Call(self._read_timeout_s))
 
     def read(self, selection: Selection) -> Reading:
         bucket = self._catalog.bucket(selection.bucket)
