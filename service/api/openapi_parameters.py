@@ -26,6 +26,10 @@ _BEGIN = (
 )
 _NAMES: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 
+_SHAPES = (
+    "long: one row per value; wide: one row per series and time, one column per field; table: one row per time, one column per series (at most 1000)."
+)
+
 PARAMETERS = [
     _parameter("window", "How far back from now, like 30d; 24h when no range is given.", _DURATION, "30d"),
     _parameter("start", _BEGIN, _TIME),
@@ -36,7 +40,7 @@ PARAMETERS = [
     _parameter("align", "true: only whole windows, none that the range cuts.", {"type": "boolean", "default": False}),
     _parameter("measurement", "Only these; may be repeated.", _NAMES),
     _parameter("field", "Only these; may be repeated. Text fields named here are answered with last.", _NAMES),
-    _parameter("shape", "long: a row a value; wide: a row a series and time, a column a field.", _choice(*(one.value for one in Shape))),
+    _parameter("shape", _SHAPES, _choice(*Shape)),
     _parameter("tz", "IANA time zone of the windows' clock and of printed times, like Europe/Berlin; UTC by default."),
     _parameter("format", "Else by Accept, else csv.", _choice(*(one.value for one in Format)), "csv"),
     _parameter("limit", "At most so many rows.", {"type": "integer", "minimum": 1}, 1000),

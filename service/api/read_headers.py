@@ -6,7 +6,7 @@ from urllib.parse import quote
 from service.api.names import header_buckets, header_names, header_unknown
 from service.cache.answers import Served
 from service.domain.timerange import format_time
-from service.encoding.encoders import Format
+from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
 from service.reads.facts import NameList
 from service.reads.telemetry import LatestAnswer
@@ -28,7 +28,7 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
         "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
         "X-Fluxgate-Every": layout.every,
         "X-Fluxgate-Shape": layout.shape.value,
-        "X-Fluxgate-Row-Order": "time ascending within a series",
+        "X-Fluxgate-Row-Order": "time ascending" if layout.shape is Shape.TABLE else "time ascending within a series",
         "X-Fluxgate-Store": facts.store,
         "Content-Disposition": _disposition(selection.bucket, layout.format),
         "X-Fluxgate-Cache": _cache(answer.served),

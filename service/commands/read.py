@@ -38,7 +38,7 @@ def read(
     measurement: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only series with KEY=VALUE; repeatable.")] = None,
-    shape: Annotated[str | None, typer.Option(help="long or wide.")] = None,
+    shape: Annotated[str | None, typer.Option(help="long, wide or table.")] = None,
     tz: Annotated[str | None, typer.Option(help="IANA zone for windows and printed times.")] = None,
     format: Annotated[ReadFormat | None, typer.Option(help="Else by the ending of the file, else csv.")] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many rows.")] = None,

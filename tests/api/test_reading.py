@@ -71,6 +71,29 @@ def test_wide_rows_have_a_column_a_field(http: httpx.Client) -> None:
     )
 
 
+def test_a_table_has_a_column_a_series(http: httpx.Client) -> None:
+    query = {"window": "2h", "every": "1h", "shape": "table", "stamp": "start", "fn": "max"}
+    answer = http.get(BUCKET, params=query)
+    assert answer.text == (
+        "_time,power.count{meter=a},power.count{meter=b},power.volts{meter=a},power.volts{meter=b}\n"
+        "2026-01-01T10:00:00Z,59,59,232,232\n"
+        "2026-01-01T11:00:00Z,119,119,232,232\n"
+    )
+    assert (answer.headers["X-Fluxgate-Shape"], answer.headers["X-Fluxgate-Row-Order"]) == ("table", "time ascending")
+    arrow = pa.ipc.open_stream(http.get(BUCKET, params={**query, "format": "arrow"}).content).read_all()
+    assert arrow.column("power.count{meter=b}").to_pylist() == [59, 119]
+
+
+def test_a_table_of_too_many_series_is_422_before_its_first_byte(http: httpx.Client) -> None:
+    http.post("/buckets", json={"name": "many"}).raise_for_status()
+    lines = "\n".join(f"m,n={number} f=1 1767265000000000000" for number in range(1_100))
+    http.post("/buckets/many/points", content=lines, headers={"Content-Type": "text/plain"}).raise_for_status()
+    answer = http.get("/buckets/many", params={"every": "raw", "shape": "table"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "table_too_large")
+    assert "more than 1000 columns, one for each series" in answer.json()["detail"]
+    assert len(rows(http.get("/buckets/many", params={"every": "raw"}))) == 1_100
+
+
 def test_every_format_holds_the_same_rows(http: httpx.Client) -> None:
     query = {"window": "2h", "every": "raw", "field": "count", "shape": "wide"}
     counts = {
@@ -118,7 +141,8 @@ def test_an_accept_that_fits_nothing_is_406(http: httpx.Client, accept: str) -> 
         ("stop=2026-01-01T00:00:00Z", "start", "stop needs a start"),
         ("fn=avg", "fn", "mean, min, max"),
         ("format=xml", "format", "csv, json, ndjson, parquet, arrow"),
-        ("shape=tall", "shape", "long, wide"),
+        ("shape=tall", "shape", "long, wide, table"),
+        ("shape=pivot", "shape", "Did you mean table?"),
         ("tz=Mars/Base", "tz", "IANA"),
         ("tz=../../etc/passwd", "tz", "IANA"),
         ("limit=0", "limit", "from 1 on"),
