@@ -295,3 +295,17 @@ def test_a_rewritten_point_counts_once(store: Store, bucket: str) -> None:
 def test_any_field_name_is_aggregated(store: Store, bucket: str, name: str) -> None:
     store_all(store, bucket, f"m,result=1,table=2 {name.replace(' ', chr(92) + ' ')}=1 {minute(1)}\n")
     assert read(store, bucket, HOUR, every("1h")) == [row("m", {"result": "1", "table": "2"}, name, minute(60), 1.0)]
+
+
+def test_months_of_a_century_are_answered_where_there_are_points(store: Store, bucket: str) -> None:
+    """Each month is a query to InfluxDB: those before the first point and after the last are not asked for."""
+    lines = [f"m{number} f=1,g=2i {at('2024-02-05T00:00:00Z')}\n" for number in range(20)]
+    store_all(store, bucket, "".join(lines))
+    century = span("1950-01-01T00:00:00Z", "2049-01-01T00:00:00Z")
+    rows = read(store, bucket, century, Windows(0, Fn.SUM, months=1))
+    assert {row.time_ns for row in rows} == {at("2024-03-01T00:00:00Z")}
+    assert len(rows) == 40
+
+
+def test_months_of_an_empty_bucket_are_no_rows(store: Store, bucket: str) -> None:
+    assert read(store, bucket, span("1950-01-01T00:00:00Z", "2049-01-01T00:00:00Z"), Windows(0, months=1)) == []

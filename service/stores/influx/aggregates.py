@@ -29,7 +29,10 @@ _RUN_ROWS = 200_000
 
 
 class WindowReader:
-    """Reads the windows of one bucket for one selection, within one call that can be aborted."""
+    """Reads the windows of one bucket for one selection, within one call that can be aborted.
+
+    `extent`, when given, holds all points of the bucket: windows outside of it are not asked for.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class WindowReader:
         selection: Selection,
         skipped: Iterable[SkippedField],
         call: Call,
+        extent: TimeRange | None = None,
     ) -> None:
         assert selection.windows is not None
         self._left_out: dict[tuple[str, str], tuple[FieldType, ...]] = {}
@@ -51,10 +55,12 @@ class WindowReader:
         self._selection = selection
         self._windows = selection.windows
         self._call = call
+        pieces = grids_of(selection.span, selection.windows)
+        self._grids = [piece for piece in pieces if extent is None or piece.span.intersect(extent)]
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
         """Blocks in ascending order of the grids; of complete rows when the selection asks for them."""
-        for grid in grids_of(self._selection.span, self._windows):
+        for grid in self._grids:
             if self._selection.complete_rows:
                 yield from self._runs(measurement, grid)
             else:
