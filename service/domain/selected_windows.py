@@ -43,9 +43,15 @@ def whole_windows(span: TimeRange, windows: Windows) -> TimeRange | None:
     return TimeRange(first_ns, last_ns)
 
 
-def months_of(span: TimeRange) -> int:
-    """About how many months `span` lasts: a little more, never less."""
-    return span.length_ns // (28 * _DAY_NS)
+def calendar_count(span: TimeRange, months: int) -> int:
+    """How many windows of so many months touch `span` in UTC; in another zone at most one more or less."""
+    return _month_number(span.stop_ns - 1) // months - _month_number(span.start_ns) // months + 1
+
+
+def _month_number(time_ns: int) -> int:
+    """Months since January 1970, in UTC."""
+    date = _EPOCH + dt.timedelta(microseconds=time_ns // 1_000)
+    return (date.year - 1970) * 12 + date.month - 1
 
 
 def _first_edge(piece: Grid, from_ns: int, wider: TimeRange) -> int | None:
@@ -82,8 +88,7 @@ def _calendar_grids(span: TimeRange, months: int, zone: str) -> list[Grid]:
 
 def _month_edges(span: TimeRange, months: int, zone: str) -> Iterator[int]:
     """The edges inside `span`, ascending."""
-    start = _EPOCH + dt.timedelta(microseconds=(span.start_ns - 2 * _DAY_NS) // 1_000)
-    number = ((start.year - 1970) * 12 + start.month - 1) // months * months
+    number = _month_number(span.start_ns - 2 * _DAY_NS) // months * months
     while True:
         year, month = divmod(number, 12)
         edge_ns = first_instant(shown_ns(dt.datetime(1970 + year, month + 1, 1)), zone)

@@ -6,7 +6,7 @@ Pure: what "now" is comes in. Two reads that mean the same have one key, however
 from dataclasses import dataclass
 
 from service.domain.durations import parse_every
-from service.domain.selected_windows import MOST_CALENDAR_WINDOWS, grids_of, months_of, whole_windows
+from service.domain.selected_windows import MOST_CALENDAR_WINDOWS, calendar_count, grids_of, whole_windows
 from service.domain.selection import Fn, Selection, Stamp, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_time
 from service.domain.windows import surely_more_than
@@ -138,8 +138,8 @@ def _bound_windows(span: TimeRange, windows: Windows, every: str, most: int) -> 
 def _count(span: TimeRange, windows: Windows, most: int) -> tuple[str | None, int]:
     """How many windows there are, when those are too many; and the limit."""
     if windows.months:
-        count, most = months_of(span) // windows.months + 1, min(most, MOST_CALENDAR_WINDOWS)
-        return (f"about {count}" if count > most else None), most
+        count, most = calendar_count(span, windows.months), min(most, MOST_CALENDAR_WINDOWS)
+        return (str(count) if count > most else None), most
     if windows.zone != "UTC" and surely_more_than(most, span, windows.every_ns):
         return f"about {span.length_ns // windows.every_ns}", most
     count = sum(grid.count for grid in grids_of(span, windows))
