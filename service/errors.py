@@ -10,6 +10,7 @@
     |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
     |   |-- BodyTimeout            a body that does not come
     |   |-- TooManyWindows         the read would make more windows than the limit
+    |   |-- TableTooLarge          shape=table would have more columns or cells than the limit
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
     |   |-- ClientDisconnected     the client left: nobody sees the answer
@@ -188,6 +189,10 @@ class BodyTimeout(CallerError):
 
 class TooManyWindows(CallerError):
     code = "too_many_windows"
+
+
+class TableTooLarge(CallerError):
+    code = "table_too_large"
 
 
 class PointsRefused(CallerError):

@@ -100,7 +100,9 @@ async def read_bucket_schema(request: Request, name: str, principal: Principal =
 async def read_bucket(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> Response:
     """One range of one bucket, in windows or raw, streamed. Filter by tags with `tag.KEY=VALUE` (repeatable).
 
-    Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Row-Order, -Skipped-Fields, -Store, -Cache.
+    Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape,
+    -Row-Order, -Skipped-Fields, -Store, -Cache; -Warning names what the filters name and the bucket does not know, and an
+    answer without rows has -Newest-Point.
     """
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)

@@ -20,8 +20,25 @@ def header_names(names: Iterable[tuple[str, ...]]) -> str:
     return _cut(",".join(".".join(quote(part, safe="") for part in parts) for parts in names))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_HEADER else text[:_LONGEST_HEADER].rpartition(",")[0] + ",..."
+def header_unknown(names: Iterable[tuple[str, ...]]) -> str:
+    """A clause for each unknown name: kind, tag key, name, near names, as `service.reads.facts` has them.
+
+    `unknown field Power (near: power)`, `unknown value M9 of tag meter`; names percent-encoded, clauses separated by
+    semicolons.
+    """
+    return _cut("; ".join(_unknown(*name) for name in names), ";")
+
+
+def _unknown(kind: str, tag: str, name: str, *near: str) -> str:
+    of_tag = f" of tag {quote(tag, safe='')}" if tag else ""
+    near_ones = f" (near: {', '.join(quote(candidate, safe='') for candidate in near)})" if near else ""
+    return f"unknown {kind} {quote(name, safe='')}{of_tag}{near_ones}"
+
+
+def _cut(text: str, separator: str = ",") -> str:
+    if len(text) <= _LONGEST_HEADER:
+        return text
+    return text[:_LONGEST_HEADER].rpartition(separator)[0] + f"{separator}..."
 
 
 def encode_segment(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from service.domain.timerange import TimeRange
+from service.domain.unknown_names import UnknownName
 
 _MOST_LETTERS = 4000
 """Of the names in a list: a bucket may have any number of fields, and the facts of an answer stay small."""
@@ -36,6 +37,16 @@ class NameList:
         return {fact: json.dumps([self.count, *self.names])} if self.count else {}
 
     @classmethod
+    def of_unknown(cls, names: Iterable[UnknownName]) -> "NameList":
+        return cls.of((name.kind.value, name.tag, name.name, *name.near) for name in names)
+
+    def and_of(self, names: Iterable[UnknownName]) -> "NameList":
+        """These, then unknown ones."""
+        more = NameList.of_unknown(names)
+        joined = NameList.of((*self.names, *more.names))
+        return NameList(joined.names, self.count + more.count)
+
+    @classmethod
     def from_texts(cls, texts: Mapping[str, str], fact: str) -> "NameList":
         if fact not in texts:
             return cls()
@@ -47,21 +58,28 @@ class NameList:
 class ReadFacts:
     """`span`: the range that was read, which a kept answer has from the moment it was made.
 
-    `skipped`: measurements and fields that the function cannot take. `store`: who answered.
+    `skipped`: measurements and fields that the function cannot take. `store`: who answered. `unknown`: what the filters
+    name and the bucket does not know, each as kind, tag key (of a value), name, then near names. `newest`: of an answer
+    without rows, the time of the bucket's newest point, or why there is none.
     """
 
     span: TimeRange
     store: str
     skipped: NameList = NameList()
+    unknown: NameList = NameList()
+    newest: str = ""
 
     def texts(self) -> dict[str, str]:
         span = {"start": str(self.span.start_ns), "stop": str(self.span.stop_ns)}
-        return {**span, "store": self.store, **self.skipped.texts("skipped")}
+        newest = {"newest": self.newest} if self.newest else {}
+        names = self.skipped.texts("skipped") | self.unknown.texts("unknown")
+        return {**span, "store": self.store, **names, **newest}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "ReadFacts":
         span = TimeRange(int(texts["start"]), int(texts["stop"]))
-        return cls(span, texts["store"], NameList.from_texts(texts, "skipped"))
+        skipped, unknown = (NameList.from_texts(texts, fact) for fact in ("skipped", "unknown"))
+        return cls(span, texts["store"], skipped, unknown, texts.get("newest", ""))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from service.domain.durations import LONGEST_NS
 from service.domain.schema import FieldType
-from service.domain.selection import Fn
+from service.domain.selection import Fn, Stamp
 from service.domain.timerange import TimeRange, floor_to
 from service.domain.windows import Grid
 from service.frames.frame import VALUE_TYPES
@@ -120,11 +120,23 @@ def _middle(pairs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(np.isinf(plain) & np.isfinite(low), low / 2 + high / 2, plain)
 
 
-def window_times(places: pa.Array, grid: Grid) -> pa.Array:
-    """The stop of each window; of one that `grid` cuts, where it is cut.
+def window_times(places: pa.Array, grid: Grid, stamp: Stamp = Stamp.STOP) -> pa.Array:
+    """The stop or the start of each window; of one that `grid` cuts, where it is cut.
 
     A product may leave 64 bits, whose sum with the first stop is inside them again: both are taken modulo 2^64.
     """
+    return _starts(places, grid) if stamp is Stamp.START else _stops(places, grid)
+
+
+def _starts(places: pa.Array, grid: Grid) -> pa.Array:
+    if grid.count == 1:
+        return pa.repeat(pa.scalar(grid.span.start_ns, pa.int64()), len(places))
+    numbers = places.to_numpy()
+    second_ns = Bins(grid, 1).first_ns + grid.every_ns
+    return pa.array(np.where(numbers < 1, grid.span.start_ns, second_ns + (numbers - 1) * grid.every_ns))
+
+
+def _stops(places: pa.Array, grid: Grid) -> pa.Array:
     bins = Bins(grid, 1)
     stop_ns = grid.span.stop_ns
     first_stop_ns = min(bins.first_ns + grid.every_ns, stop_ns)

@@ -81,6 +81,9 @@ class ObservedStore:
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         return self._store.schema(bucket)
 
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        return self._store.tag_values(bucket, key, wanted)
+
     def read(self, selection: Selection) -> Reading:
         return self._store.read(selection)
 

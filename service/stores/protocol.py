@@ -73,6 +73,8 @@ class WriteBounds:
 
 
 UNBOUNDED = WriteBounds()
+MOST_TAG_VALUES = 1_000
+"""How many values of a tag a store names without being asked for them."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,12 @@ class Store(Protocol):
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         """Measurements by name, of all the bucket's time."""
+
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        """Values of the tag `key` in all the bucket's time, sorted: the first thousand, and each of `wanted` that exists.
+
+        Values whose points are gone may be among them. None: the store cannot tell for this key or these values.
+        """
 
     def read(self, selection: Selection) -> Reading:
         """Start a read; the plan is `plan_read(selection, self.schema(selection.bucket))`.

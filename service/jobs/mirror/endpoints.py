@@ -114,6 +114,10 @@ class NamedStore:
         with self._naming():
             return self._store.schema(bucket)
 
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        with self._naming():
+            return self._store.tag_values(bucket, key, wanted)
+
     def read(self, selection: Selection) -> Reading:
         with self._naming():
             reading = self._store.read(selection)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from service.domain.schema import FieldType
-from service.domain.selection import FieldPlan, Fn, MeasurementPlan, ReadPlan
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan, ReadPlan, Stamp
 from service.domain.series import FieldSeries, Tags
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
@@ -133,12 +133,24 @@ def groups(plan: MeasurementPlan, members: list[Member]) -> Iterator[Group]:
 
 
 class BlockReader:
-    """Makes the blocks of a read. `extent` holds all points there can be; those before `oldest_ns` have expired."""
+    """Makes the blocks of a read. `extent` holds all points there can be; those before `oldest_ns` have expired.
 
-    def __init__(self, cursor: SnapshotCursor, grids: list[Grid], extent: TimeRange | None, oldest_ns: int) -> None:
+    `stamp`: which end of a window is the time of its row.
+    """
+
+    def __init__(
+        self,
+        cursor: SnapshotCursor,
+        grids: list[Grid],
+        extent: TimeRange | None,
+        oldest_ns: int,
+        stamp: Stamp = Stamp.STOP,
+    ) -> None:
         self._cursor = cursor
-        self._grids = [] if extent is None else [piece for piece in (within(grid, extent) for grid in grids) if piece is not None]
+        pieces = [] if extent is None else [within(grid, extent) for grid in grids]
+        self._grids = [piece for piece in pieces if piece is not None]
         self._oldest_ns = oldest_ns
+        self._stamp = stamp
 
     def blocks(self, plan: ReadPlan, members: dict[str, list[Member]]) -> Iterator[Block]:
         try:
@@ -191,8 +203,10 @@ class BlockReader:
             if table.num_rows:
                 if part.fn is None:
                     times = column(table, "time")
+                elif stamped:
+                    times = column(table, "at_ns")
                 else:
-                    times = column(table, "at_ns") if stamped else window_times(column(table, "place"), grid)
+                    times = window_times(column(table, "place"), grid, self._stamp)
                 taken = part.types[0] if len(part.types) == 1 else FieldType.FLOAT
                 yield group.labels.frame(output, column(table, "rank"), times, values_of(table, part.fn, taken, output))
 

@@ -17,11 +17,12 @@ import duckdb
 
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema, check_description
-from service.domain.selection import Fn, Selection, Windows, plan_read
+from service.domain.selected_windows import grids_of
+from service.domain.selection import Fn, Selection, Stamp, Windows, plan_read
 from service.domain.series import SeriesKey
 from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of, wrong_shard_ns
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
-from service.domain.windows import Grid, grids
+from service.domain.windows import Grid
 from service.errors import InvalidParameter, UnknownBucket
 from service.frames import long_form
 from service.frames.frame import Reading
@@ -32,7 +33,7 @@ from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
 from service.stores.embedded.writing import judge
-from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
+from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _NEAR_NAMES = 3
 
@@ -130,9 +131,16 @@ class EmbeddedStore:
             contents = self._contents(bucket)
             return contents.schema(self._first_shard(contents))
 
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str]:
+        with self._guard:
+            members = list(self._contents(bucket).ids)
+        values = sorted({value for member in members for name, value in member.tags if name == key})
+        return sorted({*values[:MOST_TAG_VALUES], *set(wanted).intersection(values)})
+
     def read(self, selection: Selection) -> Reading:
         windows = selection.windows
-        pieces = [Grid(selection.span, 1, 0)] if windows is None else grids(selection.span, windows.every_ns, windows.zone)
+        pieces = [Grid(selection.span, 1, 0)] if windows is None else grids_of(selection.span, windows)
+        stamp = Stamp.STOP if windows is None else windows.stamp
         with self._guard:
             contents = self._contents(selection.bucket)
             plan = plan_read(selection, self.schema(selection.bucket))
@@ -141,7 +149,7 @@ class EmbeddedStore:
             }
             extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
             cursor = self._snapshot(f"read {selection.bucket!r}")
-        blocks = BlockReader(cursor, pieces, extent, oldest_ns).blocks(plan, members)
+        blocks = BlockReader(cursor, pieces, extent, oldest_ns, stamp).blocks(plan, members)
         return Reading(plan, blocks, cursor.cancel)
 
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from service.domain.schema import Bucket, FieldType
+from service.domain.selected_windows import grids_of
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection, SkippedField
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, subtract
-from service.domain.windows import Grid, grids
+from service.domain.windows import Grid
 from service.errors import LineEndLost
 from service.frames.frame import Block
 from service.stores.influx import flux
@@ -28,7 +29,10 @@ _RUN_ROWS = 200_000
 
 
 class WindowReader:
-    """Reads the windows of one bucket for one selection, within one call that can be aborted."""
+    """Reads the windows of one bucket for one selection, within one call that can be aborted.
+
+    `extent`, when given, holds all points of the bucket: windows outside of it are not asked for.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class WindowReader:
         selection: Selection,
         skipped: Iterable[SkippedField],
         call: Call,
+        extent: TimeRange | None = None,
     ) -> None:
         assert selection.windows is not None
         self._left_out: dict[tuple[str, str], tuple[FieldType, ...]] = {}
@@ -50,10 +55,12 @@ class WindowReader:
         self._selection = selection
         self._windows = selection.windows
         self._call = call
+        pieces = grids_of(selection.span, selection.windows)
+        self._grids = [piece for piece in pieces if extent is None or piece.span.intersect(extent)]
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
         """Blocks in ascending order of the grids; of complete rows when the selection asks for them."""
-        for grid in grids(self._selection.span, self._windows.every_ns, self._windows.zone):
+        for grid in self._grids:
             if self._selection.complete_rows:
                 yield from self._runs(measurement, grid)
             else:
@@ -112,7 +119,7 @@ class WindowReader:
             flux.any_of("_measurement", [measurement.name]),
             flux.any_of("_field", [field.name for field in fields]),
             *(flux.any_of(key, values) for key, values in self._selection.tags),
-            flux.windows(grid, fn),
+            flux.windows(grid, fn, self._windows.stamp),
         )
         reply = ask_flux(self._transport, query, self._call, self._bucket.name)
         for rows in rows_of(reply.chunks()):
@@ -124,7 +131,7 @@ class WindowReader:
         alone = replace(measurement, fields=(replace(field, types=stored, fn=None, output=stored),))
         points = replace(self._selection, span=grid.span, windows=None)
         raw = RawReader(self._transport, self._bucket, self._influxql_name, points, self._call)
-        block = PointWindows(measurement, field, grid).frames(raw.blocks(alone))
+        block = PointWindows(measurement, field, grid, self._windows.stamp).frames(raw.blocks(alone))
         if block:
             yield block
 

@@ -7,8 +7,8 @@ to the window is computed by the storage engine (influxdb query/stdlib/influxdat
 import re
 from collections.abc import Iterable
 
-from service.domain.selection import Fn
-from service.domain.timerange import LATEST_NS, TimeRange, format_time
+from service.domain.selection import Fn, Stamp
+from service.domain.timerange import EVER, LATEST_NS, TimeRange, format_time
 from service.domain.windows import Grid
 
 _OWN_COLUMNS = frozenset({"_start", "_stop", "_time", "_value"})
@@ -46,6 +46,13 @@ def source(bucket: str, span: TimeRange) -> str:
     return f"from(bucket: {string(bucket)})\n  |> range(start: {instant(span.start_ns)}, stop: {instant(span.stop_ns)})"
 
 
+def values_of_tag(bucket: str, key: str) -> str:
+    """The values of a tag in all time, as rows of one table."""
+    imported = 'import "influxdata/influxdb/schema"\n'
+    start = instant(EVER.start_ns)
+    return f"{imported}schema.tagValues(bucket: {string(bucket)}, tag: {string(key)}, start: {start})"
+
+
 def any_of(column: str, values: Iterable[str]) -> str:
     """One filter call: the column equals one of `values`."""
     tests = " or ".join(f"r[{string(column)}] == {string(value)}" for value in values)
@@ -63,10 +70,11 @@ def any_field(fields: Iterable[tuple[str, str]]) -> str:
     return f"  |> filter(fn: (r) => {tests})"
 
 
-def windows(grid: Grid, fn: Fn) -> str:
+def windows(grid: Grid, fn: Fn, stamp: Stamp = Stamp.STOP) -> str:
     """Windows of a grid. Without an offset none is written: only then old servers compute it in storage."""
     offset = f", offset: {grid.offset_ns}ns" if grid.offset_ns else ""
-    return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset})"
+    source = ', timeSrc: "_start"' if stamp is Stamp.START else ""
+    return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset}{source})"
 
 
 _CODES = {"b": "\\", "n": "\n", "r": "\r"}

@@ -24,6 +24,7 @@ from service.stores.influx.latest import newest_frames, outermost_time
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
 from service.stores.influx.server_version import server_version
+from service.stores.influx.tag_values import tag_values
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
@@ -104,6 +105,9 @@ class InfluxStore:
         with self._catalog.reached(bucket):
             return self._catalog.schema(bucket)
 
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        return tag_values(self._transport, bucket, key, wanted, Call(self._read_timeout_s))
+
     def read(self, selection: Selection) -> Reading:
         bucket = self._catalog.bucket(selection.bucket)
         route = self._catalog.route(bucket.name)
@@ -126,9 +130,18 @@ class InfluxStore:
         if selection.windows is None:
             reader = RawReader(self._transport, bucket, route.influxql_name, selection, call)
         else:
-            reader = WindowReader(self._transport, bucket, route.influxql_name, selection, plan.skipped, call)
+            extent = self._extent(bucket.name) if selection.windows.months else None
+            if selection.windows.months and extent is None:
+                return
+            reader = WindowReader(self._transport, bucket, route.influxql_name, selection, plan.skipped, call, extent)
         for measurement in plan.measurements:
             yield from reader.blocks(measurement)
+
+    def _extent(self, bucket: str) -> TimeRange | None:
+        """From the bucket's first point to its last. Each month is a query of its own, so it is worth to ask for this."""
+        first_ns = self.first_point(bucket)
+        last_ns = None if first_ns is None else self.last_point(bucket)
+        return None if first_ns is None or last_ns is None else TimeRange(first_ns, last_ns + 1)
 
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
         with self._catalog.reached(bucket):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from service.domain.schema import FieldType
-from service.domain.selection import FieldPlan, Fn, MeasurementPlan
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Stamp
 from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames import long_form
@@ -26,12 +26,13 @@ Tags = tuple[str | None, ...]
 class PointWindows:
     """Aggregates one field of one measurement over one grid of windows."""
 
-    def __init__(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> None:
+    def __init__(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid, stamp: Stamp = Stamp.STOP) -> None:
         assert field.fn is not None
         self._measurement = measurement
         self._field = field
         self._fn = field.fn
         self._grid = grid
+        self._stamp = stamp
         self._computed = field.types[0] if len(field.types) == 1 and field.types[0].numeric else FieldType.FLOAT
         self._series: dict[Tags, int] = {}
 
@@ -122,6 +123,7 @@ class PointWindows:
         texts = [pa.array([tags[place] for tags in self._series], pa.string()) for place in range(len(keys))]
         tags = [one.dictionary_encode().take(series) for one in texts]  # so an absent tag is a null code, and no text
         rows = len(values)
-        fixed = [window_times(places, self._grid).view(TIME), values, constant_codes(self._field.name, rows)]
+        times = window_times(places, self._grid, self._stamp).view(TIME)
+        fixed = [times, values, constant_codes(self._field.name, rows)]
         columns = [*fixed, constant_codes(self._measurement.name, rows), *tags]
         return pa.RecordBatch.from_arrays(columns, schema=long_schema(kind, keys))
