@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from service.domain.unreadable import UnreadableName
 from service.errors import InvalidParameter
 
 LONGEST_BUCKET_NAME = 1000
@@ -66,12 +67,15 @@ class BucketSpec:
 class MeasurementSchema:
     """A measurement: its tag keys, sorted, and its fields, sorted by name.
 
-    A field that changed its type between shard groups has several types, in the order of `FieldType`.
+    A field that changed its type between shard groups has several types, in the order of `FieldType`. `unreadable`: what
+    of it is no Unicode text, and so is not among `tags` and `fields`; where that is the name itself, `name` is how it is
+    shown.
     """
 
     name: str
     tags: tuple[str, ...]
     fields: dict[str, tuple[FieldType, ...]] = field(default_factory=dict)
+    unreadable: tuple[UnreadableName, ...] = ()
 
 
 def wrong_name(name: str) -> str | None:

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
+from service.domain.unreadable import NameKind, listed
+from service.errors import UnreadableText
 
 
 class Fn(StrEnum):
@@ -130,6 +132,8 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
     Under a numeric function, text and boolean fields are skipped and listed as such; one that `selection.fields` names
     is read with `last` instead. A measurement without a field to read, or without a filtered tag key, is not in the
     plan. No series has an empty tag value, so a filter that accepts nothing else selects nothing.
+
+    Raises UnreadableText: something is selected whose name is no Unicode text.
     """
     if not all(any(values) for _, values in selection.tags):
         return ReadPlan(())
@@ -140,6 +144,7 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
             continue
         if not wanted_tags <= set(measurement.tags):
             continue
+        _check_readable(measurement, selection)
         fields = []
         for name, types in sorted(measurement.fields.items()):
             if selection.fields and name not in selection.fields:
@@ -151,6 +156,15 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
         if fields:
             measurements.append(MeasurementPlan(measurement.name, measurement.tags, tuple(fields)))
     return ReadPlan(tuple(measurements), tuple(skipped))
+
+
+def _check_readable(measurement: MeasurementSchema, selection: Selection) -> None:
+    """Rows without a tag would look like those of another series; without a field they would not be complete."""
+    is_selected = not selection.fields or not measurement.fields.keys().isdisjoint(selection.fields)
+    names = [name for name in measurement.unreadable if name.kind is not NameKind.FIELD or not selection.fields]
+    if is_selected and names:
+        finding = f"Not UTF-8, so no answer can carry it: {listed(measurement.name, names)}."
+        raise UnreadableText(finding, measurement=measurement.name)
 
 
 def _plan_field(
