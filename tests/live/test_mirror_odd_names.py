@@ -83,11 +83,11 @@ def test_a_line_feed_in_a_tag_beside_a_field_that_changed_its_type_keeps_nothing
     influx: InfluxServer, rig: Rig, target: Store, bucket: str
 ) -> None:
     """Nothing was copied, and `verify` did not answer."""
-    plain = "".join(f"m,nl=h{number:03} v={number} {NOON}\n" for number in range(200))
-    influx.write(bucket, f"{plain}m,nl=z\\\nb v=1 {NOON}\nm,nl=y v=2i {NOON + 5 * WEEK}\nok v=1 {NOON}\n")
+    plain = "".join(f"m,nl=h{number:04} v={number},w=1 {NOON}\n" for number in range(1000))
+    influx.write(bucket, f"{plain}m,nl=z\\\nb v=1,w=1 {NOON}\nm,nl=y v=2i {NOON + 5 * WEEK}\nok v=1 {NOON}\n")
     result = rig.run()
-    assert (result["state"], result["pairs"][0]["rejected"]) == ("partial", 1)
-    assert len(read(target, bucket, EVER)) == 202
+    assert (result["state"], result["pairs"][0]["rejected"]) == ("partial", 2)
+    assert len(read(target, bucket, EVER)) == 2002
     assert rig.run(verify=True)["equal"] is False
 
 

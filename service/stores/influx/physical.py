@@ -20,10 +20,6 @@ from service.stores.influx.multipart import NotMultipart, boundary_of, parts
 from service.stores.influx.transport import Parameters, Reply, Transport
 
 _METADATA = "/api/v2/backup/metadata"
-_ADVICE = (
-    "Backing up and restoring the files of InfluxDB 2 needs an operator token: set INFLUXDB_OPERATOR_TOKEN to one."
-    " `influx auth create --operator` makes it; a token with all access to one organization is not enough."
-)
 
 
 class MetadataPart(StrEnum):
@@ -194,7 +190,8 @@ class PhysicalBackups:
         if reply.status in (401, 403):
             raise StoreDenied(
                 f"InfluxDB refuses the token for {path} ({reply.status}).",
-                advice=_ADVICE,
+                advice="Backing up and restoring the files of InfluxDB 2 needs an operator token: set INFLUXDB_OPERATOR_TOKEN to one."
+                " `influx auth create --operator` makes it; a token with all access to one organization is not enough.",
                 upstream=reason_of(reply.read()),
             )
         return reply
