@@ -132,9 +132,8 @@ class PairSetup:
 def _contents(store_and_bucket: tuple[Store, str]) -> _Contents:
     store, bucket = store_and_bucket
     schema = store.schema(bucket)
-    unreadable = {
-        measurement.name: f"Not UTF-8: {listed(measurement.name, measurement.unreadable)}." for measurement in schema if measurement.unreadable
-    }
+    odd = [measurement for measurement in schema if measurement.unreadable]
+    unreadable = {entry.name: f"Not UTF-8: {listed(entry.name, entry.unreadable)}." for entry in odd}
     return _Contents(store.bucket(bucket), [measurement.name for measurement in schema], unreadable)
 
 

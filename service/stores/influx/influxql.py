@@ -1,8 +1,8 @@
 """InfluxQL text, built from names that may hold anything. Pure; the only place that quotes for InfluxQL.
 
 The scanner knows four escapes (backslash before n, backslash and both quotes), reads a carriage return as a
-line feed and ends at NUL (influxql v1.3.0 scanner.go): a name that holds one of these, or is no Unicode, is said by a regular expression
-that matches it alone, and refused where InfluxQL takes none.
+line feed and ends at NUL (influxql v1.3.0 scanner.go). A name that holds one of these, or is no Unicode, is said by a
+regular expression that matches it alone, and refused where InfluxQL takes none.
 """
 
 import re
