@@ -32,6 +32,8 @@
     |   |-- StoreCancelled         this side ended the call; nobody waits for it
     |   |-- StoreFailed            the store answered an error
     |   |   |-- StoreLimit             it was too much at once
+    |   |   |-- QueryRefused           the store does not take the question, and never will
+    |   |   |-- UnreadableText         a name or text is no UTF-8
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
     |   |   `-- LedElsewhere           InfluxQL finds another bucket under this name
     |   |-- StoreBroken            an answer that stops early or makes no sense
@@ -304,8 +306,34 @@ class StoreLimit(StoreFailed):
     code = "store_limit"
 
 
+class QueryRefused(StoreFailed):
+    """The same question gets the same answer."""
+
+    mended_by_time = False
+
+
+class UnreadableText(StoreFailed):
+    """InfluxDB stores any bytes as a name or text, and no answer can carry what is no Unicode.
+
+    `measurement`: the one that it was found in, by the name that the schema has.
+    """
+
+    code = "unreadable_text"
+    mended_by_time = False
+
+    def __init__(self, finding: str, *, measurement: str | None = None, upstream: str = "") -> None:
+        super().__init__(
+            finding,
+            advice="Select other measurements, fields or tags, or write these points anew under another name.",
+            upstream=upstream,
+        )
+        self.measurement = measurement
+
+
 class LineEndLost(StoreFailed):
     """Two series may look like one."""
+
+    mended_by_time = False
 
     def __init__(self) -> None:
         lost = "The value of a tag holds a line break, which Flux does not carry exactly"
@@ -313,7 +341,9 @@ class LineEndLost(StoreFailed):
 
 
 class LedElsewhere(StoreFailed):
-    """Rows would be those of the other bucket."""
+    """Rows would be those of the other bucket, until somebody changes the mapping."""
+
+    mended_by_time = False
 
 
 class StoreBroken(StoreError):

@@ -90,6 +90,7 @@ async def read_bucket_schema(request: Request, name: str, principal: Principal =
                 name=one.name,
                 tags=list(one.tags),
                 fields=[FieldInfo(name=field, types=[kind.value for kind in types]) for field, types in one.fields.items()],
+                unreadable=[str(name) for name in one.unreadable],
             )
             for one in found
         ],

@@ -5,9 +5,11 @@ decodes %2F before routing; the middleware below keeps it (and %25) encoded with
 """
 
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import InvalidParameter
 
 _LONGEST_HEADER = 4000
 
@@ -47,6 +49,16 @@ def encode_segment(name: str) -> str:
 
 def decode_segment(segment: str) -> str:
     return segment.replace("%2F", "/").replace("%25", "%")
+
+
+def check_address(scope: Scope) -> None:
+    """Raises InvalidParameter: the path or a parameter is not UTF-8. What it would be taken for may be another name."""
+    for what, part in (("path", scope.get("raw_path") or b""), ("parameters", scope["query_string"])):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            reason = f"Once decoded, the {what} of the address cannot be read as UTF-8."
+            raise InvalidParameter("address", f"{reason} Encode names as UTF-8, like %C3%BC for ü.") from None
 
 
 class PathSegments:

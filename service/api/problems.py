@@ -52,6 +52,8 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.StoreCancelled: 502,
     errors.StoreFailed: 502,
     errors.StoreLimit: 502,
+    errors.QueryRefused: 502,
+    errors.UnreadableText: 502,
     errors.LineEndLost: 502,
     errors.LedElsewhere: 502,
     errors.StoreBroken: 502,

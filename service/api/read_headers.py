@@ -61,6 +61,7 @@ def latest_headers(answer: LatestAnswer) -> dict[str, str]:
         "X-Fluxgate-Merged-Series": facts.merged,
         "X-Fluxgate-Renamed": facts.renamed,
         "X-Fluxgate-Unread-Buckets": facts.unread,
+        "X-Fluxgate-Unread-Measurements": facts.unread_measurements,
     }
     return headers | {header: header_names(names.names) for header, names in lists.items() if names.count}
 

@@ -11,7 +11,13 @@ from enum import StrEnum
 from service.domain.durations import Length
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
+<<<<<<< HEAD
 from service.domain.unknown_names import UnknownName, unknown_names
+||||||| d1c2268
+=======
+from service.domain.unreadable import NameKind, listed
+from service.errors import UnreadableText
+>>>>>>> telemetry
 
 
 class Fn(StrEnum):
@@ -152,6 +158,8 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
     Under a numeric function, text and boolean fields are skipped and listed as such; one that `selection.fields` names
     is read with `last` instead. A measurement without a field to read, or without a filtered tag key, is not in the
     plan. No series has an empty tag value, so a filter that accepts nothing else selects nothing.
+
+    Raises UnreadableText: something is selected whose name is no Unicode text.
     """
     schema = list(schema)
     wanted_tags = {key for key, _ in selection.tags}
@@ -164,6 +172,7 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
             continue
         if not wanted_tags <= set(measurement.tags):
             continue
+        _check_readable(measurement, selection)
         fields = []
         for name, types in sorted(measurement.fields.items()):
             if selection.fields and name not in selection.fields:
@@ -175,6 +184,15 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
         if fields:
             measurements.append(MeasurementPlan(measurement.name, measurement.tags, tuple(fields)))
     return ReadPlan(tuple(measurements), tuple(skipped), unknown)
+
+
+def _check_readable(measurement: MeasurementSchema, selection: Selection) -> None:
+    """Rows without a tag would look like those of another series; without a field they would not be complete."""
+    is_selected = not selection.fields or not measurement.fields.keys().isdisjoint(selection.fields)
+    names = [name for name in measurement.unreadable if name.kind is not NameKind.FIELD or not selection.fields]
+    if is_selected and names:
+        finding = f"Not UTF-8, so no answer can carry it: {listed(measurement.name, names)}."
+        raise UnreadableText(finding, measurement=measurement.name)
 
 
 def _plan_field(

@@ -87,7 +87,8 @@ class LatestFacts:
     """`text` and `silent`: fields that hold text, and those without a value in the look-back, each with its measurement.
 
     `merged`: measurements whose values are of several series. `renamed`: names that are not the plain ones, because
-    two things would share them. `unread`: buckets that cannot be read. Where devices stand apart, the device of a field
+    two things would share them. `unread` and `unread_measurements`: buckets that cannot be read, and measurements of
+    others, each after its bucket. Where devices stand apart, the device of a field
     or measurement stands before it.
     """
 
@@ -97,6 +98,7 @@ class LatestFacts:
     merged: NameList = NameList()
     renamed: NameList = NameList()
     unread: NameList = NameList()
+    unread_measurements: NameList = NameList()
 
     def texts(self) -> dict[str, str]:
         return {
@@ -106,6 +108,7 @@ class LatestFacts:
             **self.merged.texts("merged"),
             **self.renamed.texts("renamed"),
             **self.unread.texts("unread"),
+            **self.unread_measurements.texts("unread measurements"),
         }
 
     @classmethod
@@ -117,4 +120,5 @@ class LatestFacts:
             merged=NameList.from_texts(texts, "merged"),
             renamed=NameList.from_texts(texts, "renamed"),
             unread=NameList.from_texts(texts, "unread"),
+            unread_measurements=NameList.from_texts(texts, "unread measurements"),
         )

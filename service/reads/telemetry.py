@@ -110,7 +110,12 @@ class TelemetryReads:
             document = row_document(rows, parts, place, now_ns, store_name)
         else:
             document = value_document(question.form, parts, question.by, place, now_ns, store_name)
-        facts = replace(document.facts, unread=NameList.of((bucket,) for bucket in unread))
+        unread_measurements = [(bucket, name) for bucket, latest in looked.items() for name in latest.unread]
+        facts = replace(
+            document.facts,
+            unread=NameList.of((bucket,) for bucket in unread),
+            unread_measurements=NameList.of(sorted(unread_measurements)),
+        )
         return Produced(facts.texts(), iter([document.body]), lambda: None)
 
     def _looked(
@@ -132,6 +137,8 @@ class TelemetryReads:
                 raise StoreTimeout(f"{late} Name fewer buckets, or raise it.")
             try:
                 looked[bucket] = self._latest(bucket, question.measurements, span)
+                if looked[bucket].unread:
+                    _log.warning("telemetry without measurements", bucket=bucket, measurements=looked[bucket].unread)
             except UnknownBucket:
                 if question.buckets:
                     raise  # else it was deleted since the buckets were listed

@@ -81,11 +81,13 @@ MOST_TAG_VALUES = 1_000
 class Latest:
     """The newest values of a bucket's measurements: long frames, one row per series and field.
 
-    `fields` names, for each measurement that has a row, every field it ever had, with types.
+    `fields` names, for each measurement that has a row, every field it ever had, with types. `unread`: measurements that
+    are left out because a name or text in them is no Unicode.
     """
 
     frames: Sequence[pa.RecordBatch]
     fields: dict[str, dict[str, tuple[str, ...]]]
+    unread: tuple[str, ...] = ()
 
 
 class Store(Protocol):

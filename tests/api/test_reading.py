@@ -344,3 +344,19 @@ def test_an_identical_question_is_answered_from_the_cache_until_points_are_writt
     after = http.get(BUCKET, params=closed)
     assert after.headers["X-Fluxgate-Cache"] == "miss"
     assert [row["_value"] for row in rows(after)] == ["61", "60"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/buckets/Power%20Consumption?measurement=m%FC",
+        "/buckets/Power%20Consumption?tag.%FC=a",
+        "/buckets/Power%20Consumption?field=%ED%A0%80",
+        "/buckets/Power%FC/schema",
+        "/telemetry/latest?by=%FC",
+    ],
+)
+def test_a_name_in_an_address_that_is_no_utf_8_is_refused(http: httpx.Client, address: str) -> None:
+    """It was taken for the name with U+FFFD in that place, which may be another one's."""
+    refused = http.get(address)
+    assert (refused.status_code, refused.json()["parameter"]) == (422, "address")

@@ -56,7 +56,7 @@ def test_a_mapping_that_leads_elsewhere_is_seen_at_once(store: InfluxStore, infl
         lambda: read(store, first, DAY, LAST),
         lambda: store.schema(first),
         lambda: store.count_points(first, ["m"], DAY, DAY.length_ns),
-        lambda: store.delete_points(first, "m", (), DAY),
+        lambda: store.delete_points(first, SeriesKey("m"), DAY),
     ):
         with pytest.raises(StoreFailed, match="influx v1 dbrp delete"):
             ask()

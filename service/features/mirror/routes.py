@@ -80,7 +80,7 @@ async def show_mirror(request: Request, name: Name, principal: Principal = requi
     return await state_call(request, lambda: _info(parts, mirror, _news(parts, now_of(request))))
 
 
-@router.get("/mirror/{name}/diff", summary="See what differs")
+@router.get("/mirror/{name}/diff", summary="See what differs", response_model_exclude_unset=True)
 async def diff_mirror(
     request: Request,
     name: Name,

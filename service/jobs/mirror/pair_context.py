@@ -6,7 +6,7 @@ only where that leaves something open.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from service.domain.durations import SECOND_NS
@@ -22,7 +22,8 @@ from service.transfer.bucket_reader import BucketReader, SeriesDigests, SliceDig
 class PairContext:
     """Slices are `step_ns` long. The short ones in which differences are looked for are `short_ns` long.
 
-    Nothing before `kept_since_ns` is mirrored.
+    Nothing before `kept_since_ns` is mirrored, nor any measurement of `left_out`, which says why.
+    `counts_again`: some of these only a read of their points finds, so the next run has to look at everything too.
 
     Methods that ask both buckets return the answer of the source, then that of the target, and raise what
     `BucketReader` does.
@@ -36,6 +37,8 @@ class PairContext:
     short_ns: int
     kept_since_ns: int
     now_ns: int
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    counts_again: bool = False
 
     @property
     def identity(self) -> str:

@@ -41,7 +41,7 @@ class PairSync:
         options: RunOptions,
         slices_before: int,
     ) -> None:
-        self.report = PairReport()
+        self.report = PairReport(left_out=context.left_out)
         self._context = context
         self._ledger = ledger
         self._services = services
@@ -99,7 +99,7 @@ class PairSync:
             self._ledger.forget(gone)
         self._ledger.forget_before(self._context.kept_since_ns)
         if self._options.span is None and not self.report.states[SliceState.DIFFERENT]:
-            self._ledger.succeeded(began, everything)
+            self._ledger.succeeded(began, everything and not self._context.counts_again)
 
     def _sync(self, span: TimeRange, due: set[int], by_series: bool) -> None:
         """Compare the slices of `span`, and do what each needs.

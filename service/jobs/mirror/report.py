@@ -6,7 +6,7 @@ from pathlib import Path
 from service.domain.job import Json
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import SliceState
-from service.jobs.mirror.pair_report import PairReport
+from service.jobs.mirror.pair_report import PairReport, left_out_member, left_out_text
 
 _WORST_FIRST = (SliceState.DIFFERENT, SliceState.UNKNOWN, SliceState.PARTIAL, SliceState.EXTRA)
 
@@ -22,7 +22,13 @@ def dry_run_state(reports: Iterable[PairReport]) -> SliceState:
     reports = list(reports)
     if any(report.target_lacks_bucket for report in reports):
         return SliceState.DIFFERENT
-    return worst_state(report.states for report in reports)
+    return with_left_out(worst_state(report.states for report in reports), reports)
+
+
+def with_left_out(state: SliceState, reports: Iterable[PairReport]) -> SliceState:
+    """`state`, or PARTIAL where that is worse and some measurement is left out."""
+    partial = any(report.left_out for report in reports)
+    return worst_state([{state: 1}, {SliceState.PARTIAL: int(partial)}])
 
 
 def slices_text(count: int) -> str:
@@ -44,6 +50,7 @@ def pair_result(pair: BucketPair, report: PairReport) -> Json:
         "slices": {state.value: report.states[state] for state in SliceState},
         "differing": report.differing,
         "would_delete": report.would_delete,
+        **left_out_member(report.left_out),
     }
 
 
@@ -53,7 +60,15 @@ def pair_sentence(pair: BucketPair, report: PairReport, dry_run: bool, dead_lett
     if dry_run:
         points = sum(int(str(extra["points"])) for extra in report.would_delete)
         removed = f", and {points:,} points removed" if points else ""
-        return "info", f"{compared}, {report.states[SliceState.DIFFERENT]} would be copied{removed}."
+        line = f"{compared}, {report.states[SliceState.DIFFERENT]} would be copied{removed}."
+        left_out = left_out_text(report.left_out)
+        return ("error", f"{line} PARTIAL: {left_out}") if left_out else ("info", line)
+    level, line = _done_sentence(compared, report, dead_letters)
+    left_out = left_out_text(report.left_out)
+    return ("error", f"{line} PARTIAL: {left_out}") if left_out else (level, line)
+
+
+def _done_sentence(compared: str, report: PairReport, dead_letters: Path) -> tuple[str, str]:
     done = f"{compared}, {report.copied_slices} copied with {report.copied_points:,} points"
     if report.states[SliceState.PARTIAL]:
         return (

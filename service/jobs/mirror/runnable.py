@@ -92,7 +92,8 @@ class MirrorRunnable:
                     f"The target ({mirror.target}) has no copy of {bucket!r} yet. Run the mirror first.",
                 )
             splitter = Splitter(NoRetry(), lambda level, message: None)
-            return diff(PairSetup(mirror, endpoints, splitter, self._clock).context(pairs.present[0]), span)
+            setup = PairSetup(mirror, endpoints, splitter, self._clock)
+            return setup.with_context(pairs.present[0], NoRetry(), lambda context: diff(context, span))
 
     def _log(self, mirror: Mirror, options: RunOptions, context: JobContext, endpoints: OpenEndpoints) -> RunLog:
         """The job's log, and the target's where the mirror wants it.

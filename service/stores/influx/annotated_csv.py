@@ -133,7 +133,10 @@ def _header(region: bytes, position: int) -> tuple[Columns, int] | None:
         end = region.find(b"\n", position)
         if end < 0:
             return None
-        lines.append(region[position:end].rstrip(b"\r").decode("utf-8", "replace"))
+        try:
+            lines.append(region[position:end].rstrip(b"\r").decode())
+        except UnicodeDecodeError as broken:  # two tags may look like one
+            raise senseless(broken) from broken
         position = end + 1
     if not lines[0].startswith("#datatype"):
         raise StoreBroken(

@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,13 @@ from service.domain.schema import Bucket, FieldType, MeasurementSchema
 from service.domain.series import FieldSeries, SeriesKey, Tags
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, LedElsewhere, StoreBroken, StoreDenied, UnknownBucket
+from service.domain.unreadable import NameKind, UnreadableName, listed, shown_bytes
+from service.errors import InvalidParameter, LedElsewhere, StoreBroken, StoreDenied, UnknownBucket, UnreadableText
 from service.stores.influx import influxql
 from service.stores.influx.answers import objects
 from service.stores.influx.failures import failure, not_an_answer, query_failure
 from service.stores.influx.mappings import influxql_name
+from service.stores.influx.results import ACCEPT, is_readable, readable, results_of, tags_of
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
@@ -122,18 +123,19 @@ class Catalog:
                     types.setdefault(measurement, {}).setdefault(field, set()).add(FieldType(kind))
             for measurement, rows in tags:
                 keys.setdefault(measurement, set()).update(row[0] for row in rows)
-        return [
-            MeasurementSchema(
-                measurement,
-                tuple(sorted(keys.get(measurement, ()))),
-                {name: tuple(kind for kind in FieldType if kind in found[name]) for name in sorted(found)},
-            )
-            for measurement, found in sorted(types.items())
-        ]
+        found = (_measurement(name, types[name], keys.get(name, set())) for name in types)
+        return sorted(found, key=lambda one: one.name)
 
     def outermost_point(self, bucket: str, newest: bool) -> int | None:
-        """Time of the newest or the oldest point of all measurements, one statement each in one request."""
-        queries = [influxql.edge_point(self.source(bucket, one.name), one.fields.items(), newest) for one in self.schema(bucket)]
+        """Time of the newest or the oldest point of all measurements, one statement each in one request.
+
+        Raises UnreadableText: a point may be of a name that no question can hold.
+        """
+        schema = self.schema(bucket)
+        for one in schema:
+            if one.unreadable:
+                raise UnreadableText(f"Not UTF-8: {listed(one.name, one.unreadable)}.", measurement=one.name)
+        queries = [influxql.edge_point(self.source(bucket, one.name), one.fields.items(), newest) for one in schema]
         with making_sense("/query"):
             found = self._show(bucket, *queries) if queries else []
             return (max if newest else min)((int(rows[0][0]) for series in found for _, rows in series), default=None)
@@ -150,7 +152,7 @@ class Catalog:
         """The tags of each series that `query`, grouped by all of them, answers."""
         with making_sense("/query"):
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
-            return {_tags(one) for one in series}
+            return {tags_of(one) for one in series}
 
     def newest(self, bucket: str, span: TimeRange, fields: Sequence[Asked]) -> list[Newest]:
         """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
@@ -160,10 +162,10 @@ class Catalog:
             for result in self._results(bucket, *queries):
                 asked = fields[result["statement_id"]]
                 for series in result.get("series", []):
-                    key = SeriesKey(asked.measurement, _tags(series))
+                    key = SeriesKey(asked.measurement, tags_of(series))
                     for time_ns, value in (row for row in series["values"] if row[1] is not None):
                         kind = _kind(value, asked.types)
-                        fitting = float(value) if kind is FieldType.FLOAT else value
+                        fitting = float(value) if kind is FieldType.FLOAT else _exact(value)
                         found.append(Newest(FieldSeries(key, asked.field, kind), int(time_ns), fitting))
         return found
 
@@ -178,7 +180,7 @@ class Catalog:
             fields, tags = self._show(bucket, show_fields, influxql.show_tags())
             return fields, tags
         (fields,) = self._show(bucket, show_fields)
-        first = {measurement: str(rows[0][0]) for measurement, rows in fields if rows}
+        first = {measurement: str(rows[0][0]) for measurement, rows in fields if rows and is_readable(measurement)}
         queries = [influxql.one_point(self.source(bucket, measurement), field) for measurement, field in first.items()]
         keys = [
             (series["name"], [[key] for key in series.get("tags") or {}])
@@ -232,7 +234,7 @@ class Catalog:
 
     def _results(self, bucket: str, *queries: str) -> list[dict[str, Any]]:
         """The results of some small statements in one request; all of them must be there."""
-        found = [result for line in self._influxql(bucket, "; ".join(queries)).splitlines() for result in _results(line)]
+        found = results_of(self._influxql(bucket, "; ".join(queries)))
         for result in found:
             if "error" in result:
                 raise query_failure(str(result["error"]))
@@ -242,7 +244,7 @@ class Catalog:
 
     def _influxql(self, bucket: str, query: str) -> bytes:
         parameters = {**influxql.database(self.route(bucket).influxql_name), "epoch": "ns", "org": self._transport.org}
-        headers = {"Accept": "application/json", "Content-Type": "application/vnd.influxql"}
+        headers = {"Accept": ACCEPT, "Content-Type": "application/vnd.influxql"}
         return self._transport.open("POST", "/query", parameters, query.encode(), headers, bucket=bucket).read()
 
 
@@ -255,26 +257,20 @@ def making_sense(path: str) -> Iterator[None]:
         raise not_an_answer(path, "its answer lacks what is due") from broken
 
 
-def _results(line: bytes) -> list[dict[str, Any]]:
-    if not line.strip():
-        return []
-    try:
-        found = list(json.loads(line, parse_int=_whole)["results"])
-        if all(isinstance(one, dict) and isinstance(one.get("statement_id"), int) for one in found):
-            return found
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise not_an_answer("/query", "it answers something that is not JSON") from None
+def _measurement(name: str, types: dict[str, set[FieldType]], keys: set[str]) -> MeasurementSchema:
+    """Of names with surrogates for bytes that are no UTF-8."""
+    texts = [(NameKind.MEASUREMENT, name)]
+    texts += [(NameKind.TAG_KEY, key) for key in sorted(keys)] + [(NameKind.FIELD, field) for field in sorted(types)]
+    return MeasurementSchema(
+        shown_bytes(name),
+        tuple(sorted(filter(is_readable, keys))),
+        {field: tuple(kind for kind in FieldType if kind in types[field]) for field in sorted(types) if is_readable(field)},
+        tuple(UnreadableName.of(kind, text) for kind, text in texts if not is_readable(text)),
+    )
 
 
-def _tags(series: dict[str, Any]) -> Tags:
-    """The tags of a series as an answer of InfluxQL has it; an empty text stands for a tag that is absent."""
-    return tuple(sorted((key, text) for key, text in (series.get("tags") or {}).items() if text))
-
-
-def _whole(digits: str) -> int | float:
-    """InfluxDB prints the float -0.0 as -0."""
-    return -0.0 if digits == "-0" else int(digits)
+def _exact(value: Any) -> Any:  # noqa: ANN401  (one of the types of values)
+    return readable(value) if isinstance(value, str) else value
 
 
 def _kind(value: object, types: tuple[FieldType, ...]) -> FieldType:

@@ -31,4 +31,4 @@ def count_points(catalog: Catalog, bucket: str, measurements: Collection[str], s
 
 def _is_sayable(one: MeasurementSchema) -> bool:
     """InfluxQL casts a field that changed its type, or leaves some of it out, and takes no NUL or carriage return in a list of columns."""
-    return all(len(types) == 1 and influxql.can_say(name) for name, types in one.fields.items())
+    return not one.unreadable and all(len(types) == 1 and influxql.can_say(name) for name, types in one.fields.items())

@@ -85,6 +85,8 @@ def _check_neighbours(catalog: Catalog, bucket: str, series: SeriesKey) -> None:
     Nearly always this costs one small query that finds nothing.
     """
     schema = catalog.schema(bucket)
+    if any(one.name == series.measurement and one.unreadable for one in schema):
+        raise _refused(f"the measurement {series.measurement!r} has names that are not UTF-8, which its predicates cannot tell")
     if not series.tags:
         _check_measurements(schema, series)
     keys = next((one.tags for one in schema if one.name == series.measurement), ())

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from service.errors import (
     LONGEST_UPSTREAM,
     FluxgateError,
+    QueryRefused,
     StoreBroken,
     StoreBusy,
     StoreDenied,
@@ -21,10 +22,13 @@ from service.errors import (
     StoreTimeout,
     StoreUnavailable,
     UnknownBucket,
+    UnreadableText,
 )
 
 _BUSY_S = 2.0
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_NEVER_TAKEN = re.compile(r"(failed to|error) pars(e|ing) query|compilation failed|invalid regexp")
+"""What both languages say of a text that they cannot read (2.9.1)."""
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes, bucket: str | None = None) -> FluxgateError:
@@ -69,6 +73,8 @@ def query_failure(reason: str, status: int | None = None) -> FluxgateError:
         )
     if "timeout" in reason or "deadline exceeded" in reason:
         return StoreTimeout("InfluxDB ran out of time. Read a shorter range, or ask later.", upstream=reason)
+    if _NEVER_TAKEN.search(reason):
+        return QueryRefused("InfluxDB does not take this question, because of a name in it. Leave that out.", upstream=reason)
     shown = f" ({status})" if status else ""
     return StoreFailed(f"InfluxDB answered an error{shown}. Its log says more; a key with admin is shown its words.", upstream=reason)
 
@@ -100,8 +106,7 @@ def _throttled(headers: Mapping[str, str], reason: str) -> FluxgateError:
 def senseless(broken: Exception) -> FluxgateError:
     """The error for rows that do not fit what was asked for. InfluxDB stores any bytes as text; ours is Unicode."""
     if isinstance(broken, UnicodeDecodeError) or "UTF8" in str(broken):
-        told = "A text or tag in InfluxDB is not UTF-8 and cannot be read. Leave its field or series out, or rewrite it."
-        return StoreFailed(told, upstream=str(broken))
+        return UnreadableText("A text or tag in InfluxDB is not UTF-8, and no answer can carry it.", upstream=str(broken))
     return StoreBroken("InfluxDB answered rows that make no sense. Ask again.", upstream=str(broken))
 
 

@@ -1,8 +1,8 @@
 """InfluxQL text, built from names that may hold anything. Pure; the only place that quotes for InfluxQL.
 
 The scanner knows four escapes (backslash before n, backslash and both quotes), reads a carriage return as a
-line feed and ends at NUL (influxql v1.3.0 scanner.go): a name that holds one of these is said by a regular expression
-that matches it alone, and refused where InfluxQL takes none.
+line feed and ends at NUL (influxql v1.3.0 scanner.go). A name that holds one of these, or is no Unicode, is said by a
+regular expression that matches it alone, and refused where InfluxQL takes none.
 """
 
 import re
@@ -16,7 +16,7 @@ Tags = Sequence[tuple[str, tuple[str, ...]]]
 Fields = Iterable[tuple[str, tuple[FieldType, ...]]]
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n"})
 DEFAULT_POLICY = "autogen"
-_UNSAYABLE = re.compile(r"[\r\0]")
+_UNSAYABLE = re.compile("[\r\0\ud800-\udfff]")
 
 
 def can_say(name: str) -> bool:
@@ -46,9 +46,15 @@ def _escaped(text: str) -> str:
 
 
 def only(name: str) -> str:
-    """A regular expression that matches `name` alone."""
-    letters = (one if one.isascii() and one.isalnum() else f"\\x{{{ord(one):x}}}" for one in name)
-    return f"/^{''.join(letters)}$/"
+    """A regular expression that matches `name` alone. A surrogate stands for a byte that is no UTF-8: such a name is
+    matched together with those that have another such byte, or U+FFFD, in its place."""
+    return f"/^{''.join(map(_letter, name))}$/"
+
+
+def _letter(letter: str) -> str:
+    if letter.isascii() and letter.isalnum():
+        return letter
+    return f"\\x{{{0xFFFD if 0xD800 <= ord(letter) <= 0xDFFF else ord(letter):x}}}"
 
 
 def field(name: str, kind: str = "field") -> str:

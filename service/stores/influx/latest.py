@@ -3,14 +3,14 @@
 Also the newest or oldest time of a bucket that InfluxQL cannot find by its name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 import pyarrow as pa
 
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import EVER, TimeRange
-from service.errors import LineEndLost
+from service.errors import LineEndLost, UnreadableText
 from service.frames import long_form
 from service.frames.frame import VALUE_TYPES
 from service.stores.influx import flux
@@ -39,6 +39,25 @@ def newest_frames(
         return frames
     with catalog.reached(bucket):
         return frames + list(_frames(catalog.newest(bucket, span, rest)))
+
+
+def readable_frames(
+    ask: Callable[[list[MeasurementSchema]], list[pa.RecordBatch]], schema: list[MeasurementSchema]
+) -> tuple[list[pa.RecordBatch], set[str]]:
+    """What `ask` gives for the measurements that it can read, and the names of the others.
+
+    One question nearly always. Each half is asked again by itself where something in it is no Unicode.
+    """
+    if not schema:
+        return [], set()
+    try:
+        return ask(schema), set()
+    except UnreadableText:
+        if len(schema) == 1:
+            return [], {schema[0].name}
+    middle = len(schema) // 2
+    halves = [readable_frames(ask, half) for half in (schema[:middle], schema[middle:])]
+    return [frame for frames, _ in halves for frame in frames], halves[0][1] | halves[1][1]
 
 
 def outermost_time(transport: Transport, bucket: str, newest: bool, call: Call) -> int | None:

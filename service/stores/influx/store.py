@@ -3,13 +3,14 @@
 import contextlib
 import time
 from collections.abc import Collection, Generator
+from dataclasses import dataclass
 
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, LedElsewhere
+from service.errors import InvalidParameter, LedElsewhere, UnreadableText
 from service.frames import long_form
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
@@ -20,7 +21,7 @@ from service.stores.influx.bucket_details import BucketDetailsApi
 from service.stores.influx.catalog import Catalog, Route
 from service.stores.influx.counting import count_points
 from service.stores.influx.deleting import delete_points
-from service.stores.influx.latest import newest_frames, outermost_time
+from service.stores.influx.latest import newest_frames, outermost_time, readable_frames
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
 from service.stores.influx.server_version import server_version
@@ -30,6 +31,15 @@ from service.stores.influx.writing import write_points
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _SCHEMA_KEPT_S = 10.0
+
+
+@dataclass
+class _KeptSchema:
+    """A bucket's schema at a time. `unread`: measurements that hold something that is no Unicode, as far as is known."""
+
+    at_s: float
+    schema: list[MeasurementSchema]
+    unread: set[str]
 
 
 class InfluxStore:
@@ -58,7 +68,7 @@ class InfluxStore:
         self._catalog = Catalog(self._transport)
         self._details = BucketDetailsApi(self._transport, self._catalog)
         self._read_timeout_s = read_timeout_s
-        self._schemas: dict[str, tuple[float, list[MeasurementSchema]]] = {}
+        self._schemas: dict[str, _KeptSchema] = {}
 
     def moved_bytes(self) -> int:
         """How many bytes went over the link so far, both ways."""
@@ -98,7 +108,7 @@ class InfluxStore:
         try:
             with self._catalog.reached(bucket):
                 return self._catalog.outermost_point(bucket, newest)
-        except (InvalidParameter, LedElsewhere):  # one bucket that InfluxQL cannot find must not spoil a list of them
+        except (InvalidParameter, LedElsewhere, UnreadableText):  # one odd bucket must not spoil a list of them
             return outermost_time(self._transport, bucket, newest, Call(self._read_timeout_s))
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
@@ -135,7 +145,14 @@ class InfluxStore:
                 return
             reader = WindowReader(self._transport, bucket, route.influxql_name, selection, plan.skipped, call, extent)
         for measurement in plan.measurements:
-            yield from reader.blocks(measurement)
+            try:
+                yield from reader.blocks(measurement)
+            except UnreadableText as error:
+                raise UnreadableText(
+                    f"{error.finding} It is in the measurement {measurement.name!r}.",
+                    measurement=measurement.name,
+                    upstream=error.upstream,
+                ) from error
 
     def _extent(self, bucket: str) -> TimeRange | None:
         """From the bucket's first point to its last. Each month is a query of its own, so it is worth to ask for this."""
@@ -148,22 +165,28 @@ class InfluxStore:
             return count_points(self._catalog, bucket, measurements, span, step_ns)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
-        schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurements is None or one.name in measurements)]
-        if not schema:
-            return Latest((), {})
-        frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
+        kept = self._remembered(bucket)
+        wanted = [one for one in kept.schema if word in one.name and (measurements is None or one.name in measurements)]
+        call = Call(self._read_timeout_s)
+        frames, unread = readable_frames(
+            lambda part: newest_frames(self._transport, self._catalog, bucket, span, part, call),
+            [one for one in wanted if one.name not in kept.unread],
+        )
+        kept.unread |= unread
         present = long_form.present_measurements(frames)
-        fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
-        return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))})
+        fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in wanted}
+        left_out = sorted(kept.unread & set(fields))
+        return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))}, tuple(left_out))
 
-    def _remembered_schema(self, bucket: str) -> list[MeasurementSchema]:
+    def _remembered(self, bucket: str) -> "_KeptSchema":
         """The schema, kept for a few seconds: who asks for the latest asks often."""
         now = time.monotonic()
         kept = self._schemas.get(bucket)
-        if kept is None or now - kept[0] > _SCHEMA_KEPT_S:
-            kept = (now, self.schema(bucket))
+        if kept is None or now - kept.at_s > _SCHEMA_KEPT_S:
+            schema = self.schema(bucket)
+            kept = _KeptSchema(now, schema, {one.name for one in schema if one.unreadable})
             self._schemas[bucket] = kept
-        return kept[1]
+        return kept
 
     def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         try:
