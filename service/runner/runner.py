@@ -1,8 +1,8 @@
-"""One run of one job: its lease kept alive meanwhile, and its end written down whatever it is.
+"""One run of one job: its lease is renewed meanwhile, and its end is written whatever it is.
 
-A run ends as succeeded, failed, cancelled, or back in the queue: to be tried again after an error that
-time may mend, or to go on at once when its process stops. A lost lease is written nowhere, because
-the row is another's by then.
+A run ends as succeeded, failed or cancelled, or its job goes back to the queue: to be tried again after an error that
+time may mend, or to go on at once when the process stops. A run that lost its lease writes nothing, because the row
+then belongs to another run.
 """
 
 import os
@@ -31,16 +31,16 @@ _log = structlog.get_logger(__name__)
 
 
 def owner_name() -> str:
-    """Of this process, for people who look at a row: host, process and a few random letters."""
+    """The name of this process in a row, for people who read it: host, process id and a few random letters."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 class Runner:
-    """Runs jobs that were claimed. `clock` gives seconds since 1970; `chance` numbers in [0, 1)."""
+    """Runs jobs that were claimed. `clock` gives seconds since 1970, `chance` random numbers in [0, 1)."""
 
     def __init__(
         self,
-        book: LeaseStore,
+        leases: LeaseStore,
         kinds: Kinds,
         clock: Callable[[], float],
         *,
@@ -49,55 +49,56 @@ class Runner:
     ) -> None:
         self.kinds = kinds
         self.lease_s = lease_s
-        self._book = book
+        self._leases = leases
         self._clock = clock
         self._chance = chance
 
     def run(self, job: Job, lease: Lease, stopping: threading.Event) -> None:
         """Run `job` until its end, or until `stopping` is set."""
-        context = RunContext(job, lease, self._book, self._clock, stopping)
-        with self._kept_alive(context):
-            record = self._outcome(job, context)
-            self._record(context, record)
+        context = RunContext(job, lease, self._leases, self._clock, stopping)
+        with self._renewed_lease(context):
+            write_end = self._outcome(job, context)
+            self._write_end(context, write_end)
 
     def _outcome(self, job: Job, context: RunContext) -> Callable[[], None]:
-        """Do the work; what to write about its end."""
-        book = self._book
+        """Do the work. Returns the call that writes its end."""
+        leases = self._leases
         try:
             runnable = self.kinds.get(job.kind).runnable
             runnable.validate(job.parameters)
             result = runnable.run(job.parameters, context)
             context.flush()
-            return lambda: book.finish(context.lease, JobState.SUCCEEDED, result=result)
+            return lambda: leases.finish(context.lease, JobState.SUCCEEDED, result=result)
         except LeaseLost as lost:
-            _log.warning("job left to another", job=job.id, reason=str(lost))
+            _log.warning("a run lost its lease", job=job.id, reason=str(lost))
             return lambda: None
         except Cancelled:
-            return lambda: book.finish(context.lease, JobState.CANCELLED)
+            return lambda: leases.finish(context.lease, JobState.CANCELLED)
         except Stopping:
-            return lambda: book.put_back(context.lease, run_after=None, error=None, why="its process stops; it goes on from its checkpoint")
+            reason = "its process stops; it goes on from its checkpoint"
+            return lambda: leases.put_back(context.lease, run_after=None, error=None, reason=reason)
         except DeadlinePassed:
-            late = error_of("deadline", "Its deadline passed before it was done. Give it longer, or look in its log for what held it up.")
-            return lambda: book.finish(context.lease, JobState.FAILED, error=late)
-        except Exception as broken:  # noqa: BLE001  (whatever it is, the row has to say it)
+            message = "Its deadline passed before it was done. Give it longer, or look in its log for what held it up."
+            return lambda: leases.finish(context.lease, JobState.FAILED, error=error_of("deadline", message))
+        except Exception as broken:  # noqa: BLE001  (the row has to say it, whatever it is)
             return self._failure(job, context, broken)
 
     def _failure(self, job: Job, context: RunContext, broken: Exception) -> Callable[[], None]:
-        book, now, error = self._book, self._clock(), _told(job, broken)
+        leases, now, error = self._leases, self._clock(), _error_document(job, broken)
         attempts = 1 if context.saved else job.attempts
         again_at = next_try(broken, attempts, job.max_attempts, job.deadline, now, self._chance())
         if again_at is None:
-            return lambda: book.finish(context.lease, JobState.FAILED, error=error)
-        why = f"attempt {attempts}: {error['message']} It is tried again in {again_at - now:.0f} s."
-        return lambda: book.put_back(context.lease, run_after=again_at, error=error, why=why)
+            return lambda: leases.finish(context.lease, JobState.FAILED, error=error)
+        reason = f"attempt {attempts}: {error['message']} It is tried again in {again_at - now:.0f} s."
+        return lambda: leases.put_back(context.lease, run_after=again_at, error=error, reason=reason)
 
-    def _record(self, context: RunContext, record: Callable[[], None]) -> None:
-        """Write the end down, again and again while the lease lasts: the state database may be away for a moment."""
+    def _write_end(self, context: RunContext, write_end: Callable[[], None]) -> None:
+        """Write the end. While the lease lasts a failure is tried again: the state database may be unreachable."""
         while True:
             try:
-                record()
+                write_end()
             except LeaseLost as lost:
-                _log.warning("job left to another", job=context.job_id, reason=str(lost))
+                _log.warning("a run lost its lease", job=context.job_id, reason=str(lost))
             except Exception as broken:  # noqa: BLE001  (the work is done; only the writing is missing)
                 if self._clock() < context.lease.until:
                     time.sleep(_TRY_AGAIN_S)
@@ -106,36 +107,42 @@ class Runner:
             return
 
     @contextmanager
-    def _kept_alive(self, context: RunContext) -> Iterator[None]:
+    def _renewed_lease(self, context: RunContext) -> Iterator[None]:
         done = threading.Event()
-        beat = threading.Thread(target=self._beat, args=(context, done), name=f"lease-{context.job_id}", daemon=True)
-        beat.start()
+        renewal = threading.Thread(
+            target=self._renew,
+            args=(context, done),
+            name=f"lease-{context.job_id}",
+            daemon=True,
+        )
+        renewal.start()
         try:
             yield
         finally:
             done.set()
-            beat.join(self.lease_s)
+            renewal.join(self.lease_s)
 
-    def _beat(self, context: RunContext, done: threading.Event) -> None:
-        """Renew the lease after each third of it, and look more often for a wish to cancel."""
+    def _renew(self, context: RunContext, done: threading.Event) -> None:
+        """Renew the lease after each third of it, and look more often whether the job was cancelled."""
         pause_s = min(_CANCEL_SEEN_WITHIN_S, self.lease_s / 5)
         while not done.wait(pause_s):
             try:
-                if self._book.is_cancelled(context.lease):
+                if self._leases.is_cancelled(context.lease):
                     context.note_cancelled()
                 left_s = context.lease.until - self._clock()
                 if 0 < left_s < self.lease_s * 2 / 3:
-                    context.note_lease(self._book.renew(context.lease, self.lease_s))
+                    context.note_lease(self._leases.renew(context.lease, self.lease_s))
             except LeaseLost:
                 context.note_lost()
                 break
-            except Exception as broken:  # noqa: BLE001  (the database may be away; the lease ends by itself)
-                _log.warning("lease not renewed", job=context.job_id, reason=type(broken).__name__)
+            except Exception as broken:  # noqa: BLE001  (the database may be unreachable; the lease ends by itself)
+                _log.warning("a lease was not renewed", job=context.job_id, reason=type(broken).__name__)
 
 
-def _told(job: Job, broken: Exception) -> Json:
-    """The error for people. What nobody foresaw may hold anything, so only the log gets it."""
+def _error_document(job: Job, broken: Exception) -> Json:
+    """The error as the row has it. The text of an unexpected error may hold a secret, so only the log has that."""
     if isinstance(broken, FluxgateError):
         return error_of(broken.code, broken.message, broken.upstream)
-    _log.error("job broke", job=job.id, kind=job.kind, exc_info=broken)
-    return error_of("internal", f"Unexpected {type(broken).__name__}. The log of its process has the rest under the job {job.id}; please report it.")
+    _log.error("a job failed unexpectedly", job=job.id, kind=job.kind, exc_info=broken)
+    message = f"Unexpected {type(broken).__name__}. The log of its process has the rest under the job {job.id};"
+    return error_of("internal", f"{message} please report it.")

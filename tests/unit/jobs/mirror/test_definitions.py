@@ -202,26 +202,26 @@ def test_other_sizes_are_refused(text: str) -> None:
 
 
 class TestTheBook:
-    def book(self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None) -> MirrorRegistry:
+    def registry(self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None) -> MirrorRegistry:
         text = None if default is None else MirrorText.model_validate(default)
         return MirrorRegistry(lambda: section, OWN, text, folder / "mirrors.yaml")
 
     def test_without_any_there_are_none(self, tmp_path: Path) -> None:
-        assert self.book(tmp_path).names() == []
+        assert self.registry(tmp_path).names() == []
 
     def test_an_address_that_an_earlier_version_stored_is_refused_where_it_is_used(self, tmp_path: Path) -> None:
         old = {"source": {"url": "http://host.:8086", "org": "o", "token": "t"}, "buckets": ["O"]}
-        book = self.book(tmp_path, {"old": old, "plant": MIRROR})
-        assert book.get("plant").name == "plant"
+        registry = self.registry(tmp_path, {"old": old, "plant": MIRROR})
+        assert registry.get("plant").name == "plant"
         with pytest.raises(InvalidParameter, match="its host is no name"):
-            book.get("old")
+            registry.get("old")
 
     def test_a_policy_of_public_addresses_holds_for_every_mirror(self, tmp_path: Path) -> None:
         section = {"plant": {"source": side("http://10.0.0.7:8086")}, "cloud": {"source": side("https://8.8.8.8")}}
-        book = MirrorRegistry(lambda: section, OWN, None, tmp_path / "mirrors.yaml", PUBLIC_ONLY)
-        assert book.get("cloud").source.url == "https://8.8.8.8"
+        registry = MirrorRegistry(lambda: section, OWN, None, tmp_path / "mirrors.yaml", PUBLIC_ONLY)
+        assert registry.get("cloud").source.url == "https://8.8.8.8"
         with pytest.raises(InvalidParameter, match=r"10\.0\.0\.7 is private, and only public addresses are allowed here"):
-            book.get("plant")
+            registry.get("plant")
         with pytest.raises(InvalidParameter, match="only public addresses are allowed here"):
             mirrors_section(OWN, dict, PUBLIC_ONLY).model.model_validate({"plant": section["plant"]})
 
@@ -231,22 +231,22 @@ class TestTheBook:
             f"plant:\n  source: {{url: '{A}', org: file, token: t}}\n  buckets: [G]\n"
         )
         section = {"plant": {**MIRROR, "buckets": ["S"]}}
-        book = self.book(tmp_path, section, {**MIRROR, "buckets": ["D"]})
-        found = {name: book.get(name).buckets for name in book.names()}
+        registry = self.registry(tmp_path, section, {**MIRROR, "buckets": ["D"]})
+        found = {name: registry.get(name).buckets for name in registry.names()}
         assert found == {"cloud": (BucketPair("F", "F"),), "plant": (BucketPair("S", "S"),)}
 
     def test_the_settings_alone_make_the_mirror_cloud(self, tmp_path: Path) -> None:
-        assert self.book(tmp_path, default=MIRROR).names() == ["cloud"]
+        assert self.registry(tmp_path, default=MIRROR).names() == ["cloud"]
 
     def test_a_file_that_changes_is_read_again(self, tmp_path: Path) -> None:
-        book, file = self.book(tmp_path), tmp_path / "mirrors.yaml"
+        registry, file = self.registry(tmp_path), tmp_path / "mirrors.yaml"
         file.write_text(f"one: {{source: {{url: '{A}', org: o, token: t}}, buckets: [W]}}")
-        assert list(book.texts()) == ["one"]
+        assert list(registry.texts()) == ["one"]
         file.write_text(f"two: {{source: {{url: '{A}', org: o, token: t}}, buckets: [W]}}")
         os.utime(file, (1, 1))
-        assert list(book.texts()) == ["two"]
+        assert list(registry.texts()) == ["two"]
         file.unlink()
-        assert list(book.texts()) == []
+        assert list(registry.texts()) == []
 
     @pytest.mark.parametrize(
         ("text", "sentence"),
@@ -261,36 +261,36 @@ class TestTheBook:
     def test_a_file_that_is_wrong_is_refused_with_its_place(self, tmp_path: Path, text: str, sentence: str) -> None:
         (tmp_path / "mirrors.yaml").write_text(text)
         with pytest.raises(ConfigurationError) as caught:
-            self.book(tmp_path).texts()
+            self.registry(tmp_path).texts()
         assert sentence in caught.value.message
         assert str(tmp_path / "mirrors.yaml") in caught.value.message
 
     def test_an_empty_file_holds_no_mirrors(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text("# none yet\n")
-        assert self.book(tmp_path).texts() == {}
+        assert self.registry(tmp_path).texts() == {}
 
     def test_a_file_that_is_not_text_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(ConfigurationError, match="cannot be read"):
-            self.book(tmp_path).texts()
+            self.registry(tmp_path).texts()
 
     def test_overlaps_between_section_and_file_are_found(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text(
             f"n: {{source: {{url: 'http://c.test', org: o, token: t}}, target: {{url: '{B}', org: test, token: t}}, buckets: [W]}}"
         )
         with pytest.raises(InvalidParameter, match="The mirrors 'm' and 'n' both write the bucket 'W'"):
-            self.book(tmp_path, {"m": MIRROR}).get("m")
+            self.registry(tmp_path, {"m": MIRROR}).get("m")
 
     def test_a_mirror_that_does_not_exist_is_answered_with_those_that_do(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidParameter, match=r"There is no mirror 'x'\. There are: m\."):
-            self.book(tmp_path, {"m": MIRROR}).get("x")
+            self.registry(tmp_path, {"m": MIRROR}).get("x")
         with pytest.raises(InvalidParameter, match="none; PUT /config/mirrors makes one"):
-            self.book(tmp_path).get("x")
-        assert self.book(tmp_path, {"m": MIRROR}).get("m").name == "m"
+            self.registry(tmp_path).get("x")
+        assert self.registry(tmp_path, {"m": MIRROR}).get("m").name == "m"
 
     def test_schedules_are_those_of_the_mirrors_that_have_one(self, tmp_path: Path) -> None:
         section = {"m": MIRROR, "n": {**MIRROR, "schedule": None, "buckets": ["V"]}}
-        assert list(self.book(tmp_path, section).schedules()) == ["mirror m"]
+        assert list(self.registry(tmp_path, section).schedules()) == ["mirror m"]
 
 
 def test_a_mirror_is_a_value() -> None:
