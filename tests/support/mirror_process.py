@@ -217,7 +217,7 @@ def _note_first(ledger: PairLedger) -> None:
     ) -> list[SliceRecord]:
         now = time.time()
         digests = {start_ns: digest for start_ns, digest in source.items() if is_in(start_ns, group)}
-        ledger.note(
+        ledger.put(
             SliceRecord(start_ns, SliceState.EQUAL, digest.count, digest.counts, digest.counts, None, 0, now, now)
             for start_ns, digest in digests.items()
         )

@@ -1,18 +1,18 @@
-"""What the configuration of a mirror may name: addresses, and variables that hold tokens."""
+"""Which addresses and which variables with tokens the configuration of a mirror may name."""
 
 from dataclasses import dataclass
 
 from service.domain.addresses import AddressPolicy
-from service.jobs.mirror.token_variables import FROM_PREFIX, TokenVariables
+from service.jobs.mirror.token_variables import PREFIXED_ONLY, TokenVariables
 
 
 @dataclass(frozen=True)
 class EndpointRules:
-    """`addresses`: where a side may lead. `variables`: which ones `token_env` may name."""
+    """`addresses`: those that source and target may have. `variables`: those that `token_env` may name."""
 
     addresses: AddressPolicy = AddressPolicy.PRIVATE_TOO
-    variables: TokenVariables = FROM_PREFIX
+    variables: TokenVariables = PREFIXED_ONLY
 
 
 DEFAULT_RULES = EndpointRules()
-"""Those of the default settings."""
+"""The rules of the default settings."""

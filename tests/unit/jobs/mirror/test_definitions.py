@@ -39,13 +39,13 @@ def refused(section: Any, own: Endpoint = OWN) -> str:
 
 
 def test_the_defaults_are_those_of_the_manual() -> None:
-    mirror = MirrorText.model_validate({"source": side(A)}).named("m", OWN)
+    mirror = MirrorText.model_validate({"source": side(A)}).to_mirror("m", OWN)
     assert (mirror.target, mirror.buckets, mirror.measurements, mirror.windows) == (OWN, None, (), None)
     assert (mirror.since_ns, mirror.history, mirror.budget_bytes) == (None, (), None)
     assert (mirror.future_ns, mirror.rescan_ns) == (parse_duration("130h", "x"), 7 * DAY)
     assert (mirror.full_count_ns, mirror.full_rescan_ns) == (DAY, 30 * DAY)
     assert (mirror.follow_deletes, mirror.on_conflict, mirror.log_in_target) == (False, OnConflict.FAIL, False)
-    assert MirrorText.model_validate({"source": side(A)}).timed("m") == Schedule(
+    assert MirrorText.model_validate({"source": side(A)}).to_schedule("m") == Schedule(
         "mirror m", "mirror", {"mirror": "m"}, cron="0 * * * *", at_start=True
     )
 
@@ -56,7 +56,7 @@ def test_every_member_arrives() -> None:
         "every": "1h", "fn": "max", "since": "4w", "history": {"cpu*": "7d"}, "future": "1h", "rescan": "2d", "full_count": "3d",
         "full_rescan": "5w", "budget": "300MB", "follow_deletes": True, "on_conflict": "skip", "log_in_target": True,
     }  # fmt: skip
-    mirror = MirrorText.model_validate(text).named("m", OWN)
+    mirror = MirrorText.model_validate(text).to_mirror("m", OWN)
     assert mirror.buckets == (BucketPair("W", "W"), BucketPair("X", "Y"), BucketPair("Z", "Z"))
     assert (mirror.measurements, mirror.windows) == (("cpu*",), Windows(DAY // 24, Fn.MAX))
     assert (mirror.since_ns, mirror.history) == (28 * DAY, (("cpu*", 7 * DAY),))
@@ -73,7 +73,7 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("an address without a scheme", {"source": side("a.test:8086")}, "m.source.url: this is no address: write it like http://127.0.0.1:8086"),
     ("a port that is none", {"source": side("http://a.test:99999")}, "m.source.url: its port is none"),
     ("a user in the address", {"source": side("http://u:p@a.test")}, "m.source.url: an address here holds no user or password"),
-    ("a metadata service", {"source": side("http://169.254.169.254/")}, "m.source.url: The mirror 'm': 'http://169.254.169.254' cannot be a side"),
+    ("a metadata service", {"source": side("http://169.254.169.254/")}, "m.source.url: The mirror 'm': 'http://169.254.169.254' cannot be the source"),
     ("one in other words", {"target": side("http://[::ffff:169.254.169.254]")}, "is a cloud's metadata service, and such addresses are never"),
     ("an empty token", {"source": side(A, token="")}, "token: String should have at least 1 character"),
     ("no token", {"source": {"url": A, "org": "o"}}, "give either token, or token_env (the name of an environment variable)"),
@@ -135,17 +135,17 @@ class TestAddresses:
         assert (endpoint_at(url, "o", "t").address, endpoint_at(url, "o", "t").is_remote) == (address, True)
 
     def test_one_address_with_two_organisations_is_two_stores(self) -> None:
-        MirrorText.model_validate({**MIRROR, "target": side(A, org="other")}).named("m", OWN)
+        MirrorText.model_validate({**MIRROR, "target": side(A, org="other")}).to_mirror("m", OWN)
 
     def test_a_token_may_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(os.environ, "FLUXGATE_TOKEN_TEST", "from-there")
         source = {"url": A, "org": "o", "token_env": "FLUXGATE_TOKEN_TEST"}
-        assert MirrorText.model_validate({**MIRROR, "source": source}).named("m", OWN).source.token == "from-there"
+        assert MirrorText.model_validate({**MIRROR, "source": source}).to_mirror("m", OWN).source.token == "from-there"
 
     def test_embedded_is_refused_where_the_own_store_is_an_influxdb(self) -> None:
         assert "There is no embedded store here: INFLUXDB_URL is set" in refused({"m": {**MIRROR, "target": "embedded"}}, OWN_INFLUX)
-        assert MirrorText.model_validate({**MIRROR, "target": "embedded"}).named("m", OWN).target == OWN
-        assert MirrorText.model_validate({**MIRROR, "target": "store"}).named("m", OWN_INFLUX).target == OWN_INFLUX
+        assert MirrorText.model_validate({**MIRROR, "target": "embedded"}).to_mirror("m", OWN).target == OWN
+        assert MirrorText.model_validate({**MIRROR, "target": "store"}).to_mirror("m", OWN_INFLUX).target == OWN_INFLUX
 
 
 class TestOverlaps:
@@ -174,19 +174,19 @@ class TestOverlaps:
         section.model_validate({"m": {**MIRROR, "buckets": ["V"]}})
 
     def test_a_mirror_does_not_overlap_with_itself(self) -> None:
-        refuse_overlaps([MirrorText.model_validate({**MIRROR, "buckets": ["W", "V"]}).named("m", OWN)])
+        refuse_overlaps([MirrorText.model_validate({**MIRROR, "buckets": ["W", "V"]}).to_mirror("m", OWN)])
 
 
 class TestSchedules:
     def test_a_refresh_takes_the_place_of_the_cron_expression(self) -> None:
-        timed = MirrorText.model_validate({**MIRROR, "refresh": "00:10:00"}).timed("m")
+        timed = MirrorText.model_validate({**MIRROR, "refresh": "00:10:00"}).to_schedule("m")
         assert timed == Schedule("mirror m", "mirror", {"mirror": "m"}, every="00:10:00", at_start=True)
 
     def test_without_both_a_mirror_runs_by_hand_only(self) -> None:
-        assert MirrorText.model_validate({**MIRROR, "schedule": None}).timed("m") is None
+        assert MirrorText.model_validate({**MIRROR, "schedule": None}).to_schedule("m") is None
 
     def test_a_mirror_that_is_off_keeps_its_schedule(self) -> None:
-        timed = MirrorText.model_validate({**MIRROR, "enabled": False, "zone": "Europe/Berlin", "at_start": False}).timed("m")
+        timed = MirrorText.model_validate({**MIRROR, "enabled": False, "zone": "Europe/Berlin", "at_start": False}).to_schedule("m")
         assert timed == Schedule("mirror m", "mirror", {"mirror": "m"}, cron="0 * * * *", zone="Europe/Berlin", enabled=False)
 
 
@@ -294,5 +294,5 @@ class TestTheBook:
 
 
 def test_a_mirror_is_a_value() -> None:
-    mirror = MirrorText.model_validate(MIRROR).named("m", OWN)
+    mirror = MirrorText.model_validate(MIRROR).to_mirror("m", OWN)
     assert replace(mirror) == mirror
