@@ -24,7 +24,7 @@ _SLICE_KEY = ("mirror", "source", "target", "start_ns")
 
 @dataclass(frozen=True)
 class PairState:
-    """`counted_at`: when the last run began that counted everything. `succeeded_at`: when the last successful one began.
+    """`counted_at`: when the last run that counted everything began. `succeeded_at`: when the last successful run did.
 
     `copied`: how many points all runs copied.
     """

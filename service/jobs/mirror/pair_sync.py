@@ -53,7 +53,7 @@ class PairSync:
         self._known: dict[int, SliceRecord] = {}
 
     def run(self) -> PairReport:
-        """Copy what differs. Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; copied slices stay noted."""
+        """Copy what differs. Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; finished slices stay."""
         context, options, began = self._context, self._options, self._services.clock()
         state = self._begin()
         is_due = state.counted_at is None or began - state.counted_at >= context.mirror.full_count_ns / 1e9

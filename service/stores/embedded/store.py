@@ -29,7 +29,7 @@ from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
 from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
-from service.stores.embedded.writing import judge
+from service.stores.embedded.writing import check_batch
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _NEAR_NAMES = 3
@@ -141,11 +141,11 @@ class EmbeddedStore:
             self._drop_expired(contents)
             oldest_ns = self._oldest_ns(contents) if contents.bucket.retention_ns else None
             bounds.check()
-            judgement = judge(points, contents.bucket, contents.types, oldest_ns, bounds)
-            stored = int(judgement.accepted.sum())
+            checked = check_batch(points, contents.bucket, contents.types, oldest_ns, bounds)
+            stored = int(checked.accepted.sum())
             if stored:
-                transactions.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard, bounds.check)
-            return WriteOutcome(stored, judgement.refusals, len(points) - stored - len(judgement.refusals))
+                transactions.store(self._connection, self._catalog, contents, points, checked, lambda: self._guard, bounds.check)
+            return WriteOutcome(stored, checked.refusals, len(points) - stored - len(checked.refusals))
 
     def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         """As promised by the port, but no other series loses a point. Types and tags that lost all points stay in the schema

@@ -73,7 +73,7 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("an address without a scheme", {"source": side("a.test:8086")}, "m.source.url: this is no address: write it like http://127.0.0.1:8086"),
     ("a port that is none", {"source": side("http://a.test:99999")}, "m.source.url: its port is none"),
     ("a user in the address", {"source": side("http://u:p@a.test")}, "m.source.url: an address here holds no user or password"),
-    ("a metadata service", {"source": side("http://169.254.169.254/")}, "m.source.url: The mirror 'm': 'http://169.254.169.254' cannot be the source"),
+    ("a metadata service", {"source": side("http://169.254.169.254/")}, "'m': 'http://169.254.169.254' cannot be the source"),
     ("one in other words", {"target": side("http://[::ffff:169.254.169.254]")}, "is a cloud's metadata service, and such addresses are never"),
     ("an empty token", {"source": side(A, token="")}, "token: String should have at least 1 character"),
     ("no token", {"source": {"url": A, "org": "o"}}, "give either token, or token_env (the name of an environment variable)"),
