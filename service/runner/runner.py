@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
 from service.domain.backoff import next_try
 from service.domain.job import Cancelled, DeadlinePassed, Job, JobState, Json, LeaseLost, Stopping
 from service.errors import FluxgateError
+from service.jobs.kind import JobEnd
 from service.jobs.kinds import Kinds
 from service.runner.context import RunContext
 from service.state.job_rows import error_of
@@ -28,6 +30,15 @@ LEASE_S = 30.0
 _CANCEL_SEEN_WITHIN_S = 1.0
 _TRY_AGAIN_S = 0.5
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _RunEnd:
+    """How a run ended. `write` writes it. `state` and `outcome` (result or error): where the job ended for good."""
+
+    write: Callable[[], None]
+    state: JobState | None = None
+    outcome: Json | None = None
 
 
 def owner_name() -> str:
@@ -57,46 +68,63 @@ class Runner:
         """Run `job` until its end, or until `stopping` is set."""
         context = RunContext(job, lease, self._leases, self._clock, stopping)
         with self._renewed_lease(context):
-            write_end = self._outcome(job, context)
-            self._write_end(context, write_end)
+            end = self._outcome(job, context)
+            if self._write_end(context, end.write) and end.state is not None:
+                self._notify_kind(job, end)
 
-    def _outcome(self, job: Job, context: RunContext) -> Callable[[], None]:
-        """Do the work. Returns the call that writes its end."""
+    def _notify_kind(self, job: Job, end: "_RunEnd") -> None:
+        """Call the kind's `ended`: the job has ended for good. A failure there changes nothing about the job."""
+        ended = self.kinds.get(job.kind).ended
+        if ended is None or end.state is None:
+            return
+        try:
+            ended(JobEnd(job.id, end.state, end.outcome, self._clock() - (job.started_at or self._clock())))
+        except Exception as broken:  # noqa: BLE001  (the job has ended, and its row says so)
+            _log.error("a kind of job failed at the end of its job", job=job.id, kind=job.kind, exc_info=broken)
+
+    def _outcome(self, job: Job, context: RunContext) -> "_RunEnd":
+        """Do the work. Returns how it ended."""
         leases = self._leases
         try:
             runnable = self.kinds.get(job.kind).runnable
             runnable.validate(job.parameters)
             result = runnable.run(job.parameters, context)
             context.flush()
-            return lambda: leases.finish(context.lease, JobState.SUCCEEDED, result=result)
+            succeeded = JobState.SUCCEEDED
+            return _RunEnd(lambda: leases.finish(context.lease, succeeded, result=result), succeeded, result)
         except LeaseLost as lost:
             _log.warning("a run lost its lease", job=job.id, reason=str(lost))
-            return lambda: None
+            return _RunEnd(lambda: None)
         except Cancelled:
-            return lambda: leases.finish(context.lease, JobState.CANCELLED)
+            return _RunEnd(lambda: leases.finish(context.lease, JobState.CANCELLED), JobState.CANCELLED)
         except Stopping:
             reason = "its process stops; it goes on from its checkpoint"
-            return lambda: leases.put_back(context.lease, run_after=None, error=None, reason=reason)
+            return _RunEnd(lambda: leases.put_back(context.lease, run_after=None, error=None, reason=reason))
         except DeadlinePassed:
-            message = "Its deadline passed before it was done. Give it longer, or look in its log for what held it up."
-            return lambda: leases.finish(context.lease, JobState.FAILED, error=error_of("deadline", message))
+            advice = "Give it longer, or look in its log for what held it up."
+            late = error_of("deadline", f"Its deadline passed before it was done. {advice}")
+            return _RunEnd(lambda: leases.finish(context.lease, JobState.FAILED, error=late), JobState.FAILED, late)
         except Exception as broken:  # noqa: BLE001  (the row has to say it, whatever it is)
             return self._failure(job, context, broken)
 
-    def _failure(self, job: Job, context: RunContext, broken: Exception) -> Callable[[], None]:
+    def _failure(self, job: Job, context: RunContext, broken: Exception) -> "_RunEnd":
         leases, now, error = self._leases, self._clock(), _error_document(job, broken)
         attempts = 1 if context.saved else job.attempts
         again_at = next_try(broken, attempts, job.max_attempts, job.deadline, now, self._chance())
         if again_at is None:
-            return lambda: leases.finish(context.lease, JobState.FAILED, error=error)
+            return _RunEnd(lambda: leases.finish(context.lease, JobState.FAILED, error=error), JobState.FAILED, error)
         reason = f"attempt {attempts}: {error['message']} It is tried again in {again_at - now:.0f} s."
-        return lambda: leases.put_back(context.lease, run_after=again_at, error=error, reason=reason)
+        return _RunEnd(lambda: leases.put_back(context.lease, run_after=again_at, error=error, reason=reason))
 
-    def _write_end(self, context: RunContext, write_end: Callable[[], None]) -> None:
-        """Write the end. While the lease lasts a failure is tried again: the state database may be unreachable."""
+    def _write_end(self, context: RunContext, write: Callable[[], None]) -> bool:
+        """Write the end. Returns whether it is written.
+
+        While the lease lasts a failure is tried again: the state database may be unreachable.
+        """
         while True:
             try:
-                write_end()
+                write()
+                return True
             except LeaseLost as lost:
                 _log.warning("a run lost its lease", job=context.job_id, reason=str(lost))
             except Exception as broken:  # noqa: BLE001  (the work is done; only the writing is missing)
@@ -104,7 +132,7 @@ class Runner:
                     time.sleep(_TRY_AGAIN_S)
                     continue
                 _log.error("the end of a job could not be written", job=context.job_id, reason=type(broken).__name__)
-            return
+            return False
 
     @contextmanager
     def _renewed_lease(self, context: RunContext) -> Iterator[None]:

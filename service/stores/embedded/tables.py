@@ -52,6 +52,7 @@ LOAD_TYPES = "SELECT bucket, measurement, field, shard, type FROM types"
 LOAD_NEWEST = _for_each_type("SELECT series, max(time) AS newest FROM {table} GROUP BY series")
 
 ADD_BUCKET = "INSERT INTO buckets VALUES (?, ?, ?, ?, ?)"
+UPDATE_BUCKET = "UPDATE buckets SET description = ?, retention_ns = ? WHERE id = ?"
 ADD_SERIES = "INSERT INTO series SELECT id, bucket, measurement, tag_keys, tag_values, field, type FROM new_series"
 ADD_TYPES = "INSERT INTO types SELECT bucket, measurement, field, shard, type FROM new_types"
 ADD_VALUES = _for_each_type("INSERT INTO {table} SELECT series, time, value FROM batch")
@@ -69,7 +70,7 @@ DELETE_POINTS = _for_each_type(
     "DELETE FROM {table} AS v USING deleted_series AS d WHERE v.series = d.series AND v.time >= ? AND v.time < ?",
 )
 NEWEST_OF = _for_each_type(
-    "SELECT v.series, max(v.time) FROM {table} AS v WHERE v.series IN (SELECT series FROM deleted_series) GROUP BY v.series",
+    "SELECT series, max(time) FROM {table} WHERE series IN (SELECT series FROM deleted_series) GROUP BY series",
 )
 ANY_POINT = _for_each_type(
     "SELECT 1 FROM {table} WHERE series IN (SELECT series FROM measurement_series) AND time >= ? AND time < ? LIMIT 1",

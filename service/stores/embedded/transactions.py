@@ -80,6 +80,19 @@ def store(
         raise
 
 
+def update_bucket(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, bucket: Bucket, guard: Guard) -> None:
+    """Give the bucket the description and the retention of `bucket`, durably, then change the catalog."""
+    cursor.begin()
+    try:
+        cursor.execute(tables.UPDATE_BUCKET, [bucket.description, bucket.retention_ns, contents.id])
+        with guard():
+            cursor.commit()
+            contents.bucket = bucket
+    except BaseException:
+        roll_back(cursor)
+        raise
+
+
 def drop_expired(
     cursor: duckdb.DuckDBPyConnection,
     contents: BucketContents,
