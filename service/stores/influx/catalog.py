@@ -25,7 +25,7 @@ _PAGE = 100
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
 _HOUR_S = 3_600
-Shown = list[tuple[str, list[list[Any]]]]
+SeriesRows = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
 
 
@@ -38,7 +38,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Asked:
+class FieldTypes:
     """A field whose newest values are asked for, with the types it has."""
 
     measurement: str
@@ -152,7 +152,7 @@ class Catalog:
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
             return {_tags(one) for one in series}
 
-    def newest(self, bucket: str, span: TimeRange, fields: Sequence[Asked]) -> list[Newest]:
+    def newest(self, bucket: str, span: TimeRange, fields: Sequence[FieldTypes]) -> list[Newest]:
         """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
         queries = [influxql.newest_value(self.source(bucket, one.measurement), one.field, span) for one in fields]
         found = []
@@ -162,7 +162,7 @@ class Catalog:
                 for series in result.get("series", []):
                     key = SeriesKey(asked.measurement, _tags(series))
                     for time_ns, value in (row for row in series["values"] if row[1] is not None):
-                        kind = _kind(value, asked.types)
+                        kind = _type_of(value, asked.types)
                         fitting = float(value) if kind is FieldType.FLOAT else value
                         found.append(Newest(FieldSeries(key, asked.field, kind), int(time_ns), fitting))
         return found
@@ -171,7 +171,7 @@ class Catalog:
         """Prove that the token is taken: the list of buckets needs one, `/health` and `/ping` do not."""
         self._transport.json("GET", "/api/v2/buckets", {"limit": "1", "org": self._transport.org})
 
-    def _fields_and_tags(self, bucket: str) -> tuple[Shown, Shown]:
+    def _fields_and_tags(self, bucket: str) -> tuple[SeriesRows, SeriesRows]:
         """Field types and tag keys by measurement."""
         show_fields = influxql.show_fields(self.source(bucket))
         if influxql.database(self.route(bucket).influxql_name)["rp"] == influxql.DEFAULT_POLICY:
@@ -223,9 +223,9 @@ class Catalog:
                 self._org_id = str(orgs[0]["id"])
             return self._org_id
 
-    def _show(self, bucket: str, *queries: str) -> list[Shown]:
+    def _show(self, bucket: str, *queries: str) -> list[SeriesRows]:
         """For each query its series: name and rows."""
-        found: list[Shown] = [[] for _ in queries]
+        found: list[SeriesRows] = [[] for _ in queries]
         for result in self._results(bucket, *queries):
             found[result["statement_id"]] += [(one["name"], one["values"]) for one in result.get("series", [])]
         return found
@@ -277,7 +277,7 @@ def _whole(digits: str) -> int | float:
     return -0.0 if digits == "-0" else int(digits)
 
 
-def _kind(value: object, types: tuple[FieldType, ...]) -> FieldType:
+def _type_of(value: object, types: tuple[FieldType, ...]) -> FieldType:
     if len(types) == 1:
         return types[0]
     if isinstance(value, bool | str):
