@@ -121,7 +121,7 @@ class KeyRing:
             Unauthorized: no key, or an unknown, wrong, revoked or expired one. The message is always the same.
             NotReady: the database does not answer, and the key was not valid lately.
         """
-        principal = self.at_hand(presented)
+        principal = self.known_without_query(presented)
         if principal is not None:
             return principal
         try:
@@ -132,7 +132,7 @@ class KeyRing:
             raise Unauthorized(_REFUSED)
         return _principal(record)
 
-    def at_hand(self, presented: str | None) -> Principal | None:
+    def known_without_query(self, presented: str | None) -> Principal | None:
         """Whose key this is, where no query is needed: for the static key, and a key that was valid a moment ago."""
         hashed = _hashed(presented or "")
         if self._static is not None and hmac.compare_digest(hashed, self._static):

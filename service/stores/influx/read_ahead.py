@@ -19,7 +19,7 @@ def block_bytes(block: Block) -> int:
 
 
 class ReadAhead:
-    """Runs `blocks` in a thread of its own, and gives them in order. `cancel` and the call's deadline end both threads."""
+    """Runs `blocks` in a thread of its own, and gives them in order. `cancel` and the deadline end both threads."""
 
     def __init__(self, blocks: Generator[Block, None, None], call: Call) -> None:
         self._blocks = blocks

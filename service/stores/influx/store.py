@@ -32,9 +32,10 @@ _SCHEMA_KEPT_S = 10.0
 
 
 class InfluxStore:
-    """A `Store` on InfluxDB 2.x or Cloud. `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes.
+    """A `Store` on InfluxDB 2.x or Cloud.
 
-    `packed`: what goes over the link is gzipped, which is worth it on a remote one. `connector` decides which addresses are connected to.
+    `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes. `packed`: bodies are gzipped, which
+    pays over a slow connection. `connector` decides which addresses are connected to.
     """
 
     name = "influx"
@@ -52,7 +53,13 @@ class InfluxStore:
         connector: Connector = ANYWHERE,
     ) -> None:
         self._transport = Transport(
-            url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s, packed=packed, connector=connector
+            url,
+            token,
+            org,
+            connect_timeout_s=connect_timeout_s,
+            silence_timeout_s=silence_timeout_s,
+            packed=packed,
+            connector=connector,
         )
         self._catalog = Catalog(self._transport)
         self._details = BucketDetailsApi(self._transport, self._catalog)
@@ -60,7 +67,7 @@ class InfluxStore:
         self._schemas: dict[str, tuple[float, list[MeasurementSchema]]] = {}
 
     def moved_bytes(self) -> int:
-        """How many bytes went over the link so far, both ways."""
+        """How many bytes were sent and received so far."""
         return self._transport.meter.moved_bytes
 
     def server(self) -> str:
@@ -97,7 +104,7 @@ class InfluxStore:
         try:
             with self._catalog.reached(bucket):
                 return self._catalog.outermost_point(bucket, newest)
-        except (InvalidParameter, LedElsewhere):  # one bucket that InfluxQL cannot find must not spoil a list of them
+        except (InvalidParameter, LedElsewhere):  # a bucket that InfluxQL cannot reach does not spoil a list of buckets
             return outermost_time(self._transport, bucket, newest, Call(self._read_timeout_s))
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
@@ -112,8 +119,13 @@ class InfluxStore:
         ahead = ReadAhead(self._confirmed(bucket, route, self._blocks(bucket, route, selection, plan, call)), call)
         return Reading(plan, iter(ahead), ahead.cancel)
 
-    def _confirmed(self, bucket: Bucket, route: Route, blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
-        """`blocks`, the first of them when it is sure to be the bucket's, and an error at the end if others are not."""
+    def _confirmed(
+        self,
+        bucket: Bucket,
+        route: Route,
+        blocks: Generator[Block, None, None],
+    ) -> Generator[Block, None, None]:
+        """`blocks`, after a check that the first is of this bucket. Raises at the end where others may not be."""
         with contextlib.closing(blocks):
             for number, block in enumerate(blocks):
                 if number == 0:
@@ -121,7 +133,14 @@ class InfluxStore:
                 yield block
         self._catalog.confirm(bucket.name, route)
 
-    def _blocks(self, bucket: Bucket, route: Route, selection: Selection, plan: ReadPlan, call: Call) -> Generator[Block, None, None]:
+    def _blocks(
+        self,
+        bucket: Bucket,
+        route: Route,
+        selection: Selection,
+        plan: ReadPlan,
+        call: Call,
+    ) -> Generator[Block, None, None]:
         reader: RawReader | WindowReader
         if selection.windows is None:
             reader = RawReader(self._transport, bucket, route.influxql_name, selection, call)
@@ -130,21 +149,33 @@ class InfluxStore:
         for measurement in plan.measurements:
             yield from reader.blocks(measurement)
 
-    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
+    def count_points(
+        self,
+        bucket: str,
+        measurements: Collection[str],
+        span: TimeRange,
+        step_ns: int,
+    ) -> dict[int, int] | None:
         with self._catalog.reached(bucket):
             return count_points(self._catalog, bucket, measurements, span, step_ns)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
-        schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurements is None or one.name in measurements)]
+        schema = [measurement for measurement in self._remembered_schema(bucket) if word in measurement.name]
+        if measurements is not None:
+            schema = [measurement for measurement in schema if measurement.name in measurements]
         if not schema:
             return Latest((), {})
         frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
         present = long_form.present_measurements(frames)
-        fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
-        return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))})
+        fields = {}
+        for measurement in sorted(schema, key=lambda measurement: measurement.name):
+            if measurement.name in present:
+                types = {name: tuple(map(str, types)) for name, types in measurement.fields.items()}
+                fields[measurement.name] = types
+        return Latest(tuple(frames), fields)
 
     def _remembered_schema(self, bucket: str) -> list[MeasurementSchema]:
-        """The schema, kept for a few seconds: who asks for the latest asks often."""
+        """The schema, kept for a few seconds, because the latest values are asked for often."""
         now = time.monotonic()
         kept = self._schemas.get(bucket)
         if kept is None or now - kept[0] > _SCHEMA_KEPT_S:
@@ -160,7 +191,8 @@ class InfluxStore:
 
     def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         try:
-            delete_points(self._transport, self._catalog, bucket, SeriesKey(series.measurement, tuple(sorted(series.tags))), span)
+            key = SeriesKey(series.measurement, tuple(sorted(series.tags)))
+            delete_points(self._transport, self._catalog, bucket, key, span)
         finally:
             self._schemas.pop(bucket, None)
 

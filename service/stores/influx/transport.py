@@ -361,7 +361,13 @@ class Transport:
             raise not_an_answer(path, "it answers a web page")
         return reply
 
-    def json(self, method: str, path: str, parameters: Parameters | None = None, payload: object = None) -> Any:  # noqa: ANN401
+    def json(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        payload: object = None,
+    ) -> Any:  # noqa: ANN401
         """A small JSON question and its JSON answer."""
         body = None if payload is None else json.dumps(payload).encode()
         answer = self.open(method, path, parameters, body, {"Content-Type": "application/json"}).read()
