@@ -33,7 +33,7 @@ async def authenticate(request: Request) -> Principal:
 
 async def _principal(request: Request) -> Principal:
     parts, presented = parts_of(request), _presented(request)
-    known = parts.keys.at_hand(presented)
+    known = parts.keys.known_without_query(presented)
     if known is not None:
         return known
     if presented is None:

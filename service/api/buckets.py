@@ -109,7 +109,7 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     allow_bucket(principal, bucket)
     question = await _understood(request, parts, bucket, principal)
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    answer = parts.reads.at_hand(question, fresh)
+    answer = parts.reads.cached(question, fresh)
     if answer is None:
         answer = await awaited(request, principal, partial(parts.reads.read, question, principal.id, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))

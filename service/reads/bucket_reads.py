@@ -47,9 +47,9 @@ class BucketReads:
         self.limits = limits
         self._observer = observer
 
-    def at_hand(self, question: Question, fresh: bool = False) -> ReadAnswer | None:
+    def cached(self, question: Question, fresh: bool = False) -> ReadAnswer | None:
         """The kept answer, when looking for it costs no wait; else None."""
-        served = self._answers.at_hand(*self._kept_as(question), fresh)
+        served = self._answers.cached(*self._kept_as(question), fresh)
         return None if served is None else _answer(question, served)
 
     def read(

@@ -1,6 +1,6 @@
-"""What an answer says of itself beside its bytes: kept with them in the cache, and printed by each reader in its way.
+"""The facts of an answer besides its bytes. The cache keeps both, and each reader shows the facts in its own way.
 
-The cache keeps texts, so facts become texts and come back from them as they were.
+The cache keeps texts, so facts become texts and are read back from them unchanged.
 """
 
 import json
@@ -11,7 +11,7 @@ from service.domain.timerange import TimeRange
 from service.domain.unknown_names import UnknownName
 
 _MOST_LETTERS = 4000
-"""Of the names in a list: a bucket may have any number of fields, and the facts of an answer stay small."""
+"""The most letters of all names in a list: a bucket may have any number of fields, and facts stay small."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ReadFacts:
 
 @dataclass(frozen=True)
 class LatestFacts:
-    """`text` and `silent`: fields that hold text, and those without a value in the look-back, each with its measurement.
+    """`text`: fields that hold text. `silent`: fields without a value in the look-back. Each has its measurement.
 
     `merged`: measurements whose values are of several series. `renamed`: names that are not the plain ones, because
     two things would share them. `unread` and `unread_measurements`: buckets that cannot be read, and measurements of

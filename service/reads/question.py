@@ -1,6 +1,6 @@
-"""What is asked of a bucket: first as it was asked, then against a clock.
+"""A read of a bucket: as the reader asks for it, and as the question that it is at one moment.
 
-Pure: what "now" is comes in. Two reads that mean the same have one key, however they were written.
+The present time is passed in. Two reads that mean the same have the same key, however they were written.
 """
 
 from dataclasses import dataclass

@@ -150,10 +150,10 @@ class BucketReader:
 
     def _within(self, span: TimeRange) -> Iterator[tuple[tuple[str, ...], TimeRange]]:
         """Measurements, and what of `span` is read of them."""
-        for wanted in self.ranges:
-            start_ns, stop_ns = max(span.start_ns, wanted.start_ns), min(span.stop_ns, wanted.stop_ns)
+        for part in self.ranges:
+            start_ns, stop_ns = max(span.start_ns, part.start_ns), min(span.stop_ns, part.stop_ns)
             if start_ns < stop_ns:
-                yield wanted.measurements, TimeRange(start_ns, stop_ns)
+                yield part.measurements, TimeRange(start_ns, stop_ns)
 
 
 def ask_both(question: Callable[[S], T], source: S, target: S) -> tuple[T, T]:

@@ -41,7 +41,7 @@ from service.jobs.restore.drill import DrillRunnable
 from service.jobs.restore.runnable import RestoreRunnable
 from service.jobs.restore.target import RestoreRules
 from service.settings import Settings
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 
 _MB = 1_000_000
 _LOG_LINES = 20
@@ -147,7 +147,7 @@ def _token_variables(settings: Settings) -> TokenVariables:
 def _pings(settings: Settings, services: KindServices) -> Pings:
     secrets = (settings.backup_ping_start, settings.backup_ping_success, settings.backup_ping_failure)
     addresses = PingAddresses(*(None if secret is None else secret.get_secret_value() for secret in secrets))
-    ledger = JobLedger(services.state, services.clock)
+    ledger = JobStore(services.state, services.clock)
 
     def log_lines(job_id: str) -> Sequence[str]:
         return [f"{line.level} {line.message}" for line in ledger.newest_lines(job_id, _LOG_LINES)]

@@ -122,7 +122,7 @@ class _News:
 
 
 def _news(parts: Parts, now: float) -> _News:
-    return _News(parts.schedules.states(), parts.jobs.ledger.list([KIND], limit=200), now)
+    return _News(parts.schedules.states(), parts.jobs.job_store.list([KIND], limit=200), now)
 
 
 def _listing(parts: Parts, now: float) -> MirrorList:

@@ -10,10 +10,10 @@ from service.jobs.mirror.token_variables import FROM_PREFIX, TokenVariables
 
 @dataclass(frozen=True)
 class EndpointRules:
-    """`addresses`: where a side may lead. `variables`: which ones `token_env` may name."""
+    """`addresses`: those that source and target may have. `variables`: those that `token_env` may name."""
 
     addresses: AddressPolicy = AddressPolicy.PRIVATE_TOO
-    variables: TokenVariables = FROM_PREFIX
+    variables: TokenVariables = PREFIXED_ONLY
 
     def endpoint(self, url: str, org: str, token: str, member: str, role: str) -> Endpoint:
         """The InfluxDB at `url`, where addresses may lead there.
@@ -33,4 +33,4 @@ class EndpointRules:
 
 
 DEFAULT_RULES = EndpointRules()
-"""Those of the default settings."""
+"""The rules of the default settings."""

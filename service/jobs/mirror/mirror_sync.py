@@ -1,4 +1,4 @@
-"""One run of one mirror over its pairs of buckets, and what it says at its end."""
+"""One run of one mirror over its pairs of buckets, and the result of that run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -48,7 +48,7 @@ class MirrorSync:
         self._dead_letters = dead_letters
 
     def run(self, pairs: Pairs) -> Json:
-        """The result of the job. What is wrong with one pair does not keep the others; it fails the run at its end.
+        """The result of the job. A pair that fails does not stop the others; it fails the run at its end.
 
         The run is tried again for what time may mend, and only for that.
 
@@ -116,9 +116,9 @@ class MirrorSync:
         return with_left_out(self._known_state(pairs), reports.values())
 
     def _known_state(self, pairs: Sequence[BucketPair]) -> SliceState:
-        """The worst state of all slices that are known, also of those that this run had no reason to look at."""
-        known = pairs_of(self._database, self._mirror.name)
-        totals = [known[key][1] for pair in pairs if (key := (pair.source, pair.target)) in known]
+        """The worst state of all slices with a record, also of those that this run did not look at."""
+        by_pair = pairs_of(self._database, self._mirror.name)
+        totals = [by_pair[key][1] for pair in pairs if (key := (pair.source, pair.target)) in by_pair]
         refused = sum(total.rejected for total in totals)
         if refused:
             lost = f"{refused:,} values are not on the target as the source has them, because it refused them."

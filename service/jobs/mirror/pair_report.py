@@ -1,4 +1,4 @@
-"""What a run found and did for one pair of buckets, counted while it goes."""
+"""What a run has found and done so far for one pair of buckets."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ class PairReport:
             self.list_differing([record.start_ns])
 
     def list_differing(self, starts: Iterable[int]) -> None:
-        """Name slices that differ, as many as there is room for."""
+        """Name slices that differ, up to the limit of a report."""
         self.differing += [format_time(start_ns) for start_ns in starts][: MOST_LISTED - len(self.differing)]
 
 

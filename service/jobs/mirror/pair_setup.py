@@ -1,5 +1,4 @@
-"""Looks at both buckets of a pair before a run: which slices, which measurements from when on, and what cannot be
-mirrored."""
+"""Looks at both buckets of a pair before a run, and decides on slices and on the measurements and times to mirror."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -113,10 +112,10 @@ class PairSetup:
         target: Bucket,
         now_ns: int,
     ) -> None:
-        """A target that forgets sooner than its source would be filled for ever."""
+        """Refuse a target whose retention is shorter than the source's: each run would copy the same points again."""
         if not target.retention_ns or 0 < source.retention_ns <= target.retention_ns:
             return
-        lengths = [self._mirror.history_of(name) for wanted in ranges for name in wanted.measurements]
+        lengths = [self._mirror.history_of(name) for part in ranges for name in part.measurements]
         if lengths and all(length is not None and length <= target.retention_ns for length in lengths):
             return
         first_ns = self._endpoints.source.first_point(source.name)
@@ -150,7 +149,7 @@ def _slice_length(mirror: Mirror, source: Bucket, target: Bucket) -> int:
 
 
 def _whole_windows(step_ns: int, every_ns: int) -> int:
-    """Slices of whole windows."""
+    """A length near `step_ns` that is a whole number of windows."""
     if every_ns <= step_ns and step_ns % every_ns == 0:
         return step_ns
     return every_ns if every_ns > step_ns else math.lcm(step_ns, every_ns)

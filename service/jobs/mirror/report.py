@@ -1,4 +1,4 @@
-"""What a run says at its end: its result, and a sentence for each pair of buckets."""
+"""The result of a run, and the sentence about each pair of buckets for the log."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,13 +12,13 @@ _WORST_FIRST = (SliceState.DIFFERENT, SliceState.UNKNOWN, SliceState.PARTIAL, Sl
 
 
 def worst_state(counts: Iterable[Mapping[SliceState, int]]) -> SliceState:
-    """The state that people have to know of first, among those that some slice is in."""
+    """The worst state that any slice has; `equal` where none has a worse one."""
     present = {state for states in counts for state, count in states.items() if count}
     return next((state for state in _WORST_FIRST if state in present), SliceState.EQUAL)
 
 
 def dry_run_state(reports: Iterable[PairReport]) -> SliceState:
-    """What a dry run found."""
+    """The worst state that a dry run found."""
     reports = list(reports)
     if any(report.target_lacks_bucket for report in reports):
         return SliceState.DIFFERENT
@@ -32,11 +32,12 @@ def with_left_out(state: SliceState, reports: Iterable[PairReport]) -> SliceStat
 
 
 def slices_text(count: int) -> str:
+    """The number with its noun."""
     return "1 slice" if count == 1 else f"{count} slices"
 
 
 def pair_result(pair: BucketPair, report: PairReport) -> Json:
-    """The pair as the result of the job has it."""
+    """The entry of a pair in the result of the job."""
     return {
         "source": pair.source,
         "target": pair.target,

@@ -1,4 +1,4 @@
-"""Reads both buckets of each pair fully and compares digests: whether they are equal to the bit, and if not, where."""
+"""Reads both buckets of each pair fully, and compares digests: are they equal to the bit, and if not, where?"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ _NOTHING: Json = {"equal": False, "slices": 0, "points": 0, "different": 0, "dif
 
 
 class MirrorVerify:
-    """A run that only compares."""
+    """A run that compares every value, and changes nothing."""
 
     def __init__(self, mirror: Mirror, setup: PairSetup, services: RunServices) -> None:
         self._mirror = mirror
@@ -69,7 +69,7 @@ class MirrorVerify:
         self._services.log("info" if result["equal"] else "error", " ".join(filter(None, [line, left_out])))
 
     def _verify(self, context: PairContext) -> dict[str, Any]:
-        """Slices and points looked at, and the slices that differ."""
+        """How many slices and points were compared, and the slices that differ."""
         wrong, points, slices = list[int](), 0, 0
         for span in context.mirrored([whole_slices(context.extent(), context.step_ns)]):
             source, target = context.slice_counts(span, context.step_ns)
@@ -99,7 +99,7 @@ class MirrorVerify:
 
 
 def diff(context: PairContext, span: TimeRange) -> Json:
-    """Which series differ in which hours of `span`. Raises InvalidParameter for a range that is too long."""
+    """The series that differ, by the hours of `span`. Raises InvalidParameter for a range that is too long."""
     if span.length_ns > _LONGEST_DIFF_NS:
         raise InvalidParameter(
             "start",

@@ -43,9 +43,10 @@ class _KeptSchema:
 
 
 class InfluxStore:
-    """A `Store` on InfluxDB 2.x or Cloud. `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes.
+    """A `Store` on InfluxDB 2.x or Cloud.
 
-    `packed`: what goes over the link is gzipped, which is worth it on a remote one. `connector` decides which addresses are connected to.
+    `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes. `packed`: bodies are gzipped, which
+    pays over a slow connection. `connector` decides which addresses are connected to.
     """
 
     name = "influx"
@@ -63,7 +64,13 @@ class InfluxStore:
         connector: Connector = ANYWHERE,
     ) -> None:
         self._transport = Transport(
-            url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s, packed=packed, connector=connector
+            url,
+            token,
+            org,
+            connect_timeout_s=connect_timeout_s,
+            silence_timeout_s=silence_timeout_s,
+            packed=packed,
+            connector=connector,
         )
         self._catalog = Catalog(self._transport)
         self._details = BucketDetailsApi(self._transport, self._catalog)
@@ -71,7 +78,7 @@ class InfluxStore:
         self._schemas: dict[str, _KeptSchema] = {}
 
     def moved_bytes(self) -> int:
-        """How many bytes went over the link so far, both ways."""
+        """How many bytes were sent and received so far."""
         return self._transport.meter.moved_bytes
 
     def server(self) -> str:
@@ -126,8 +133,13 @@ class InfluxStore:
         ahead = ReadAhead(self._confirmed(bucket, route, self._blocks(bucket, route, selection, plan, call)), call)
         return Reading(plan, iter(ahead), ahead.cancel)
 
-    def _confirmed(self, bucket: Bucket, route: Route, blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
-        """`blocks`, the first of them when it is sure to be the bucket's, and an error at the end if others are not."""
+    def _confirmed(
+        self,
+        bucket: Bucket,
+        route: Route,
+        blocks: Generator[Block, None, None],
+    ) -> Generator[Block, None, None]:
+        """`blocks`, after a check that the first is of this bucket. Raises at the end where others may not be."""
         with contextlib.closing(blocks):
             for number, block in enumerate(blocks):
                 if number == 0:
@@ -135,7 +147,14 @@ class InfluxStore:
                 yield block
         self._catalog.confirm(bucket.name, route)
 
-    def _blocks(self, bucket: Bucket, route: Route, selection: Selection, plan: ReadPlan, call: Call) -> Generator[Block, None, None]:
+    def _blocks(
+        self,
+        bucket: Bucket,
+        route: Route,
+        selection: Selection,
+        plan: ReadPlan,
+        call: Call,
+    ) -> Generator[Block, None, None]:
         reader: RawReader | WindowReader
         if selection.windows is None:
             reader = RawReader(self._transport, bucket, route.influxql_name, selection, call)
@@ -160,7 +179,13 @@ class InfluxStore:
         last_ns = None if first_ns is None else self.last_point(bucket)
         return None if first_ns is None or last_ns is None else TimeRange(first_ns, last_ns + 1)
 
-    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
+    def count_points(
+        self,
+        bucket: str,
+        measurements: Collection[str],
+        span: TimeRange,
+        step_ns: int,
+    ) -> dict[int, int] | None:
         with self._catalog.reached(bucket):
             return count_points(self._catalog, bucket, measurements, span, step_ns)
 
@@ -196,7 +221,8 @@ class InfluxStore:
 
     def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         try:
-            delete_points(self._transport, self._catalog, bucket, SeriesKey(series.measurement, tuple(sorted(series.tags))), span)
+            key = SeriesKey(series.measurement, tuple(sorted(series.tags)))
+            delete_points(self._transport, self._catalog, bucket, key, span)
         finally:
             self._schemas.pop(bucket, None)
 
