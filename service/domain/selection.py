@@ -11,13 +11,9 @@ from enum import StrEnum
 from service.domain.durations import Length
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
-<<<<<<< HEAD
 from service.domain.unknown_names import UnknownName, unknown_names
-||||||| d1c2268
-=======
 from service.domain.unreadable import NameKind, listed
 from service.errors import UnreadableText
->>>>>>> telemetry
 
 
 class Fn(StrEnum):

@@ -32,7 +32,7 @@ from service.jobs.restore.target import RestoreRules
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.database import StateDatabase
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from service.state.leases import Lease, LeaseStore
 from service.stores.opener import OpenStore
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
@@ -60,8 +60,8 @@ def kinds_of(folder: Path, store: Store | None) -> Kinds:
     return Kinds([JobKind(RESTORE, Scope.RESTORE, runnable)])
 
 
-def ledger_of(folder: Path) -> JobLedger:
-    return JobLedger(StateDatabase.in_directory(folder), time.time)
+def ledger_of(folder: Path) -> JobStore:
+    return JobStore(StateDatabase.in_directory(folder), time.time)
 
 
 def order(folder: Path, **parameters: Any) -> str:

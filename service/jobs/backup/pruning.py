@@ -20,7 +20,7 @@ from service.jobs.backup.runnable import KIND as BACKUP_KIND
 from service.jobs.backup.scopes import scopes_of
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
-from service.state.jobs import LONGEST_LIST, JobLedger
+from service.state.jobs import LONGEST_LIST, JobStore
 
 KIND = "backup_prune"
 USING_KINDS = ("backup", "backup_verify", "backup_drill", "restore")
@@ -104,7 +104,7 @@ class PruneRunnable:
 
 def backups_in_use(database: StateDatabase, clock: Callable[[], float]) -> frozenset[str]:
     """Ids of the backups that queued and running jobs write or read."""
-    jobs = JobLedger(database, clock).list(USING_KINDS, (JobState.QUEUED, JobState.RUNNING), LONGEST_LIST)
+    jobs = JobStore(database, clock).list(USING_KINDS, (JobState.QUEUED, JobState.RUNNING), LONGEST_LIST)
     named = (source.get("backup") for job in jobs for source in (job.parameters, job.checkpoint or {}))
     return frozenset(name for name in named if isinstance(name, str) and name != LATEST)
 

@@ -32,7 +32,7 @@ from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
 from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
-from service.stores.embedded.writing import judge
+from service.stores.embedded.writing import check_batch
 from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _NEAR_NAMES = 3

@@ -145,7 +145,7 @@ def _header(region: bytes, position: int) -> tuple[Columns, int] | None:
         try:
             lines.append(region[position:end].rstrip(b"\r").decode())
         except UnicodeDecodeError as broken:  # two tags may look like one
-            raise senseless(broken) from broken
+            raise unreadable_rows(broken) from broken
         position = end + 1
     if not lines[0].startswith("#datatype"):
         raise StoreBroken(

@@ -137,7 +137,7 @@ class Catalog:
             if one.unreadable:
                 raise UnreadableText(f"Not UTF-8: {listed(one.name, one.unreadable)}.", measurement=one.name)
         queries = [influxql.edge_point(self.source(bucket, one.name), one.fields.items(), newest) for one in schema]
-        with making_sense("/query"):
+        with checked_answer("/query"):
             found = self._show(bucket, *queries) if queries else []
             return (max if newest else min)((int(rows[0][0]) for series in found for _, rows in series), default=None)
 
@@ -152,7 +152,7 @@ class Catalog:
 
     def tag_sets(self, bucket: str, query: str) -> set[Tags]:
         """The tags of each series that `query`, grouped by all of them, answers."""
-        with making_sense("/query"):
+        with checked_answer("/query"):
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
             return {tags_of(one) for one in series}
 
@@ -162,17 +162,17 @@ class Catalog:
         A number in a field of several types gets the first type that fits.
         """
         queries = [influxql.newest_value(self.source(bucket, field.measurement), field.field, span) for field in fields]
-        newest = []
+        newest: list[Newest] = []
         with checked_answer("/query"):
             for result in self._results(bucket, *queries):
                 field = fields[result["statement_id"]]
                 for series in result.get("series", []):
-                    key = SeriesKey(asked.measurement, tags_of(series))
+                    key = SeriesKey(field.measurement, tags_of(series))
                     for time_ns, value in (row for row in series["values"] if row[1] is not None):
-                        kind = _kind(value, asked.types)
+                        kind = _type_of(value, field.types)
                         fitting = float(value) if kind is FieldType.FLOAT else _exact(value)
-                        found.append(Newest(FieldSeries(key, asked.field, kind), int(time_ns), fitting))
-        return found
+                        newest.append(Newest(FieldSeries(key, field.field, kind), int(time_ns), fitting))
+        return newest
 
     def ping(self) -> None:
         """Prove that the token is taken: the list of buckets needs one, `/health` and `/ping` do not."""
@@ -247,8 +247,8 @@ class Catalog:
 
     def _results(self, bucket: str, *queries: str) -> list[dict[str, Any]]:
         """The results of some small statements in one request; all of them must be there."""
-        found = results_of(self._influxql(bucket, "; ".join(queries)))
-        for result in found:
+        results = results_of(self._influxql(bucket, "; ".join(queries)))
+        for result in results:
             if "error" in result:
                 raise query_failure(str(result["error"]))
         if not results or results[-1].get("statement_id") != len(queries) - 1:

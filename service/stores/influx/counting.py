@@ -37,6 +37,11 @@ def count_points(
     return {start_ns: count for start_ns, count in counts.items() if count}
 
 
-def _is_sayable(one: MeasurementSchema) -> bool:
-    """InfluxQL casts a field that changed its type, or leaves some of it out, and takes no NUL or carriage return in a list of columns."""
-    return not one.unreadable and all(len(types) == 1 and influxql.can_say(name) for name, types in one.fields.items())
+def _is_countable(measurement: MeasurementSchema) -> bool:
+    """Whether InfluxQL counts all points. It casts or omits values of a field that changed its type.
+
+    A list of columns cannot have names with a NUL or a carriage return.
+    """
+    if measurement.unreadable:
+        return False
+    return all(len(types) == 1 and influxql.can_quote(name) for name, types in measurement.fields.items())

@@ -12,7 +12,7 @@ from service.archive.retention import Keep
 from service.domain.durations import parse_duration
 from service.errors import InvalidParameter
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from tests.support.backup_site import BackupSite, every_type, filled, run, write
 
 DAY_NS = parse_duration("1d", "day")
@@ -92,7 +92,7 @@ def test_a_forged_backup_of_the_future_stops_everything(site: BackupSite) -> Non
 
 def test_what_jobs_use_stays(site: BackupSite) -> None:
     made = daily(site, 4)
-    ledger = JobLedger(site.state, time.time)
+    ledger = JobStore(site.state, time.time)
     ledger.enqueue("restore", {"backup": made[0].backup_id}, None)
     assert removed(site.prune()) == [made[1].backup_id]
 
