@@ -3,8 +3,8 @@
 import pytest
 
 from service.errors import FluxgateError, LineEndLost, QueryRefused, StoreFailed, UnreadableText
-from service.stores.influx.failures import query_failure, senseless
-from service.stores.influx.influxql import can_say, only
+from service.stores.influx.failures import query_failure, unreadable_rows
+from service.stores.influx.influxql import can_quote, only
 from service.stores.influx.results import results_of
 
 REASONS = [
@@ -34,12 +34,12 @@ def test_what_lies_in_the_data_stays_so(failure: FluxgateError) -> None:
 def test_bytes_that_are_no_utf_8_are_an_error_of_their_own() -> None:
     with pytest.raises(UnicodeDecodeError) as broken:
         b"\xfc".decode()
-    assert type(senseless(broken.value)) is UnreadableText
+    assert type(unreadable_rows(broken.value)) is UnreadableText
 
 
 def test_a_name_keeps_its_bytes_and_is_never_said_as_text() -> None:
     body = b"\x81\xa7results\x91\x82\xacstatement_id\x00\xa6series\x91\x81\xa4name\xa2m\xfc"
     (result,) = results_of(body)
     name = result["series"][0]["name"]
-    assert (name.encode("utf-8", "surrogateescape"), can_say(name)) == (b"m\xfc", False)
+    assert (name.encode("utf-8", "surrogateescape"), can_quote(name)) == (b"m\xfc", False)
     assert only(name) == "/^m\\x{fffd}$/"
