@@ -1,4 +1,4 @@
-"""Two hundred damages of a backup, twenty of them in an older one that it refers to: each is found, and none is restored."""
+"""Two hundred damages of a backup, twenty of them in an older one that it refers to: each is found, none restored."""
 
 import json
 import random

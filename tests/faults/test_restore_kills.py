@@ -52,7 +52,17 @@ def must_be_exact(site: BackupSite, job: Job) -> None:
 
 def test_twenty_kills_lose_nothing_and_add_nothing(site: BackupSite) -> None:
     in_order = ["saved:1", "saving:1", "made:1", "made:1", "read:1", "written:1"]
-    while_writing = ["saving:1", "saved:2", "read:3", "written:2", "written:4", "saving:2", "read:2", "saved:1", "written:3"]
+    while_writing = [
+        "saving:1",
+        "saved:2",
+        "read:3",
+        "written:2",
+        "written:4",
+        "saving:2",
+        "read:2",
+        "saved:1",
+        "written:3",
+    ]
     at_the_end = ["updated:1", "updated:2", "ending:1", "updated:1", "ending:1"]
     places = [*in_order, *while_writing, *at_the_end]
     assert len(places) == KILLS

@@ -75,7 +75,11 @@ def test_influxdb_to_influxdb_with_all_that_hangs_on_a_bucket(tmp_path: Path, st
     assert len(report["notes"]) == 1
     assert f"db{tag}" in report["notes"][0]  # the name of the mapping is the first bucket's
     made, known = store.bucket(copy), store.bucket(name)
-    assert (made.description, made.retention_ns, made.shard_ns) == (known.description, known.retention_ns, known.shard_ns)
+    assert (made.description, made.retention_ns, made.shard_ns) == (
+        known.description,
+        known.retention_ns,
+        known.shard_ns,
+    )
     assert store.bucket_details(copy).labels == details.labels
     again = site.restore(buckets={name: copy}, merge=True)
     assert (again["state"], digests(store, copy)) == ("equal", digests(store, name))
@@ -105,7 +109,9 @@ def test_a_field_of_another_type_is_named(tmp_path: Path, store: InfluxStore) ->
     site.backup()
     write(store, name, f"m2 f=1.5 {NOW + 9}\n")
     site.targets[URL] = store
-    with pytest.raises(InvalidParameter, match="The field 'f' of the measurement 'm2' is integer in the backup, and float"):
+    with pytest.raises(
+        InvalidParameter, match="The field 'f' of the measurement 'm2' is integer in the backup, and float"
+    ):
         site.restore(target=TARGET, merge=True)
 
 

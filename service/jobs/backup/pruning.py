@@ -1,4 +1,4 @@
-"""The job `backup_prune`: removes the backups that no rule of the retention keeps, and says of each why it went or stays.
+"""The job `backup_prune`: removes the backups that no rule of the retention keeps, and says why each went or stays.
 
 It never runs beside a backup, which may be taking over files of the one before.
 """
@@ -129,7 +129,7 @@ def _candidate(
 
 
 def _in_order_of_removal(backups: Sequence[ListedBackup]) -> list[ListedBackup]:
-    """The oldest first; but a backup goes before those in which files of it lie, so that none that is left lacks any."""
+    """The oldest first; but a backup goes before those in which files of it lie, so that none left lacks any."""
     waiting = sorted(backups, key=lambda backup: (backup.sequence, backup.backup_id))
     ordered: list[ListedBackup] = []
     while waiting:
@@ -145,5 +145,9 @@ def _references(backup: ListedBackup) -> frozenset[str]:
 
 
 def _described(backup: ListedBackup, reason: str) -> Json:
-    own = 0 if backup.manifest is None else sum(entry.size for entry in backup.manifest.entries if entry.backup == backup.backup_id)
+    own = (
+        0
+        if backup.manifest is None
+        else sum(entry.size for entry in backup.manifest.entries if entry.backup == backup.backup_id)
+    )
     return {"backup": backup.backup_id, "state": backup.state.value, "own_bytes": own, "reason": reason}

@@ -70,7 +70,7 @@ class VerifyRunnable:
         }
 
     def _decrypter(self, manifest: Manifest) -> tuple[Decrypter | None, ArchiveKeyRefused | None]:
-        """What opens the files; or, where the key file does not open, the reason: the files' bytes can still be judged."""
+        """What opens the files; or, where the key file does not open, why: the bytes can still be judged."""
         try:
             return self._place.decrypter(manifest), None
         except ArchiveKeyRefused as refused:
@@ -79,7 +79,7 @@ class VerifyRunnable:
             return None, None
 
     def _verified_before(self, manifest: Manifest) -> frozenset[str]:
-        """SHA-256 of the files of this and older backups that were found intact; those that are linked are the same file."""
+        """SHA-256 of the files of this and older backups that were found intact; linked ones are the same file."""
         intact = {backup_id for backup_id, proof in self._proofs.all().items() if _is_intact(proof.verification)}
         if manifest.backup_id in intact:
             return frozenset(entry.sha256 for entry in manifest.entries)

@@ -34,7 +34,7 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one slice: how many values lack, how many series have as many values but others, and how many values are more."""
+    """Of one slice: values that lack, series with as many values but others, and values that are more."""
 
     planned: PlannedSlice
     lacking: int

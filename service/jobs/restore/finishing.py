@@ -31,8 +31,8 @@ class BucketFinisher:
             sentences += self._set_retention(bucket)
             details = BucketDetails(bucket.metadata.labels, bucket.metadata.mappings)
             if details != BucketDetails():
-                target = bucket.target
-                sentences += self._tools.retry.call(lambda: self._store.add_bucket_details(target, details))  # noqa: B023
+                add, target = self._store.add_bucket_details, bucket.target
+                sentences += self._tools.retry.call(lambda: add(target, details))  # noqa: B023
             for sentence in sentences:
                 self._tools.log("warning", f"{bucket.target}: {sentence}")
         return notes

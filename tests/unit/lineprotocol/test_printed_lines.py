@@ -30,7 +30,10 @@ def test_any_lines_of_the_writer(rows: list[Row]) -> None:
         must_be_the_same(text)
 
 
-@given(st.lists(st.integers(10**18, 2**63 - 2), min_size=1, max_size=20), st.sampled_from(["m", "m,a=b\\ c", "é\\,x,t=1\\=2"]))
+@given(
+    st.lists(st.integers(10**18, 2**63 - 2), min_size=1, max_size=20),
+    st.sampled_from(["m", "m,a=b\\ c", "é\\,x,t=1\\=2"]),
+)
 def test_plain_lines_with_times_of_now(times: list[int], key: str) -> None:
     text = "".join(f"{key} f={place}.5,i={place}i {time_ns}\n" for place, time_ns in enumerate(times)).encode()
     points = printed_points(text)

@@ -49,7 +49,10 @@ def test_the_oldest_go_first_and_are_forgotten(site: BackupSite) -> None:
     assert removed(shown) == removed(result) == [made[0].backup_id, made[1].backup_id]
     assert site.ids() == [made[3].backup_id, made[2].backup_id]
     assert set(site.proofs) == {made[2].backup_id, made[3].backup_id}
-    assert [entry["reason"] for entry in result["kept"]] == ["complete backup 1 of the last 2", "complete backup 2 of the last 2"]
+    assert [entry["reason"] for entry in result["kept"]] == [
+        "complete backup 1 of the last 2",
+        "complete backup 2 of the last 2",
+    ]
     assert site.verify()["outcome"] == "intact"
 
 
@@ -84,7 +87,9 @@ def test_a_forged_backup_of_the_future_stops_everything(site: BackupSite) -> Non
     made = daily(site, 4)
     ahead = int(site.clock() * 1e9) + 400 * DAY_NS
     forged = catalog.begin(site.destination, ahead)
-    catalog.finish(site.destination, replace(made[0], backup_id=forged, created_ns=ahead, finished_ns=ahead, buckets=(), files=()))
+    catalog.finish(
+        site.destination, replace(made[0], backup_id=forged, created_ns=ahead, finished_ns=ahead, buckets=(), files=())
+    )
     result = site.prune()
     assert removed(result) == []
     assert "in the future" in result["kept"][0]["reason"]

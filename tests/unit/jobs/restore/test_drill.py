@@ -15,7 +15,18 @@ from service.errors import ArchiveUnavailable, BackupDamaged, InvalidParameter, 
 from service.frames.points import Points
 from service.jobs.backup.proofs import Outcome
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
-from tests.support.backup_site import NOW, BackupSite, SavingContext, every_type, filled, flip, run, scratch_store, slices, write
+from tests.support.backup_site import (
+    NOW,
+    BackupSite,
+    SavingContext,
+    every_type,
+    filled,
+    flip,
+    run,
+    scratch_store,
+    slices,
+    write,
+)
 from tests.support.stores import Through
 
 

@@ -120,7 +120,9 @@ def test_retention_description_labels_and_mappings_come_last(site: BackupSite) -
     inner = target_of(site).store
     meddling = Through(
         inner,
-        write=lambda bucket, points, bounds=UNBOUNDED: acts.append(("write", bucket)) or inner.write(bucket, points, bounds),
+        write=lambda bucket, points, bounds=UNBOUNDED: (
+            acts.append(("write", bucket)) or inner.write(bucket, points, bounds)
+        ),
         update_bucket=lambda *values: acts.append(("update", values)) or inner.update_bucket(*values),
         add_bucket_details=add_details,
     )
@@ -147,15 +149,18 @@ def test_points_older_than_the_retention_are_restored_and_said_to_go(site: Backu
     report = site.restore(target=TARGET)["buckets"][0]
     assert (report["state"], report["values"]) == ("equal", 8)
     assert report["notes"] == [
-        "Points before 2026-01-30T00:00:00Z (the oldest is of 2026-01-27T00:00:00Z) are older than the bucket's retention, "
-        "which removes them. Give it a longer one to keep them.",
+        "Points before 2026-01-30T00:00:00Z (the oldest is of 2026-01-27T00:00:00Z) are older than the bucket's "
+        "retention, which removes them. Give it a longer one to keep them.",
     ]
 
 
 def test_chosen_buckets_come_back_under_new_names(site: BackupSite) -> None:
     site.backup()
     result = site.restore(buckets={HOSTILE[0]: "restored", HOSTILE[1]: "other"})
-    assert [(bucket["bucket"], bucket["target"]) for bucket in result["buckets"]] == [(HOSTILE[1], "other"), (HOSTILE[0], "restored")]
+    assert [(bucket["bucket"], bucket["target"]) for bucket in result["buckets"]] == [
+        (HOSTILE[1], "other"),
+        (HOSTILE[0], "restored"),
+    ]
     assert digests(site.store, "restored") == digests(site.store, HOSTILE[0])
     assert [bucket.name for bucket in site.store.buckets()] == sorted([*HOSTILE[:2], "empty", "other", "restored"])
 
@@ -227,7 +232,12 @@ def test_a_merge_with_another_type_is_refused_with_the_field(site: BackupSite) -
     name = HOSTILE[0]
     site.backup()
     write(target_of(site).store, name, f'm2 f="text" {NOW + 5}\n')
-    refused(site, InvalidParameter, "The field 'f' of the measurement 'm2' is integer in the backup, and string in", merge=True)
+    refused(
+        site,
+        InvalidParameter,
+        "The field 'f' of the measurement 'm2' is integer in the backup, and string in",
+        merge=True,
+    )
 
 
 def test_another_type_in_another_shard_group_is_no_reason(site: BackupSite) -> None:
@@ -239,7 +249,9 @@ def test_another_type_in_another_shard_group_is_no_reason(site: BackupSite) -> N
 def test_a_merge_into_a_shorter_retention_is_refused(site: BackupSite) -> None:
     site.backup()
     target_of(site).store.create_bucket(BucketSpec(HOSTILE[0], "", DAY_NS, HOUR_NS))
-    refused(site, InvalidParameter, "keeps points for 86400 s, and the backup has older ones, from 2026-01-30", merge=True)
+    refused(
+        site, InvalidParameter, "keeps points for 86400 s, and the backup has older ones, from 2026-01-30", merge=True
+    )
     match = r"start=2026-01-31T00:00:01Z"
     refused(site, InvalidParameter, match, merge=True, buckets=[HOSTILE[0]])
 
@@ -256,7 +268,11 @@ def test_a_damaged_file_is_found_before_anything_is_written(site: BackupSite, da
         site.destination.delete(path)
     else:
         put(site.destination, path, content(site.destination, entries[0].path))
-    refused(site, BackupDamaged, rf"^{path} is damaged: .*; 1 of the 6 files that are needed are damaged, and nothing was written")
+    refused(
+        site,
+        BackupDamaged,
+        rf"^{path} is damaged: .*; 1 of the 6 files that are needed are damaged, and nothing was written",
+    )
 
 
 def test_a_damage_in_an_older_backup_is_found_too(site: BackupSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,7 +425,9 @@ def test_errors_of_the_target_name_it_and_not_the_settings(site: BackupSite) -> 
     site.targets[URL] = Through(target_of(site).store, buckets=away)
     with pytest.raises(StoreUnavailable) as broken:
         site.restore(PatientClock(site), target=TARGET)
-    assert broken.value.message == "The target of the restore (target.test:8086): It does not answer. Is target.url right?"
+    assert (
+        broken.value.message == "The target of the restore (target.test:8086): It does not answer. Is target.url right?"
+    )
 
 
 class Ended(Exception):
