@@ -31,7 +31,10 @@ _NOTE_PATIENCE_MS = 100
 _LONGEST_NAME = 200
 _NOBODYS = bytes(32)
 """Compared with when no key has the id, so that an unknown id takes the steps of a wrong secret."""
-_REFUSED = "This needs a valid API key, as X-API-Key or Authorization: Bearer. Make one with `fluxgate keys create`."
+_HOW = "Send it as X-API-Key, as Authorization: Bearer, or as the password of Basic. `fluxgate keys create` makes one."
+_ABSENT = f"No key was sent, and this needs one. {_HOW}"
+_REFUSED = f"This needs a valid API key, and the one that was sent is refused. {_HOW}"
+"""The same for a key that is unknown, wrong, revoked or expired: nobody learns which keys exist."""
 _log = structlog.get_logger(__name__)
 
 
@@ -103,7 +106,7 @@ class KeyRing:
         """Whose key this is.
 
         Raises:
-            Unauthorized: the same for no key, an unknown, wrong, revoked or expired one.
+            Unauthorized: no key; or the same for an unknown, wrong, revoked or expired one.
             NotReady: the database does not answer, and the key was not found good lately.
         """
         principal = self.at_hand(presented)
@@ -114,7 +117,7 @@ class KeyRing:
         except NotReady as failure:
             return self._trusted_despite(failure, presented)
         if record is None or not record.valid_at(self._clock()):
-            raise Unauthorized(_REFUSED)
+            raise Unauthorized(_REFUSED if presented else _ABSENT)
         return _principal(record)
 
     def at_hand(self, presented: str | None) -> Principal | None:
