@@ -16,8 +16,10 @@ from service.api.config import with_sections
 from service.api.deps import Parts
 from service.api.documents import with_schemas
 from service.api.door import Door
+from service.api.head_requests import HeadRequests
 from service.api.middleware import Observed
 from service.api.names import PathSegments
+from service.api.origins import Origins
 from service.api.readiness import readiness_of
 from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
@@ -66,6 +68,8 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     if parts.docs_enabled:
         pages.install(app)
     problems.install(app)
+    app.add_middleware(HeadRequests)
+    app.add_middleware(Origins, origins=parts.cors_origins)
     app.add_middleware(PathSegments)
     app.add_middleware(Door)
     app.add_middleware(Observed, metrics=parts.metrics)

@@ -25,6 +25,8 @@ from service.errors import ConfigurationError, InvalidParameter
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 _ENV_FILE = ".env"
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+"""What browsers send as Origin: lower case, without a path."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 OTHER_NAMES = (SECRETS_DIRECTORY, "FLUXGATE_DEMO", "FLUXGATE_URL", "FLUXGATE_CACHE", "FLUXGATE_REQUIRE_SERVERS")
 """Names in the environment that are no settings of the service."""
@@ -141,6 +143,10 @@ class Settings(BaseSettings):
     max_headers: int = Field(100, ge=10, description="Most headers of a request.")
     max_failed_tries: int = Field(20, gt=0, description="Wrong keys from one address in a minute before it is told to wait.")
     docs_enabled: bool = Field(True, description="Serve /docs, /redoc and /openapi.json.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins whose pages' scripts may read answers, such as https://plant.example.org, by commas; * for all.",
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
@@ -189,10 +195,20 @@ class Settings(BaseSettings):
     def _is_duration_or_raw(cls, text: str) -> str:
         return text if text == "raw" else cls._is_duration(text)
 
-    @field_validator("trusted_proxies", "mirror_token_variables", mode="before")
+    @field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")
     @classmethod
     def _separated(cls, text: object) -> object:
         return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no origin. Write it as browsers do, like https://plant.example.org:8443")
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("* means every origin. Write it alone, or name origins")
+        return origins
 
     @field_validator("mirror_token_variables")
     @classmethod

@@ -31,7 +31,7 @@ from service.stores.protocol import Store
 @dataclass(frozen=True)
 class Parts:
     """`clock_ns` gives nanoseconds since 1970. `routers`: those of the kinds of job. `docs_enabled`: whether the API's
-    document and its pages are served."""
+    document and its pages are served. `cors_origins`: whose scripts may read answers."""
 
     store: Store
     cache: Cache
@@ -51,6 +51,7 @@ class Parts:
     clock_ns: Callable[[], int]
     routers: tuple[APIRouter, ...]
     docs_enabled: bool
+    cors_origins: tuple[str, ...]
 
     @property
     def jobs(self) -> JobQueue:

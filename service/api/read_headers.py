@@ -8,7 +8,8 @@ from service.cache.answers import Served
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format
 from service.reads.bucket_reads import ReadAnswer
-from service.reads.facts import NameList
+from service.reads.facts import NameList, ReadFacts
+from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
 _ENDINGS = {
@@ -21,7 +22,12 @@ _ENDINGS = {
 
 
 def read_headers(answer: ReadAnswer) -> dict[str, str]:
-    selection, layout, facts = answer.question.selection, answer.question.layout, answer.facts
+    return {**facts_headers(answer.question, answer.facts), "X-Fluxgate-Cache": _cache(answer.served)}
+
+
+def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
+    """What is known before the first row."""
+    selection, layout = question.selection, question.layout
     headers = {
         "Content-Type": layout.format.media_type,
         "X-Fluxgate-Start": format_time(facts.span.start_ns),
@@ -30,7 +36,6 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
         "X-Fluxgate-Row-Order": "time ascending within a series",
         "X-Fluxgate-Store": facts.store,
         "Content-Disposition": _disposition(selection.bucket, layout.format),
-        "X-Fluxgate-Cache": _cache(answer.served),
         "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization",
         "Cache-Control": "private",
     }

@@ -82,6 +82,7 @@ def assemble(
         clock_ns=clock_ns,
         routers=tuple(feature.router for feature in features),
         docs_enabled=settings.docs_enabled,
+        cors_origins=settings.cors_origins,
     )
 
 
