@@ -10,6 +10,7 @@
     |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
     |   |-- BodyTimeout            a body that does not come
     |   |-- TooManyWindows         the read would make more windows than the limit
+    |   |-- SheetTooSmall          the answer does not fit the sheet of a spreadsheet
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
     |   |-- ClientDisconnected     the client left: nobody sees the answer
@@ -188,6 +189,11 @@ class BodyTimeout(CallerError):
 
 class TooManyWindows(CallerError):
     code = "too_many_windows"
+
+
+class SheetTooSmall(CallerError):
+    code = "sheet_too_small"
+    advice = "Read a shorter range or longer windows, set limit=, or take format=csv or parquet."
 
 
 class PointsRefused(CallerError):

@@ -113,7 +113,7 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
         return head_answer(facts_headers(question, facts))
     if answer is None:
         answer = await awaited(request, principal, partial(parts.reads.read, question, principal.id, fresh))
-    gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
+    gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
 
 

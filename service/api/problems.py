@@ -31,6 +31,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.BodyTooLarge: 413,
     errors.BodyTimeout: 408,
     errors.TooManyWindows: 422,
+    errors.SheetTooSmall: 422,
     errors.PointsRefused: 422,
     errors.VersionConflict: 409,
     errors.ClientDisconnected: 400,

@@ -18,6 +18,8 @@ _ENDINGS = {
     Format.NDJSON: "ndjson",
     Format.PARQUET: "parquet",
     Format.ARROW: "arrows",
+    Format.ARROW_FILE: "arrow",
+    Format.XLSX: "xlsx",
 }
 
 
@@ -75,5 +77,5 @@ def _disposition(bucket: str, form: Format) -> str:
     """A file name for browsers (RFC 6266), plain and exact."""
     letters = (letter if letter.isascii() and (letter.isalnum() or letter in " -_.") else "_" for letter in bucket)
     plain, exact, ending = "".join(letters)[:80], quote(bucket[:200], safe=""), _ENDINGS[form]
-    kind = "attachment" if form.columnar else "inline"
+    kind = "attachment" if form.is_file else "inline"
     return f"{kind}; filename=\"{plain}.{ending}\"; filename*=UTF-8''{exact}.{ending}"

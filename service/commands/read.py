@@ -21,6 +21,8 @@ class ReadFormat(StrEnum):
     NDJSON = "ndjson"
     PARQUET = "parquet"
     ARROW = "arrow"
+    ARROW_FILE = "arrow_file"
+    XLSX = "xlsx"
 
 
 def read(

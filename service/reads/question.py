@@ -9,7 +9,7 @@ from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_time
 from service.domain.windows import grids, surely_more_than
-from service.encoding.encoders import Format, Layout, Shape
+from service.encoding.encoders import PLAIN_CSV, CsvDialect, Format, Layout, Shape
 from service.errors import InvalidParameter, TooManyWindows
 
 RAW = "raw"
@@ -62,7 +62,7 @@ class Question:
 
 @dataclass(frozen=True)
 class AskedRead:
-    """A read as it was asked. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
+    """A read as it was asked. `csv`: how CSV is written. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
 
     Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows.
     """
@@ -78,6 +78,7 @@ class AskedRead:
     shape: Shape = Shape.LONG
     zone: str = "UTC"
     limit: int | None = None
+    csv: CsvDialect = PLAIN_CSV
 
     def at(self, now_ns: int, max_windows: int) -> Question:
         """The question at the moment `now_ns`. Raises InvalidParameter, TooManyWindows."""
@@ -87,8 +88,8 @@ class AskedRead:
         names = tuple(sorted(self.measurements)), tuple(sorted(self.fields))
         tags = tuple((key, tuple(sorted(values))) for key, values in sorted(self.tags))
         selection = Selection(self.bucket, span, windows, *names, tags, complete_rows=self.shape is Shape.WIDE)
-        layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every)
-        looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit)
+        layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every, self.csv)
+        looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit, self.csv)
         key = repr((self.bucket, self.range, windows, names, tags, looks))
         return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key)
 
