@@ -82,11 +82,18 @@ def app_from_environment() -> FastAPI:
     configure_logs(settings)
     sys.setswitchinterval(_SWITCH_S)
     limit_arenas()
-    parts = assemble(settings)
-    simulated = os.environ.get("FLUXGATE_DEMO") == "1" and parts.store.name == "embedded"
+    simulated = os.environ.get("FLUXGATE_DEMO") == "1" and settings.influxdb_url is None
+    parts = assemble(with_demo_place(settings) if simulated else settings)
     if simulated:
         demo.fill_if_empty(parts.store, time.time_ns())
     return create_app(parts, simulated)
+
+
+def with_demo_place(settings: Settings) -> Settings:
+    """`settings` with the coordinates of the demo, unless they have some."""
+    if settings.latitude is not None or settings.longitude is not None:
+        return settings
+    return settings.model_copy(update={"latitude": demo.LATITUDE, "longitude": demo.LONGITUDE})
 
 
 def configure_logs(settings: Settings) -> None:

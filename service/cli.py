@@ -26,6 +26,8 @@ _BEHIND_FEATURES = (
     at("worker", "Run jobs that the broker names.", "service.commands.workers", "worker"),
     at("scheduler", "Fire schedules and send what is due to the workers.", "service.commands.workers", "scheduler"),
     at("read", "Read a bucket.", "service.commands.read", "read"),
+    at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
+    at("schema", "Show the measurements of a bucket, with their tags and fields.", "service.commands.schema", "schema"),
     at("settings", "Show every setting, its default and its sentence.", "service.commands.settings", "settings"),
     at("openapi", "Print the OpenAPI document of this version.", "service.commands.openapi", "openapi"),
     at("version", "Show the version.", "service.commands.version", "version"),

@@ -24,12 +24,14 @@ from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
-_ENV_FILE = ".env"
+ENV_FILE = ".env"
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 """What browsers send as Origin: lower case, without a path."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 OTHER_NAMES = (SECRETS_DIRECTORY, "FLUXGATE_DEMO", "FLUXGATE_URL", "FLUXGATE_CACHE", "FLUXGATE_REQUIRE_SERVERS")
 """Names in the environment that are no settings of the service."""
+CLIENT_KEY = "FLUXGATE_API_KEY"
+"""What clients show, as the command line does; in the file of settings it is a mistake for API_KEY."""
 _SHORTEST_HIDDEN_PASSWORD = 8
 """A shorter one may be a word, such as a server's name: hiding it everywhere would spoil the log."""
 
@@ -38,7 +40,7 @@ class Settings(BaseSettings):
     """Names are the environment's, in lower case here."""
 
     model_config = SettingsConfigDict(
-        env_file=_ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True, case_sensitive=False, allow_inf_nan=False
+        env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True, case_sensitive=False, allow_inf_nan=False
     )
 
     api_key: SecretStr | None = Field(
@@ -256,7 +258,8 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         ConfigurationError: names each setting that is wrong and why, never its value when it is a secret.
     """
-    for name in unknown_names({**dotenv_values(_ENV_FILE), **environment}):
+    names = {*unknown_names(dotenv_values(ENV_FILE)), *unknown_names(environment)} - ({CLIENT_KEY} & environment.keys())
+    for name in sorted(names):
         near = difflib.get_close_matches(name.removeprefix("FLUXGATE_"), [one.upper() for one in Settings.model_fields], 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         warnings.warn(f"{name} is no setting of Fluxgate and has no effect.{hint}", stacklevel=1)  # one place: told once a process

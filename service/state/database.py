@@ -23,6 +23,8 @@ from service.errors import ConfigurationError, NotReady
 from service.state.silence import Connection, SilenceWatch
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+STATE_FILE = "state.db"
+"""In DATA_DIR."""
 _LOCK_NUMBER = 0x666C7578
 """Of the advisory lock in PostgreSQL under which one process migrates while others wait."""
 _BUSY_TIMEOUT_MS = 10_000
@@ -70,7 +72,7 @@ class StateDatabase:
         """SQLite in `directory`, made when missing; readable by its owner alone."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            path = directory / "state.db"
+            path = directory / STATE_FILE
             path.touch(mode=0o600, exist_ok=True)
         except OSError as broken:
             raise ConfigurationError(f"DATA_DIR {directory} cannot be written ({broken.strerror}). Make it, or name another.") from None

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+import sqlalchemy as sa
+
 from service.api.deps import Parts
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
@@ -16,13 +18,14 @@ from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
 from service.config.coordinates import COORDINATES
 from service.config.store import ConfigStore
+from service.errors import ConfigurationError
 from service.features.feature import Feature, KindServices
 from service.reads.bucket_reads import BucketReads
 from service.reads.memory import MemoryReturn, give_back_unused
 from service.reads.slots import Slots
 from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
-from service.state.database import StateDatabase
+from service.state.database import STATE_FILE, StateDatabase
 from service.state.keys import KeyRing
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
@@ -117,6 +120,16 @@ def open_state(settings: Settings) -> StateDatabase:
     state = StateDatabase(url.get_secret_value()) if url else StateDatabase.in_directory(settings.data_dir)
     state.migrate()
     return state
+
+
+def state_address(settings: Settings) -> sa.URL:
+    """Where the state database is. Raises ConfigurationError."""
+    if settings.state_database_url is None:
+        return sa.URL.create("sqlite", database=str(settings.data_dir / STATE_FILE))
+    try:
+        return sa.make_url(settings.state_database_url.get_secret_value())
+    except sa.exc.ArgumentError:
+        raise ConfigurationError("STATE_DATABASE_URL is no address of a database. Write postgresql+psycopg://user:password@host/name.") from None
 
 
 def open_keys(settings: Settings) -> KeyRing:
