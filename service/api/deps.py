@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
+from service.api.status_board import StatusBoard
 from service.api.thread_pools import ThreadPools
 from service.api.writes import WriteSlots
 from service.cache.answers import AnswerCache
@@ -30,8 +31,9 @@ from service.stores.protocol import Store
 
 @dataclass(frozen=True)
 class Parts:
-    """`clock_ns` gives nanoseconds since 1970. `routers`: those of the kinds of job. `docs_enabled`: whether the API's
-    document and its pages are served. `cors_origins`: whose scripts may read answers."""
+    """`clock_ns` gives nanoseconds since 1970. `routers`: those of the kinds of job; `status_board`: what
+    these tell monitoring. `docs_enabled`: whether the API's document and its pages are served.
+    `cors_origins`: whose scripts may read answers."""
 
     store: Store
     cache: Cache
@@ -50,6 +52,7 @@ class Parts:
     failed_tries: FailedTries
     clock_ns: Callable[[], int]
     routers: tuple[APIRouter, ...]
+    status_board: StatusBoard
     docs_enabled: bool
     cors_origins: tuple[str, ...]
 

@@ -31,16 +31,20 @@ async def check_ready(request: Request) -> JSONResponse:
 
     The answer is there within two seconds: a dependency that takes longer is `slow`, which counts as down.
 
-    A cache that is away makes it `degraded`, with 200: answers are the same, only slower.
+    A cache that is away makes it `degraded`, with 200: answers are the same, only slower. `warnings` change no status:
+    backups that are too old, for one.
     """
     checks: Readiness = request.app.state.readiness
     found = await checks.found()
     down = [name for name in ("store", "state") if found[name]["state"] != "up"]
     status = "down" if down else ("degraded" if found["cache"]["state"] != "up" else "ready")
-    return JSONResponse({"status": status, "dependencies": found}, 503 if down else 200)
+    warnings = parts_of(request).status_board.warnings()
+    return JSONResponse({"status": status, "dependencies": found, "warnings": warnings}, 503 if down else 200)
 
 
 @router.get("/metrics", summary="Metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
-async def read_metrics(request: Request, _: Principal = requires(Scope.READ)) -> Response:
-    """What the gateway counts of itself, in Prometheus' text form."""
-    return Response(parts_of(request).metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+async def read_metrics(request: Request, principal: Principal = requires(Scope.READ)) -> Response:
+    """What the gateway counts of itself, in Prometheus' text form. A key that is limited to buckets sees no others."""
+    parts = parts_of(request)
+    page = parts.metrics.page() + parts.status_board.page(principal.may_see)
+    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")

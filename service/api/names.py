@@ -12,14 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _LONGEST_HEADER = 4000
 
 
-def header_names(fields: Iterable[tuple[str, str]]) -> str:
-    """`measurement.field` for each pair, percent-encoded, separated by commas; cut with `...` when too long for a header."""
-    return _cut(",".join(f"{quote(measurement, safe='')}.{quote(field, safe='')}" for measurement, field in fields))
+def header_names(names: Iterable[tuple[str, ...]]) -> str:
+    """Names with commas between them; the parts of a name are percent-encoded, with dots between them.
 
-
-def header_buckets(names: Iterable[str]) -> str:
-    """Names of buckets, printed likewise."""
-    return _cut(",".join(quote(name, safe="") for name in names))
+    Cut with `...` when too long for a header.
+    """
+    return _cut(",".join(".".join(quote(part, safe="") for part in parts) for parts in names))
 
 
 def _cut(text: str) -> str:

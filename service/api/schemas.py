@@ -120,7 +120,7 @@ class Dependency(BaseModel):
 
 
 class Health(BaseModel):
-    """`status`: ready, degraded (the cache is away: slower, and exact) or down."""
+    """`status`: ready, degraded (the cache is away: slower, and exact) or down. `warnings`: what an operator should look at."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -130,9 +130,11 @@ class Health(BaseModel):
                     "store": {"name": "influx", "state": "up", "ms": 2.1},
                     "state": {"name": "sqlite", "state": "up", "ms": 0.2},
                 },
+                "warnings": [],
             }
         }
     )
 
     status: str
     dependencies: dict[str, Dependency]
+    warnings: list[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.errors import FluxgateError, StoreDenied, StoreTimeout, StoreUnavailable
 from service.settings import Settings
-from service.wiring.stores import open_own_store
+from service.wiring import ask_own_store
 
 _LONGEST_LOOK_S = 3.0
 _SILENT = "DOES NOT ANSWER"
@@ -60,11 +60,7 @@ def store_line(settings: Settings) -> str:
 
 def _look(settings: Settings) -> str:
     try:
-        store = open_own_store(settings, []).store
-        try:
-            store.buckets()
-        finally:
-            store.close()
+        ask_own_store(settings)
     except StoreDenied:
         return "REFUSES THE TOKEN"
     except (StoreUnavailable, StoreTimeout):

@@ -90,7 +90,7 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def what(job: Json) -> str:
-    """Its kind, the name of what it is about, and what it was asked to do: `mirror plant (verify)`."""
+    """Its kind, the name of what it is about, and what it was asked to do: `census plants (dry run)`."""
     name = job["parameters"].get(job["kind"])
     switches = ", ".join(switch.replace("_", " ") for switch, value in job["parameters"].items() if value is True)
     return " ".join([job["kind"], *([name] if isinstance(name, str) else []), *([f"({switches})"] if switches else [])])

@@ -1,4 +1,4 @@
-"""A feature: a kind of job with everything that people see of it, as one value.
+"""A feature: kinds of job that belong together, with everything that people see of them, as one value.
 
 `service.wiring.features` lists them. That list is all that the application, the command line, the configuration and the
 scheduler need: what stands in it is served, ordered, configured and scheduled.
@@ -11,9 +11,12 @@ from pathlib import Path
 import typer
 from fastapi import APIRouter
 
+from service.api.status_board import Status
+from service.archive.destination import Destination
 from service.config.store import ConfigStore
 from service.domain.addresses import AddressPolicy
 from service.domain.endpoint import Endpoint
+from service.jobs import Kinds
 from service.jobs.kind import JobKind
 from service.settings import Settings
 from service.state.database import StateDatabase
@@ -26,7 +29,7 @@ class KindServices:
     """What a kind of job may build on.
 
     `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory`: where files are kept. `clock` gives seconds since 1970.
+    address `addresses` allows. `directory`: where files are kept; `archive`: where backups lie. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -36,18 +39,21 @@ class KindServices:
     open_store: Opener
     addresses: AddressPolicy
     directory: Path
+    archive: Destination
     clock: Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """`make` gives the kind, whose name is `name`; it opens nothing and starts nothing. Raises ConfigurationError.
+    """`make` gives the kinds, mostly one; it opens nothing and starts nothing. Raises ConfigurationError.
 
-    `router`: its routes, which find what runs the kind with `parts_of(request).kinds.runnable(name, …)`. `commands`: as
-    `fluxgate NAME`; they work through a running gateway, so they need nothing that `make` makes.
+    `router`: its routes, which find what runs a kind with `parts_of(request).kinds.runnable(name, …)`. `commands`: as
+    `fluxgate NAME`; they work through a running gateway, so they need nothing that `make` makes. `status`:
+    what it tells monitoring; it may take its time, and raise.
     """
 
     name: str
-    make: Callable[[Settings, KindServices], JobKind]
+    make: Callable[[Settings, KindServices], tuple[JobKind, ...]]
     router: APIRouter
     commands: typer.Typer
+    status: Callable[[Kinds], Status] | None = None

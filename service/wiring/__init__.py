@@ -27,8 +27,9 @@ from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
 from service.state.database import STATE_FILE, StateDatabase
 from service.state.keys import KeyRing
+from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
-from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
+from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import observer_of, place_of, read_limits
 from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint
 
@@ -84,6 +85,7 @@ def assemble(
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=clock_ns,
         routers=tuple(feature.router for feature in features),
+        status_board=status_board(features, kinds),
         docs_enabled=settings.docs_enabled,
         cors_origins=settings.cors_origins,
     )
@@ -110,6 +112,7 @@ def _kind_services(
         open_store=opener(settings, own_store),
         addresses=address_policy(settings),
         directory=settings.data_dir,
+        archive=archive_destination(settings),
         clock=time.time,
     )
 
@@ -120,6 +123,15 @@ def open_state(settings: Settings) -> StateDatabase:
     state = StateDatabase(url.get_secret_value()) if url else StateDatabase.in_directory(settings.data_dir)
     state.migrate()
     return state
+
+
+def ask_own_store(settings: Settings) -> None:
+    """Ask the store of `settings` once, through a connection of its own. Raises what the store raises."""
+    store = open_own_store(settings, []).store
+    try:
+        store.buckets()
+    finally:
+        store.close()
 
 
 def state_address(settings: Settings) -> sa.URL:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import structlog
 from pydantic import ValidationError
 
+from service.api.status_board import StatusBoard
 from service.config.store import ConfigStore
 from service.config.validation_errors import wrong_members
 from service.domain.schedule import Schedule
@@ -23,19 +25,22 @@ Definitions = Callable[[], Mapping[str, Schedule]]
 
 
 def make_kinds(features: Iterable[Feature], settings: Settings, services: KindServices) -> Kinds:
-    """The kind of each feature; its sections are registered. Raises ConfigurationError.
+    """The kinds of all features; their sections are registered. Raises ConfigurationError.
 
-    Raises ValueError: two features of one name, two sections of one name, or a kind that is not named as its feature.
+    Raises ValueError: two kinds of one name, or two sections of one name.
     """
-    kinds = []
-    for feature in features:
-        kind = feature.make(settings, services)
-        if kind.name != feature.name:
-            raise ValueError(f"The feature {feature.name!r} makes the kind {kind.name!r}. Give both the same name.")
+    kinds = [kind for feature in features for kind in feature.make(settings, services)]
+    for kind in kinds:
         for section in kind.sections:
             services.config.register(section)
-        kinds.append(kind)
     return Kinds(kinds)
+
+
+def status_board(features: Iterable[Feature], kinds: Kinds) -> StatusBoard:
+    """What features tell monitoring."""
+    return StatusBoard(
+        {feature.name: partial(feature.status, kinds) for feature in features if feature.status is not None},
+    )
 
 
 def schedule_definitions(settings: Settings, kinds: Kinds, config: ConfigStore) -> Definitions:

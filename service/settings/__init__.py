@@ -22,6 +22,7 @@ from service.domain.addresses import WrongAddress, parse_address
 from service.domain.durations import parse_duration
 from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
+from service.settings.backup import BackupSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 ENV_FILE = ".env"
@@ -36,7 +37,7 @@ _SHORTEST_HIDDEN_PASSWORD = 8
 """A shorter one may be a word, such as a server's name: hiding it everywhere would spoil the log."""
 
 
-class Settings(BaseSettings):
+class Settings(BackupSettings, BaseSettings):
     """Names are the environment's, in lower case here."""
 
     model_config = SettingsConfigDict(
@@ -304,7 +305,8 @@ def _passwords(value: str) -> set[str]:
 
 def documented() -> Iterator[tuple[str, str, str]]:
     """Name, default as text (empty: none) and sentence of each setting, in order."""
-    for name, field in Settings.model_fields.items():
+    for name in sorted(Settings.model_fields, key=lambda name: name in BackupSettings.model_fields):
+        field = Settings.model_fields[name]
         default = field.default
         if default is None or default == ():
             text = ""
