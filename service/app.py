@@ -16,8 +16,10 @@ from service.api.config import with_sections
 from service.api.deps import Parts
 from service.api.documents import with_schemas
 from service.api.door import Door
+from service.api.head_requests import HeadRequests
 from service.api.middleware import Observed
 from service.api.names import PathSegments
+from service.api.origins import Origins
 from service.api.readiness import readiness_of
 from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
@@ -66,6 +68,8 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     if parts.docs_enabled:
         pages.install(app)
     problems.install(app)
+    app.add_middleware(HeadRequests)
+    app.add_middleware(Origins, origins=parts.cors_origins)
     app.add_middleware(PathSegments)
     app.add_middleware(Door)
     app.add_middleware(Observed, metrics=parts.metrics)
@@ -78,11 +82,18 @@ def app_from_environment() -> FastAPI:
     configure_logs(settings)
     sys.setswitchinterval(_SWITCH_S)
     limit_arenas()
-    parts = assemble(settings)
-    simulated = os.environ.get("FLUXGATE_DEMO") == "1" and parts.store.name == "embedded"
+    simulated = os.environ.get("FLUXGATE_DEMO") == "1" and settings.influxdb_url is None
+    parts = assemble(with_demo_place(settings) if simulated else settings)
     if simulated:
         demo.fill_if_empty(parts.store, time.time_ns())
     return create_app(parts, simulated)
+
+
+def with_demo_place(settings: Settings) -> Settings:
+    """`settings` with the coordinates of the demo, unless they have some."""
+    if settings.latitude is not None or settings.longitude is not None:
+        return settings
+    return settings.model_copy(update={"latitude": demo.LATITUDE, "longitude": demo.LONGITUDE})
 
 
 def configure_logs(settings: Settings) -> None:

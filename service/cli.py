@@ -1,48 +1,73 @@
 """The command `fluxgate`: serving, keys, buckets and reads from the shell.
 
 Exit codes: 0 done; 1 it could not be done, with the reason on standard error; 2 the call was wrong.
+Nothing of the service is imported before a command is run.
 """
 
+import pkgutil
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from importlib import import_module
+from typing import Annotated, NoReturn, TextIO
 
 import typer
-from rich.console import Console
 
-from fluxgate_client import GatewayError
-from service.commands import buckets, jobs, keys, openapi, read, serve, settings, workers
-from service.errors import FluxgateError
-from service.features.feature import Feature
-from service.wiring.features import FEATURES
+from service import __version__, features
+from service.commands.lazy import Entry, at, group_of
+
+_BEFORE_FEATURES = (
+    at("keys", "API keys.", "service.commands.keys"),
+    at("buckets", "Buckets.", "service.commands.buckets"),
+)
+_BEHIND_FEATURES = (
+    at("jobs", "Jobs.", "service.commands.jobs"),
+    at("serve", "Serve, with settings from the environment and .env.", "service.commands.serve", "serve"),
+    at("worker", "Run jobs that the broker names.", "service.commands.workers", "worker"),
+    at("scheduler", "Fire schedules and send what is due to the workers.", "service.commands.workers", "scheduler"),
+    at("read", "Read a bucket.", "service.commands.read", "read"),
+    at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
+    at("schema", "Show the measurements of a bucket, with their tags and fields.", "service.commands.schema", "schema"),
+    at("settings", "Show every setting, its default and its sentence.", "service.commands.settings", "settings"),
+    at("openapi", "Print the OpenAPI document of this version.", "service.commands.openapi", "openapi"),
+    at("version", "Show the version.", "service.commands.version", "version"),
+)
 
 
-def build(features: Sequence[Feature]) -> typer.Typer:
-    """The whole command, with the group of each feature."""
+def feature_entries() -> list[Entry]:
+    """The commands of each feature: a package of `service.features` with a SUMMARY and a module `commands`."""
+    names = [module.name for module in pkgutil.iter_modules(features.__path__) if module.ispkg]
+    packages = [(name, import_module(f"{features.__name__}.{name}")) for name in names]
+    return [at(name, package.SUMMARY, f"{package.__name__}.commands") for name, package in packages]
+
+
+def build(of_features: Sequence[Entry]) -> typer.Typer:
+    """The whole command, with the commands of the features."""
     whole = typer.Typer(
         name="fluxgate",
         help="Gets data out of InfluxDB, exactly.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
+        cls=group_of([*_BEFORE_FEATURES, *of_features, *_BEHIND_FEATURES]),
     )
-    whole.add_typer(keys.cli, name="keys")
-    whole.add_typer(buckets.cli, name="buckets")
-    for feature in features:
-        whole.add_typer(feature.commands, name=feature.name)
-    whole.add_typer(jobs.cli, name="jobs")
-    whole.command("serve")(serve.serve)
-    whole.command("worker")(workers.worker)
-    whole.command("scheduler")(workers.scheduler)
-    whole.command("read")(read.read)
-    whole.command("settings")(settings.settings)
-    whole.command("openapi")(openapi.openapi)
-    whole.command("version")(settings.version)
+
+    @whole.callback()
+    def fluxgate(
+        version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_version)] = False,
+    ) -> None:
+        """Gets data out of InfluxDB, exactly."""
+
     return whole
 
 
-cli = build(FEATURES)
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+cli = build(feature_entries())
 
 
 def main() -> None:
@@ -50,12 +75,23 @@ def main() -> None:
     warnings.showwarning = _warn
     try:
         cli()
-    except (FluxgateError, GatewayError) as error:
-        _fail(getattr(error, "message", None) or str(error))
     except OSError as error:
         _fail(f"{error.filename or 'This'}: {error.strerror or error}.")
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        _fail(sentence)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What `error` says to people; None for one that nobody meant."""
+    from fluxgate_client import GatewayError
+    from service.errors import FluxgateError
+
+    return getattr(error, "message", None) or str(error) if isinstance(error, (FluxgateError, GatewayError)) else None
 
 
 def _fail(sentence: str) -> NoReturn:
@@ -68,4 +104,6 @@ def _warn(message: Warning | str, category: type[Warning], filename: str, lineno
 
 
 def _say(sentence: str, style: str) -> None:
+    from rich.console import Console
+
     Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style=style, markup=False)

@@ -11,6 +11,7 @@
     |   |-- BodyTimeout            a body that does not come
     |   |-- TooManyWindows         the read would make more windows than the limit
     |   |-- TableTooLarge          shape=table would have more columns or cells than the limit
+    |   |-- SheetTooSmall          the answer does not fit the sheet of a spreadsheet
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
     |   |-- ClientDisconnected     the client left: nobody sees the answer
@@ -195,6 +196,11 @@ class TooManyWindows(CallerError):
 
 class TableTooLarge(CallerError):
     code = "table_too_large"
+
+
+class SheetTooSmall(CallerError):
+    code = "sheet_too_small"
+    advice = "Read a shorter range or longer windows, set limit=, or take format=csv or parquet."
 
 
 class PointsRefused(CallerError):

@@ -29,7 +29,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CLIENT: dict[str, Any] = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
 LOCKS = ("runtime", "dev", "generator")
 MACHINE = re.compile(
-    r"/(?:work|root|home/[a-z]|Users/|tmp/[a-z])[\w/]*"  # paths of somebody's machine
+    r"/(?:work(?![a-z])|root|home/[a-z]|Users/|tmp/[a-z])[\w/]*"  # paths of somebody's machine
     r"|--(?:extra-)?index-url|--find-links|--trusted-host|https?://[^\s\"']*/simple\b"  # addresses of an index
     r"|BEGIN [A-Z ]*PRIVATE KEY"
 )

@@ -13,6 +13,7 @@ import pyarrow as pa
 from fluxgate_client import calls, requests
 from fluxgate_client.answers import Call, as_frame, as_table
 from fluxgate_client.async_transport import AsyncSleep, AsyncTransport
+from fluxgate_client.connections import from_environment
 from fluxgate_client.files import PIECE_BYTES, format_of, whole_file
 from fluxgate_client.requests import LatestOptions, Names, Read, ReadOptions
 from fluxgate_client.retries import Retry
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 
 def connect_async(
-    url: str,
+    url: str | None = None,
     key: str | None = None,
     timeout_s: float = 120.0,
     *,
@@ -36,7 +37,7 @@ def connect_async(
     http_transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncGateway:
     """See `connect`. Outside of asyncio, pass the `sleep` of what runs the program, such as `trio.sleep`."""
-    return AsyncGateway(AsyncTransport(url, key, timeout_s, retry, sleep, http_transport))
+    return AsyncGateway(AsyncTransport(*from_environment(url, key), timeout_s, retry, sleep, http_transport))
 
 
 class AsyncGateway:

@@ -1,5 +1,6 @@
 """What both transports share of httpx: how a client is set up, and what its errors mean."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,14 @@ from fluxgate_client.errors import AnswerBroken, GatewayUnreachable, InvalidRequ
 from fluxgate_client.requests import Request
 from fluxgate_client.version import __version__
 
+DEFAULT_URL = "http://127.0.0.1:8000"
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+def from_environment(url: str | None, key: str | None) -> tuple[str, str | None]:
+    """`url` and `key`; what is None is FLUXGATE_URL (else this machine) and FLUXGATE_API_KEY (else no key)."""
+    address = os.environ.get("FLUXGATE_URL") or DEFAULT_URL if url is None else url
+    return address, os.environ.get("FLUXGATE_API_KEY") if key is None else key
 
 
 def http_options(url: str, key: str | None, timeout_s: float) -> dict[str, Any]:

@@ -10,8 +10,9 @@ FORMATS = {
     ".json": "json",
     ".ndjson": "ndjson",
     ".parquet": "parquet",
-    ".arrow": "arrow",
+    ".arrow": "arrow_file",
     ".arrows": "arrow",
+    ".xlsx": "xlsx",
 }
 PIECE_BYTES = 1 << 20
 

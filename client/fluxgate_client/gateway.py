@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from fluxgate_client import calls, requests
 from fluxgate_client.answers import Call, as_frame, as_table
+from fluxgate_client.connections import from_environment
 from fluxgate_client.files import PIECE_BYTES, format_of, whole_file
 from fluxgate_client.requests import LatestOptions, Names, Read, ReadOptions
 from fluxgate_client.retries import Retry
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 
 def connect(
-    url: str,
+    url: str | None = None,
     key: str | None = None,
     timeout_s: float = 120.0,
     *,
@@ -35,14 +36,16 @@ def connect(
     sleep: Sleep = time.sleep,
     http_transport: httpx.BaseTransport | None = None,
 ) -> Gateway:
-    """A gateway at `url`. Nothing is sent yet. `timeout_s` bounds each wait for bytes; `retry` says what is sent again.
+    """A gateway. Nothing is sent yet. `timeout_s` bounds each wait for bytes; `retry` says what is sent again.
+
+    `url` is else FLUXGATE_URL, else http://127.0.0.1:8000; `key` is else FLUXGATE_API_KEY. An empty key is none.
 
     `http_transport` is an `httpx.HTTPTransport` with certificates or a proxy of your own.
 
     Raises:
         InvalidRequest: an address or key that cannot be sent.
     """
-    return Gateway(Transport(url, key, timeout_s, retry, sleep, http_transport))
+    return Gateway(Transport(*from_environment(url, key), timeout_s, retry, sleep, http_transport))
 
 
 class Gateway:

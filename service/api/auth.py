@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: a key in X-API-Key or as Bearer, a scope for every route.
+"""Who asks, and whether they may: a key that `service.api.presented_key` finds in the request, a scope for every route.
 
 A route says `requires(Scope.…)` or `OPEN`; a test walks all routes and fails for one that says neither.
 """
@@ -14,6 +14,7 @@ from service.api.deps import parts_of
 from service.api.door import accept
 from service.api.failed_tries import judged
 from service.api.names import check_address
+from service.api.presented_key import presented_key
 from service.api.upstream import note_principal
 from service.domain.access import Principal, Scope
 from service.domain.origins import origin_of
@@ -32,7 +33,7 @@ async def authenticate(request: Request) -> Principal:
 
 
 async def _principal(request: Request) -> Principal:
-    parts, presented = parts_of(request), _presented(request)
+    parts, presented = parts_of(request), presented_key(request)
     known = parts.keys.known_without_query(presented)
     if known is not None:
         return known
@@ -46,11 +47,6 @@ async def _principal(request: Request) -> Principal:
         if trusted is None:
             raise
         return trusted
-
-
-def _presented(request: Request) -> str | None:
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    return request.headers.get("X-API-Key") or (token.strip() if kind.lower() == "bearer" and token else None)
 
 
 def requires(scope: Scope) -> Any:  # noqa: ANN401  (FastAPI's Depends has no public type)
@@ -86,6 +82,7 @@ def lacks(principal: Principal, scope: Scope) -> str:
 SCHEMES = {
     "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key from `fluxgate keys create`, or API_KEY."},
     "HTTPBearer": {"type": "http", "scheme": "bearer", "description": "The same key as a bearer token."},
+    "HTTPBasic": {"type": "http", "scheme": "basic", "description": "The same key as the password of any user name."},
 }
 """How a key is presented, in OpenAPI."""
 

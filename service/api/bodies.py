@@ -1,28 +1,16 @@
 """Bodies of requests, bounded as they arrive: as sent, once unpacked, and in time."""
 
-import zlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 
 import anyio
 from fastapi import Request
 
+from service.api.body_bound import BodyBound, too_large
 from service.api.deps import parts_of
 from service.api.door import gate_of
+from service.api.gzip_unpacker import GzipUnpacker
 from service.api.limits import Limits
-from service.errors import BodyTimeout, BodyTooLarge, InvalidBody
-
-
-@dataclass(frozen=True)
-class BodyBound:
-    """What a kind of body may bring, and the settings that say so."""
-
-    most_bytes: int
-    most_unpacked_bytes: int
-    setting: str
-    unpacked_setting: str
-    silence_s: float
-    whole_s: float
+from service.errors import BodyTimeout, InvalidBody
 
 
 def points_bound(limits: Limits) -> BodyBound:
@@ -45,17 +33,16 @@ async def read_body(request: Request, bound: BodyBound, arrived: Callable[[int],
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("identity", "gzip", "x-gzip"):
         raise InvalidBody(f"Content-Encoding: {coding[:50]} is not known here. Send the body plain or as gzip.")
-    unpacker = None if coding == "identity" else zlib.decompressobj(31)
-    pieces, sent, unpacked = [], 0, 0
+    unpacker = None if coding == "identity" else GzipUnpacker(bound)
+    pieces, sent = [], 0
     async for piece in _pieces(request, bound):
         sent += len(piece)
         if sent > bound.most_bytes:
-            raise _too_large(bound.most_bytes, f"as sent ({bound.setting})")
-        plain = piece if unpacker is None else await parts_of(request).pools.parsing.run(_unpack, unpacker, piece, bound, unpacked)
-        unpacked += len(plain)
+            raise too_large(bound.most_bytes, f"as sent ({bound.setting})")
+        plain = piece if unpacker is None else await parts_of(request).pools.parsing.run(unpacker.unpack, piece)
         arrived(len(plain))
         pieces.append(plain)
-    if unpacker is not None and not unpacker.eof and sent:
+    if unpacker is not None and not unpacker.complete and sent:
         raise InvalidBody("The gzip body ends too early. Send it whole.")
     return b"".join(pieces)
 
@@ -64,7 +51,7 @@ async def _pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
     """The body as it comes. Raises BodyTooLarge, BodyTimeout, InvalidBody."""
     gate = gate_of(request)
     if gate.length > bound.most_bytes:
-        raise _too_large(bound.most_bytes, f"as sent ({bound.setting})")
+        raise too_large(bound.most_bytes, f"as sent ({bound.setting})")
     gate.open()
     deadline = anyio.current_time() + bound.whole_s
     while True:
@@ -81,20 +68,3 @@ async def _pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
-
-
-def _unpack(unpacker: "zlib._Decompress", piece: bytes, bound: BodyBound, unpacked: int) -> bytes:
-    room_bytes = bound.most_unpacked_bytes - unpacked
-    try:
-        plain = unpacker.decompress(piece, room_bytes + 1)
-    except zlib.error as broken:
-        raise InvalidBody(f"The body is no gzip ({broken}). Leave Content-Encoding out, or pack it.") from None
-    if len(plain) > room_bytes or unpacker.unconsumed_tail:
-        raise _too_large(bound.most_unpacked_bytes, f"once unpacked ({bound.unpacked_setting})")
-    if unpacker.unused_data:
-        raise InvalidBody("The gzip body has more than one part, or something behind it. Send one gzip member.")
-    return plain
-
-
-def _too_large(most_bytes: int, how: str) -> BodyTooLarge:
-    return BodyTooLarge(f"The body has more than {most_bytes} bytes {how}. Send it in smaller parts.")

@@ -12,10 +12,11 @@ from service.api.auth import allow_bucket, requires
 from service.api.bucket_list import listing
 from service.api.deps import Parts, parts_of
 from service.api.documents import document, request_body
+from service.api.head_requests import head_answer, wants_head
 from service.api.names import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
-from service.api.read_headers import read_headers
+from service.api.read_headers import facts_headers, read_headers
 from service.api.read_parameters import needs_clock, understand
 from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.store_calls import seen
@@ -110,9 +111,12 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     question = await _understood(request, parts, bucket, principal)
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
     answer = parts.reads.cached(question, fresh)
+    if answer is None and wants_head(request):
+        facts = await seen(parts.pools.catalogue, principal, partial(parts.reads.facts, question, principal.id))
+        return head_answer(facts_headers(question, facts))
     if answer is None:
         answer = await awaited(request, principal, partial(parts.reads.read, question, principal.id, fresh))
-    gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
+    gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
 
 

@@ -32,8 +32,8 @@ from service.stores.protocol import Store
 @dataclass(frozen=True)
 class Parts:
     """`clock_ns` gives nanoseconds since 1970. `routers`: those of the kinds of job; `status_board`: what
-    these tell monitoring. `docs_enabled`: whether the API's
-    document and its pages are served."""
+    these tell monitoring. `docs_enabled`: whether the API's document and its pages are served.
+    `cors_origins`: whose scripts may read answers."""
 
     store: Store
     cache: Cache
@@ -54,6 +54,7 @@ class Parts:
     routers: tuple[APIRouter, ...]
     status_board: StatusBoard
     docs_enabled: bool
+    cors_origins: tuple[str, ...]
 
     @property
     def jobs(self) -> JobQueue:

@@ -16,6 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service.api.auth import authenticate, lacks
 from service.api.deps import parts_of
 from service.api.door import accept
+from service.api.head_requests import wants_head
 from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
 from service.api.problem_schema import PROBLEM
 from service.api.upstream import shown_job, shown_lines
@@ -181,6 +182,8 @@ async def follow_job(
     last_event_id: Annotated[str | None, Header(description="The id of the last event that came: the stream goes on after it.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events until the job has ended: `log` for each line, `job` when something changed. A comment every 15 s keeps the link alive."""
+    if wants_head(request):
+        return
     job_store = parts_of(request).jobs.job_store
     version, number = _cursor(last_event_id)
     while await _is_still_accepted(request):

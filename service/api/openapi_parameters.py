@@ -43,6 +43,8 @@ PARAMETERS = [
     _parameter("shape", _SHAPES, _choice(*Shape)),
     _parameter("tz", "IANA time zone of the windows' clock and of printed times, like Europe/Berlin; UTC by default."),
     _parameter("format", "Else by Accept, else csv.", _choice(*(one.value for one in Format)), "csv"),
+    _parameter("bom", "true: begin CSV with a byte order mark, by which Excel knows UTF-8.", _choice("true", "false")),
+    _parameter("sep", "What separates the cells of CSV: a comma, a semicolon, or the word tab.", _choice(",", ";", "tab")),
     _parameter("limit", "At most so many rows.", {"type": "integer", "minimum": 1}, 1000),
     {
         "name": "tags",

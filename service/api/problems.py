@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from service import errors
+from service.api.presented_key import challenges
 from service.api.upstream import sees_upstream
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +32,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.BodyTimeout: 408,
     errors.TooManyWindows: 422,
     errors.TableTooLarge: 422,
+    errors.SheetTooSmall: 422,
     errors.PointsRefused: 422,
     errors.VersionConflict: 409,
     errors.ClientDisconnected: 400,
@@ -100,7 +102,7 @@ def of_error(request: Request, error: errors.FluxgateError) -> Response:
     if retry_after_s is not None:
         answer.headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if status == 401:
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="fluxgate"'
+        answer.headers["WWW-Authenticate"] = challenges(request)
     if status >= 500:
         _log.warning("request failed", code=error.code, detail=error.message, upstream=error.upstream, status=status)
     return answer

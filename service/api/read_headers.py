@@ -7,6 +7,8 @@ from service.cache.answers import Served
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
+from service.reads.facts import ReadFacts
+from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
 _ENDINGS = {
@@ -15,11 +17,18 @@ _ENDINGS = {
     Format.NDJSON: "ndjson",
     Format.PARQUET: "parquet",
     Format.ARROW: "arrows",
+    Format.ARROW_FILE: "arrow",
+    Format.XLSX: "xlsx",
 }
 
 
 def read_headers(answer: ReadAnswer) -> dict[str, str]:
-    selection, layout, facts = answer.question.selection, answer.question.layout, answer.facts
+    return {**facts_headers(answer.question, answer.facts), "X-Fluxgate-Cache": _cache(answer.served)}
+
+
+def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
+    """What is known before the first row."""
+    selection, layout = question.selection, question.layout
     headers = {
         "Content-Type": layout.format.media_type,
         "X-Fluxgate-Start": format_time(facts.span.start_ns),
@@ -29,14 +38,13 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
         "X-Fluxgate-Row-Order": "time ascending" if layout.shape is Shape.TABLE else "time ascending within a series",
         "X-Fluxgate-Store": facts.store,
         "Content-Disposition": _disposition(selection.bucket, layout.format),
-        "X-Fluxgate-Cache": _cache(answer.served),
         "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization",
         "Cache-Control": "private",
     }
     if selection.windows is not None:
         headers["X-Fluxgate-Fn"] = selection.windows.fn.value
         headers["X-Fluxgate-Stamp"] = selection.windows.stamp.value
-    if answer.question.aligned:
+    if question.aligned:
         headers["X-Fluxgate-Align"] = "true"
     if facts.skipped.count:
         headers["X-Fluxgate-Skipped-Fields"] = header_names(facts.skipped.names)
@@ -76,5 +84,5 @@ def _disposition(bucket: str, form: Format) -> str:
     """A file name for browsers (RFC 6266), plain and exact."""
     letters = (letter if letter.isascii() and (letter.isalnum() or letter in " -_.") else "_" for letter in bucket)
     plain, exact, ending = "".join(letters)[:80], quote(bucket[:200], safe=""), _ENDINGS[form]
-    kind = "attachment" if form.columnar else "inline"
+    kind = "attachment" if form.is_file else "inline"
     return f"{kind}; filename=\"{plain}.{ending}\"; filename*=UTF-8''{exact}.{ending}"

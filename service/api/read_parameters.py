@@ -5,18 +5,18 @@ name it may have meant.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from service.domain.durations import parse_duration
 from service.domain.moments import parse_moment
 from service.domain.selection import Fn, Stamp
-from service.encoding.encoders import Format, Shape
+from service.encoding.encoders import CsvDialect, Format, Shape
 from service.errors import InvalidParameter, NotAcceptable
 from service.reads.question import AskedRead, Between, LastWindow, Question
 
-SIMPLE = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "format", "limit")
+SIMPLE = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "format", "bom", "sep", "limit")
 REPEATED = ("measurement", "field")
 TAG = "tag."
 DEFAULT_WINDOW = "24h"
@@ -25,6 +25,7 @@ _MOST_FILTERS = 1000
 _MOST_MEDIA_RANGES = 50
 _MOST_MEDIA_PARAMETERS = 10
 _UTC = ("", "UTC")
+_SEPARATORS = {",": ",", ";": ";", "tab": "\t"}
 Pairs = Sequence[tuple[str, str]]
 Member = TypeVar("Member", Fn, Format, Shape, Stamp)
 _OTHER_WORDS = {
@@ -57,6 +58,7 @@ def understand(
     """Raises InvalidParameter, TooManyWindows, NotAcceptable."""
     simple, filters = _sorted_out(pairs)
     zone = _zone(simple.get("tz", ""))
+    form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
     asked = AskedRead(
         bucket,
         _range(simple, zone),
@@ -65,12 +67,13 @@ def understand(
         measurements=tuple(filters.pop("measurement", ())),
         fields=tuple(filters.pop("field", ())),
         tags=tuple((key.removeprefix(TAG), tuple(values)) for key, values in filters.items()),
-        format=_member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept),
+        format=form,
         shape=_member(Shape, "shape", simple.get("shape", "long")),
         zone=zone or "UTC",
         limit=_limit(simple.get("limit")),
         stamp=_member(Stamp, "stamp", simple["stamp"]) if "stamp" in simple else None,
         align=_align(simple.get("align", "false")),
+        csv=_csv_dialect(simple, form),
     )
     return asked.at(now_ns, max_windows)
 
@@ -176,6 +179,21 @@ def _member(kind: type[Member], parameter: str, text: str) -> Member:
         hint = f" Did you mean {near[0]}?" if near else ""
         reason = f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}."
         raise InvalidParameter(parameter, reason, allowed=allowed) from None
+
+
+def _csv_dialect(simple: Mapping[str, str], form: Format) -> CsvDialect:
+    for parameter in ("bom", "sep"):
+        if parameter in simple and form is not Format.CSV:
+            reason = f"{parameter} is for CSV, and this answer is {form.value}. Leave it out, or write format=csv."
+            raise InvalidParameter(parameter, reason)
+    mark, separator = simple.get("bom", "false"), simple.get("sep", ",")
+    if mark not in ("true", "false"):
+        raise InvalidParameter("bom", f"bom={mark[:50]!r} is neither true nor false.", allowed=["true", "false"])
+    if separator not in _SEPARATORS:
+        allowed = list(_SEPARATORS)
+        reason = f"sep={separator[:50]!r} separates no cells. Allowed: a comma, a semicolon (;), or the word tab."
+        raise InvalidParameter("sep", reason, allowed=allowed)
+    return CsvDialect(_SEPARATORS[separator], mark == "true")
 
 
 def _zone(text: str) -> str | None:

@@ -25,7 +25,7 @@ def list_buckets(url: Url = None, key: Key = None, as_json: Annotated[bool, type
     table = Table("name", "description", "retention", "last point")
     for one in found:
         table.add_row(one["name"], one["description"], one["retention"] or "for ever", one["last_point"] or one.get("note") or "empty")
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
 
 
 @cli.command()

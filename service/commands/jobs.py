@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from fluxgate_client.requests import Parameters
 from service.console.connection import Key, Url, get, post, wire
-from service.console.jobs import AsJson, Json, done, follow, path_of, rate
+from service.console.jobs import AsJson, done, follow, path_of, rate, what
 
 cli = typer.Typer(help="Jobs.", no_args_is_help=True)
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The id, as `fluxgate jobs list` shows it.")]
@@ -87,13 +87,6 @@ def retry(
 ) -> None:
     """Run a failed or cancelled job again, from its checkpoint."""
     _changed(url, key, path_of(job_id, "/retry"), as_json, [("force", "true")] if force else [])
-
-
-def what(job: Json) -> str:
-    """Its kind, the name of what it is about, and what it was asked to do: `mirror plant (verify)`."""
-    name = job["parameters"].get(job["kind"])
-    switches = ", ".join(switch.replace("_", " ") for switch, value in job["parameters"].items() if value is True)
-    return " ".join([job["kind"], *([name] if isinstance(name, str) else []), *([f"({switches})"] if switches else [])])
 
 
 def _shown(value: object) -> object:

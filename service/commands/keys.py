@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.domain.access import Scope, beyond_buckets
 from service.domain.durations import SECOND_NS, parse_duration
 from service.domain.timerange import parse_time
-from service.errors import InvalidParameter
-from service.settings import load_settings
+from service.errors import ConfigurationError, InvalidParameter
+from service.settings import Settings, load_settings
 from service.state.keys import KeyRecord
-from service.wiring import open_keys
+from service.state.presence import is_made, shown
+from service.wiring import open_keys, state_address
 
 cli = typer.Typer(help="API keys.", no_args_is_help=True)
 
@@ -28,12 +29,28 @@ def create(
     scope: Annotated[list[Scope], typer.Option(help="What it may do; repeatable.")],
     bucket: Annotated[list[str] | None, typer.Option(help="Only this bucket; repeatable; for read and write alone. Left out: every bucket.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends: a duration like 30d, or an RFC 3339 time.")] = None,
+    init: Annotated[bool, typer.Option("--init", help="Make the state database when there is none yet.")] = False,
 ) -> None:
     """Make a key. It is shown once, on standard output, and kept as a hash."""
     expires_at = None if expires is None else expiry(expires, time.time())
-    key, record = open_keys(load_settings()).create(name, scope, bucket or (), expires_at)
-    Console(stderr=True, soft_wrap=True).print(f"Key {record.id} for {name!r}. Keep it now: it is not shown again.", markup=False, highlight=False)
+    settings = load_settings()
+    place = _place(settings, init)
+    key, record = open_keys(settings).create(name, scope, bucket or (), expires_at)
+    sentence = f"Key {record.id} for {name!r} in {place}. Keep it now: it is not shown again."
+    Console(stderr=True, soft_wrap=True).print(sentence, markup=False, highlight=False)
     typer.echo(key)
+
+
+def _place(settings: Settings, init: bool) -> str:
+    """The state database that is written to. Raises ConfigurationError: there is none yet, and `init` does not allow one."""
+    address = state_address(settings)
+    place = shown(address)
+    if not init and not is_made(address):
+        raise ConfigurationError(
+            f"There is no state database at {place}, so no gateway would know the key."
+            " Say where the gateway has its own (DATA_DIR, STATE_DATABASE_URL), or make a new one with --init."
+        )
+    return place
 
 
 @cli.command("list")
@@ -43,12 +60,13 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="For machines
     if as_json:
         typer.echo(json.dumps([asdict(record) for record in records], indent=2))
         return
-    table = Table("id", "name", "scopes", "buckets", "created", "expires", "used", "state")
+    identity = Column("id", no_wrap=True, min_width=8)
+    table = Table(identity, "name", "scopes", "buckets", "created", "expires", "used", "state")
     for record in records:
         buckets = "all" if record.buckets is None else ", ".join(record.buckets)
         times = [_day(moment) for moment in (record.created_at, record.expires_at, record.used_at)]
         table.add_row(record.id, record.name, _scopes(record), buckets, *times, _state(record))
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
 
 
 @cli.command()

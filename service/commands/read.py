@@ -1,6 +1,7 @@
 """`fluxgate read`: one read through a running gateway, to a file that appears when it is whole, or to standard output."""
 
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from fluxgate_client import Answer, GatewayWarning
 from fluxgate_client.files import FORMATS
 from service.console.connection import Key, Url, reach
+from service.console.row_counts import RowCounter, rows_of_file
 from service.errors import InvalidParameter
 
 
@@ -24,6 +26,8 @@ class ReadFormat(StrEnum):
     NDJSON = "ndjson"
     PARQUET = "parquet"
     ARROW = "arrow"
+    ARROW_FILE = "arrow_file"
+    XLSX = "xlsx"
 
 
 def read(
@@ -52,12 +56,12 @@ def read(
             bucket, window=window, start=start, stop=stop, every=every, fn=fn, stamp=stamp, align=align or None,
             measurement=measurement, field=field, tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
         )  # fmt: skip
+        begun_s = time.monotonic()
         if output is None:
-            for piece in answer.pieces((format or ReadFormat.CSV).value):
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+            rows, size = _print(answer, (format or ReadFormat.CSV).value)
         else:
-            _save(answer, output, (format or ReadFormat(FORMATS.get(output.suffix.lower(), "csv"))).value)
+            rows, size = _save(answer, output, (format or ReadFormat(FORMATS.get(output.suffix.lower(), "csv"))).value)
+    _say_what_came(rows, size, time.monotonic() - begun_s)
 
 
 @contextmanager
@@ -72,7 +76,29 @@ def _plain_warnings() -> Iterator[None]:
                 sys.stderr.write(f"Warning: {warning.message}\n")
 
 
-def _save(answer: Answer, output: Path, form: str) -> None:
+def _print(answer: Answer, form: str) -> tuple[int | None, int]:
+    """The answer on standard output; its rows, where the format shows them on the way, and its bytes."""
+    counter = RowCounter(form) if RowCounter.knows(form) else None
+    size = 0
+    for piece in answer.pieces(form):
+        sys.stdout.buffer.write(piece)
+        size += len(piece)
+        if counter is not None:
+            counter.add(piece)
+    sys.stdout.buffer.flush()
+    return None if counter is None else counter.rows, size
+
+
+def _say_what_came(rows: int | None, size: int, seconds: float) -> None:
+    """On a terminal alone: standard error of a script stays empty when all is well."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if console.is_terminal:
+        counted = [] if rows is None else [f"{rows:,} rows"]
+        console.print(", ".join([*counted, f"{size:,} bytes", f"{seconds:.1f} s"]), markup=False)
+
+
+def _save(answer: Answer, output: Path, form: str) -> tuple[int | None, int]:
+    """The answer as a file; its rows, which only a terminal is told, and its bytes."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -80,6 +106,7 @@ def _save(answer: Answer, output: Path, form: str) -> None:
         answer.save(output, form, lambda size: progress.advance(task, size))
         done = progress.tasks[task].completed
         progress.update(task, total=done)
+    return rows_of_file(output, form) if console.is_terminal else None, int(done)
 
 
 def _tags(pairs: list[str]) -> dict[str, list[str]]:

@@ -16,6 +16,8 @@ from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
 from service.app import configure_logs
+from service.commands.banner import FirstKey, banner, store_line
+from service.commands.near_names import warn_of_near_names
 from service.console.connection import FIRST_KEY, is_loopback, kept_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, Unauthorized
@@ -36,6 +38,7 @@ def serve(
 ) -> None:
     """Serve, with settings from the environment and .env."""
     settings = load_settings()
+    warn_of_near_names()
     configure_logs(settings)
     if settings.influxdb_url is None and workers > 1:
         raise ConfigurationError("The embedded store belongs to one process. Use --workers 1, or set INFLUXDB_URL.")
@@ -60,12 +63,15 @@ def serve(
         forwarded_allow_ips=list(settings.trusted_proxies),
         proxy_headers=bool(settings.trusted_proxies),
     )
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    first_key = None if key is None else FirstKey(key, settings.data_dir / FIRST_KEY)
+    lines = banner(url, store_line(settings), first_key, sys.stderr.isatty(), demo)
     if workers == 1:
-        _run_one(config, lambda: _greet(host, port, key, demo))
+        _run_one(config, partial(_greet, lines))
     else:
         assemble(settings).close()  # what cannot work is said here, once: workers that end are started again without end
         sock = config.bind_socket()
-        _greet(host, port, key, demo)
+        _greet(lines)
         Multiprocess(config, sockets=[sock]).run()
 
 
@@ -116,7 +122,9 @@ def ensure_key(settings: Settings, host: str) -> str | None:
         return None
     if keys.is_empty():
         if not is_loopback(host):
-            raise ConfigurationError(f"{host} can be reached from outside and there is no key. Set API_KEY, or make one: fluxgate keys create.")
+            raise ConfigurationError(
+                f"{host} can be reached from outside and there is no key. Set API_KEY, or make one: fluxgate keys create --init."
+            )
         key, _ = keys.create("first", list(Scope))
         _keep(settings.data_dir / FIRST_KEY, key)
     kept = kept_key(settings.data_dir)
@@ -135,21 +143,5 @@ def _keep(path: Path, key: str) -> None:
     part.replace(path)
 
 
-def _greet(host: str, port: int, key: str | None, demo: bool) -> None:
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    shown = key or "$API_KEY"
-    lines = [
-        f"Pages     {url}/docs   {url}/redoc   {url}/health/ready",
-        f"Key       {key}" if key else "Key       the one you set or made",
-        "",
-        "Try       (in another terminal)" if demo else "Ask       (in another terminal)",
-        f'  curl -sS --fail -H "X-API-Key: {shown}" "{url}/buckets"',
-    ]
-    if demo:
-        lines += [
-            f'  curl -sS --fail -H "X-API-Key: {shown}" "{url}/buckets/Power%20Consumption?window=30d&every=1h" -o power.csv',
-            f'  curl -sS --fail -H "X-API-Key: {shown}" "{url}/telemetry/latest"',
-        ]
-    else:
-        lines.append(f'  curl -sS --fail -H "X-API-Key: {shown}" "{url}/telemetry/latest"')
-    Console(stderr=True, soft_wrap=True, highlight=False).print("\n".join(["", *lines, ""]), markup=False)
+def _greet(lines: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(lines, markup=False)

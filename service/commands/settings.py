@@ -1,11 +1,10 @@
-"""`fluxgate settings` and `fluxgate version`: what can be set, as a table or as a file to start from."""
+"""`fluxgate settings`: what can be set, as a table or as a file to start from."""
 
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from service import __version__
 from service.settings import documented
 
 
@@ -38,8 +37,3 @@ def as_markdown() -> str:
 
 def as_env() -> str:
     return _ENV_HEAD + "".join(f"\n# {sentence}\n# {name}={default}\n" for name, default, sentence in documented())
-
-
-def version() -> None:
-    """Show the version."""
-    typer.echo(__version__)

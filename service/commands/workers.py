@@ -11,6 +11,7 @@ from rich.console import Console
 
 from service.api.deps import Parts
 from service.app import configure_logs
+from service.commands.near_names import warn_of_near_names
 from service.settings import load_settings
 from service.wiring import assemble
 
@@ -37,6 +38,7 @@ def scheduler() -> None:
 @contextlib.contextmanager
 def _parts() -> Iterator[Parts]:
     settings = load_settings()
+    warn_of_near_names()
     configure_logs(settings)
     parts = assemble(settings)
     try:

@@ -16,12 +16,15 @@ from fluxgate_client.answers import as_object
 from fluxgate_client.requests import Parameters, Request, posted
 from fluxgate_client.transport import Transport
 from service.errors import InvalidParameter
-from service.settings import load_settings
+from service.settings import CLIENT_KEY, load_settings
 
 FIRST_KEY = "first-key.txt"
 DEFAULT_URL = "http://127.0.0.1:8000"
 Url = Annotated[str | None, typer.Option(help=f"The gateway; else FLUXGATE_URL, else {DEFAULT_URL}.")]
-Key = Annotated[str | None, typer.Option(help="The key; else API_KEY, else, on this machine, the one that the first start made in DATA_DIR.")]
+Key = Annotated[
+    str | None,
+    typer.Option(help="The key; else FLUXGATE_API_KEY, else API_KEY, else, on this machine, the one that the first start made in DATA_DIR."),
+]
 
 
 def reach(url: str | None, key: str | None) -> Gateway:
@@ -41,7 +44,7 @@ def address_and_key(url: str | None, key: str | None) -> tuple[str, str | None]:
         host = httpx.URL(address).host
     except httpx.InvalidURL as broken:
         raise InvalidParameter("url", f"{address!r} is no address of a gateway ({broken}). Write it like {DEFAULT_URL}.") from None
-    shown = key or _own_key(is_loopback(host))
+    shown = key or os.environ.get(CLIENT_KEY) or _own_key(is_loopback(host))
     if shown is not None and not (shown.isascii() and shown.isprintable()):
         raise InvalidParameter("key", "The key holds characters that no key has. Copy it again.")
     return address, shown

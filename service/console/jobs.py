@@ -28,7 +28,7 @@ def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("queued", total=None, told="")
+        task = bar.add_task(f"job {job_id} queued", total=None, told="")
         state = ""
         for name, event in events(link, job_id):
             if as_json:
@@ -38,7 +38,13 @@ def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
             if name == "job":
                 state, progress = event["state"], event["progress"] or {}
                 told = f"{done(event)} {rate(event)}"
-                bar.update(task, description=state, completed=progress.get("done", 0), total=progress.get("total"), told=told)
+                bar.update(
+                    task,
+                    description=f"{what(event)} {state}, job {job_id}",
+                    completed=progress.get("done", 0),
+                    total=progress.get("total"),
+                    told=told,
+                )
                 if state in ENDS:
                     break
     if not as_json:
@@ -81,6 +87,13 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
         if name:
             value = value.removeprefix(" ")
             fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+
+
+def what(job: Json) -> str:
+    """Its kind, the name of what it is about, and what it was asked to do: `census plants (dry run)`."""
+    name = job["parameters"].get(job["kind"])
+    switches = ", ".join(switch.replace("_", " ") for switch, value in job["parameters"].items() if value is True)
+    return " ".join([job["kind"], *([name] if isinstance(name, str) else []), *([f"({switches})"] if switches else [])])
 
 
 def path_of(job_id: str, rest: str = "") -> str:

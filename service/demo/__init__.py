@@ -6,4 +6,7 @@ Only `fluxgate serve --demo` uses it. A store that holds other data gets none.
 from service.demo.filling import fill_if_empty
 from service.demo.simulator import Simulator
 
-__all__ = ["Simulator", "fill_if_empty"]
+LATITUDE, LONGITUDE = 53.5436, 9.9658
+"""Where the demo measures: a harbour."""
+
+__all__ = ["LATITUDE", "LONGITUDE", "Simulator", "fill_if_empty"]

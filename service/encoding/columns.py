@@ -20,6 +20,8 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     PARQUET = "parquet"
     ARROW = "arrow"
+    ARROW_FILE = "arrow_file"
+    XLSX = "xlsx"
 
     @property
     def media_type(self) -> str:
@@ -28,7 +30,12 @@ class Format(StrEnum):
     @property
     def columnar(self) -> bool:
         """Whether each column has one type, which the schema of the file holds."""
-        return self in (Format.PARQUET, Format.ARROW)
+        return self in (Format.PARQUET, Format.ARROW, Format.ARROW_FILE)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether people save the answer as a file, which is packed as far as it can be."""
+        return self.columnar or self is Format.XLSX
 
 
 _MEDIA_TYPES = {
@@ -37,6 +44,8 @@ _MEDIA_TYPES = {
     Format.NDJSON: "application/x-ndjson",
     Format.PARQUET: "application/vnd.apache.parquet",
     Format.ARROW: "application/vnd.apache.arrow.stream",
+    Format.ARROW_FILE: "application/vnd.apache.arrow.file",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 

@@ -7,19 +7,22 @@ off, its error passes through, and nothing that closes the document is written.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from service.domain.selection import ReadPlan
 from service.domain.timerange import TimeRange
 from service.encoding.columns import Column, Format, Role, Shape, columns
-from service.encoding.csv_rows import CsvDocument
+from service.encoding.csv_rows import PLAIN_CSV, CsvDialect, CsvDocument
 from service.encoding.document import Document, Piece
 from service.encoding.json_rows import JsonDocument, NdjsonDocument
 from service.encoding.parquet_arrow import ArrowDocument, ParquetDocument
 from service.encoding.rows import Rows, long_rows
+from service.encoding.sheet_document import SheetDocument
 from service.encoding.table_rows import table_of
 from service.encoding.wide_rows import wide_rows
 from service.frames.frame import Block
 
-__all__ = ["Column", "Format", "Layout", "Role", "Shape", "columns", "encode"]
+__all__ = ["PLAIN_CSV", "Column", "CsvDialect", "Format", "Layout", "Role", "Shape", "columns", "encode"]
 
 _CHUNK_BYTES = 256 * 1024
 """Smaller pieces are collected up to this size; a larger one is sent as it is."""
@@ -27,7 +30,10 @@ _CHUNK_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Layout:
-    """The form of an answer. `zone` (IANA) is the zone of printed times. JSON names `every` ("1h", "raw")."""
+    """The form of an answer. `zone` (IANA) is the zone of printed times. JSON names `every` ("1h", "raw").
+
+    `csv`: how CSV is written.
+    """
 
     format: Format
     shape: Shape
@@ -35,6 +41,7 @@ class Layout:
     bucket: str
     span: TimeRange
     every: str
+    csv: CsvDialect = PLAIN_CSV
 
 
 def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int | None = None) -> Iterator[bytes]:
@@ -127,7 +134,7 @@ def _rows(block: Block, shape: Shape, names: tuple[Column, ...]) -> Iterator[Row
 def _document(layout: Layout, names: tuple[Column, ...]) -> Document:
     match layout.format:
         case Format.CSV:
-            return CsvDocument(names, layout.zone)
+            return CsvDocument(names, layout.zone, layout.csv)
         case Format.JSON:
             return JsonDocument(names, layout.zone, layout.bucket, layout.span, layout.every)
         case Format.NDJSON:
@@ -135,4 +142,8 @@ def _document(layout: Layout, names: tuple[Column, ...]) -> Document:
         case Format.PARQUET:
             return ParquetDocument(names, layout.zone)
         case Format.ARROW:
-            return ArrowDocument(names, layout.zone)
+            return ArrowDocument(names, layout.zone, pa.ipc.new_stream)
+        case Format.ARROW_FILE:
+            return ArrowDocument(names, layout.zone, pa.ipc.new_file)
+        case Format.XLSX:
+            return SheetDocument(names, layout.zone, layout.bucket, layout.span, layout.every)

@@ -1,10 +1,10 @@
-"""Writes Parquet and Arrow streams: one schema for the whole answer, with types and nanoseconds.
+"""Writes Parquet, Arrow streams and Arrow files: one schema for the whole answer, with types and nanoseconds.
 
 Labels are plain strings, which every reader understands; an absent value is null. What the writers produce is passed
 on at once. At most one Parquet row group, or one Arrow batch, is in memory.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -97,12 +97,12 @@ class ParquetDocument:
 
 
 class ArrowDocument:
-    """Writes an IPC stream. When the read breaks off, the end mark is missing."""
+    """Writes an IPC stream or an IPC file, as `opened` opens it. When the read breaks off, the end is missing."""
 
-    def __init__(self, columns: Sequence[Column], zone: str) -> None:
+    def __init__(self, columns: Sequence[Column], zone: str, opened: Callable[..., pa.ipc.RecordBatchStreamWriter]) -> None:
         self._schema = arrow_schema(columns, zone)
         self._output = _OutputFile()
-        self._writer = pa.ipc.new_stream(pa.PythonFile(self._output, "w"), self._schema)
+        self._writer = opened(pa.PythonFile(self._output, "w"), self._schema)
         self._buffer = _BatchBuffer(_BATCH_ROWS)
 
     def begin(self) -> Iterable[Piece]:

@@ -68,7 +68,7 @@ class TextRows:
             values = self._value_parts(rows.slice(start, length), value_columns)
             label_texts = labels.slice(start, length)
             cells = [*values, label_texts] if self._values_first else [label_texts, *values, self._style.end]
-            yield _joined([times.slice(start, length), *cells])
+            yield joined_bytes([times.slice(start, length), *cells])
 
     def _label_texts(self, rows: Rows) -> LabelTexts:
         style = self._style
@@ -132,7 +132,7 @@ def _text_ends(texts: pa.StringArray) -> npt.NDArray[np.int64]:
     return ends[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
 
 
-def _joined(parts: Sequence[Part]) -> memoryview:
+def joined_bytes(parts: Sequence[Part]) -> memoryview:
     """The bytes of all rows, row after row: the `parts` of each, joined."""
     texts = pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
     _, ends, data = texts.buffers()

@@ -35,7 +35,7 @@ def rfc3339(times_ns: Ints, zone: str, before: str = "", after: str = "") -> pa.
     seconds, fraction = np.divmod(times_ns, _SECOND_NS)
     suffixes: Octets | None = None
     if zone != "UTC":
-        shifts_s = _offsets_s(seconds, zone)
+        shifts_s = offsets_s(seconds, zone)
         seconds = seconds + shifts_s
         suffixes = _offset_texts(shifts_s)
     whole = fraction == 0
@@ -121,7 +121,7 @@ def _without_fraction(texts: Octets, whole: npt.NDArray[np.bool_], fraction_at: 
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(texts[keep]))
 
 
-def _offsets_s(seconds: Ints, zone: str) -> Ints:
+def offsets_s(seconds: Ints, zone: str) -> Ints:
     """The offset of the zone at each instant, in seconds, cut to whole minutes.
 
     It is computed once per hour that occurs. Where the offset differs between the two ends of an hour, it is computed

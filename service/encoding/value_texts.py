@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 
 _PLAIN_BELOW = 1e10
 """From this value on Arrow prints a float with an exponent, which a JSON reader takes for a float."""
-_NEEDS_QUOTES = '^$|^\\s|\\s$|[",\\r\\n]'
+_NEEDS_QUOTES = '^$|^\\s|\\s$|["{separator}\\r\\n]'
 _JSON_ESCAPES = {0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r"}
 
 
-def csv_values(values: pa.Array) -> pa.StringArray:
+def csv_values(values: pa.Array, separator: str = ",") -> pa.StringArray:
     """Cells of CSV. Floats have the fewest digits that read back the same: `7`, `-0`, `NaN`, `+Inf`, `-Inf`."""
     if pa.types.is_string(values.type):
-        return csv_quoted(values)
+        return csv_quoted(values, separator)
     texts = values.cast(pa.string())
     if not pa.types.is_floating(values.type) or _all_finite(values):
         return texts
@@ -26,12 +26,12 @@ def csv_values(values: pa.Array) -> pa.StringArray:
     return pc.if_else(pc.is_finite(values), texts, pc.if_else(pc.is_nan(values), "NaN", signed))
 
 
-def csv_quoted(texts: pa.StringArray) -> pa.StringArray:
-    """Texts quoted where RFC 4180 needs it. An empty string is `""`, which differs from an absent cell."""
+def csv_quoted(texts: pa.StringArray, separator: str = ",") -> pa.StringArray:
+    """Texts quoted where RFC 4180 needs it, `separator` being its comma. An empty string is `""`, which differs from an absent cell."""
     ends, octets = _ends(texts), _octets(texts)
-    if not ((octets <= 0x22) | (octets == ord(","))).any() and (ends[1:] > ends[:-1]).all():
+    if not ((octets <= 0x22) | (octets == ord(separator))).any() and (ends[1:] > ends[:-1]).all():
         return texts
-    needs_quotes = pc.match_substring_regex(texts, _NEEDS_QUOTES)
+    needs_quotes = pc.match_substring_regex(texts, _NEEDS_QUOTES.format(separator=separator))
     doubled = pc.replace_substring(texts, '"', '""')
     return pc.if_else(needs_quotes, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
 

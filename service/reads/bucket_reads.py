@@ -11,6 +11,7 @@ from functools import partial
 
 from service.cache.answers import AnswerCache, CancelToken, Served
 from service.cache.single_flight import Produced
+from service.domain.selection import ReadPlan, plan_read
 from service.encoding.encoders import encode
 from service.reads.empty_answers import explained
 from service.reads.facts import NameList, ReadFacts
@@ -69,6 +70,22 @@ class BucketReads:
         served = self._answers.serve(*self._kept_as(question), produce, fresh, cancel_token)
         return _answer(question, served)
 
+    def facts(self, question: Question, key_id: str) -> ReadFacts:
+        """What an answer would say of itself, out of the bucket's schema: no point is read.
+
+        Raises: TooManyReads, and what the store raises.
+        """
+        give_back = self._slots.take(key_id)
+        try:
+            schema = self._store.schema(question.selection.bucket)
+        finally:
+            give_back()
+        return self._facts(question, plan_read(question.selection, schema))
+
+    def _facts(self, question: Question, plan: ReadPlan) -> ReadFacts:
+        skipped = NameList.of((field.measurement, field.field) for field in plan.skipped)
+        return ReadFacts(question.selection.span, self._store.name, skipped, NameList.of_unknown(plan.unknown))
+
     def _kept_as(self, question: Question) -> tuple[str, Sequence[str], float]:
         """How the cache knows an answer: its name (which database, which question), its buckets, and for how long."""
         name = f"{self.limits.store_identity}\0bucket read\0{question.key}"
@@ -96,9 +113,7 @@ class BucketReads:
             give_back()
             self._observer.ended()
 
-        skipped = NameList.of((field.measurement, field.field) for field in reading.plan.skipped)
-        unknown = NameList.of_unknown(reading.plan.unknown)
-        facts = ReadFacts(question.selection.span, self._store.name, skipped, unknown)
+        facts = self._facts(question, reading.plan)
         blocks = measured(reading.blocks, self.limits.timeout_s, self._observer)
         texts = facts.texts()
         blocks = explained(blocks, self._store, question.selection, facts, texts)

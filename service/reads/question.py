@@ -10,7 +10,7 @@ from service.domain.selected_windows import MOST_CALENDAR_WINDOWS, calendar_coun
 from service.domain.selection import Fn, Selection, Stamp, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_time
 from service.domain.windows import surely_more_than
-from service.encoding.encoders import Format, Layout, Shape
+from service.encoding.encoders import PLAIN_CSV, CsvDialect, Format, Layout, Shape
 from service.errors import InvalidParameter, TooManyWindows
 
 RAW = "raw"
@@ -67,7 +67,7 @@ class Question:
 
 @dataclass(frozen=True)
 class AskedRead:
-    """A read as it was asked. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
+    """A read as it was asked. `csv`: how CSV is written. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
 
     Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows. `stamp` absent:
     stop. `align`: windows that the range cuts are left out.
@@ -86,6 +86,7 @@ class AskedRead:
     limit: int | None = None
     stamp: Stamp | None = None
     align: bool = False
+    csv: CsvDialect = PLAIN_CSV
 
     def at(self, now_ns: int, max_windows: int) -> Question:
         """The question at the moment `now_ns`. Raises InvalidParameter, TooManyWindows."""
@@ -96,8 +97,8 @@ class AskedRead:
         names = tuple(sorted(self.measurements)), tuple(sorted(self.fields))
         tags = tuple((key, tuple(sorted(values))) for key, values in sorted(self.tags))
         selection = Selection(self.bucket, span, windows, *names, tags, complete_rows=self.shape is Shape.WIDE)
-        layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every)
-        looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit, self.align)
+        layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every, self.csv)
+        looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit, self.align, self.csv)
         key = repr((self.bucket, self.range, windows, names, tags, looks))
         return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key, self.align)
 

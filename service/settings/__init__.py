@@ -25,10 +25,14 @@ from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
-_ENV_FILE = ".env"
+ENV_FILE = ".env"
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+"""What browsers send as Origin: lower case, without a path."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 OTHER_NAMES = (SECRETS_DIRECTORY, "FLUXGATE_DEMO", "FLUXGATE_URL", "FLUXGATE_CACHE", "FLUXGATE_REQUIRE_SERVERS")
 """Names in the environment that are no settings of the service."""
+CLIENT_KEY = "FLUXGATE_API_KEY"
+"""What clients show, as the command line does; in the file of settings it is a mistake for API_KEY."""
 _SHORTEST_HIDDEN_PASSWORD = 8
 """A shorter one may be a word, such as a server's name: hiding it everywhere would spoil the log."""
 
@@ -37,7 +41,7 @@ class Settings(BackupSettings, BaseSettings):
     """Names are the environment's, in lower case here."""
 
     model_config = SettingsConfigDict(
-        env_file=_ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True, case_sensitive=False, allow_inf_nan=False
+        env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True, case_sensitive=False, allow_inf_nan=False
     )
 
     api_key: SecretStr | None = Field(
@@ -142,6 +146,10 @@ class Settings(BackupSettings, BaseSettings):
     max_headers: int = Field(100, ge=10, description="Most headers of a request.")
     max_failed_tries: int = Field(20, gt=0, description="Wrong keys from one address in a minute before it is told to wait.")
     docs_enabled: bool = Field(True, description="Serve /docs, /redoc and /openapi.json.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins whose pages' scripts may read answers, such as https://plant.example.org, by commas; * for all.",
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
@@ -190,10 +198,20 @@ class Settings(BackupSettings, BaseSettings):
     def _is_duration_or_raw(cls, text: str) -> str:
         return text if text == "raw" else cls._is_duration(text)
 
-    @field_validator("trusted_proxies", "mirror_token_variables", mode="before")
+    @field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")
     @classmethod
     def _separated(cls, text: object) -> object:
         return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no origin. Write it as browsers do, like https://plant.example.org:8443")
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("* means every origin. Write it alone, or name origins")
+        return origins
 
     @field_validator("mirror_token_variables")
     @classmethod
@@ -241,7 +259,8 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         ConfigurationError: names each setting that is wrong and why, never its value when it is a secret.
     """
-    for name in unknown_names({**dotenv_values(_ENV_FILE), **environment}):
+    names = {*unknown_names(dotenv_values(ENV_FILE)), *unknown_names(environment)} - ({CLIENT_KEY} & environment.keys())
+    for name in sorted(names):
         near = difflib.get_close_matches(name.removeprefix("FLUXGATE_"), [one.upper() for one in Settings.model_fields], 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         warnings.warn(f"{name} is no setting of Fluxgate and has no effect.{hint}", stacklevel=1)  # one place: told once a process

@@ -23,6 +23,8 @@ from service.errors import ConfigurationError, NotReady
 from service.state.connection_watchdog import Connection, ConnectionWatchdog
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+STATE_FILE = "state.db"
+"""In DATA_DIR."""
 _LOCK_NUMBER = 0x666C7578
 """The advisory lock in PostgreSQL under which one process migrates while others wait."""
 _BUSY_TIMEOUT_MS = 10_000
@@ -77,7 +79,7 @@ class StateDatabase:
         """SQLite in `directory`, which is made when it is missing. Only the owner can read the file."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            path = directory / "state.db"
+            path = directory / STATE_FILE
             path.touch(mode=0o600, exist_ok=True)
         except OSError as broken:
             raise ConfigurationError(

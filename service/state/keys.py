@@ -31,7 +31,10 @@ _NOTE_LOCK_WAIT_MS = 100
 _LONGEST_NAME = 200
 _NO_HASH = bytes(32)
 """Stands for the hash where no key has the id, so that an unknown id takes the same steps as a wrong secret."""
-_REFUSED = "This needs a valid API key, as X-API-Key or Authorization: Bearer. Make one with `fluxgate keys create`."
+_HOW = "Send it as X-API-Key, as Authorization: Bearer, or as the password of Basic. `fluxgate keys create` makes one."
+_ABSENT = f"No key was sent, and this needs one. {_HOW}"
+_REFUSED = f"This needs a valid API key, and the one that was sent is refused. {_HOW}"
+"""The same for a key that is unknown, wrong, revoked or expired: nobody learns which keys exist."""
 _log = structlog.get_logger(__name__)
 
 
@@ -118,7 +121,7 @@ class KeyRing:
         """Whose key this is.
 
         Raises:
-            Unauthorized: no key, or an unknown, wrong, revoked or expired one. The message is always the same.
+            Unauthorized: no key was sent; or the one that was sent is unknown, wrong, revoked or expired, with one message.
             NotReady: the database does not answer, and the key was not valid lately.
         """
         principal = self.known_without_query(presented)
@@ -129,7 +132,7 @@ class KeyRing:
         except NotReady as failure:
             return self._trusted_despite(failure, presented)
         if record is None or not record.valid_at(self._clock()):
-            raise Unauthorized(_REFUSED)
+            raise Unauthorized(_REFUSED if presented else _ABSENT)
         return _principal(record)
 
     def known_without_query(self, presented: str | None) -> Principal | None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
+import sqlalchemy as sa
+
 from service.api.deps import Parts
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
@@ -17,13 +19,14 @@ from service.cache.protocol import Cache
 from service.cache.redis import RedisCache
 from service.config.coordinates import COORDINATES
 from service.config.store import ConfigStore
+from service.errors import ConfigurationError
 from service.features.feature import Feature, KindServices
 from service.reads.bucket_reads import BucketReads
 from service.reads.memory import MemoryReturn, give_back_unused
 from service.reads.slots import Slots
 from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
-from service.state.database import StateDatabase
+from service.state.database import STATE_FILE, StateDatabase
 from service.state.keys import KeyRing
 from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
@@ -85,6 +88,7 @@ def assemble(
         routers=tuple(feature.router for feature in features),
         status_board=status_board(features, kinds),
         docs_enabled=settings.docs_enabled,
+        cors_origins=settings.cors_origins,
     )
 
 
@@ -121,6 +125,25 @@ def open_state(settings: Settings) -> StateDatabase:
     state = StateDatabase(url.get_secret_value()) if url else StateDatabase.in_directory(settings.data_dir)
     state.migrate()
     return state
+
+
+def ask_own_store(settings: Settings) -> None:
+    """Ask the store of `settings` once, through a connection of its own. Raises what the store raises."""
+    store = open_own_store(settings, []).store
+    try:
+        store.buckets()
+    finally:
+        store.close()
+
+
+def state_address(settings: Settings) -> sa.URL:
+    """Where the state database is. Raises ConfigurationError."""
+    if settings.state_database_url is None:
+        return sa.URL.create("sqlite", database=str(settings.data_dir / STATE_FILE))
+    try:
+        return sa.make_url(settings.state_database_url.get_secret_value())
+    except sa.exc.ArgumentError:
+        raise ConfigurationError("STATE_DATABASE_URL is no address of a database. Write postgresql+psycopg://user:password@host/name.") from None
 
 
 def open_keys(settings: Settings) -> KeyRing:

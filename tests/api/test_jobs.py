@@ -23,7 +23,8 @@ from service.api.door import Door
 from service.api.failed_tries import FailedTries
 from service.api.job_schemas import JobInfo
 from service.api.thread_pools import ThreadPools
-from service.commands.jobs import list_jobs, what
+from service.commands.jobs import list_jobs
+from service.console.jobs import what
 from service.domain.access import Principal, Scope
 from service.domain.schedule import Schedule
 from service.jobs import JobQueue

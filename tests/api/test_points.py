@@ -61,6 +61,14 @@ def test_a_gzip_body_is_unpacked(http: httpx.Client) -> None:
     assert http.post(f"{BUCKET}/points", content=body, headers={**TEXT, "Content-Encoding": "gzip"}).json()["stored"] == 3
 
 
+def test_a_gzip_body_may_have_several_members(http: httpx.Client) -> None:
+    """`cat a.gz b.gz`, and what writers in blocks make, was refused."""
+    body = (
+        gzip.compress(b"g f=1 1767265200000000000\n") + gzip.compress(b"g f=2 1767265200000000001\ng f=3 17672652") + gzip.compress(b"00000000002\n")
+    )
+    assert http.post(f"{BUCKET}/points", content=body, headers={**TEXT, "Content-Encoding": "gzip"}).json()["stored"] == 3
+
+
 def test_broken_gzip_and_unknown_codings_are_400(http: httpx.Client) -> None:
     packed = gzip.compress(b"g f=1 1\n")
     for body, coding in ((packed[:-6], "gzip"), (b"plain", "gzip"), (packed + b"x", "gzip"), (zlib.compress(b"g f=1"), "deflate")):

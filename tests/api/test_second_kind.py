@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from service.app import create_app
-from service.cli import build
+from service.cli import build, feature_entries
+from service.commands.lazy import Entry
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
 from service.wiring.features import FEATURES
@@ -96,7 +97,8 @@ def test_a_key_without_its_scope_neither_orders_nor_sees_it(gateway: Served) -> 
 def test_its_command_is_there_and_waits_for_the_job(gateway: Served) -> None:
     client, _ = gateway
     client.put("/config/censuses", json=PLANTS).raise_for_status()
-    cli, runner = build(BOTH), CliRunner()
+    census = Entry(CENSUS.name, "Censuses.", lambda: CENSUS.commands)
+    cli, runner = build([*feature_entries(), census]), CliRunner()
     assert {"mirror", "census", "jobs"} <= set(runner.invoke(cli, ["--help"]).output.replace("│", " ").split())
     done = runner.invoke(cli, ["census", "run", "plants", "--url", str(client.base_url), "--key", KEY])
     assert (done.exit_code, done.stdout.split()[-1]) == (0, "succeeded"), done.output

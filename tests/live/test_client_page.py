@@ -39,7 +39,7 @@ def test_an_example_works_as_printed(demo: tuple[Path, dict[str, str]], text: st
 def test_a_table_that_is_read_can_be_written_and_read_back_the_same(demo: tuple[Path, dict[str, str]]) -> None:
     _, environment = demo
     span = {"start": "2026-01-01T00:00:00Z", "stop": "2026-01-02T00:00:00Z"}
-    with connect(environment["URL"], environment["KEY"]) as gateway:
+    with connect(environment["FLUXGATE_URL"], environment["FLUXGATE_API_KEY"]) as gateway:
         gateway.create_buckets([{"name": "From"}, {"name": "To"}])
         values = 'f=0.1,i=9007199254740993i,u=18446744073709551615u,b=true,s="\\"x\\""'
         gateway.write("From", f"m,k=a {values} 1767225600000000001")

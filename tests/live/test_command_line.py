@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -10,12 +12,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from fluxgate_client import AnswerBroken, GatewayRefused, GatewayUnreachable, connect
 from tests.support.gateways import KEY, Gateway, environment, running_gateway
 from tests.support.servers import free_port
+from tests.support.sheets import table
 
 LINES = "".join(f"probe,place=oven celsius={180 + n},runs={n}i,open={'true' if n % 2 else 'false'} {1767225600 + n * 60}\n" for n in range(10))
 RANGE = ("--start", "2026-01-01T00:00:00Z", "--stop", "2026-01-01T01:00:00Z")
@@ -30,9 +34,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield running
 
 
-def fluxgate(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def fluxgate(folder: Path, *arguments: str, given: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "service", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment(settings, folder), capture_output=True, text=True, timeout=60)
+    variables = environment(settings, folder)
+    return subprocess.run(command, cwd=folder, env=variables, input=given, capture_output=True, text=True, timeout=60)
 
 
 def test_read_prints_rows_to_standard_output(gateway: Gateway, tmp_path: Path) -> None:
@@ -94,8 +99,56 @@ def test_buckets_of_a_file_are_made_and_existing_ones_reported(gateway: Gateway,
     assert fluxgate(tmp_path, "buckets", "create", "missing.json", "--url", gateway.url).stderr == "missing.json: No such file or directory.\n"
 
 
+def test_lines_of_a_file_are_written(gateway: Gateway, tmp_path: Path) -> None:
+    (tmp_path / "new.json").write_text('[{"name": "Lab 3"}]')
+    fluxgate(tmp_path, "buckets", "create", "new.json", "--url", gateway.url)
+    (tmp_path / "lines").write_text("probe celsius=1 1767225600\nprobe celsius=2 1767225601\n")
+    done = fluxgate(tmp_path, "write", "Lab 3", "lines", "--precision", "s", "--url", gateway.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2 points stored.\n", "")
+    wrong = fluxgate(tmp_path, "write", "Lab 3", "missing", "--url", gateway.url)
+    assert (wrong.returncode, wrong.stderr) == (1, "missing: No such file or directory.\n")
+
+
+def test_lines_that_are_not_stored_are_named(gateway: Gateway, tmp_path: Path) -> None:
+    text = "good celsius=1 1767225600000000000\nbad celsius=\n"
+    refused = fluxgate(tmp_path, "write", "Lab 1", "-", "--url", gateway.url, given=text)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("line 2: ") and "nothing was stored" in refused.stderr
+    partial = fluxgate(tmp_path, "write", "Lab 1", "-", "--partial", "--url", gateway.url, given=text)
+    assert (partial.returncode, partial.stdout) == (1, "1 points stored.\n")
+    assert partial.stderr.startswith("line 2: ") and partial.stderr.endswith("1 lines were not stored.\n")
+
+
+def test_the_schema_of_a_bucket_is_shown(gateway: Gateway, tmp_path: Path) -> None:
+    shown = fluxgate(tmp_path, "schema", "Lab 1", "--url", gateway.url).stdout
+    assert {"probe", "place", "celsius", "float", "runs", "integer"} <= set(shown.replace("│", " ").split())
+    document = json.loads(fluxgate(tmp_path, "schema", "Lab 1", "--json", "--url", gateway.url).stdout)
+    assert document["bucket"] == "Lab 1"
+
+
+def test_read_makes_a_workbook_and_an_arrow_file(gateway: Gateway, tmp_path: Path) -> None:
+    asked = ("read", "Lab 1", *RANGE, "--every", "raw", "--measurement", "probe", "--url", gateway.url)
+    for name in ("lab.xlsx", "lab.arrow"):
+        done = fluxgate(tmp_path, *asked, "-o", name)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert len(table((tmp_path / "lab.xlsx").read_bytes())) == 30
+    assert pa.ipc.open_file((tmp_path / "lab.arrow").read_bytes()).read_all().num_rows == 30
+
+
+def test_a_terminal_is_told_rows_bytes_and_seconds(gateway: Gateway, tmp_path: Path) -> None:
+    asked = ("read", "Lab 1", *RANGE, "--every", "raw", "--field", "celsius", "--measurement", "probe", "--url", gateway.url)
+    reader, terminal = pty.openpty()
+    command, variables = [sys.executable, "-m", "service", *asked], environment({"COLUMNS": "200"}, tmp_path)
+    done = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=terminal, timeout=60)
+    os.close(terminal)
+    shown = os.read(reader, 4096).decode()
+    os.close(reader)
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 11)
+    assert f"10 rows, {len(done.stdout)} bytes, " in shown
+
+
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
-    made = fluxgate(tmp_path, "keys", "create", "--name", "analyst", "--scope", "read", "--bucket", "Lab 1", "--expires", "30d")
+    made = fluxgate(tmp_path, "keys", "create", "--init", "--name", "analyst", "--scope", "read", "--bucket", "Lab 1", "--expires", "30d")
     key = made.stdout.strip()
     assert key.startswith("fg_") and "not shown again" in made.stderr
     (listed,) = json.loads(fluxgate(tmp_path, "keys", "list", "--json").stdout)

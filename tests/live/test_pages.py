@@ -21,7 +21,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 
-READ = "#operations-buckets-read_bucket_buckets__name__get"
+READ = "#operations-buckets-read_bucket"
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,9 @@ def test_swagger_ui_lists_authorizes_and_tries_without_any_other_host(gateway: G
     shown(browser, ".auth-container input").send_keys(KEY)
     shown(browser, ".auth-btn-wrapper button.authorize").click()
     shown(browser, "button.btn-done").click()
-    shown(browser, "#operations-buckets-list_buckets_buckets_get .opblock-summary").click()
-    shown(browser, "#operations-buckets-list_buckets_buckets_get button.execute").click()
-    status = shown(browser, "#operations-buckets-list_buckets_buckets_get .live-responses-table tbody .response-col_status")
+    shown(browser, "#operations-buckets-list_buckets .opblock-summary").click()
+    shown(browser, "#operations-buckets-list_buckets button.execute").click()
+    status = shown(browser, "#operations-buckets-list_buckets .live-responses-table tbody .response-col_status")
     assert status.text.startswith("200")
     shown(browser, f"{READ} .opblock-summary").click()
     shown(browser, f"{READ} tr[data-param-name=name] input").send_keys("Lab 1")

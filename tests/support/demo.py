@@ -18,7 +18,7 @@ LIVES_WITHIN_S = 60
 
 @contextmanager
 def running_demo(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment of a shell in `folder`, which has the command in `.venv/bin`, and KEY, URL and FLUXGATE_URL."""
+    """The environment of a shell in `folder`, which has the command in `.venv/bin`, FLUXGATE_API_KEY and FLUXGATE_URL."""
     (folder / ".venv").symlink_to(Path(sys.prefix))
     url = f"http://127.0.0.1:{(port := free_port())}"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -36,7 +36,7 @@ def running_demo(folder: Path) -> Iterator[dict[str, str]]:
                 assert time.monotonic() < deadline and process.poll() is None, (folder / "log").read_text()
                 time.sleep(0.2)
         key = (folder / "data" / "first-key.txt").read_text().strip()
-        yield {**kept, "KEY": key, "URL": url, "FLUXGATE_URL": url}
+        yield {**kept, "FLUXGATE_API_KEY": key, "FLUXGATE_URL": url}
     finally:
         process.terminate()
         process.wait(20)

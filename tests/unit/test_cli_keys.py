@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from service.commands.keys import cli, expiry
 from service.domain.access import Scope
-from service.errors import InvalidParameter
+from service.errors import ConfigurationError, InvalidParameter
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from tests.support.old_keys import old_key
@@ -51,7 +51,7 @@ def test_no_duration_says_how_to_write_one(text: str) -> None:
 def test_a_key_for_a_bucket_is_not_made_with_a_scope_that_reaches_past_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    done = CliRunner().invoke(cli, ["create", "--name", "n", "--scope", "read", "--scope", "admin", "--bucket", "mine"])
+    done = CliRunner().invoke(cli, ["create", "--init", "--name", "n", "--scope", "read", "--scope", "admin", "--bucket", "mine"])
     assert isinstance(done.exception, InvalidParameter)
     assert "cannot have the scope 'admin', which reaches past them. Leave it out" in done.exception.message
     assert CliRunner().invoke(cli, ["list", "--json"]).stdout == "[]\n"
@@ -66,3 +66,33 @@ def test_the_list_says_which_scopes_of_an_old_key_have_no_effect(monkeypatch: py
     old_key(KeyRing(state, None, lambda: NOW), state, [Scope.ADMIN, Scope.READ], ["mine"])
     state.close()
     assert "admin (without effect), read" in CliRunner().invoke(cli, ["list"]).stdout
+
+
+CREATE = ["create", "--name", "n", "--scope", "read"]
+
+
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Result:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DATA_DIR", "data")
+    return CliRunner().invoke(cli, [*CREATE, *options])
+
+
+def test_a_key_is_not_made_in_a_database_that_no_gateway_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In another folder it made a database of its own, and the key was refused by the gateway."""
+    refused = made(tmp_path, monkeypatch)
+    assert isinstance(refused.exception, ConfigurationError)
+    assert refused.exception.message.startswith(f"There is no state database at {tmp_path / 'data' / 'state.db'}, so no gateway")
+    assert "--init" in refused.exception.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_database_that_a_key_went_into_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first = made(tmp_path, monkeypatch, "--init")
+    assert f"for 'n' in {tmp_path / 'data' / 'state.db'}. Keep it now" in first.stderr
+    assert made(tmp_path, monkeypatch).exit_code == 0
+
+
+def test_an_id_is_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = made(tmp_path, monkeypatch, "--init").stdout
+    monkeypatch.setenv("COLUMNS", "40")
+    assert key.split("_")[1] in CliRunner().invoke(cli, ["list"]).stdout

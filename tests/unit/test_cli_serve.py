@@ -21,7 +21,7 @@ def settings(folder: Path, **changed: object) -> Settings:
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("API_KEY", "DATA_DIR", "INFLUXDB_URL", "STATE_DATABASE_URL", "FLUXGATE_URL"):
+    for name in ("API_KEY", "DATA_DIR", "INFLUXDB_URL", "STATE_DATABASE_URL", "FLUXGATE_URL", "FLUXGATE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -98,6 +98,13 @@ def test_the_first_key_is_shown_to_this_machine_alone(tmp_path: Path, monkeypatc
     assert key_shown("https://gateway.example.org") is None
     monkeypatch.setenv("API_KEY", STATIC)
     assert key_shown("https://gateway.example.org") == STATIC
+
+
+def test_the_variable_of_clients_wins_over_the_keys_of_the_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", STATIC)
+    monkeypatch.setenv("FLUXGATE_API_KEY", "fg_a_b_c")
+    assert key_shown("http://localhost:8000") == "fg_a_b_c"
+    assert address_and_key("http://localhost:8000", "fg_d_e_f")[1] == "fg_d_e_f"
 
 
 @pytest.mark.parametrize(("url", "key", "named"), [("http://host:port", None, "url"), ("http://127.0.0.1:1", "clé", "key"), (None, "a\nb", "key")])

@@ -29,7 +29,8 @@ def test_every_command_and_option_is_in_its_page() -> None:
     commands = typer.main.get_command(cli)
     missing = []
     for name, command in commands.commands.items():  # type: ignore[attr-defined]
-        for one in [command, *getattr(command, "commands", {}).values()]:
+        loaded = command.loaded()
+        for one in [loaded, *getattr(loaded, "commands", {}).values()]:
             words = [one.name, *(option for parameter in one.params for option in parameter.opts if option.startswith("--"))]
             missing += [(name, word) for word in words if word not in ("--help",) and str(word) not in page]
     assert missing == []

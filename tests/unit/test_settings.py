@@ -170,3 +170,16 @@ def test_the_password_in_an_address_is_a_secret_of_its_own(monkeypatch: pytest.M
     assert set(secret_values(load_settings({}))) == {
         "redis://:p%40ssword-long@host:6379/0", "postgresql+psycopg://u:pg@host/name", "p%40ssword-long", "p@ssword-long",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["https://plant.example.org", "http://127.0.0.1:3000,https://a.b", "*", "http://[::1]:8080"])
+def test_origins_are_written_as_browsers_send_them(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", text)
+    assert load_settings({}).cors_origins == tuple(text.split(","))
+
+
+@pytest.mark.parametrize("text", ["plant.example.org", "https://plant.example.org/", "https://Plant.example.org", "*,https://a.b", "https://*.b"])
+def test_what_is_no_origin_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", text)
+    with pytest.raises(ConfigurationError, match="CORS_ORIGINS"):
+        load_settings({})

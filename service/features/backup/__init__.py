@@ -1,1 +1,4 @@
 """Backups: their routes, commands, and how their jobs are made of the settings."""
+
+SUMMARY = "Backups."
+"""Of its commands, in `fluxgate --help`."""

@@ -11,8 +11,9 @@ from rich.table import Column, Table
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, post, wire
 from service.console.jobs import AsJson, follow, path_of
+from service.features.backup import SUMMARY
 
-cli = typer.Typer(help="Backups.", no_args_is_help=True)
+cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
 PARTIAL = 3
 """The exit code of a backup in which something is missing."""
 BackupId = Annotated[str, typer.Argument(metavar="ID", help="Its id, as `fluxgate backup list` shows it.")]

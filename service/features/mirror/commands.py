@@ -11,8 +11,9 @@ from rich.table import Column, Table
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, post, wire
 from service.console.jobs import AsJson, follow, path_of
+from service.features.mirror import SUMMARY
 
-cli = typer.Typer(help="Mirrors.", no_args_is_help=True)
+cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="MIRROR", help="Its name, as `fluxgate mirror list` shows it.")]
 Bucket = Annotated[str | None, typer.Option(help="Only this bucket of the source.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end; exit code 1 when it did not succeed.")]

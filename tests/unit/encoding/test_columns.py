@@ -55,4 +55,6 @@ def test_every_format_has_a_media_type() -> None:
         "application/x-ndjson",
         "application/vnd.apache.parquet",
         "application/vnd.apache.arrow.stream",
+        "application/vnd.apache.arrow.file",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ]
