@@ -11,6 +11,7 @@
     |   |-- BodyTimeout            a body that does not come
     |   |-- TooManyWindows         the read would make more windows than the limit
     |   |-- SheetTooSmall          the answer does not fit the sheet of a spreadsheet
+    |   |-- TableTooLarge          shape=table would have more columns or cells than the limit
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
     |   |-- ClientDisconnected     the client left: nobody sees the answer
@@ -32,6 +33,8 @@
     |   |-- StoreCancelled         this side ended the call; nobody waits for it
     |   |-- StoreFailed            the store answered an error
     |   |   |-- StoreLimit             it was too much at once
+    |   |   |-- QueryRefused           the store does not take the question, and never will
+    |   |   |-- UnreadableText         a name or text is no UTF-8
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
     |   |   `-- LedElsewhere           InfluxQL finds another bucket under this name
     |   |-- StoreBroken            an answer that stops early or makes no sense
@@ -196,6 +199,10 @@ class SheetTooSmall(CallerError):
     advice = "Read a shorter range or longer windows, set limit=, or take format=csv or parquet."
 
 
+class TableTooLarge(CallerError):
+    code = "table_too_large"
+
+
 class PointsRefused(CallerError):
     code = "points_refused"
 
@@ -305,8 +312,34 @@ class StoreLimit(StoreFailed):
     code = "store_limit"
 
 
+class QueryRefused(StoreFailed):
+    """The same question gets the same answer."""
+
+    mended_by_time = False
+
+
+class UnreadableText(StoreFailed):
+    """InfluxDB stores any bytes as a name or text, and no answer can carry what is no Unicode.
+
+    `measurement`: the one that it was found in, by the name that the schema has.
+    """
+
+    code = "unreadable_text"
+    mended_by_time = False
+
+    def __init__(self, finding: str, *, measurement: str | None = None, upstream: str = "") -> None:
+        super().__init__(
+            finding,
+            advice="Select other measurements, fields or tags, or write these points anew under another name.",
+            upstream=upstream,
+        )
+        self.measurement = measurement
+
+
 class LineEndLost(StoreFailed):
     """Two series may look like one."""
+
+    mended_by_time = False
 
     def __init__(self) -> None:
         lost = "The value of a tag holds a line break, which Flux does not carry exactly"
@@ -314,7 +347,9 @@ class LineEndLost(StoreFailed):
 
 
 class LedElsewhere(StoreFailed):
-    """Rows would be those of the other bucket."""
+    """Rows would be those of the other bucket, until somebody changes the mapping."""
+
+    mended_by_time = False
 
 
 class StoreBroken(StoreError):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -31,7 +32,7 @@ from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import observer_of, place_of, read_limits
-from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint
+from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint, scratch_store
 
 _MB = 1024 * 1024
 
@@ -110,6 +111,7 @@ def _kind_services(
         store=own_store.store,
         own_endpoint=own_endpoint(settings),
         open_store=opener(settings, own_store),
+        open_scratch=partial(scratch_store, settings),
         addresses=address_policy(settings),
         directory=settings.data_dir,
         archive=archive_destination(settings),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from service.domain.addresses import AddressPolicy
 from service.domain.durations import parse_duration
@@ -15,6 +16,7 @@ from service.stores.embedded.store import EmbeddedStore
 from service.stores.influx.store import InfluxStore
 from service.stores.observed import ChangeListener, ObservedStore
 from service.stores.opener import Opener, OpenStore
+from service.stores.protocol import Store
 
 
 @dataclass(frozen=True)
@@ -97,3 +99,19 @@ def opener(settings: Settings, own: OwnStore) -> Opener:
             store.close()
 
     return open_store
+
+
+@contextmanager
+def scratch_store(settings: Settings, file: Path) -> Iterator[Store]:
+    """An embedded store on a file of its own, for a short time: nobody else sees it."""
+    store = EmbeddedStore(
+        file,
+        memory_mb=settings.embedded_memory_mb,
+        threads=settings.embedded_threads,
+        shard_ns=parse_duration(settings.embedded_shard, "EMBEDDED_SHARD"),
+        clock=time.time_ns,
+    )
+    try:
+        yield store
+    finally:
+        store.close()
