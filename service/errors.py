@@ -32,7 +32,8 @@
     |   |-- StoreFailed            the store answered an error
     |   |   |-- StoreLimit             it was too much at once
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
-    |   |   `-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   |-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   `-- NotOffered             the server has no such thing, and will not have it later
     |   |-- StoreBroken            an answer that stops early or makes no sense
     |   |   `-- EndMissing             an answer without its end mark
     |   |-- MirrorConflict         a field has another type on the mirror's target
@@ -309,6 +310,12 @@ class LineEndLost(StoreFailed):
 
 class LedElsewhere(StoreFailed):
     """Rows would be those of the other bucket."""
+
+
+class NotOffered(StoreFailed):
+    """Another version or kind of server may have it."""
+
+    mended_by_time = False
 
 
 class StoreBroken(StoreError):
