@@ -143,11 +143,11 @@ def check_content(
     most_bytes: int,
 ) -> None:
     """Check the bytes of a file as they come. Raises NotWhole, also for more than `most_bytes` unpacked."""
-    unpacked = _gunzipped(content) if compression is FileCompression.GZIP else content
+    unpacked = gunzipped(content) if compression is FileCompression.GZIP else content
     check(_bounded(unpacked, most_bytes))
 
 
-def _gunzipped(source: Iterator[bytes]) -> Iterator[bytes]:
+def gunzipped(source: Iterator[bytes]) -> Iterator[bytes]:
     """All members in pieces of at most _CHUNK_BYTES. Go's writers make one, `gzip` may have made more."""
     unpacker = None
     members = 0

@@ -6,6 +6,8 @@ that broke off like any other, and answers success to a tar that is cut.
 Source: influxdb v2.9.1, http/backup_service.go and http/restore_service.go.
 """
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -63,6 +65,12 @@ class PhysicalBackups:
     def server_name(self) -> str:
         """The server by host and port, as in its address."""
         return urlsplit(self._transport.url).netloc.rpartition("@")[2]
+
+    def token_forms(self) -> tuple[bytes, ...]:
+        """How this object's token stands in a key-value store that has it: as it is, or hashed (since 2.9)."""
+        token = self._transport.token.encode()
+        hashes = (hashlib.sha256(token).digest(), hashlib.sha512(token).digest())
+        return (token, *(base64.urlsafe_b64encode(digest) for digest in hashes))
 
     def demand_operator(self) -> None:
         """Raises StoreDenied: the token is no operator token. NotOffered: the server has no physical backups."""
