@@ -158,6 +158,25 @@ def test_shards_that_are_cut_on_the_way_are_downloaded_again(
     assert sum("is not whole" in line for level, line in context.lines if level == "warning") == 2
 
 
+def test_a_shard_that_is_refused_for_a_moment_is_asked_again(
+    tmp_path: Path,
+    influx: InfluxServer,
+    store: InfluxStore,
+) -> None:
+    """InfluxDB 2.9.1 answers 500 at times while it moves a shard's files."""
+    bucket = filled_bucket(influx)
+    refusals = [Answer(500, b'{"code":"internal error","message":"no"}')] * 2
+
+    def lie(path: str, answer: Answer) -> Answer:
+        return refusals.pop() if "/backup/shards/" in path and answer.status == 200 and refusals else answer
+
+    with lying_link(influx.server.port) as liar:
+        liar.lie = lie
+        rig = BackupRig(tmp_path, store, open_physical=opener_of(influx, url=liar.url))
+        assert rig.run(kind="physical", buckets=[bucket])["state"] == "complete"
+    assert not refusals
+
+
 def test_shards_that_stay_cut_are_no_backup(tmp_path: Path, influx: InfluxServer, store: InfluxStore) -> None:
     bucket = filled_bucket(influx)
     with lying_link(influx.server.port) as liar:

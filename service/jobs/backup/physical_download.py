@@ -23,12 +23,12 @@ from service.archive.physical_folder import ENCRYPTED
 from service.archive.physical_manifest import LARGEST_MANIFEST_BYTES, FileCompression, PhysicalFile
 from service.archive.slice_files import write_file
 from service.archive.watched import CountedPieces, watched
-from service.errors import StoreBroken
+from service.errors import StoreBroken, StoreFailed
 from service.jobs.backup.pace import Pace
 from service.jobs.backup.physical_progress import DownloadedFile, DownloadedMetadata
 from service.jobs.backup.place import BackupPlace
 from service.jobs.protocol import JobContext
-from service.stores.influx.physical import MetadataPart, PhysicalBackups
+from service.stores.influx.physical import MetadataPart, PhysicalBackups, ShardFiles
 from service.transfer.retry import Retrying
 from service.transfer.run_log import Log
 
@@ -99,13 +99,26 @@ class PhysicalDownload:
         return DownloadedMetadata(files[MetadataPart.KV], files[MetadataPart.SQL], tuple(entries))
 
     def _shard(self, shard: ServerShard) -> DownloadedFile | None:
-        files = self._physical.shard(shard.shard_id)
+        files = self._answered(shard)
         if files is None:
             return None
         pieces = self._tools.pace.paced_bytes(files.chunks)
         name = physical_manifest.file_names(self._tools.base, [shard.shard_id])[shard.shard_id]
         check = shard_check(shard.bucket_id, shard.shard_id)
         return self._write(name, pieces if files.gzipped else gzipped(pieces), check)
+
+    def _answered(self, shard: ServerShard) -> ShardFiles | None:
+        """InfluxDB 2.9.1 at times answers 500 for a shard that was just written to, and hands it out a moment later."""
+        try:
+            return self._physical.shard(shard.shard_id)
+        except StoreFailed as failure:
+            if not failure.mended_by_time:
+                raise
+            raise StoreBroken(
+                f"InfluxDB does not hand out the shard {shard.shard_id} of the bucket {shard.bucket_id}.",
+                advice=_ASK_AGAIN,
+                upstream=failure.upstream,
+            ) from failure
 
     def _write(self, name: str, packed: Iterator[bytes], check: ContentCheck) -> DownloadedFile:
         """Write gzipped bytes whose content passes `check`; nothing remains of what does not."""
