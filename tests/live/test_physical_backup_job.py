@@ -177,6 +177,37 @@ def test_a_shard_that_is_refused_for_a_moment_is_asked_again(
     assert not refusals
 
 
+def test_a_shard_that_stays_refused_is_missing_and_the_others_are_taken(
+    tmp_path: Path,
+    influx: InfluxServer,
+    store: InfluxStore,
+) -> None:
+    """As InfluxDB 2.9.1 does with a shard whose snapshots it disabled, until it is started again."""
+    bucket = filled_bucket(influx)
+    refused: list[str] = []
+
+    def lie(path: str, answer: Answer) -> Answer:
+        if "/backup/shards/" not in path or answer.status != 200 or (refused and path not in refused):
+            return answer
+        refused.append(path)
+        return Answer(500, b'{"code":"internal error","message":"no"}')
+
+    with lying_link(influx.server.port) as liar:
+        liar.lie = lie
+        rig = BackupRig(
+            tmp_path,
+            store,
+            limits=WorkLimits(concurrency=1),
+            open_physical=opener_of(influx, url=liar.url),
+        )
+        result = rig.run(kind="physical", buckets=[bucket])
+    assert (result["state"], result["buckets"][0]["shards"]) == ("partial", 2)
+    [part] = result["missing"]
+    assert (part["bucket"], part["range"]["start"]) == (bucket, "2024-10-04T00:00:00Z")
+    assert "does not hand out the shard" in part["reason"]
+    assert result["buckets"][0]["values"] == VALUES * 2 // 3
+
+
 def test_shards_that_stay_cut_are_no_backup(tmp_path: Path, influx: InfluxServer, store: InfluxStore) -> None:
     bucket = filled_bucket(influx)
     with lying_link(influx.server.port) as liar:

@@ -25,11 +25,12 @@ from service.jobs.backup.options import BackupOptions
 from service.jobs.backup.physical_contents import (
     SHARDS_GONE,
     missing_buckets,
+    missing_shards,
     not_covered,
     with_details,
-    without_gone,
+    without_lacking,
 )
-from service.jobs.backup.physical_download import Entries, Entry, PhysicalDownload, PhysicalTools
+from service.jobs.backup.physical_download import Entries, Entry, PhysicalDownload, PhysicalTools, ShardRefused
 from service.jobs.backup.physical_progress import DownloadedFile, DownloadedMetadata, PhysicalProgress
 from service.jobs.backup.value_counts import ValueCounter
 from service.stores.influx.physical import PhysicalBackups
@@ -42,6 +43,11 @@ class _Shards:
 
     files: dict[int, DownloadedFile] = field(default_factory=dict)
     gone: list[ServerShard] = field(default_factory=list)
+    refused: dict[ServerShard, str] = field(default_factory=dict)
+
+    @property
+    def lacking(self) -> list[ServerShard]:
+        return [*self.gone, *self.refused]
 
 
 class PhysicalBackup:
@@ -76,8 +82,8 @@ class PhysicalBackup:
         plain = self._plain_manifest(metadata, shards)
         files = [metadata.kv.stored, metadata.sql.stored, *(file.stored for file in shards.files.values())]
         self._read_back(files, plain)
-        files += self._small_files(plain, without_gone(counts, metadata, shards.gone, self._organization))
-        return self._finish(metadata, files, shards.gone)
+        files += self._small_files(plain, without_lacking(counts, metadata, shards.lacking, self._organization))
+        return self._finish(metadata, files, shards)
 
     def _counts(self) -> dict[str, BucketCounts]:
         known = self._progress.counts()
@@ -114,6 +120,8 @@ class PhysicalBackup:
             for done, (shard, file) in enumerate(zip(wanted, outcomes, strict=True), start=1):
                 if file is None:
                     shards.gone.append(shard)
+                elif isinstance(file, ShardRefused):
+                    shards.refused[shard] = file.message
                 else:
                     shards.files[shard.shard_id] = file
                 self._tools.job.progress(done, len(wanted), "shards")
@@ -122,12 +130,15 @@ class PhysicalBackup:
             self._tools.log("warning", f"{len(shards.gone)} shards are not in the backup ({ids}): {SHARDS_GONE}.")
         return shards
 
-    def _shard(self, shard: ServerShard) -> DownloadedFile | None:
+    def _shard(self, shard: ServerShard) -> DownloadedFile | ShardRefused | None:
         self._tools.job.check()
         known = self._progress.shard(shard.shard_id)
         if known is not None:
             return known
-        file = self._download.shard(shard)
+        try:
+            file = self._download.shard(shard)
+        except ShardRefused as refused:
+            return refused
         if file is not None:
             self._progress.note_shard(shard.shard_id, file)
         return file
@@ -165,11 +176,11 @@ class PhysicalBackup:
         if self._key_pair is not None:
             yield tools.place.key_file(tools.backup_id, self._key_pair)
 
-    def _finish(self, metadata: DownloadedMetadata, files: list[OtherFile], gone: list[ServerShard]) -> Manifest:
+    def _finish(self, metadata: DownloadedMetadata, files: list[OtherFile], shards: _Shards) -> Manifest:
         tools = self._tools
-        missing = missing_buckets(self._options, metadata)
+        missing = (*missing_buckets(self._options, metadata), *missing_shards(shards.refused, metadata))
         for part in missing:
-            tools.log("error", f"There is no bucket {part.bucket!r}. It is missing in the backup.")
+            tools.log("error", f"{part.bucket}: {part.reason}. It is missing in the backup.")
         own = [entry for entry in metadata.buckets if self._is_own(entry) and not is_system(entry["bucketName"])]
         manifest = Manifest(
             backup_id=tools.backup_id,
@@ -184,7 +195,7 @@ class PhysicalBackup:
             buckets=tuple(BucketBackup(with_details(self._store, metadata_of(entry), tools), EVER) for entry in own),
             files=tuple(files),
             missing=missing,
-            not_covered=tuple(not_covered(self._options, gone)),
+            not_covered=tuple(not_covered(self._options, shards.gone)),
         )
         tools.job.check()
         catalog.finish(tools.place.destination, manifest, tools.place.key)

@@ -1,6 +1,6 @@
 """What the manifest of a physical backup says besides its files: what is missing, left out, and known of buckets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from service.archive.manifest import BucketMetadata, Missing, NotCovered
@@ -26,6 +26,13 @@ def missing_buckets(options: BackupOptions, metadata: DownloadedMetadata) -> tup
     return tuple(Missing(name, None, "there is no bucket of this name") for name in lacking)
 
 
+def missing_shards(refused: Mapping[ServerShard, str], metadata: DownloadedMetadata) -> Iterator[Missing]:
+    """The times of shards that the server did not hand out, with the reason of each."""
+    names = {entry["bucketID"]: str(entry["bucketName"]) for entry in metadata.buckets}
+    for shard, reason in refused.items():
+        yield Missing(names[shard.bucket_id], shard.span, reason.rstrip("."))
+
+
 def not_covered(options: BackupOptions, gone: Sequence[ServerShard]) -> Iterator[NotCovered]:
     if gone:
         yield NotCovered("shards", tuple(str(shard.shard_id) for shard in gone), SHARDS_GONE)
@@ -44,10 +51,10 @@ def with_details(store: Store, metadata: BucketMetadata, tools: PhysicalTools) -
     return replace(metadata, labels=details.labels, mappings=details.mappings)
 
 
-def without_gone(
+def without_lacking(
     counts: dict[str, BucketCounts],
     metadata: DownloadedMetadata,
-    gone: Sequence[ServerShard],
+    lacking: Sequence[ServerShard],
     organization: str,
 ) -> dict[str, BucketCounts]:
     """The counts by organization and bucket, without the times of shards that are not in the backup."""
@@ -56,7 +63,7 @@ def without_gone(
         name = entry["bucketName"]
         if name not in counts or entry["organizationName"] != organization:
             continue
-        spans = [shard.span for shard in gone if shard.bucket_id == entry["bucketID"]]
+        spans = [shard.span for shard in lacking if shard.bucket_id == entry["bucketID"]]
         values = counts[name].values
         left = {start: count for start, count in values.items() if not any(_holds(span, start) for span in spans)}
         kept[f"{organization}/{name}"] = BucketCounts(counts[name].step_ns, left)

@@ -38,6 +38,10 @@ Entries = Sequence[Entry]
 _ASK_AGAIN = "It is asked again; if it stays so, look at its log and the link."
 
 
+class ShardRefused(StoreBroken):
+    """The server answers an error for one shard, and may have all others."""
+
+
 @dataclass(frozen=True)
 class PhysicalTools:
     """What every part of a physical backup needs. `concurrency`: shards at one time."""
@@ -78,7 +82,7 @@ class PhysicalDownload:
         return self._tools.retry.call(lambda: self._metadata(chosen))
 
     def shard(self, shard: ServerShard) -> DownloadedFile | None:
-        """The files of a shard; None: it is no longer there. Raises as `metadata`."""
+        """The files of a shard; None: it is no longer there. Raises ShardRefused, and as `metadata`."""
         downloaded = self._tools.retry.call(lambda: self._shard(shard))
         self._tools.pace.after_slice()
         return downloaded
@@ -108,15 +112,19 @@ class PhysicalDownload:
         return self._write(name, pieces if files.gzipped else gzipped(pieces), check)
 
     def _answered(self, shard: ServerShard) -> ShardFiles | None:
-        """InfluxDB 2.9.1 at times answers 500 for a shard that was just written to, and hands it out a moment later."""
+        """Raises ShardRefused.
+
+        InfluxDB 2.9.1 answers 500 ("snapshots disabled" in its log) for a shard that it put to rest in the moment of
+        its first write, until it is started again.
+        """
         try:
             return self._physical.shard(shard.shard_id)
         except StoreFailed as failure:
             if not failure.mended_by_time:
                 raise
-            raise StoreBroken(
-                f"InfluxDB does not hand out the shard {shard.shard_id} of the bucket {shard.bucket_id}.",
-                advice=_ASK_AGAIN,
+            raise ShardRefused(
+                f"InfluxDB does not hand out the shard {shard.shard_id}: it answers an error.",
+                advice="Its log says why. Where that is `snapshots disabled`, start InfluxDB again.",
                 upstream=failure.upstream,
             ) from failure
 
