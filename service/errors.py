@@ -10,6 +10,7 @@
     |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
     |   |-- BodyTimeout            a body that does not come
     |   |-- TooManyWindows         the read would make more windows than the limit
+    |   |-- TableTooLarge          shape=table would have more columns or cells than the limit
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
     |   |-- ClientDisconnected     the client left: nobody sees the answer
@@ -31,6 +32,8 @@
     |   |-- StoreCancelled         this side ended the call; nobody waits for it
     |   |-- StoreFailed            the store answered an error
     |   |   |-- StoreLimit             it was too much at once
+    |   |   |-- QueryRefused           the store does not take the question, and never will
+    |   |   |-- UnreadableText         a name or text is no UTF-8
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
     |   |   |-- LedElsewhere           InfluxQL finds another bucket under this name
     |   |   `-- NotOffered             the server has no such thing, and will not have it later
@@ -191,6 +194,10 @@ class TooManyWindows(CallerError):
     code = "too_many_windows"
 
 
+class TableTooLarge(CallerError):
+    code = "table_too_large"
+
+
 class PointsRefused(CallerError):
     code = "points_refused"
 
@@ -300,8 +307,34 @@ class StoreLimit(StoreFailed):
     code = "store_limit"
 
 
+class QueryRefused(StoreFailed):
+    """The same question gets the same answer."""
+
+    mended_by_time = False
+
+
+class UnreadableText(StoreFailed):
+    """InfluxDB stores any bytes as a name or text, and no answer can carry what is no Unicode.
+
+    `measurement`: the one that it was found in, by the name that the schema has.
+    """
+
+    code = "unreadable_text"
+    mended_by_time = False
+
+    def __init__(self, finding: str, *, measurement: str | None = None, upstream: str = "") -> None:
+        super().__init__(
+            finding,
+            advice="Select other measurements, fields or tags, or write these points anew under another name.",
+            upstream=upstream,
+        )
+        self.measurement = measurement
+
+
 class LineEndLost(StoreFailed):
     """Two series may look like one."""
+
+    mended_by_time = False
 
     def __init__(self) -> None:
         lost = "The value of a tag holds a line break, which Flux does not carry exactly"
@@ -309,7 +342,9 @@ class LineEndLost(StoreFailed):
 
 
 class LedElsewhere(StoreFailed):
-    """Rows would be those of the other bucket."""
+    """Rows would be those of the other bucket, until somebody changes the mapping."""
+
+    mended_by_time = False
 
 
 class NotOffered(StoreFailed):

@@ -27,6 +27,7 @@ from fluxgate_client.errors import (
     Unavailable,
 )
 from fluxgate_client.gateway import Answer, Gateway, connect
+from fluxgate_client.notices import GatewayWarning
 from fluxgate_client.retries import Retry
 from fluxgate_client.version import __version__
 
@@ -43,6 +44,7 @@ __all__ = [
     "GatewayFailed",
     "GatewayRefused",
     "GatewayUnreachable",
+    "GatewayWarning",
     "InvalidParameter",
     "InvalidRequest",
     "NotFound",

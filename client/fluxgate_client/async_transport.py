@@ -10,6 +10,7 @@ import httpx
 from fluxgate_client.answers import refused
 from fluxgate_client.connections import http_options, translated
 from fluxgate_client.errors import GatewayError
+from fluxgate_client.notices import warn
 from fluxgate_client.requests import Request
 from fluxgate_client.retries import Retry
 
@@ -72,6 +73,7 @@ class AsyncTransport:
         with translated(request, self._http.base_url, begun=False):
             response = await self._http.send(message, stream=True)
         if response.is_success:
+            warn(response.headers)
             return response
         try:
             with translated(request, self._http.base_url, begun=True):

@@ -55,7 +55,8 @@ class Gateway:
         """A read of `bucket`, to be taken with `.to_pandas()`, `.to_arrow()` or `.save(path)`.
 
         Options are the parameters of `GET /buckets/{name}`: `window`, or `start` and `stop`; `every`, `fn`,
-        `measurement`, `field`, `tags={"site": ["A", "B"]}`, `shape`, `tz`, `limit`. Datetimes must be aware.
+        `stamp`, `align`, `measurement`, `field`, `tags={"site": ["A", "B"]}`, `shape` (long, wide, table), `tz`,
+        `limit`. Datetimes must be aware.
         """
         return Answer(self._transport, requests.read(bucket, options))
 

@@ -28,6 +28,8 @@ class ReadOptions(TypedDict, total=False):
     stop: Moment
     every: str | None
     fn: str | None
+    stamp: str | None
+    align: bool | None
     measurement: Names
     field: Names
     tags: Mapping[str, Names] | None
@@ -92,7 +94,7 @@ class Read:
 def read(bucket: str, options: ReadOptions) -> Read:
     """A read of `bucket`. Raises InvalidRequest for a naive datetime or an option that does not exist."""
     _check_options("A read", options, ReadOptions)
-    single = ("window", "start", "stop", "every", "fn", "shape", "tz", "limit")
+    single = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "limit")
     given: Mapping[str, Any] = options
     parameters = [(name, text_of(given[name])) for name in single if given.get(name) is not None]
     filters = {"measurement": options.get("measurement"), "field": options.get("field")}
@@ -160,8 +162,10 @@ def names(given: Names) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-def text_of(value: str | int | dt.datetime) -> str:
+def text_of(value: str | int | bool | dt.datetime) -> str:
     """A parameter's value as it is sent. Raises InvalidRequest for a naive datetime."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if not isinstance(value, dt.datetime):
         return str(value)
     if value.utcoffset() is None:

@@ -11,6 +11,7 @@ import httpx
 from fluxgate_client.answers import refused
 from fluxgate_client.connections import http_options, translated
 from fluxgate_client.errors import GatewayError
+from fluxgate_client.notices import warn
 from fluxgate_client.requests import Request
 from fluxgate_client.retries import Retry
 
@@ -92,6 +93,7 @@ class Transport:
         with translated(request, self._http.base_url, begun=False):
             response = self._http.send(message, stream=True)
         if response.is_success:
+            warn(response.headers)
             return response
         try:
             with translated(request, self._http.base_url, begun=True):

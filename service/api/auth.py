@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from service.api.deps import parts_of
 from service.api.door import accept
 from service.api.failed_tries import judged
+from service.api.names import check_address
 from service.api.upstream import note_principal
 from service.domain.access import Principal, Scope
 from service.domain.origins import origin_of
@@ -32,7 +33,7 @@ async def authenticate(request: Request) -> Principal:
 
 async def _principal(request: Request) -> Principal:
     parts, presented = parts_of(request), _presented(request)
-    known = parts.keys.at_hand(presented)
+    known = parts.keys.known_without_query(presented)
     if known is not None:
         return known
     if presented is None:
@@ -65,6 +66,7 @@ def _check(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
         principal = await authenticate(request)
         if not principal.may(scope):
             raise Forbidden(lacks(principal, scope))
+        check_address(request.scope)
         accept(request)
         return principal
 

@@ -90,6 +90,7 @@ async def read_bucket_schema(request: Request, name: str, principal: Principal =
                 name=one.name,
                 tags=list(one.tags),
                 fields=[FieldInfo(name=field, types=[kind.value for kind in types]) for field, types in one.fields.items()],
+                unreadable=[str(name) for name in one.unreadable],
             )
             for one in found
         ],
@@ -100,13 +101,15 @@ async def read_bucket_schema(request: Request, name: str, principal: Principal =
 async def read_bucket(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> Response:
     """One range of one bucket, in windows or raw, streamed. Filter by tags with `tag.KEY=VALUE` (repeatable).
 
-    Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Row-Order, -Skipped-Fields, -Store, -Cache.
+    Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape,
+    -Row-Order, -Skipped-Fields, -Store, -Cache; -Warning names what the filters name and the bucket does not know, and an
+    answer without rows has -Newest-Point.
     """
     parts, bucket = parts_of(request), decode_segment(name)
     allow_bucket(principal, bucket)
     question = await _understood(request, parts, bucket, principal)
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    answer = parts.reads.at_hand(question, fresh)
+    answer = parts.reads.cached(question, fresh)
     if answer is None:
         answer = await awaited(request, principal, partial(parts.reads.read, question, principal.id, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))

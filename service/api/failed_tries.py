@@ -14,7 +14,7 @@ import structlog
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal
 from service.errors import TooManyFailedTries, Unauthorized
-from service.state.keys import could_be_key
+from service.state.keys import has_key_format
 
 _WINDOW_S = 60.0
 _MOST_ORIGINS = 10_000
@@ -87,7 +87,7 @@ async def judged(keys: Keys, presented: str, tries: FailedTries, origin: str, po
         return await _from_list(keys, presented, pool)
     wrong = False
     try:
-        return await pool.run(keys.check, presented) if could_be_key(presented) else keys.check(presented)
+        return await pool.run(keys.check, presented) if has_key_format(presented) else keys.check(presented)
     except Unauthorized:
         wrong = True
         _log.warning("wrong key", address=origin)
@@ -98,7 +98,7 @@ async def judged(keys: Keys, presented: str, tries: FailedTries, origin: str, po
 
 
 async def _from_list(keys: Keys, presented: str, pool: ThreadPool) -> Principal:
-    listed = await pool.run(keys.listed, presented) if could_be_key(presented) else None
+    listed = await pool.run(keys.listed, presented) if has_key_format(presented) else None
     if listed is None:
         raise TooManyFailedTries("Too many wrong keys from this address. Wait a minute, then use a valid one.", 60)
     return listed

@@ -66,7 +66,7 @@ async def _seen_job(
     queue = parts_of(request).jobs
     if not _is_id(job_id):
         raise _no_job(job_id)
-    job = await state_call(request, queue.ledger.show, job_id)
+    job = await state_call(request, queue.job_store.show, job_id)
     if job.kind not in queue.kinds.of(principal):
         raise _no_job(job_id)
     return job
@@ -111,7 +111,7 @@ async def list_jobs(
         raise InvalidParameter("before", f"before={before!r} is no id of a job. Send the `before` of an earlier answer.")
     queue = parts_of(request).jobs
     kinds = [name for name in queue.kinds.of(principal) if kind is None or name in kind]
-    found = await state_call(request, partial(queue.ledger.list, kinds, state or (), limit, before))
+    found = await state_call(request, partial(queue.job_store.list, kinds, state or (), limit, before))
     return JobList(jobs=[info(shown_job(request, job), now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
 
 
@@ -127,7 +127,7 @@ async def list_schedules(request: Request, principal: JobReader) -> ScheduleList
 @router.get("/jobs/{job_id}", summary="See a job")
 async def show_job(request: Request, job: SeenJob) -> JobDetail:
     """The job, with the newest hundred lines of its log."""
-    lines = await state_call(request, parts_of(request).jobs.ledger.newest_lines, job.id, _SHOWN_LINES)
+    lines = await state_call(request, parts_of(request).jobs.job_store.newest_lines, job.id, _SHOWN_LINES)
     return detail(shown_job(request, job), shown_lines(request, lines), now_of(request))
 
 
@@ -181,11 +181,11 @@ async def follow_job(
     last_event_id: Annotated[str | None, Header(description="The id of the last event that came: the stream goes on after it.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events until the job has ended: `log` for each line, `job` when something changed. A comment every 15 s keeps the link alive."""
-    ledger = parts_of(request).jobs.ledger
+    job_store = parts_of(request).jobs.job_store
     version, number = _cursor(last_event_id)
     while await _is_still_accepted(request):
-        now_job = await state_call(request, ledger.show, job.id)
-        lines = await state_call(request, ledger.lines, job.id, number)
+        now_job = await state_call(request, job_store.show, job.id)
+        lines = await state_call(request, job_store.lines, job.id, number)
         for line in lines:
             number = line.number
             for shown in shown_lines(request, [line]):

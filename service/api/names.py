@@ -5,9 +5,11 @@ decodes %2F before routing; the middleware below keeps it (and %25) encoded with
 """
 
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import InvalidParameter
 
 _LONGEST_HEADER = 4000
 
@@ -20,8 +22,25 @@ def header_names(names: Iterable[tuple[str, ...]]) -> str:
     return _cut(",".join(".".join(quote(part, safe="") for part in parts) for parts in names))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_HEADER else text[:_LONGEST_HEADER].rpartition(",")[0] + ",..."
+def header_unknown(names: Iterable[tuple[str, ...]]) -> str:
+    """A clause for each unknown name: kind, tag key, name, near names, as `service.reads.facts` has them.
+
+    `unknown field Power (near: power)`, `unknown value M9 of tag meter`; names percent-encoded, clauses separated by
+    semicolons.
+    """
+    return _cut("; ".join(_unknown(*name) for name in names), ";")
+
+
+def _unknown(kind: str, tag: str, name: str, *near: str) -> str:
+    of_tag = f" of tag {quote(tag, safe='')}" if tag else ""
+    near_ones = f" (near: {', '.join(quote(candidate, safe='') for candidate in near)})" if near else ""
+    return f"unknown {kind} {quote(name, safe='')}{of_tag}{near_ones}"
+
+
+def _cut(text: str, separator: str = ",") -> str:
+    if len(text) <= _LONGEST_HEADER:
+        return text
+    return text[:_LONGEST_HEADER].rpartition(separator)[0] + f"{separator}..."
 
 
 def encode_segment(name: str) -> str:
@@ -30,6 +49,16 @@ def encode_segment(name: str) -> str:
 
 def decode_segment(segment: str) -> str:
     return segment.replace("%2F", "/").replace("%25", "%")
+
+
+def check_address(scope: Scope) -> None:
+    """Raises InvalidParameter: the path or a parameter is not UTF-8. What it would be taken for may be another name."""
+    for what, part in (("path", scope.get("raw_path") or b""), ("parameters", scope["query_string"])):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            reason = f"Once decoded, the {what} of the address cannot be read as UTF-8."
+            raise InvalidParameter("address", f"{reason} Encode names as UTF-8, like %C3%BC for ü.") from None
 
 
 class PathSegments:

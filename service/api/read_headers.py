@@ -2,10 +2,10 @@
 
 from urllib.parse import quote
 
-from service.api.names import header_names
+from service.api.names import header_names, header_unknown
 from service.cache.answers import Served
 from service.domain.timerange import format_time
-from service.encoding.encoders import Format
+from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
 from service.reads.telemetry import LatestAnswer
 
@@ -25,7 +25,8 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
         "X-Fluxgate-Start": format_time(facts.span.start_ns),
         "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
         "X-Fluxgate-Every": layout.every,
-        "X-Fluxgate-Row-Order": "time ascending within a series",
+        "X-Fluxgate-Shape": layout.shape.value,
+        "X-Fluxgate-Row-Order": "time ascending" if layout.shape is Shape.TABLE else "time ascending within a series",
         "X-Fluxgate-Store": facts.store,
         "Content-Disposition": _disposition(selection.bucket, layout.format),
         "X-Fluxgate-Cache": _cache(answer.served),
@@ -34,8 +35,15 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
     }
     if selection.windows is not None:
         headers["X-Fluxgate-Fn"] = selection.windows.fn.value
+        headers["X-Fluxgate-Stamp"] = selection.windows.stamp.value
+    if answer.question.aligned:
+        headers["X-Fluxgate-Align"] = "true"
     if facts.skipped.count:
         headers["X-Fluxgate-Skipped-Fields"] = header_names(facts.skipped.names)
+    if facts.unknown.count:
+        headers["X-Fluxgate-Warning"] = header_unknown(facts.unknown.names)
+    if facts.newest:
+        headers["X-Fluxgate-Newest-Point"] = facts.newest
     return headers
 
 
@@ -53,6 +61,7 @@ def latest_headers(answer: LatestAnswer) -> dict[str, str]:
         "X-Fluxgate-Merged-Series": facts.merged,
         "X-Fluxgate-Renamed": facts.renamed,
         "X-Fluxgate-Unread-Buckets": facts.unread,
+        "X-Fluxgate-Unread-Measurements": facts.unread_measurements,
     }
     return headers | {header: header_names(names.names) for header, names in lists.items() if names.count}
 

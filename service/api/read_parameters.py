@@ -10,13 +10,13 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from service.domain.durations import parse_duration
-from service.domain.selection import Fn
-from service.domain.timerange import parse_time
+from service.domain.moments import parse_moment
+from service.domain.selection import Fn, Stamp
 from service.encoding.encoders import Format, Shape
 from service.errors import InvalidParameter, NotAcceptable
 from service.reads.question import AskedRead, Between, LastWindow, Question
 
-SIMPLE = ("window", "start", "stop", "every", "fn", "shape", "tz", "format", "limit")
+SIMPLE = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "format", "limit")
 REPEATED = ("measurement", "field")
 TAG = "tag."
 DEFAULT_WINDOW = "24h"
@@ -26,7 +26,24 @@ _MOST_MEDIA_RANGES = 50
 _MOST_MEDIA_PARAMETERS = 10
 _UTC = ("", "UTC")
 Pairs = Sequence[tuple[str, str]]
-Member = TypeVar("Member", Fn, Format, Shape)
+Member = TypeVar("Member", Fn, Format, Shape, Stamp)
+_OTHER_WORDS = {
+    "avg": "mean",
+    "average": "mean",
+    "minimum": "min",
+    "maximum": "max",
+    "total": "sum",
+    "newest": "last",
+    "latest": "last",
+    "oldest": "first",
+    "range": "spread",
+    "begin": "start",
+    "left": "start",
+    "end": "stop",
+    "right": "stop",
+    "pivot": "table",
+}
+"""What people write for an allowed word, by that of other programs."""
 
 
 def understand(
@@ -39,9 +56,10 @@ def understand(
 ) -> Question:
     """Raises InvalidParameter, TooManyWindows, NotAcceptable."""
     simple, filters = _sorted_out(pairs)
+    zone = _zone(simple.get("tz", ""))
     asked = AskedRead(
         bucket,
-        _range(simple),
+        _range(simple, zone),
         every=simple.get("every", default_every),
         fn=_member(Fn, "fn", simple["fn"]) if "fn" in simple else None,
         measurements=tuple(filters.pop("measurement", ())),
@@ -49,8 +67,10 @@ def understand(
         tags=tuple((key.removeprefix(TAG), tuple(values)) for key, values in filters.items()),
         format=_member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept),
         shape=_member(Shape, "shape", simple.get("shape", "long")),
-        zone=_zone(simple.get("tz", "UTC")),
+        zone=zone or "UTC",
         limit=_limit(simple.get("limit")),
+        stamp=_member(Stamp, "stamp", simple["stamp"]) if "stamp" in simple else None,
+        align=_align(simple.get("align", "false")),
     )
     return asked.at(now_ns, max_windows)
 
@@ -130,18 +150,20 @@ def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
     known = list(known)
     near = difflib.get_close_matches(name[:200], known, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return InvalidParameter(name[:200], f"There is no parameter {name[:200]!r}.{hint} There are: {', '.join(known)}.")
+    tag = f" A tag is written {TAG}{name[:200]}=VALUE." if f"{TAG}KEY" in known else ""
+    reason = f"There is no parameter {name[:200]!r}.{hint}{tag} There are: {', '.join(known)}."
+    return InvalidParameter(name[:200], reason)
 
 
-def _range(simple: dict[str, str]) -> LastWindow | Between:
+def _range(simple: dict[str, str], zone: str | None) -> LastWindow | Between:
     if "window" in simple and ("start" in simple or "stop" in simple):
         raise InvalidParameter("window", "Give either window or start and stop, not both.")
     if "start" not in simple:
         if "stop" in simple:
             raise InvalidParameter("start", "stop needs a start. Give start too, or window alone.")
         return LastWindow(parse_duration(simple.get("window", DEFAULT_WINDOW), "window"))
-    start_ns = parse_time(simple["start"], "start")
-    return Between(start_ns, parse_time(simple["stop"], "stop") if "stop" in simple else None)
+    start_ns = parse_moment(simple["start"], "start", zone)
+    return Between(start_ns, parse_moment(simple["stop"], "stop", zone) if "stop" in simple else None)
 
 
 def _member(kind: type[Member], parameter: str, text: str) -> Member:
@@ -149,21 +171,30 @@ def _member(kind: type[Member], parameter: str, text: str) -> Member:
         return kind(text)
     except ValueError:
         allowed = [str(member.value) for member in kind]
-        near = difflib.get_close_matches(text[:100], allowed, 1)
+        other = _OTHER_WORDS.get(text.lower())
+        near = [other] if other in allowed else difflib.get_close_matches(text[:100].lower(), allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         reason = f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}."
         raise InvalidParameter(parameter, reason, allowed=allowed) from None
 
 
-def _zone(text: str) -> str:
+def _zone(text: str) -> str | None:
+    """None when no zone is named."""
     if text in _UTC:
-        return "UTC"
+        return text or None
     try:
         ZoneInfo(text)
     except (ValueError, OSError, LookupError):
         reason = f"tz={text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or America/New_York."
         raise InvalidParameter("tz", reason) from None
     return text
+
+
+def _align(text: str) -> bool:
+    if text not in ("true", "false"):
+        reason = f"align={text[:100]!r} is neither true nor false. align=true gives whole windows only."
+        raise InvalidParameter("align", reason, allowed=["true", "false"])
+    return text == "true"
 
 
 def _limit(text: str | None) -> int | None:

@@ -52,9 +52,12 @@ class FieldInfo(BaseModel):
 
 
 class MeasurementInfo(BaseModel):
+    """A measurement. `unreadable`: names of it that are not UTF-8, with each such byte as \\xHH; they cannot be read."""
+
     name: str
     tags: list[str]
     fields: list[FieldInfo]
+    unreadable: list[str] = []
 
 
 class BucketSchema(BaseModel):

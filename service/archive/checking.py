@@ -12,8 +12,10 @@ from service.archive.encryption import Decrypter
 from service.archive.manifest import Manifest, OtherFile, SliceFile
 from service.archive.slice_files import checked_bytes, read_slice
 from service.errors import ArchiveFileMissing, ArchiveKeyRefused, BackupDamaged
+from service.frames.points import Points
 
 Check = Callable[[SliceFile | OtherFile], None]
+Look = Callable[[Points], None]
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,13 @@ def check_slice(
     entry: SliceFile,
     bucket: str,
     decrypter: Decrypter | None = None,
+    look: Look = lambda points: None,
 ) -> Finding | None:
-    """What is wrong with a slice; None: every point in it is as the manifest says. Raises ArchiveUnavailable."""
-    return _found(entry, bucket, destination, lambda: read_slice(destination, entry, decrypter))
+    """What is wrong with a slice; None: every point in it is as the manifest says.
+
+    `look` is called with the points as they are read, and may raise to end the check. Raises ArchiveUnavailable.
+    """
+    return _found(entry, bucket, destination, lambda: map(look, read_slice(destination, entry, decrypter)))
 
 
 def check_file(destination: Destination, entry: SliceFile | OtherFile, bucket: str = "") -> Finding | None:

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 import pyarrow as pa
+from isal import isal_zlib
 
 PIECE_BYTES = 4 * 1024 * 1024
 """About the size of a piece of text that writers make."""
 LARGEST_PIECE_BYTES = 16 * 1024 * 1024
 """The most that a reader unpacks at once: a piece and the longest line (10 MiB) fit."""
-_GZIP_LEVEL = 5
+_GZIP_LEVEL = 2
+"""Of ISA-L: as small as zlib's fastest level, and an eighth of its time or less (docs/benchmarks.md)."""
 _ZSTD_LEVEL = 3
 _GZIP = zlib.MAX_WBITS | 16
 _HEAD = struct.Struct("<IIII")
@@ -44,7 +46,7 @@ def packed(pieces: Iterable[bytes], packing: Packing) -> Iterator[bytes]:
     """Each piece as one member. A gzip member has no time in its head."""
     for piece in pieces:
         if packing is Packing.GZIP:
-            compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
+            compressor = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP)
             yield compressor.compress(piece) + compressor.flush()
         else:
             frame = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(piece, asbytes=True)

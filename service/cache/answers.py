@@ -101,7 +101,7 @@ class AnswerCache:
             return self._counted(self._hit(answer))
         return self._produced((key, stamp), name, reason, ttl_s, produce, cancel_token)
 
-    def at_hand(self, key: str, buckets: Sequence[str], ttl_s: float, fresh: bool = False) -> Served | None:
+    def cached(self, key: str, buckets: Sequence[str], ttl_s: float, fresh: bool = False) -> Served | None:
         """The cached answer, where the cache is in this process, so that a look-up costs no wait; else None."""
         if self._cache.shared or fresh or ttl_s <= 0:
             return None

@@ -36,6 +36,7 @@ class Produced:
     """
 
     headers: dict[str, str]
+    """What making the first chunk changes in them counts: nobody reads them before that chunk is there."""
     chunks: Iterator[bytes]
     cancel: Callable[[], None]
 

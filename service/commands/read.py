@@ -1,6 +1,9 @@
 """`fluxgate read`: one read through a running gateway, to a file that appears when it is whole, or to standard output."""
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-from fluxgate_client import Answer
+from fluxgate_client import Answer, GatewayWarning
 from fluxgate_client.files import FORMATS
 from service.console.connection import Key, Url, reach
 from service.errors import InvalidParameter
@@ -26,14 +29,16 @@ class ReadFormat(StrEnum):
 def read(
     bucket: Annotated[str, typer.Argument(help="Its name, as it is.")],
     window: Annotated[str | None, typer.Option(help="How far back from now, like 30d.")] = None,
-    start: Annotated[str | None, typer.Option(help="Begin of the range, RFC 3339.")] = None,
-    stop: Annotated[str | None, typer.Option(help="End of the range, RFC 3339.")] = None,
-    every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, or raw.")] = None,
+    start: Annotated[str | None, typer.Option(help="Begin: RFC 3339, 1700000000s, or with --tz a local time.")] = None,
+    stop: Annotated[str | None, typer.Option(help="End of the range, likewise; not part of it.")] = None,
+    every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, 500ms or 1mo, or raw.")] = None,
     fn: Annotated[str | None, typer.Option(help="mean, min, max, sum, count, first, last, median, spread.")] = None,
+    stamp: Annotated[str | None, typer.Option(help="Which end of a window is a row's time: start or stop.")] = None,
+    align: Annotated[bool, typer.Option("--align", help="Only whole windows, none that the range cuts.")] = False,
     measurement: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only series with KEY=VALUE; repeatable.")] = None,
-    shape: Annotated[str | None, typer.Option(help="long or wide.")] = None,
+    shape: Annotated[str | None, typer.Option(help="long, wide or table.")] = None,
     tz: Annotated[str | None, typer.Option(help="IANA zone for windows and printed times.")] = None,
     format: Annotated[ReadFormat | None, typer.Option(help="Else by the ending of the file, else csv.")] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many rows.")] = None,
@@ -42,10 +47,10 @@ def read(
     key: Key = None,
 ) -> None:
     """Read a bucket."""
-    with reach(url, key) as gateway:
+    with reach(url, key) as gateway, _plain_warnings():
         answer = gateway.read(
-            bucket, window=window, start=start, stop=stop, every=every, fn=fn, measurement=measurement, field=field,
-            tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
+            bucket, window=window, start=start, stop=stop, every=every, fn=fn, stamp=stamp, align=align or None,
+            measurement=measurement, field=field, tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
         )  # fmt: skip
         if output is None:
             for piece in answer.pieces((format or ReadFormat.CSV).value):
@@ -53,6 +58,18 @@ def read(
             sys.stdout.buffer.flush()
         else:
             _save(answer, output, (format or ReadFormat(FORMATS.get(output.suffix.lower(), "csv"))).value)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """What the gateway warns of, as a line of standard error without a place in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GatewayWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                sys.stderr.write(f"Warning: {warning.message}\n")
 
 
 def _save(answer: Answer, output: Path, form: str) -> None:

@@ -5,6 +5,7 @@ where that is stored, and beside the same address and organization. Anywhere els
 """
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from service.errors import InvalidParameter
@@ -12,49 +13,57 @@ from service.errors import InvalidParameter
 HIDDEN = "***"
 _SECRETS = {"token", "password", "api_key"}
 _ADDRESS = "url"
-_BESIDE = (_ADDRESS, "org")
-"""What a secret is stored with: the host that it goes to, and whose it is there."""
-_DEEPEST = 50
-Place = tuple[str, ...]
+_BOUND_TO = (_ADDRESS, "org")
+"""The members that a secret belongs to: the host that it goes to, and the organization there."""
+_MOST_LEVELS = 50
+Path = tuple[str, ...]
+"""The names of a member and of all members around it."""
 
 
 def hide(value: Any) -> Any:  # noqa: ANN401  (JSON of any shape)
     """`value` with every secret member as `***`."""
     if isinstance(value, Mapping):
-        return {name: HIDDEN if name in _SECRETS and isinstance(own, str) else hide(own) for name, own in value.items()}
-    return [hide(own) for own in value] if isinstance(value, list) else value
+        return {name: _hidden_member(name, member) for name, member in value.items()}
+    return [hide(entry) for entry in value] if isinstance(value, list) else value
 
 
-def restore_hidden(value: Any, stored: Any, place: Place = ()) -> Any:  # noqa: ANN401
+def _hidden_member(name: str, member: Any) -> Any:  # noqa: ANN401
+    return HIDDEN if name in _SECRETS and isinstance(member, str) else hide(member)
+
+
+def restore_hidden(value: Any, stored: Any, path: Path = ()) -> Any:  # noqa: ANN401
     """`value` with each hidden secret replaced by the one that is stored at the same place, beside the same address.
 
     Raises InvalidParameter: `***` where no such secret is stored, or a value that is nested too deep.
     """
-    if len(place) > _DEEPEST:
-        raise InvalidParameter(place[0], f"{place[0]} is nested deeper than {_DEEPEST} levels, and no section is. Send fewer.")
+    if len(path) > _MOST_LEVELS:
+        finding = f"{path[0]} is nested deeper than {_MOST_LEVELS} levels, and no section is."
+        raise InvalidParameter(path[0], f"{finding} Send fewer.")
     if isinstance(value, Mapping):
-        before = stored if isinstance(stored, Mapping) else {}
-        return {name: _member(name, own, value, before, (*place, str(name))) for name, own in value.items()}
+        stored_members = stored if isinstance(stored, Mapping) else {}
+        return {name: _restored(name, value, stored_members, path) for name in value}
     if isinstance(value, list):
-        earlier = stored if isinstance(stored, list) else []
-        return [restore_hidden(own, earlier[at] if at < len(earlier) else None, (*place, str(at))) for at, own in enumerate(value)]
+        stored_entries = stored if isinstance(stored, list) else []
+        pairs = zip_longest(value, stored_entries[: len(value)])
+        return [restore_hidden(entry, earlier, (*path, str(at))) for at, (entry, earlier) in enumerate(pairs)]
     return value
 
 
-def _member(name: str, own: Any, value: Mapping[str, Any], before: Mapping[str, Any], place: Place) -> Any:  # noqa: ANN401
-    if own != HIDDEN or name not in _SECRETS:
-        return restore_hidden(own, before.get(name), place)
-    kept = before.get(name)
-    if not isinstance(kept, str) or not _same_beside(value, before):
-        where = ".".join(place)[:200]
-        raise InvalidParameter(
-            where,
-            f"{where}: {HIDDEN} stands for the {name} that is stored there for the same {' and '.join(_BESIDE)}, "
-            f"and there is none. Write the {name}.",
-        )
-    return kept
+def _restored(name: str, members: Mapping[str, Any], stored: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401
+    member, secret, path = members[name], stored.get(name), (*path, str(name))
+    if member != HIDDEN or name not in _SECRETS:
+        return restore_hidden(member, secret, path)
+    if not isinstance(secret, str) or not _is_same_owner(members, stored):
+        place = ".".join(path)[:200]
+        bound_to = " and ".join(_BOUND_TO)
+        finding = f"{place}: {HIDDEN} stands for the {name} that is stored there for the same {bound_to}"
+        raise InvalidParameter(place, f"{finding}, and there is none. Write the {name}.")
+    return secret
 
 
-def _same_beside(value: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Character by character: what only looks like the same address may be another one. A secret beside no address is never kept."""
-    return isinstance(value.get(_ADDRESS), str) and all(value.get(name) == before.get(name) for name in _BESIDE)
+def _is_same_owner(members: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Whether address and organization are the same, character by character.
+
+    What only looks like the same address may be another one. A secret without an address has no owner.
+    """
+    return isinstance(members.get(_ADDRESS), str) and all(members.get(name) == stored.get(name) for name in _BOUND_TO)

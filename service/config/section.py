@@ -1,6 +1,6 @@
 """What a section of the runtime configuration is.
 
-Each package that has one makes it, and `service.wiring` registers them.
+Each package makes its own sections, and `service.wiring` registers them.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import BaseModel
 
 _NAME = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
-"""The column that holds it is 64 wide."""
+"""The column for the name is 64 characters wide."""
 
 
 @dataclass(frozen=True)
 class Section:
     """A value that is read and replaced as a whole, at `/config/{name}`.
 
-    `model` checks it, and without arguments gives the value of a section that was never set. `example` and
+    `model` checks the value. Made without arguments, it is the value of a section that was never set. `example` and
     `description` are for the API's document. Raises ValueError for a name that no row can have.
     """
 

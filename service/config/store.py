@@ -1,6 +1,6 @@
-"""Runtime configuration as the rest of the service sees it: sections by name, each with a version.
+"""Runtime configuration for the rest of the service: sections by name, each with a version.
 
-Two editors do not overwrite each other: a version that is no longer the present one is a conflict.
+Two editors do not overwrite each other: who names a version that is no longer the present one has a conflict.
 """
 
 import math
@@ -21,16 +21,17 @@ from service.state.section_rows import SectionRows
 
 @dataclass(frozen=True)
 class Versioned:
-    """A section's value. Version 0: never set."""
+    """The value of a section, and its version. Version 0: the section was never set."""
 
     version: int
     value: dict[str, Any]
 
 
 class ConfigStore:
-    """Reads and writes the sections that are registered; safe to use from several threads.
+    """Reads and writes the registered sections. Thread-safe.
 
-    `clock` gives seconds since 1970. `outage_s`: how long a section's last value may stand in for it.
+    `clock` gives seconds since 1970. `outage_s`: how long a section's last value may be used while the database does
+    not answer.
     """
 
     def __init__(self, database: StateDatabase, clock: Callable[[], float], outage_s: float = 0.0) -> None:
@@ -50,12 +51,12 @@ class ConfigStore:
 
     @property
     def sections(self) -> Sequence[Section]:
-        """Those that are registered, in that order."""
+        """All sections, in the order of their registration."""
         with self._lock:
             return list(self._sections.values())
 
     def get(self, name: str) -> Versioned:
-        """Raises UnknownThing, NotReady."""
+        """The present value of a section. Raises UnknownThing, NotReady."""
         section = self._section(name)
         row = self._rows.read(name)
         stored = Versioned(0, section.model().model_dump(mode="json")) if row is None else Versioned(*row)
@@ -64,7 +65,7 @@ class ConfigStore:
         return stored
 
     def get_or_last_known(self, name: str) -> Versioned:
-        """As `get`; while the database does not answer, what it said last, when that is at most `outage_s` ago.
+        """As `get`. While the database does not answer: its last answer, if that is at most `outage_s` old.
 
         Raises UnknownThing, NotReady.
         """
@@ -78,12 +79,14 @@ class ConfigStore:
             return last_known
 
     def put(self, name: str, value: Mapping[str, Any], expected_version: int | None = None) -> Versioned:
-        """Replace a section. `expected_version`: the one that was read; another present one is a conflict.
+        """Replace a section. `expected_version`: the version that the editor read.
 
-        A secret that reads `***` stays what it is.
+        A secret that reads `***` keeps its stored value.
 
         Raises:
-            InvalidParameter: the value does not fit the section. VersionConflict. UnknownThing. NotReady.
+            InvalidParameter: the value does not fit the section.
+            VersionConflict: the present version is another one.
+            UnknownThing, NotReady.
         """
         checked = self._checked(self._section(name), restore_hidden(value, self.get(name).value))
         return Versioned(self._rows.replace(name, checked, self._clock(), expected_version), checked)

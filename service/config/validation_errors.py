@@ -1,15 +1,16 @@
-"""Where a value of somebody's configuration is wrong, in the members' own names, and why."""
+"""Where a configured value is wrong, in the names of its members, and why."""
 
 from pydantic import ValidationError
 
 VARIANT = "variant:"
-"""Tags of unions begin with it. They say which form was meant, and are no member that anybody wrote."""
+"""The prefix of the tags of unions. A tag says which form was meant; it is not a member."""
 _REASONS = {"extra_forbidden": "there is no such member", "model_type": "members are wanted here, as in {…}"}
 
 
 def wrong_members(broken: ValidationError) -> list[tuple[str, str]]:
-    """Each wrong member with its reason, without the value, which may be a secret. The whole value is called ''."""
-    return [(_place(one["loc"]), _REASONS.get(one["type"]) or _reason(one["msg"])) for one in broken.errors(include_input=False)]
+    """Each wrong member with the reason. The value, which may be a secret, is left out. '' is the whole value."""
+    errors = broken.errors(include_input=False)
+    return [(_place(error["loc"]), _REASONS.get(error["type"]) or _reason(error["msg"])) for error in errors]
 
 
 def _place(parts: tuple[int | str, ...]) -> str:

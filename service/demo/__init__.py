@@ -1,6 +1,6 @@
-"""Plausible data for a first look: a month of it in an empty embedded store, and a sensor that goes on writing.
+"""Plausible data for a first look: a month of it in an empty embedded store, and a simulator that goes on writing.
 
-Asked for by `fluxgate serve --demo`, never otherwise, and never mixed into a store that holds other data.
+Only `fluxgate serve --demo` uses it. A store that holds other data gets none.
 """
 
 from service.demo.filling import fill_if_empty

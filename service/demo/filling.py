@@ -24,9 +24,9 @@ _LIVE_STEP_NS = 5 * SECOND_NS
 
 
 def fill_if_empty(store: Store, now_ns: int) -> bool:
-    """Fill `store` up to `now_ns` and tell whether it was done. A store with data of any kind is left alone.
+    """Fill `store` up to `now_ns`, unless it holds data already. Returns whether it was filled.
 
-    The month of power is one batch: a fill that was broken off before it is done again at the next start.
+    The month of power is one batch. A fill that was broken off before that batch is repeated at the next start.
     """
     for bucket in store.buckets():
         if bucket.name != WEATHER.name and store.last_point(bucket.name) is not None:
@@ -39,40 +39,47 @@ def fill_if_empty(store: Store, now_ns: int) -> bool:
 
 
 def write_history(store: Store, start_ns: int, stop_ns: int) -> None:
-    """Write what is measured on the minute, for all of `[start_ns, stop_ns)`."""
+    """Write the measurements with a fixed interval, for all of `[start_ns, stop_ns)`."""
     _write(store, WEATHER, "weather", STATIONS, signals.weather, _moments(start_ns, stop_ns, 5 * MINUTE_NS))
     _write(store, POWER, "power", SITES, signals.power, _moments(start_ns, stop_ns, MINUTE_NS))
 
 
 def write_live(store: Store, times_ns: Times) -> None:
-    """Write what the telemetry shows: measurements with `real` in their name, at any moments."""
+    """Write the measurements of the latest telemetry, with `real` in their name, at any times."""
     _write(store, WEATHER, "real_weather", STATIONS, signals.weather, times_ns)
     _write(store, POWER, "real_power", SITES, signals.power, times_ns)
 
 
 def _moments(start_ns: int, stop_ns: int, step_ns: int) -> Times:
-    """Whole steps in `[start_ns, stop_ns)`."""
+    """The multiples of `step_ns` in `[start_ns, stop_ns)`."""
     return np.arange(-(-start_ns // step_ns) * step_ns, stop_ns, step_ns, dtype=np.int64)
 
 
 def _write(
-    store: Store, bucket: BucketSpec, measurement: str, places: tuple[Place, ...], measure: Callable[[Times], Fields], times_ns: Times
+    store: Store,
+    bucket: BucketSpec,
+    measurement: str,
+    places: tuple[Place, ...],
+    measure: Callable[[Times], Fields],
+    times_ns: Times,
 ) -> None:
     if len(times_ns):
         store.write(bucket.name, points_of(measurement, places, times_ns, measure(times_ns)))
 
 
 def points_of(measurement: str, places: tuple[Place, ...], times_ns: Times, fields: Fields) -> Points:
-    """Points in columns, a line for each time and place. Without the text of the lines, which the embedded store does not read."""
-    keys = tuple(FieldSeries(SeriesKey(measurement, place.tags), name, kind) for name, (kind, _) in fields.items() for place in places)
+    """Points in columns, one line for each time and place. The lines have no text: this store does not need it."""
+    series = [SeriesKey(measurement, place.tags) for place in places]
+    keys = tuple(FieldSeries(key, name, field_type) for name, (field_type, _) in fields.items() for key in series)
     lines = np.arange(len(times_ns) * len(places), dtype=np.int32)
+    place = np.tile(np.arange(len(places), dtype=np.int32), len(times_ns))
     columns = []
-    for kind in FieldType:
-        of_kind = [(number, values) for number, (one, values) in enumerate(fields.values()) if one is kind]
-        if of_kind:
-            place = np.tile(np.arange(len(places), dtype=np.int32), len(times_ns))
-            numbers = np.stack([place + number * len(places) for number, _ in of_kind], axis=1).astype(np.int32)
-            values = np.stack([values.ravel() for _, values in of_kind], axis=1).ravel()
-            columns.append(ValueColumn(kind, numbers.ravel(), np.repeat(lines, len(of_kind)), pa.array(values, VALUE_TYPES[kind])))
+    for column_type in FieldType:
+        typed = [(at, values) for at, (field_type, values) in enumerate(fields.values()) if field_type is column_type]
+        if typed:
+            numbers = np.stack([place + at * len(places) for at, _ in typed], axis=1).astype(np.int32)
+            stacked = np.stack([values.ravel() for _, values in typed], axis=1).ravel()
+            values = pa.array(stacked, VALUE_TYPES[column_type])
+            columns.append(ValueColumn(column_type, numbers.ravel(), np.repeat(lines, len(typed)), values))
     offsets = np.zeros(len(lines) + 1, np.int64)
     return Points(b"", offsets, np.arange(1, len(lines) + 1), np.repeat(times_ns, len(places)), keys, tuple(columns))

@@ -1,7 +1,7 @@
-"""What the demo's meters and weather stations would measure at any moment: pure functions of time.
+"""The values of the demo's meters and weather stations, as pure functions of time.
 
-The same moment always gives the same value, so that a filled month, a gap filled later and the
-simulator's points belong together.
+The same time always gives the same value. So a filled month, a gap that is filled later and the simulator's points
+fit together.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _COUNTING_SINCE_S = 1_577_836_800
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is measured. `size` scales it, `seed` makes its noise its own."""
+    """A place with sensors. `size` scales its values, `seed` makes its noise unlike that of other places."""
 
     tags: Tags
     size: float
@@ -35,11 +35,20 @@ class Place:
 SITES = tuple(
     Place((("meter", f"M-{100 + number}"), ("site", site)), size, number)
     for number, (site, size) in enumerate(
-        [("Assembly", 42.0), ("Canteen", 9.0), ("Cold Store", 27.0), ("Offices", 14.0), ("Paint Shop", 35.0), ("Warehouse", 6.5)]
+        [
+            ("Assembly", 42.0),
+            ("Canteen", 9.0),
+            ("Cold Store", 27.0),
+            ("Offices", 14.0),
+            ("Paint Shop", 35.0),
+            ("Warehouse", 6.5),
+        ]
     )
 )
-STATIONS = tuple(
-    Place((("station", station),), size, 50 + number) for number, (station, size) in enumerate([("Harbour", 1.0), ("Hill", 0.8), ("Roof", 1.1)])
+STATIONS = (
+    Place((("station", "Harbour"),), 1.0, 50),
+    Place((("station", "Hill"),), 0.8, 51),
+    Place((("station", "Roof"),), 1.1, 52),
 )
 
 
@@ -65,24 +74,25 @@ def power(times_ns: Times) -> Fields:
 
 
 def weather(times_ns: Times) -> Fields:
-    """Weather stations, on a summer that never ends."""
+    """Weather stations, in a summer without end."""
     seconds = times_ns[:, None] / SECOND_NS
     size = np.array([[station.size for station in STATIONS]])
     swing = _day(seconds, peak_hour=15)
     front = np.sin(2 * np.pi * seconds / (5.3 * _DAY_S))
     temperature = 17 + 6.5 * size * swing + 2.5 * front + 0.4 * _noise(times_ns, STATIONS, 3)
     humidity = np.clip(62 - 18 * swing - 9 * front + 2.0 * _noise(times_ns, STATIONS, 4), 5, 100)
+    pressure = 1013.2 + 7.5 * front - 4 * (1 - size) + 0.1 * _noise(times_ns, STATIONS, 6)
     wind = np.abs(3.2 * size + 1.5 * swing + 1.4 * _noise(times_ns, STATIONS, 5))
     return {
         "humidity": (FieldType.FLOAT, np.round(humidity, 1)),
-        "pressure": (FieldType.FLOAT, np.round(1013.2 + 7.5 * front - 4 * (1 - size) + 0.1 * _noise(times_ns, STATIONS, 6), 1)),
+        "pressure": (FieldType.FLOAT, np.round(pressure, 1)),
         "temperature": (FieldType.FLOAT, np.round(temperature, 2)),
         "wind_speed": (FieldType.FLOAT, np.round(wind, 1)),
     }
 
 
 def _day(seconds: Floats, peak_hour: float) -> Floats:
-    """A daily swing from -1 to 1."""
+    """A daily curve from -1 to 1."""
     swing: Floats = np.cos(2 * np.pi * (seconds - 3600 * peak_hour) / _DAY_S)
     return swing
 
@@ -96,15 +106,15 @@ def _energy_wh(seconds: Floats, size: Floats, late: Floats) -> npt.NDArray[np.in
 
 
 def _serviced(seconds: Floats, late: Floats) -> npt.NDArray[np.bool_]:
-    """An hour of maintenance in the night of every seventh day."""
+    """Whether it is the hour of maintenance, in the night of every seventh day."""
     within_week: Floats = (seconds - 10 * late) % (7 * _DAY_S)
     return (within_week >= 2 * 3600) & (within_week < 3 * 3600)
 
 
-def _noise(times_ns: Times, places: tuple[Place, ...], kind: int) -> Floats:
-    """Between -1 and 1, mostly near 0; the same for the same second, place and kind (splitmix64)."""
+def _noise(times_ns: Times, places: tuple[Place, ...], channel: int) -> Floats:
+    """Between -1 and 1, mostly near 0. The same for the same second, place and channel (splitmix64)."""
     seconds = (times_ns // SECOND_NS).astype(np.uint64)[:, None]
-    seeds = np.array([[place.seed * 64 + kind for place in places]], np.uint64)
+    seeds = np.array([[place.seed * 64 + channel for place in places]], np.uint64)
     mixed = seconds * np.uint64(0x9E3779B97F4A7C15) + seeds * np.uint64(0xD1B54A32D192ED03)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

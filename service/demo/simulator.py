@@ -1,4 +1,4 @@
-"""A sensor that never sleeps: fresh points for the live measurements, and every minute one for the others."""
+"""Writes new points while the demo runs: often for the live measurements, once a minute for the others."""
 
 import logging
 import threading
@@ -18,8 +18,8 @@ _STOP_S = 10.0
 class Simulator:
     """Writes every `interval_s` seconds in a thread of its own, from `start` to `stop`.
 
-    The first write makes up for the time since the last one, up to a month, so that a store that was
-    closed for a while has no gap. A store that fails is tried again at the next turn.
+    The first write fills the time since the last point, up to a month, so that a store that was closed for a while has
+    no gap. A write that fails is tried again after the interval.
     """
 
     def __init__(self, store: Store, interval_s: float, clock: Callable[[], int] = time.time_ns) -> None:
@@ -34,13 +34,13 @@ class Simulator:
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns when the last write has ended. May be called more than once, and before `start`."""
+        """End the thread, and wait for its last write. May be called more than once, and before `start`."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
 
     def write_once(self) -> None:
-        """Write what was measured since the last time, and what is measured now."""
+        """Write the points since the last call, and those of now."""
         now_ns = self._clock()
         since_ns = self._since_ns(now_ns)
         if now_ns - since_ns >= MINUTE_NS:

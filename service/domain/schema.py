@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from service.domain.shards import wrong_shard_ns
+from service.domain.unreadable import UnreadableName
 from service.errors import InvalidParameter
 
 LONGEST_BUCKET_NAME = 1000
@@ -70,12 +71,15 @@ class BucketSpec:
 class MeasurementSchema:
     """A measurement: its tag keys, sorted, and its fields, sorted by name.
 
-    A field that changed its type between shard groups has several types, in the order of `FieldType`.
+    A field that changed its type between shard groups has several types, in the order of `FieldType`. `unreadable`: what
+    of it is no Unicode text, and so is not among `tags` and `fields`; where that is the name itself, `name` is how it is
+    shown.
     """
 
     name: str
     tags: tuple[str, ...]
     fields: dict[str, tuple[FieldType, ...]] = field(default_factory=dict)
+    unreadable: tuple[UnreadableName, ...] = ()
 
 
 def check_description(name: str, description: str) -> None:

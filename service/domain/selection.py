@@ -8,8 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from service.domain.durations import Length
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
+from service.domain.unknown_names import UnknownName, unknown_names
+from service.domain.unreadable import NameKind, listed
+from service.errors import UnreadableText
 
 
 class Fn(StrEnum):
@@ -36,13 +40,29 @@ class Fn(StrEnum):
         return FieldType.INTEGER if self is Fn.COUNT else input_type
 
 
+class Stamp(StrEnum):
+    """Which end of its window is the time of a row. Both are cut to the range."""
+
+    START = "start"
+    STOP = "stop"
+
+
 @dataclass(frozen=True)
 class Windows:
-    """Aggregate windows of `every_ns`, on the epoch grid of the local clock of `zone` (IANA)."""
+    """Aggregate windows of `every_ns`, on the epoch grid of the local clock of `zone` (IANA).
+
+    With `months`, `every_ns` is 0, and each window is so many months of that clock's calendar, counted from January
+    1970, as those of Flux are.
+    """
 
     every_ns: int
     fn: Fn = Fn.MEAN
     zone: str = "UTC"
+    months: int = 0
+    stamp: Stamp = Stamp.STOP
+
+    def __post_init__(self) -> None:
+        Length(self.every_ns, self.months)
 
 
 @dataclass(frozen=True)
@@ -97,10 +117,14 @@ class SkippedField:
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """The plan of a read, decided before the first row. Measurements and fields are sorted by name."""
+    """The plan of a read, decided before the first row. Measurements and fields are sorted by name.
+
+    `unknown`: names in the filters that the bucket does not know; no value of a tag is among them.
+    """
 
     measurements: tuple[MeasurementPlan, ...]
     skipped: tuple[SkippedField, ...] = ()
+    unknown: tuple[UnknownName, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -130,16 +154,21 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
     Under a numeric function, text and boolean fields are skipped and listed as such; one that `selection.fields` names
     is read with `last` instead. A measurement without a field to read, or without a filtered tag key, is not in the
     plan. No series has an empty tag value, so a filter that accepts nothing else selects nothing.
+
+    Raises UnreadableText: something is selected whose name is no Unicode text.
     """
-    if not all(any(values) for _, values in selection.tags):
-        return ReadPlan(())
+    schema = list(schema)
     wanted_tags = {key for key, _ in selection.tags}
+    unknown = unknown_names(schema, selection.measurements, selection.fields, wanted_tags)
+    if not all(any(values) for _, values in selection.tags):
+        return ReadPlan((), unknown=unknown)
     measurements, skipped = [], []
     for measurement in sorted(schema, key=lambda measurement: measurement.name):
         if selection.measurements and measurement.name not in selection.measurements:
             continue
         if not wanted_tags <= set(measurement.tags):
             continue
+        _check_readable(measurement, selection)
         fields = []
         for name, types in sorted(measurement.fields.items()):
             if selection.fields and name not in selection.fields:
@@ -150,7 +179,16 @@ def plan_read(selection: Selection, schema: Iterable[MeasurementSchema]) -> Read
                 fields.append(field)
         if fields:
             measurements.append(MeasurementPlan(measurement.name, measurement.tags, tuple(fields)))
-    return ReadPlan(tuple(measurements), tuple(skipped))
+    return ReadPlan(tuple(measurements), tuple(skipped), unknown)
+
+
+def _check_readable(measurement: MeasurementSchema, selection: Selection) -> None:
+    """Rows without a tag would look like those of another series; without a field they would not be complete."""
+    is_selected = not selection.fields or not measurement.fields.keys().isdisjoint(selection.fields)
+    names = [name for name in measurement.unreadable if name.kind is not NameKind.FIELD or not selection.fields]
+    if is_selected and names:
+        finding = f"Not UTF-8, so no answer can carry it: {listed(measurement.name, names)}."
+        raise UnreadableText(finding, measurement=measurement.name)
 
 
 def _plan_field(

@@ -18,7 +18,7 @@ from service.domain.timerange import EARLIEST_NS, TimeRange, floor_to
 _DAY_S = 86_400
 _DAY_NS = _DAY_S * SECOND_NS
 _ERA_S = 7_300 * _DAY_S
-"""The changes of a zone are looked up for about twenty years at a time, and kept."""
+"""The changes of a zone are computed for about twenty years at a time, and kept."""
 _ERA_NS = _ERA_S * SECOND_NS
 _KEPT_ERAS = 16_384
 """About 600 zones in 30 eras; an era takes at most about 5 kB, most of them 200 bytes."""
@@ -99,9 +99,10 @@ def _new_times(span: TimeRange, zone: str) -> Iterator[_NewTimes]:
 
 
 def surely_more_than(most: int, span: TimeRange, every_ns: int) -> bool:
-    """Whether `span` has more windows than `most` in every zone, told without looking at a clock.
+    """Whether `span` has more windows than `most` in every zone, without looking at a clock.
 
-    A change of the clock makes at most two windows one, or takes away those of an hour (in Alaska and Manila, a day) that comes twice.
+    A change of the clock makes at most two windows one, or takes away those of an hour (in Alaska and Manila, a day)
+    that comes twice.
     """
     return span.length_ns - 2 * _DAY_NS > 2 * most * every_ns
 
@@ -132,8 +133,8 @@ def clock_segments(span: TimeRange, zone: str) -> Iterator[tuple[TimeRange, int]
 def _clock_changes(zone: str, era: int) -> tuple[tuple[int, int], ...]:
     """The offset of `zone` at the start of an era, then each change in it: instants and offsets in ns, ascending.
 
-    It steps a day, which costs milliseconds for an era, so what it found is kept: tz data have changes within weeks of each
-    other (Ramadan in Africa/Casablanca), and none has two within a day that cancel each other.
+    The search steps by a day, which takes milliseconds for an era, so the result is kept. Tz data have changes within
+    weeks of each other (Ramadan in Africa/Casablanca), but never two within a day that cancel each other.
     """
     info = ZoneInfo(zone)
     start_s = era * _ERA_S

@@ -45,6 +45,8 @@ class Shape(StrEnum):
 
     LONG = "long"
     WIDE = "wide"
+    TABLE = "table"
+    """One row per time, one column per series. Its columns follow from the rows (`service.encoding.series_columns`)."""
 
 
 class Role(StrEnum):
@@ -74,7 +76,7 @@ class Column:
 
 
 def columns(plan: ReadPlan, shape: Shape, output: Format) -> tuple[Column, ...]:
-    """The columns in the order of the answer, with distinct names.
+    """The columns of a long or wide answer in their order, with distinct names.
 
     Long: time, value, field, measurement, tags by key. A columnar format has one value column for each type of value
     (`_value_float`, ...) when there are several. Wide: time, measurement, tags by key, fields by name. A field of

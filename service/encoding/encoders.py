@@ -15,6 +15,7 @@ from service.encoding.document import Document, Piece
 from service.encoding.json_rows import JsonDocument, NdjsonDocument
 from service.encoding.parquet_arrow import ArrowDocument, ParquetDocument
 from service.encoding.rows import Rows, long_rows
+from service.encoding.table_rows import table_of
 from service.encoding.wide_rows import wide_rows
 from service.frames.frame import Block
 
@@ -39,18 +40,19 @@ class Layout:
 def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int | None = None) -> Iterator[bytes]:
     """The answer to a read in chunks, most of 256 KiB to 2 MiB.
 
-    Rows keep the order of the blocks. With `limit`, exactly so many rows are written, and no further block is read,
-    except the one that decides whether JSON's `truncated` is true.
+    Rows keep the order of the blocks; those of a table ascend by time, and all blocks are read before its first byte.
+    With `limit`, exactly so many rows are written, and no further block is read, except the one that decides whether
+    JSON's `truncated` is true.
 
-    Raises: what `blocks` raises, unchanged; StoreBroken when a frame holds what the plan does not.
+    Raises: what `blocks` raises, unchanged; StoreBroken when a frame holds what the plan does not; TableTooLarge.
     """
-    names = columns(plan, layout.shape, layout.format)
+    names, parts = _columns_and_rows(blocks, plan, layout)
     document = _document(layout, names)
     row_limit = _RowLimit(limit)
     chunks = _ChunkBuffer(document.begin())
     first = True
-    for block in blocks:
-        for rows in row_limit.rows(_rows(block, layout.shape, names)):
+    for part in parts:
+        for rows in row_limit.rows(part):
             yield from chunks.add(document.write(rows))
         if first:
             yield from chunks.add(document.flush())
@@ -60,6 +62,15 @@ def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int |
             break
     yield from chunks.add(document.end(None if limit is None else row_limit.truncated))
     yield from chunks.rest()
+
+
+def _columns_and_rows(blocks: Iterable[Block], plan: ReadPlan, layout: Layout) -> tuple[tuple[Column, ...], Iterable[Iterable[Rows]]]:
+    """The columns, and the rows: block by block, or those of the whole table."""
+    if layout.shape is Shape.TABLE:
+        table = table_of(blocks)
+        return table.columns, [[table.rows]]
+    names = columns(plan, layout.shape, layout.format)
+    return names, (_rows(block, layout.shape, names) for block in blocks)
 
 
 class _RowLimit:

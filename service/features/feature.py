@@ -5,6 +5,7 @@ scheduler need: what stands in it is served, ordered, configured and scheduled.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +31,9 @@ class KindServices:
     """What a kind of job may build on.
 
     `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory`: where files are kept; `archive`: where backups lie. `open_physical` hands
-    out the files of the gateway's own InfluxDB; None without an operator token. `clock` gives seconds since 1970.
+    address `addresses` allows; `open_scratch` makes an embedded store on a file for a while. `directory`: where files
+    are kept; `archive`: where backups lie. `open_physical` hands out the files of the gateway's own InfluxDB; None
+    without an operator token. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -39,6 +41,7 @@ class KindServices:
     store: Store
     own_endpoint: Endpoint
     open_store: Opener
+    open_scratch: Callable[[Path], AbstractContextManager[Store]]
     addresses: AddressPolicy
     directory: Path
     archive: Destination

@@ -12,6 +12,7 @@ from functools import partial
 from service.cache.answers import AnswerCache, CancelToken, Served
 from service.cache.single_flight import Produced
 from service.encoding.encoders import encode
+from service.reads.empty_answers import explained
 from service.reads.facts import NameList, ReadFacts
 from service.reads.limits import ReadLimits
 from service.reads.question import Question
@@ -46,9 +47,9 @@ class BucketReads:
         self.limits = limits
         self._observer = observer
 
-    def at_hand(self, question: Question, fresh: bool = False) -> ReadAnswer | None:
+    def cached(self, question: Question, fresh: bool = False) -> ReadAnswer | None:
         """The kept answer, when looking for it costs no wait; else None."""
-        served = self._answers.at_hand(*self._kept_as(question), fresh)
+        served = self._answers.cached(*self._kept_as(question), fresh)
         return None if served is None else _answer(question, served)
 
     def read(
@@ -78,7 +79,8 @@ class BucketReads:
         if not question.open_ended:
             return self.limits.cache_closed_s
         windows = question.selection.windows
-        return min(self.limits.cache_open_s, math.inf if windows is None else windows.every_ns / 1e9)
+        every_ns = windows.every_ns if windows is not None else 0
+        return min(self.limits.cache_open_s, every_ns / 1e9 if every_ns else math.inf)
 
     def _produce(self, question: Question, key_id: str) -> Produced:
         """Begin a read in a slot of the key. Raises TooManyReads, and what the store raises."""
@@ -95,9 +97,12 @@ class BucketReads:
             self._observer.ended()
 
         skipped = NameList.of((field.measurement, field.field) for field in reading.plan.skipped)
-        facts = ReadFacts(question.selection.span, self._store.name, skipped)
+        unknown = NameList.of_unknown(reading.plan.unknown)
+        facts = ReadFacts(question.selection.span, self._store.name, skipped, unknown)
         blocks = measured(reading.blocks, self.limits.timeout_s, self._observer)
-        return Produced(facts.texts(), encode(blocks, reading.plan, question.layout, question.limit), end)
+        texts = facts.texts()
+        blocks = explained(blocks, self._store, question.selection, facts, texts)
+        return Produced(texts, encode(blocks, reading.plan, question.layout, question.limit), end)
 
 
 def _answer(question: Question, served: Served) -> ReadAnswer:

@@ -1,6 +1,6 @@
-"""What an answer says of itself beside its bytes: kept with them in the cache, and printed by each reader in its way.
+"""The facts of an answer besides its bytes. The cache keeps both, and each reader shows the facts in its own way.
 
-The cache keeps texts, so facts become texts and come back from them as they were.
+The cache keeps texts, so facts become texts and are read back from them unchanged.
 """
 
 import json
@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from service.domain.timerange import TimeRange
+from service.domain.unknown_names import UnknownName
 
 _MOST_LETTERS = 4000
-"""Of the names in a list: a bucket may have any number of fields, and the facts of an answer stay small."""
+"""The most letters of all names in a list: a bucket may have any number of fields, and facts stay small."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,16 @@ class NameList:
         return {fact: json.dumps([self.count, *self.names])} if self.count else {}
 
     @classmethod
+    def of_unknown(cls, names: Iterable[UnknownName]) -> "NameList":
+        return cls.of((name.kind.value, name.tag, name.name, *name.near) for name in names)
+
+    def and_of(self, names: Iterable[UnknownName]) -> "NameList":
+        """These, then unknown ones."""
+        more = NameList.of_unknown(names)
+        joined = NameList.of((*self.names, *more.names))
+        return NameList(joined.names, self.count + more.count)
+
+    @classmethod
     def from_texts(cls, texts: Mapping[str, str], fact: str) -> "NameList":
         if fact not in texts:
             return cls()
@@ -47,29 +58,37 @@ class NameList:
 class ReadFacts:
     """`span`: the range that was read, which a kept answer has from the moment it was made.
 
-    `skipped`: measurements and fields that the function cannot take. `store`: who answered.
+    `skipped`: measurements and fields that the function cannot take. `store`: who answered. `unknown`: what the filters
+    name and the bucket does not know, each as kind, tag key (of a value), name, then near names. `newest`: of an answer
+    without rows, the time of the bucket's newest point, or why there is none.
     """
 
     span: TimeRange
     store: str
     skipped: NameList = NameList()
+    unknown: NameList = NameList()
+    newest: str = ""
 
     def texts(self) -> dict[str, str]:
         span = {"start": str(self.span.start_ns), "stop": str(self.span.stop_ns)}
-        return {**span, "store": self.store, **self.skipped.texts("skipped")}
+        newest = {"newest": self.newest} if self.newest else {}
+        names = self.skipped.texts("skipped") | self.unknown.texts("unknown")
+        return {**span, "store": self.store, **names, **newest}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "ReadFacts":
         span = TimeRange(int(texts["start"]), int(texts["stop"]))
-        return cls(span, texts["store"], NameList.from_texts(texts, "skipped"))
+        skipped, unknown = (NameList.from_texts(texts, fact) for fact in ("skipped", "unknown"))
+        return cls(span, texts["store"], skipped, unknown, texts.get("newest", ""))
 
 
 @dataclass(frozen=True)
 class LatestFacts:
-    """`text` and `silent`: fields that hold text, and those without a value in the look-back, each with its measurement.
+    """`text`: fields that hold text. `silent`: fields without a value in the look-back. Each has its measurement.
 
     `merged`: measurements whose values are of several series. `renamed`: names that are not the plain ones, because
-    two things would share them. `unread`: buckets that cannot be read. Where devices stand apart, the device of a field
+    two things would share them. `unread` and `unread_measurements`: buckets that cannot be read, and measurements of
+    others, each after its bucket. Where devices stand apart, the device of a field
     or measurement stands before it.
     """
 
@@ -79,6 +98,7 @@ class LatestFacts:
     merged: NameList = NameList()
     renamed: NameList = NameList()
     unread: NameList = NameList()
+    unread_measurements: NameList = NameList()
 
     def texts(self) -> dict[str, str]:
         return {
@@ -88,6 +108,7 @@ class LatestFacts:
             **self.merged.texts("merged"),
             **self.renamed.texts("renamed"),
             **self.unread.texts("unread"),
+            **self.unread_measurements.texts("unread measurements"),
         }
 
     @classmethod
@@ -99,4 +120,5 @@ class LatestFacts:
             merged=NameList.from_texts(texts, "merged"),
             renamed=NameList.from_texts(texts, "renamed"),
             unread=NameList.from_texts(texts, "unread"),
+            unread_measurements=NameList.from_texts(texts, "unread measurements"),
         )

@@ -1,8 +1,8 @@
-"""Memory that reads leave behind goes back to the operating system.
+"""Returns memory that reads have freed to the operating system.
 
-Each read has threads of its own, and both allocators (glibc's arenas, Arrow's heaps) keep for a thread what it
-freed: after hundreds of reads that is hundreds of MB which nothing holds. Measured with 600 aborted reads: no
-object and no Arrow buffer more than before, and all of the growth gone once both were told to give back.
+Each read has threads of its own, and both allocators (glibc's arenas, Arrow's heaps) keep for a thread what it freed.
+After hundreds of reads that is hundreds of MB that nothing uses. Measured with 600 aborted reads: no more objects and
+Arrow buffers than before, and all of the growth was gone after both allocators were asked to return it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import pyarrow as pa
 _EVERY_S = 1.0
 _M_ARENA_MAX = -8
 _MOST_ARENAS = 4
-"""glibc makes up to eight a processor, and what is free in one serves no thread of another."""
+"""glibc makes up to eight per processor. Free memory of one arena does not serve threads of another."""
 
 
 class MemoryReturn:

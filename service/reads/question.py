@@ -1,14 +1,15 @@
-"""What is asked of a bucket: first as it was asked, then against a clock.
+"""A read of a bucket: as the reader asks for it, and as the question that it is at one moment.
 
-Pure: what "now" is comes in. Two reads that mean the same have one key, however they were written.
+The present time is passed in. Two reads that mean the same have the same key, however they were written.
 """
 
 from dataclasses import dataclass
 
-from service.domain.durations import parse_duration
-from service.domain.selection import Fn, Selection, Windows
+from service.domain.durations import parse_every
+from service.domain.selected_windows import MOST_CALENDAR_WINDOWS, calendar_count, grids_of, whole_windows
+from service.domain.selection import Fn, Selection, Stamp, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_time
-from service.domain.windows import grids, surely_more_than
+from service.domain.windows import surely_more_than
 from service.encoding.encoders import Format, Layout, Shape
 from service.errors import InvalidParameter, TooManyWindows
 
@@ -51,20 +52,25 @@ class Between:
 
 @dataclass(frozen=True)
 class Question:
-    """A read of one range. `open_ended`: the range ends now, so the answer is soon old. `key` names it in the cache."""
+    """A read of one range. `open_ended`: the range ends now, so the answer is soon old. `key` names it in the cache.
+
+    `aligned`: the range was cut to its whole windows.
+    """
 
     selection: Selection
     layout: Layout
     limit: int | None
     open_ended: bool
     key: str
+    aligned: bool = False
 
 
 @dataclass(frozen=True)
 class AskedRead:
     """A read as it was asked. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
 
-    Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows.
+    Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows. `stamp` absent:
+    stop. `align`: windows that the range cuts are left out.
     """
 
     bucket: str
@@ -78,42 +84,63 @@ class AskedRead:
     shape: Shape = Shape.LONG
     zone: str = "UTC"
     limit: int | None = None
+    stamp: Stamp | None = None
+    align: bool = False
 
     def at(self, now_ns: int, max_windows: int) -> Question:
         """The question at the moment `now_ns`. Raises InvalidParameter, TooManyWindows."""
         span, windows = self.range.at(now_ns), self._windows()
         if windows is not None:
             _bound_windows(span, windows, self.every, max_windows)
+            span = self._aligned(span, windows) if self.align else span
         names = tuple(sorted(self.measurements)), tuple(sorted(self.fields))
         tags = tuple((key, tuple(sorted(values))) for key, values in sorted(self.tags))
         selection = Selection(self.bucket, span, windows, *names, tags, complete_rows=self.shape is Shape.WIDE)
         layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every)
-        looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit)
+        looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit, self.align)
         key = repr((self.bucket, self.range, windows, names, tags, looks))
-        return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key)
+        return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key, self.align)
 
     def _windows(self) -> Windows | None:
         if self.every == RAW:
-            if self.fn is not None:
-                reason = "every=raw gives the points themselves, so fn has no meaning. Leave one of them out."
-                raise InvalidParameter("fn", reason)
+            self._check_raw()
             return None
         try:
-            every_ns = parse_duration(self.every, "every")
+            length = parse_every(self.every, "every")
         except InvalidParameter as refused:
             message = f"{refused.message} Or write every=raw for the points themselves."
             raise InvalidParameter("every", message) from None
-        return Windows(every_ns, self.fn or Fn.MEAN, self.zone)
+        return Windows(length.ns, self.fn or Fn.MEAN, self.zone, length.months, self.stamp or Stamp.STOP)
+
+    def _check_raw(self) -> None:
+        given = {"fn": self.fn is not None, "stamp": self.stamp is not None, "align": self.align}
+        for name in (name for name, is_given in given.items() if is_given):
+            reason = f"every=raw gives the points themselves, so {name} has no meaning. Leave one of them out."
+            raise InvalidParameter(name, reason)
+
+    def _aligned(self, span: TimeRange, windows: Windows) -> TimeRange:
+        whole = whole_windows(span, windows)
+        if whole is None:
+            reach = f"from {format_time(span.start_ns)} to {format_time(span.stop_ns)}"
+            reason = f"align=true leaves nothing: no whole window of {self.every} lies in the range {reach}"
+            raise InvalidParameter("align", f"{reason}. Use a longer range, a shorter every, or leave align out.")
+        return whole
 
 
 def _bound_windows(span: TimeRange, windows: Windows, every: str, most: int) -> None:
     """Raises TooManyWindows."""
+    number, most = _count(span, windows, most)
+    if number is not None:
+        limit = f"{most} is the limit. Use a longer every or a shorter range."
+        raise TooManyWindows(f"every={every} makes {number} windows a series in this range; {limit}")
+
+
+def _count(span: TimeRange, windows: Windows, most: int) -> tuple[str | None, int]:
+    """How many windows there are, when those are too many; and the limit."""
+    if windows.months:
+        count, most = calendar_count(span, windows.months), min(most, MOST_CALENDAR_WINDOWS)
+        return (str(count) if count > most else None), most
     if windows.zone != "UTC" and surely_more_than(most, span, windows.every_ns):
-        number = f"about {span.length_ns // windows.every_ns}"
-    else:
-        count = sum(grid.count for grid in grids(span, windows.every_ns, windows.zone))
-        if count <= most:
-            return
-        number = str(count)
-    limit = f"{most} is the limit. Use a longer every or a shorter range."
-    raise TooManyWindows(f"every={every} makes {number} windows a series in this range; {limit}")
+        return f"about {span.length_ns // windows.every_ns}", most
+    count = sum(grid.count for grid in grids_of(span, windows))
+    return (str(count) if count > most else None), most

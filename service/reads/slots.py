@@ -1,4 +1,4 @@
-"""How many reads run at one time in this process, and how many of them for one key. One more is told to come back."""
+"""Limits how many reads run at one time in this process, and for one key. Others get TooManyReads."""
 
 import threading
 from collections.abc import Callable
@@ -10,11 +10,14 @@ _RETRY_AFTER_S = 1.0
 
 
 class Slots:
+    """At most `most` reads at a time. Thread-safe."""
+
     def __init__(self, most: int) -> None:
         self._shares = Shares(most, share_of_key(most, Left.QUARTER))
 
     @property
     def taken(self) -> int:
+        """How many reads run now."""
         return self._shares.taken
 
     def take(self, key_id: str) -> Callable[[], None]:
@@ -36,8 +39,8 @@ class Slots:
     def _refusal(self, full: Full) -> TooManyReads:
         most, of_key = self._shares.most, self._shares.of_key
         if full is Full.ALL:
-            why = f"All {most} reads of this gateway (MAX_READS) are under way. Ask again in a moment."
+            message = f"All {most} reads of this gateway (MAX_READS) are under way. Ask again in a moment."
         else:
-            why = f"This key has {of_key} reads under way, its share of the {most} of this gateway (MAX_READS)."
-            why += " Ask again when one has ended."
-        return TooManyReads(why, _RETRY_AFTER_S)
+            message = f"This key has {of_key} reads under way, its share of the {most} of this gateway (MAX_READS)."
+            message += " Ask again when one has ended."
+        return TooManyReads(message, _RETRY_AFTER_S)

@@ -1,4 +1,4 @@
-"""What flows in a read: blocks out of the store, counted and within their time; and bytes, packed where wanted."""
+"""The streams of a read: the store's blocks, counted and with a time limit, and bytes, gzipped on request."""
 
 import time
 import zlib
@@ -11,17 +11,17 @@ from service.frames.frame import Block
 Chunk = bytes | memoryview
 
 
-def _nobody(_value: object) -> None:
-    """Hears nothing."""
+def _ignore(_value: object) -> None:
+    """Ignore the value."""
 
 
 @dataclass(frozen=True)
 class ReadObserver:
     """Called in each read: `rows` as they come, `seconds` and `ended` at the end, `failed` with an error's code."""
 
-    rows: Callable[[int], object] = _nobody
-    seconds: Callable[[float], object] = _nobody
-    failed: Callable[[str], object] = _nobody
+    rows: Callable[[int], object] = _ignore
+    seconds: Callable[[float], object] = _ignore
+    failed: Callable[[str], object] = _ignore
     ended: Callable[[], object] = lambda: None
 
 

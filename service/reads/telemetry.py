@@ -1,4 +1,4 @@
-"""The latest telemetry: one question to the store for each bucket, folded and printed once for all who ask."""
+"""Reads the latest telemetry: one request to the store for each bucket, and one document for all who ask."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -90,8 +90,8 @@ class TelemetryReads:
         return LatestAnswer(LatestFacts.from_texts(served.headers), served)
 
     def _produce(self, question: LatestQuestion, reader: Principal, place: Place) -> Produced:
-        seen = (bucket.name for bucket in self._store.buckets() if reader.may_see(bucket.name))
-        buckets = question.buckets or tuple(seen)
+        visible = (bucket.name for bucket in self._store.buckets() if reader.may_see(bucket.name))
+        buckets = question.buckets or tuple(visible)
         give_back = self._slots.take(reader.id)
         try:
             return self._look(buckets, question, place)
@@ -101,7 +101,7 @@ class TelemetryReads:
     def _look(self, buckets: tuple[str, ...], question: LatestQuestion, place: Place) -> Produced:
         now_ns = self._clock_ns()
         span = TimeRange(max(now_ns - question.lookback_ns, EARLIEST_NS), now_ns)
-        looked, unread = self._looked(buckets, question, span)
+        looked, unread = self._latest_of_buckets(buckets, question, span)
         rows = [row for bucket, latest in looked.items() for frame in latest.frames for row in newest_of(bucket, frame)]
         known = {(bucket, name): fields for bucket, latest in looked.items() for name, fields in latest.fields.items()}
         self._observer.rows(len(rows))
@@ -110,10 +110,15 @@ class TelemetryReads:
             document = row_document(rows, parts, place, now_ns, store_name)
         else:
             document = value_document(question.form, parts, question.by, place, now_ns, store_name)
-        facts = replace(document.facts, unread=NameList.of((bucket,) for bucket in unread))
+        unread_measurements = [(bucket, name) for bucket, latest in looked.items() for name in latest.unread]
+        facts = replace(
+            document.facts,
+            unread=NameList.of((bucket,) for bucket in unread),
+            unread_measurements=NameList.of(sorted(unread_measurements)),
+        )
         return Produced(facts.texts(), iter([document.body]), lambda: None)
 
-    def _looked(
+    def _latest_of_buckets(
         self,
         buckets: tuple[str, ...],
         question: LatestQuestion,
@@ -132,6 +137,8 @@ class TelemetryReads:
                 raise StoreTimeout(f"{late} Name fewer buckets, or raise it.")
             try:
                 looked[bucket] = self._latest(bucket, question.measurements, span)
+                if looked[bucket].unread:
+                    _log.warning("telemetry without measurements", bucket=bucket, measurements=looked[bucket].unread)
             except UnknownBucket:
                 if question.buckets:
                     raise  # else it was deleted since the buckets were listed

@@ -55,7 +55,14 @@ def row_document(rows: Iterable[Newest], parts: Iterable[Part], place: Place, no
     return Document(body, LatestFacts(store, text=named.text(), silent=named.silent()))
 
 
-def value_document(form: TelemetryForm, parts: Sequence[Part], by: str | None, place: Place, now_ns: int, store: str) -> Document:
+def value_document(
+    form: TelemetryForm,
+    parts: Sequence[Part],
+    by: str | None,
+    place: Place,
+    now_ns: int,
+    store: str,
+) -> Document:
     """`{"ts": ms, "values": {...}}`; with a tag `by` such objects by device, each in a list of its own."""
     named = _NamedParts(parts, by)
     by_device, renamed = (_flat if form is TelemetryForm.FLAT else _nested)(named)

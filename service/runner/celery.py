@@ -1,8 +1,7 @@
 """Jobs on many machines: Celery carries a job's id to a worker, and the row says whether it may run.
 
-A message can come late, twice or never. Twice: the row is claimed once. Never: what is due and was
-not claimed is sent again. So nothing is lost when a worker or the broker dies, and no result store
-is needed.
+A message can come late, twice or never. If it comes twice, the row is claimed once. If it never comes, the job is still
+due, and its id is sent again. So nothing is lost when a worker or the broker dies, and no result store is needed.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from celery.signals import worker_shutting_down
 from service.errors import ConfigurationError, RetryLater
 from service.runner.loop import Loop
 from service.runner.runner import Runner, owner_name
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 
 TASK = "fluxgate.run"
 QUEUE = "fluxgate"
@@ -28,7 +27,7 @@ _MOST_SENT = 100
 
 
 def refuse_embedded(store: str) -> None:
-    """Raises ConfigurationError when workers could not share the store that is so named."""
+    """Raises ConfigurationError where `store` names the embedded store, which workers cannot share."""
     if store == "embedded":
         raise ConfigurationError(
             "CELERY_BROKER_URL is set, but the embedded store belongs to one process, so workers cannot reach it."
@@ -37,14 +36,15 @@ def refuse_embedded(store: str) -> None:
 
 
 def broker(url: str, lease_s: float) -> Celery:
-    """The link to the broker at `url` (Redis or AMQP)."""
+    """The Celery application for the broker at `url` (Redis or AMQP). Raises ConfigurationError."""
     try:
         app = Celery(QUEUE, broker=url, set_as_current=False)
-        app.connection_for_write().transport_cls  # noqa: B018  (an unknown transport is named here, not at the first message)
+        # An unknown transport is an error now, not at the first message.
+        app.connection_for_write().transport_cls  # noqa: B018
     except (KeyError, ImportError, ValueError) as broken:
-        raise ConfigurationError(
-            f"CELERY_BROKER_URL is no address of a broker ({type(broken).__name__}). Write redis://host:6379/0 or amqp://user:password@host//."
-        ) from None
+        finding = f"CELERY_BROKER_URL is no address of a broker ({type(broken).__name__})."
+        advice = "Write redis://host:6379/0 or amqp://user:password@host//."
+        raise ConfigurationError(f"{finding} {advice}") from None
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -70,13 +70,13 @@ def broker(url: str, lease_s: float) -> Celery:
 
 
 class Dispatcher:
-    """Sends due jobs to the workers, from `start` to `stop`; what was not claimed within `resend_s`, again."""
+    """Sends due jobs to the workers, from `start` to `stop`; again what no worker claims within `resend_s`."""
 
-    def __init__(self, ledger: JobLedger, app: Celery, *, poll_s: float = 1.0, resend_s: float = _RESEND_S) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: JobStore, app: Celery, *, poll_s: float = 1.0, resend_s: float = _RESEND_S) -> None:
+        self._job_store = job_store
         self._app = app
         self._resend_s = resend_s
-        self._loop = Loop("dispatch", self.sweep, poll_s)
+        self._loop = Loop("dispatch", self.send_due, poll_s)
 
     def start(self) -> None:
         self._loop.start()
@@ -87,23 +87,24 @@ class Dispatcher:
     def stop(self) -> None:
         self._loop.stop()
 
-    def sweep(self) -> int:
-        """Send what is due; how many. Raises RetryLater while the broker cannot be reached."""
-        ids = self._ledger.to_send(self._resend_s, _MOST_SENT)
+    def send_due(self) -> int:
+        """Send the due jobs, and return how many. Raises RetryLater while the broker cannot be reached."""
+        ids = self._job_store.to_send(self._resend_s, _MOST_SENT)
         for number, job_id in enumerate(ids):
             try:
                 self._app.send_task(TASK, (job_id,), queue=QUEUE, retry=False)
-            except (OperationalError, OSError) as away:
-                self._ledger.unsend(ids[number:])
-                raise RetryLater(f"The broker cannot be reached ({type(away).__name__}). Check CELERY_BROKER_URL, and that it is up.") from away
+            except (OperationalError, OSError) as broken:
+                self._job_store.unsend(ids[number:])
+                reason = f"The broker cannot be reached ({type(broken).__name__})."
+                raise RetryLater(f"{reason} Check CELERY_BROKER_URL, and that it is up.") from broken
         return len(ids)
 
 
 class CeleryWorker:
-    """Runs jobs that the broker names, at most `slots` at a time, until the process is asked to end."""
+    """Runs jobs whose ids the broker sends, at most `slots` at a time, until the process is asked to end."""
 
-    def __init__(self, ledger: JobLedger, runner: Runner, app: Celery, *, slots: int = 2) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: JobStore, runner: Runner, app: Celery, *, slots: int = 2) -> None:
+        self._job_store = job_store
         self._runner = runner
         self._app = app
         self._slots = slots
@@ -112,26 +113,33 @@ class CeleryWorker:
         app.task(name=TASK)(self._run)
 
     def run(self) -> None:
-        """Serve. SIGTERM: every run keeps its checkpoint and goes back to the queue; then it returns."""
-        with self._told_to_stop():
+        """Serve until SIGTERM. Then every run keeps its checkpoint and goes back to the queue."""
+        with self._stopping_on_signal():
             name = f"fluxgate-{os.getpid()}-{secrets.token_hex(3)}@%h"
             worker = self._app.Worker(
-                hostname=name, pool="threads", concurrency=self._slots, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True
+                hostname=name,
+                pool="threads",
+                concurrency=self._slots,
+                without_gossip=True,
+                without_mingle=True,
+                without_heartbeat=True,
+                quiet=True,
             )
             worker.start()
 
     def _run(self, job_id: str) -> None:
         if self._stopping.is_set():
-            self._ledger.unsend([job_id])
+            self._job_store.unsend([job_id])
             return
-        claimed = self._ledger.claim(self._owner, self._runner.lease_s, self._runner.kinds.names, job_id)
+        claimed = self._job_store.claim(self._owner, self._runner.lease_s, self._runner.kinds.names, job_id)
         if claimed is None:
-            self._ledger.unsend([job_id])  # its key is taken, or it is not due: it is sent again when it can run
+            # Another job has its key, or it is not due. It is sent again when it can run.
+            self._job_store.unsend([job_id])
             return
         self._runner.run(*claimed, self._stopping)
 
     @contextlib.contextmanager
-    def _told_to_stop(self) -> Iterator[None]:
+    def _stopping_on_signal(self) -> Iterator[None]:
         def stop(**_: object) -> None:
             self._stopping.set()
 

@@ -1,7 +1,7 @@
-"""A run's link to its row: checkpoints under its lease, progress, log, and when to stop.
+"""What a run uses of its row: checkpoints under its lease, progress, log, and the reasons to stop.
 
-`check` compares the time with the lease on every call. A process that was frozen for longer than its
-lease therefore stops at its next check, before it has asked the database anything.
+`check` compares the time with the lease on every call. So a process that was frozen for longer than its lease stops at
+its next check, without a query.
 """
 
 import threading
@@ -16,26 +16,33 @@ _LOOK_EVERY_S = 0.2
 
 
 class RunContext:
-    """`stopping` is set when the process is to leave; `clock` gives seconds since 1970.
+    """The `JobContext` of one run. `stopping` is set when the process has to end. `clock` gives seconds since 1970.
 
-    `check` and `log` may be called from any thread, and each `note_…` from that which keeps the lease; the rest belongs
-    to the thread of the run. No lock is taken: what threads share is set in one assignment, which the interpreter's lock
-    makes whole, or is an event.
+    Any thread may call `check` and `log`. The thread that renews the lease calls the `note_…` methods, and the thread
+    of the run all others. No lock is needed: what threads share is an event, or is set in one assignment, which the
+    interpreter's lock makes atomic.
     """
 
-    def __init__(self, job: Job, lease: Lease, book: LeaseStore, clock: Callable[[], float], stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        job: Job,
+        lease: Lease,
+        leases: LeaseStore,
+        clock: Callable[[], float],
+        stopping: threading.Event,
+    ) -> None:
         self.job_id = job.id
         self.lease = lease
         self.saved = False
-        """Whether this attempt got further."""
+        """Whether this attempt has saved a checkpoint."""
         self._deadline = job.deadline
         self._checkpoint: Json = dict(job.checkpoint or {})
-        self._book = book
+        self._leases = leases
         self._clock = clock
         self._stopping = stopping
         self._cancelled = threading.Event()
         self._lost = threading.Event()
-        self._began: Progress | None = None
+        self._first_progress: Progress | None = None
         self._unwritten: Progress | None = None
         self._written_at = float("-inf")
 
@@ -45,29 +52,30 @@ class RunContext:
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:
         self._refuse_when_lost()
-        self._book.save(self.lease, checkpoint)
+        self._leases.save(self.lease, checkpoint)
         self._checkpoint = dict(checkpoint)
         self.saved = True
 
     def progress(self, done: int, total: int | None, unit: str) -> None:
         now = self._clock()
-        if self._began is None or self._began.unit != unit:
-            self._began = Progress(done, total, unit, base=done, since=now)
-        self._unwritten = Progress(done, total, unit, self._began.base, self._began.since)
+        first = self._first_progress
+        if first is None or first.unit != unit:
+            first = self._first_progress = Progress(done, total, unit, base=done, since=now)
+        self._unwritten = Progress(done, total, unit, first.base, first.since)
         if now - self._written_at >= _PROGRESS_EVERY_S:
             self.flush()
             self._written_at = now
 
     def flush(self) -> None:
-        """Write the progress told last, if that was not done yet."""
+        """Write the last progress, where that was not done yet."""
         if self._unwritten is not None:
             self._refuse_when_lost()
-            self._book.progress(self.lease, self._unwritten)
+            self._leases.progress(self.lease, self._unwritten)
             self._unwritten = None
 
     def log(self, level: str, message: str) -> None:
         self._refuse_when_lost()
-        self._book.log(self.lease, level, message)
+        self._leases.log(self.lease, level, message)
 
     def check(self) -> None:
         reason = self._reason()
@@ -82,7 +90,7 @@ class RunContext:
             self.check()
 
     def note_lease(self, lease: Lease) -> None:
-        """The lease was renewed."""
+        """Go on with a renewed lease."""
         self.lease = lease
 
     def note_lost(self) -> None:
@@ -95,7 +103,7 @@ class RunContext:
         now = self._clock()
         if self._lost.is_set() or now >= self.lease.until:
             self._lost.set()
-            return LeaseLost(f"the job {self.job_id} is no longer this process's")
+            return LeaseLost(f"the job {self.job_id} no longer belongs to this process")
         if self._cancelled.is_set():
             return Cancelled("its end was asked for")
         if self._deadline is not None and now >= self._deadline:

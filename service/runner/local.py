@@ -1,4 +1,4 @@
-"""Jobs in this process: a bounded number of threads that claim what is due."""
+"""Jobs in this process: a bounded number of threads claim due jobs and run them."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from functools import partial
 from service.domain.job import Job
 from service.runner.loop import Loop
 from service.runner.runner import Runner, owner_name
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from service.state.leases import Lease
 
 _POLL_S = 1.0
@@ -16,27 +16,27 @@ _POLL_S = 1.0
 class LocalRunner:
     """Runs at most `slots` jobs at a time, from `start` to `stop`."""
 
-    def __init__(self, ledger: JobLedger, runner: Runner, *, slots: int = 2, poll_s: float = _POLL_S) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: JobStore, runner: Runner, *, slots: int = 2, poll_s: float = _POLL_S) -> None:
+        self._job_store = job_store
         self._runner = runner
         self._slots = slots
         self._owner = owner_name()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: set[threading.Thread] = set()
-        self._loop = Loop("jobs", self._fill, poll_s)
+        self._loop = Loop("jobs", self._claim_jobs, poll_s)
 
     def start(self) -> None:
         self._loop.start()
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """Look for due jobs now."""
         self._loop.wake()
 
     def stop(self, within_s: float = 8.0) -> bool:
-        """Let every run keep its checkpoint and go back to the queue; whether all did in time.
+        """Let every run keep its checkpoint and go back to the queue. Returns whether all did so in time.
 
-        One that did not is left to its lease: it is taken up again once that is over.
+        A run that did not keeps its lease. Its job is queued again once the lease is over.
         """
         until = time.monotonic() + within_s
         self._stopping.set()
@@ -51,10 +51,10 @@ class LocalRunner:
         with self._lock:
             return len(self._running)
 
-    def _fill(self) -> None:
-        self._ledger.reap()
+    def _claim_jobs(self) -> None:
+        self._job_store.reap()
         while self._count() < self._slots and not self._stopping.is_set():
-            claimed = self._ledger.claim(self._owner, self._runner.lease_s, self._runner.kinds.names)
+            claimed = self._job_store.claim(self._owner, self._runner.lease_s, self._runner.kinds.names)
             if claimed is None:
                 return
             job, lease = claimed

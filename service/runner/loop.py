@@ -1,4 +1,4 @@
-"""A thread that does something every so often, or as soon as it is woken, whatever went wrong before."""
+"""A thread that repeats an act at an interval, or as soon as it is woken. A failure does not end it."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Loop:
-    """Calls `act` every `every_s` seconds, from `start` to `stop`. A failure is logged when it is new, and tried again."""
+    """Calls `act` every `every_s` seconds, from `start` to `stop`.
+
+    A failure is logged unless the last call failed in the same way. The next call comes at its time.
+    """
 
     def __init__(self, name: str, act: Callable[[], object], every_s: float) -> None:
         self._name = name
@@ -32,13 +35,13 @@ class Loop:
             self._thread.join(within_s)
 
     def _run(self) -> None:
-        said = ""
+        logged = ""
         while not self._stopped.is_set():
             try:
                 self._act()
-                said = ""
-            except Exception as broken:  # noqa: BLE001  (it must go on; the same trouble is told once)
-                if said != (said := type(broken).__name__):
+                logged = ""
+            except Exception as broken:  # noqa: BLE001  (the loop goes on; the same failure is logged once)
+                if logged != (logged := type(broken).__name__):
                     _log.warning("will be tried again", what=self._name, exc_info=broken)
             self._woken.wait(self._every_s)
             self._woken.clear()

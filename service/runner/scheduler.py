@@ -1,6 +1,6 @@
-"""What has to happen by itself: schedules fire, leases that ran out are ended, old jobs go.
+"""Repeats what no request starts: firing schedules, ending leases that ran out, removing old jobs.
 
-Any number of processes may run one; the database lets each act happen once.
+Any number of processes may have a scheduler. The database lets each act happen once.
 """
 
 from collections.abc import Callable
@@ -8,31 +8,40 @@ from collections.abc import Callable
 from service.domain.schedule import Schedule
 from service.jobs.kinds import Kinds
 from service.runner.loop import Loop
-from service.state.jobs import JobLedger
-from service.state.schedules import Order, ScheduleStore
+from service.state.jobs import JobStore
+from service.state.schedules import QueueOptions, ScheduleStore
 
 _PRUNE_EVERY_S = 3600.0
 
 
-def order_by(kinds: Kinds) -> Callable[[Schedule], Order]:
-    """What a tick queues, as the schedule's kind says. Raises InvalidParameter for a kind or parameters that are wrong."""
+def queue_options_by_kind(kinds: Kinds) -> Callable[[Schedule], QueueOptions]:
+    """A function that gives the options of a schedule's job. It raises InvalidParameter: wrong kind or parameters."""
 
-    def order(schedule: Schedule) -> Order:
+    def queue_options(schedule: Schedule) -> QueueOptions:
         kind = kinds.get(schedule.kind)
         kind.runnable.validate(schedule.parameters)
-        return Order(kind.runnable.exclusion_key(schedule.parameters), kind.max_attempts, kind.deadline_s)
+        return QueueOptions(kind.runnable.exclusion_key(schedule.parameters), kind.max_attempts, kind.deadline_s)
 
-    return order
+    return queue_options
 
 
 class Scheduler:
-    """Acts every `poll_s` seconds from `start` to `stop`. `wake` is called when a job was queued or put back; `clock` gives seconds since 1970."""
+    """Acts every `poll_s` seconds, from `start` to `stop`.
+
+    `wake` is called when a job was queued, also one that was queued again. `clock` gives seconds since 1970.
+    """
 
     def __init__(
-        self, book: ScheduleStore, ledger: JobLedger, clock: Callable[[], float], wake: Callable[[], None] = lambda: None, *, poll_s: float = 1.0
+        self,
+        schedules: ScheduleStore,
+        job_store: JobStore,
+        clock: Callable[[], float],
+        wake: Callable[[], None] = lambda: None,
+        *,
+        poll_s: float = 1.0,
     ) -> None:
-        self._book = book
-        self._ledger = ledger
+        self._schedules = schedules
+        self._job_store = job_store
         self._clock = clock
         self._wake = wake
         self._begun = False
@@ -46,13 +55,13 @@ class Scheduler:
         self._loop.stop()
 
     def act(self) -> None:
-        """One round."""
+        """Do once what is due."""
         if not self._begun:
-            self._book.note_start()
+            self._schedules.note_start()
             self._begun = True
-        reaped, fired = self._ledger.reap(), self._book.fire()
+        reaped, fired = self._job_store.reap(), self._schedules.fire()
         if self._clock() >= self._prune_at:
             self._prune_at = self._clock() + _PRUNE_EVERY_S
-            self._ledger.prune()
+            self._job_store.prune()
         if reaped or fired:
             self._wake()

@@ -1,1 +1,1 @@
-"""What must survive a restart, in SQL: API keys, runtime configuration, jobs."""
+"""What survives a restart, in SQL: API keys, runtime configuration, jobs and schedules."""

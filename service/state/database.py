@@ -1,8 +1,8 @@
 """The state database: SQLite in a file, or PostgreSQL by address; one engine, migrated once at start.
 
-What goes wrong with it later is said in our words: `NotReady` for a database that is away, locked or full, so
-that callers come back, with the driver's own words in the log alone (they name hosts and users). A PostgreSQL that
-is away or silent costs a few callers a short wait; then all are refused at once, and one tries now and then.
+A database that is unreachable, locked or full raises `NotReady`, so that callers come back. The driver's message goes
+to the log only, because it names hosts and users. A PostgreSQL that is unreachable or silent costs a few callers a
+short wait. Then a circuit breaker refuses all at once, and lets one caller try now and then.
 """
 
 import contextlib
@@ -20,26 +20,34 @@ from alembic.util import CommandError
 
 from service.cache.breaker import Breaker
 from service.errors import ConfigurationError, NotReady
-from service.state.silence import Connection, SilenceWatch
+from service.state.connection_watchdog import Connection, ConnectionWatchdog
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 0x666C7578
-"""Of the advisory lock in PostgreSQL under which one process migrates while others wait."""
+"""The advisory lock in PostgreSQL under which one process migrates while others wait."""
 _BUSY_TIMEOUT_MS = 10_000
-_POSTGRES_WAITS = {"connect_timeout": 3, "tcp_user_timeout": 10_000, "options": "-c idle_in_transaction_session_timeout=60000"}
-"""libpq's limits, in seconds and milliseconds, unless the address has its own: it would wait for ever for a host that is silent. The last is the
-server's: a process that is frozen in a transaction holds its rows for a minute at most."""
+_POSTGRES_TIMEOUTS = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 10_000,
+    "options": "-c idle_in_transaction_session_timeout=60000",
+}
+"""libpq's limits in seconds and milliseconds, where the address has none. By default it waits for ever.
+
+The last is a limit of the server: a process that is frozen in a transaction holds its rows for a minute at most.
+"""
 _LONGEST_READ_S, _LONGEST_WRITE_S, _LONGEST_PING_S = 5.0, 15.0, 2.0
-"""How long PostgreSQL may take for what one route asks. Longer than any lock is held, far longer than any question takes."""
+"""How long PostgreSQL may take for one use of a connection: longer than any lock is held, far longer than any query."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 4.0
-_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_FAILURES = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_TRY_AGAIN = "Try again; if it stays, the gateway's log says why."
 _log = structlog.get_logger(__name__)
 
 
 class StateDatabase:
-    """`read()` gives a connection that only reads, `write()` one in a transaction: in SQLite with the write lock from the start.
+    """Gives connections: `read()` for queries, `write()` in a transaction.
 
-    Both raise NotReady when the database is away, locked for too long, or full.
+    In SQLite, `write()` takes the write lock at once. Both raise NotReady when the database is unreachable, locked
+    for too long, or full.
     """
 
     def __init__(self, url: str | sa.URL) -> None:
@@ -48,76 +56,87 @@ class StateDatabase:
             self._sqlite = address.get_backend_name() == "sqlite"
             self.engine = sa.create_engine(address) if self._sqlite else _pooled(address)
         except ModuleNotFoundError as missing:
-            raise ConfigurationError(
-                f"The driver of STATE_DATABASE_URL is not installed ({missing.name}). For PostgreSQL install the extra: fluxgate[postgres]."
-            ) from None
+            finding = f"The driver of STATE_DATABASE_URL is not installed ({missing.name})."
+            raise ConfigurationError(f"{finding} For PostgreSQL install the extra: fluxgate[postgres].") from None
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as broken:
             raise ConfigurationError(
                 f"STATE_DATABASE_URL is no address of a database ({type(broken).__name__})."
                 " Write sqlite:///state.db or postgresql+psycopg://user:password@host/name."
             ) from None
         self._breaker = Breaker(time.monotonic, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-        self._watch = SilenceWatch()
-        self._watched = self.engine.driver == "psycopg"
+        self._watchdog = ConnectionWatchdog()
+        self._has_watchdog = self.engine.driver == "psycopg"
         if self._sqlite:
             _prepare_file(address)
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
-        elif self._watched:
-            _bound_pings(self.engine.dialect, self._watch)
+        elif self._has_watchdog:
+            _limit_pings(self.engine.dialect, self._watchdog)
 
     @classmethod
     def in_directory(cls, directory: Path) -> "StateDatabase":
-        """SQLite in `directory`, made when missing; readable by its owner alone."""
+        """SQLite in `directory`, which is made when it is missing. Only the owner can read the file."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
             path = directory / "state.db"
             path.touch(mode=0o600, exist_ok=True)
         except OSError as broken:
-            raise ConfigurationError(f"DATA_DIR {directory} cannot be written ({broken.strerror}). Make it, or name another.") from None
+            raise ConfigurationError(
+                f"DATA_DIR {directory} cannot be written ({broken.strerror}). Make it, or name another.",
+            ) from None
         return cls(sa.URL.create("sqlite", database=str(path)))
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        with _in_our_words(), self._unless_away(), self._connected(_LONGEST_READ_S) as connection:
+        """A connection for queries. Raises NotReady."""
+        with _translated_errors(), self._circuit(), self._connected(_LONGEST_READ_S) as connection:
             yield connection
 
     @contextlib.contextmanager
-    def write(self, patience_ms: int = _BUSY_TIMEOUT_MS) -> Iterator[sa.Connection]:
-        """`patience_ms`: how long another writer of the SQLite file is waited for."""
-        with _in_our_words(), self._unless_away(), self._transaction(patience_ms, _LONGEST_WRITE_S) as connection:
+    def write(self, lock_wait_ms: int = _BUSY_TIMEOUT_MS) -> Iterator[sa.Connection]:
+        """A connection in a transaction. `lock_wait_ms`: how long to wait for another writer of the SQLite file.
+
+        Raises NotReady.
+        """
+        with _translated_errors(), self._circuit(), self._transaction(lock_wait_ms, _LONGEST_WRITE_S) as connection:
             yield connection
 
     @contextlib.contextmanager
-    def _unless_away(self) -> Iterator[None]:
-        """Raises NotReady at once while PostgreSQL is known to be away. A file is never away: a lock on it is waited for each time."""
+    def _circuit(self) -> Iterator[None]:
+        """Raises NotReady at once while PostgreSQL is known to be unreachable. SQLite's file is always reachable."""
         if self._sqlite:
             yield
             return
         ticket = self._breaker.enter()
         if ticket is None:
-            raise NotReady("The state database does not answer. Try again; if it stays, the gateway's log says why.", 2.0)
+            raise NotReady(f"The state database does not answer. {_TRY_AGAIN}", 2.0)
         try:
             yield
-        except _AWAY as broken:
-            if _is_away(broken):
+        except _FAILURES as broken:
+            if _is_unreachable(broken):
                 self._breaker.failed(ticket)
             raise
         self._breaker.worked(ticket)
 
     @contextlib.contextmanager
-    def _connected(self, most_s: float | None = None) -> Iterator[sa.Connection]:
-        """A connection for `most_s` seconds, giving it back included: that asks the server to roll back."""
+    def _connected(self, limit_s: float | None = None) -> Iterator[sa.Connection]:
+        """A connection for `limit_s` seconds, including its return to the pool: that asks the server to roll back."""
         connection = self.engine.connect()
         raw = connection.connection.dbapi_connection
-        bound = self._watch.bounded(cast(Connection, raw), most_s) if self._watched and most_s is not None else contextlib.nullcontext()
-        with bound, connection:
-            yield connection
+        with contextlib.ExitStack() as limits:
+            if self._has_watchdog and limit_s is not None:
+                limits.enter_context(self._watchdog.limited(cast(Connection, raw), limit_s))
+            with connection:
+                yield connection
 
     @contextlib.contextmanager
-    def _transaction(self, patience_ms: int = _BUSY_TIMEOUT_MS, most_s: float | None = None) -> Iterator[sa.Connection]:
-        with self._connected(most_s) as connection:
+    def _transaction(
+        self,
+        lock_wait_ms: int = _BUSY_TIMEOUT_MS,
+        limit_s: float | None = None,
+    ) -> Iterator[sa.Connection]:
+        with self._connected(limit_s) as connection:
             if self._sqlite:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms}")
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={lock_wait_ms}")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -138,82 +157,96 @@ class StateDatabase:
             with self._transaction() as connection:
                 if not self._sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_NUMBER)))
-                _refuse_later(connection, config)
+                _refuse_later_version(connection, config)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except sa.exc.SQLAlchemyError as broken:
+            address = self.engine.url.render_as_string(hide_password=True)
             raise ConfigurationError(
-                f"The state database at {self.engine.url.render_as_string(hide_password=True)} cannot be used ({_cause(broken)})."
+                f"The state database at {address} cannot be used ({_cause(broken)})."
                 " Check STATE_DATABASE_URL (or DATA_DIR), and that the database is up."
             ) from broken
 
     def ping(self) -> None:
+        """Raises NotReady when the database does not answer."""
         with self.read() as connection:
             connection.execute(sa.text("SELECT 1"))
 
     def close(self) -> None:
-        self._watch.close()
+        self._watchdog.close()
         self.engine.dispose()
 
 
-def _refuse_later(connection: sa.Connection, config: Config) -> None:
+def _refuse_later_version(connection: sa.Connection, config: Config) -> None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return
-    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     with contextlib.suppress(CommandError):
-        if found is None or ScriptDirectory.from_config(config).get_revision(str(found)) is not None:
+        if revision is None or ScriptDirectory.from_config(config).get_revision(str(revision)) is not None:
             return
-    raise ConfigurationError(f"The state database was made by a later version of Fluxgate ({found}). Run that version, or use another database.")
+    finding = f"The state database was made by a later version of Fluxgate ({revision})."
+    raise ConfigurationError(f"{finding} Run that version, or use another database.")
 
 
 @contextlib.contextmanager
-def _in_our_words() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
+    """Errors of the driver become NotReady. The driver's message goes to the log."""
     try:
         yield
-    except _AWAY as broken:
+    except _FAILURES as broken:
         _log.warning("state database failed", reason=_cause(broken))
-        raise NotReady(
-            f"The state database did not do its part ({type(broken).__name__}). Try again; if it stays, the gateway's log says why.", 5.0
-        ) from broken
+        finding = f"The state database did not do its part ({type(broken).__name__})."
+        raise NotReady(f"{finding} {_TRY_AGAIN}", 5.0) from broken
 
 
 def _pooled(address: sa.URL) -> sa.Engine:
-    waits = {name: limit for name, limit in _POSTGRES_WAITS.items() if name not in address.query}
-    arguments = waits if address.get_driver_name() == "psycopg" else {}
-    return sa.create_engine(address, pool_pre_ping=True, pool_size=5, max_overflow=10, pool_timeout=5, connect_args=arguments)
+    timeouts = {name: limit for name, limit in _POSTGRES_TIMEOUTS.items() if name not in address.query}
+    return sa.create_engine(
+        address,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=10,
+        pool_timeout=5,
+        connect_args=timeouts if address.get_driver_name() == "psycopg" else {},
+    )
 
 
-def _bound_pings(dialect: sa.Dialect, watch: SilenceWatch) -> None:
-    """A connection is tried before it is used: a frozen server would keep that waiting too."""
+def _limit_pings(dialect: sa.Dialect, watchdog: ConnectionWatchdog) -> None:
+    """Give the ping before each use of a pooled connection a deadline: a frozen server would never answer it."""
     ping = dialect.do_ping
 
-    def bounded_ping(connection: sa.PoolProxiedConnection) -> bool:
-        with watch.bounded(cast(Connection, connection), _LONGEST_PING_S):
+    def limited_ping(connection: sa.PoolProxiedConnection) -> bool:
+        with watchdog.limited(cast(Connection, connection), _LONGEST_PING_S):
             return ping(connection)
 
-    dialect.do_ping = bounded_ping  # type: ignore[method-assign, assignment]
+    dialect.do_ping = limited_ping  # type: ignore[method-assign, assignment]
 
 
-def _is_away(broken: Exception) -> bool:
-    """No connection, or one that was lost; not a lock, a deadlock or a full disk, which a server that is there tells of."""
-    return not isinstance(broken, sa.exc.DBAPIError) or broken.connection_invalidated or getattr(broken.orig, "sqlstate", None) is None
+def _is_unreachable(broken: Exception) -> bool:
+    """Whether there is no connection, or it was lost. For a lock or a full disk the server gives an SQLSTATE."""
+    if not isinstance(broken, sa.exc.DBAPIError) or broken.connection_invalidated:
+        return True
+    return getattr(broken.orig, "sqlstate", None) is None
 
 
 def _prepare_file(address: sa.URL) -> None:
-    """A new file is its owner's alone. Every thread would have an in-memory database of its own: refused."""
+    """Make the file readable by its owner only. Refuse a database in memory: each thread would have its own."""
     name = address.database
     if not name or name == ":memory:":
-        raise ConfigurationError("STATE_DATABASE_URL names a database in memory, which threads cannot share. Name a file: sqlite:///state.db.")
+        finding = "STATE_DATABASE_URL names a database in memory, which threads cannot share."
+        raise ConfigurationError(f"{finding} Name a file: sqlite:///state.db.")
     if name.startswith("file:"):
         return
     try:
         Path(name).touch(mode=0o600, exist_ok=True)
     except OSError as broken:
-        raise ConfigurationError(f"STATE_DATABASE_URL: {name} cannot be written ({broken.strerror}). Make its folder, or name another.") from None
+        raise ConfigurationError(
+            f"STATE_DATABASE_URL: {name} cannot be written ({broken.strerror}). Make its folder, or name another.",
+        ) from None
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
-    """Readers beside one writer, waiting instead of failing; transactions begin where we say so."""
+    """Readers work beside one writer, and wait for locks. `write` begins transactions, not the driver."""
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
     for pragma in ("journal_mode=WAL", f"busy_timeout={_BUSY_TIMEOUT_MS}", "foreign_keys=ON", "synchronous=FULL"):

@@ -1,7 +1,7 @@
-"""All keys at hand, for addresses that sent too many wrong ones.
+"""A list of all keys in memory, for addresses that sent too many wrong ones.
 
-Such an address may send any number of keys that look right. They are held against this list, which is read at most once
-a second, so that a wrong key costs no query of its own and a right one still works.
+Such an address may send any number of keys that look right. They are looked up in this list, which is read at most once
+a second. So a wrong key costs no query of its own, and a right key still works.
 """
 
 import threading
@@ -15,7 +15,7 @@ _READ_EVERY_S = 1.0
 
 
 class KeyList(Generic[Record]):
-    """What `read` gave last, by the hash of a key. `clock` gives seconds since 1970."""
+    """The last result of `read`: records by the hash of their key. `clock` gives seconds since 1970."""
 
     def __init__(self, read: Callable[[], Mapping[bytes, Record]], clock: Callable[[], float]) -> None:
         self._read = read
@@ -27,9 +27,10 @@ class KeyList(Generic[Record]):
         self._forgotten = 0
 
     def find(self, hashed: bytes) -> Record | None:
-        """The key of this hash, as it was at most a second ago, or before `forget` was last called. While it is read, others wait.
+        """The record of this hash, at most a second old, and not older than the last `forget`.
 
-        Raises NotReady: the database does not answer; that is asked at most once a second, too.
+        While one thread reads the list, others wait. Raises NotReady: the database does not answer. It is asked at most
+        once a second then, too.
         """
         with self._reading:
             now = self._clock()
@@ -40,7 +41,7 @@ class KeyList(Generic[Record]):
             return self._records.get(hashed)
 
     def _read_again(self, now: float) -> None:
-        """A failure is remembered as long as a list: what could not be read is not taken for an empty list."""
+        """Read the list. A failure is kept as long as a list: a list that cannot be read is not an empty one."""
         forgotten = self._forgotten
         self._records, self._failure, self._read_at = {}, None, now
         try:
@@ -51,11 +52,11 @@ class KeyList(Generic[Record]):
             self._read_at = float("-inf")
 
     def forget(self) -> None:
-        """Read it again before the next answer: a key was revoked.
+        """Read the list again before the next answer, because a key was revoked.
 
-        Waits for no reading, so it takes no lock. Of two additions at once the interpreter's lock may lose one: the
-        count still differs from the one that a reading has noted. The count changes first, so that a reading which ends
-        between the two lines sees it.
+        This never waits for a read that is under way, so it takes no lock. Two threads that add one at the same time
+        may count once only: the count still differs from the one that the read has noted. The count changes first, so
+        that a read which ends between the two lines sees it.
         """
         self._forgotten += 1
         self._read_at = float("-inf")

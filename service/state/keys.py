@@ -1,8 +1,8 @@
-"""API keys: made here, shown once, kept as hashes.
+"""API keys: made once, shown once, kept as hashes.
 
-A key is `fg_<id>_<secret>_<check>`: the id finds its row, 256 random bits are the secret, and the check
-tells a typing error from a wrong key without a look at the database. SHA-256 is enough for random
-bits; a slow hash would only let strangers make us work.
+A key is `fg_<id>_<secret>_<checksum>`. The id finds the row, 256 random bits are the secret, and the checksum tells a
+typing error from a wrong key without a query. SHA-256 is enough for random bits; a slow hash would only let strangers
+use up the processor.
 """
 
 import binascii
@@ -24,20 +24,20 @@ from service.state.tables import api_keys
 
 SHORTEST_STATIC_KEY = 16
 _KEPT_S = 5.0
-"""A key that was found good is not looked up again for so long; a revocation elsewhere counts after it."""
+"""A valid key is not looked up again for so long. A revocation in another process takes effect after it."""
 OUTAGE_S = 300.0
 _USE_NOTED_EVERY_S = 60.0
-_NOTE_PATIENCE_MS = 100
+_NOTE_LOCK_WAIT_MS = 100
 _LONGEST_NAME = 200
-_NOBODYS = bytes(32)
-"""Compared with when no key has the id, so that an unknown id takes the steps of a wrong secret."""
+_NO_HASH = bytes(32)
+"""Stands for the hash where no key has the id, so that an unknown id takes the same steps as a wrong secret."""
 _REFUSED = "This needs a valid API key, as X-API-Key or Authorization: Bearer. Make one with `fluxgate keys create`."
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class KeyRecord:
-    """A key without its secret. Times in seconds since 1970."""
+    """A key without its secret. Times are in seconds since 1970."""
 
     id: str
     name: str
@@ -55,11 +55,18 @@ class KeyRecord:
 class KeyRing:
     """Makes, checks and revokes keys. `static_key` has every scope; `clock` gives seconds since 1970.
 
-    `outage_s`: how long a key that was found good is trusted while the database does not answer. One that expires meanwhile
-    is not, and a revocation that this process has seen ends the trust in every key until the database answers.
+    `outage_s`: how long a key that was valid is trusted while the database does not answer. A key that expires
+    meanwhile is not trusted. A revocation that this process has seen ends the trust in every key until the database
+    answers.
     """
 
-    def __init__(self, database: StateDatabase, static_key: str | None, clock: Callable[[], float], outage_s: float = OUTAGE_S) -> None:
+    def __init__(
+        self,
+        database: StateDatabase,
+        static_key: str | None,
+        clock: Callable[[], float],
+        outage_s: float = OUTAGE_S,
+    ) -> None:
         if static_key is not None:
             _refuse_weak(static_key)
         self._database = database
@@ -72,20 +79,28 @@ class KeyRing:
         self._noted: dict[str, float] = {}
         self._list = KeyList(self._by_hash, clock)
 
-    def create(self, name: str, scopes: Iterable[Scope], buckets: Iterable[str] = (), expires_at: float | None = None) -> tuple[str, KeyRecord]:
+    def create(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        buckets: Iterable[str] = (),
+        expires_at: float | None = None,
+    ) -> tuple[str, KeyRecord]:
         """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket.
 
-        Raises InvalidParameter for a name that is empty, too long or not printable, and for scopes that cannot be limited to buckets.
+        Raises InvalidParameter: a name that is empty, too long or not printable; scopes that cannot be limited to
+        buckets.
         """
         if not (name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME):
-            raise InvalidParameter("name", f"The name of a key has 1 to {_LONGEST_NAME} printable characters, to tell whose it is.")
-        allowed, seen = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
-        if seen is not None:
+            reason = f"The name of a key has 1 to {_LONGEST_NAME} printable characters, to tell whose it is."
+            raise InvalidParameter("name", reason)
+        allowed, visible = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
+        if visible is not None:
             _refuse_beyond(allowed)
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
         body = f"fg_{key_id}_{secret}"
-        key = f"{body}_{_check(body)}"
-        record = KeyRecord(key_id, name, allowed, seen, self._clock(), expires_at, None, None)
+        key = f"{body}_{_checksum(body)}"
+        record = KeyRecord(key_id, name, allowed, visible, self._clock(), expires_at, None, None)
         row = {
             "id": key_id,
             "name": name,
@@ -103,10 +118,10 @@ class KeyRing:
         """Whose key this is.
 
         Raises:
-            Unauthorized: the same for no key, an unknown, wrong, revoked or expired one.
-            NotReady: the database does not answer, and the key was not found good lately.
+            Unauthorized: no key, or an unknown, wrong, revoked or expired one. The message is always the same.
+            NotReady: the database does not answer, and the key was not valid lately.
         """
-        principal = self.at_hand(presented)
+        principal = self.known_without_query(presented)
         if principal is not None:
             return principal
         try:
@@ -117,31 +132,31 @@ class KeyRing:
             raise Unauthorized(_REFUSED)
         return _principal(record)
 
-    def at_hand(self, presented: str | None) -> Principal | None:
-        """Whose key this is, when that is known without the database: the static key, or one that was found good just now."""
+    def known_without_query(self, presented: str | None) -> Principal | None:
+        """Whose key this is, where no query is needed: for the static key, and a key that was valid a moment ago."""
         hashed = _hashed(presented or "")
         if self._static is not None and hmac.compare_digest(hashed, self._static):
             return Principal("static", "API_KEY", frozenset(Scope))
         return self._remembered(hashed, _KEPT_S)
 
     def trusted(self, presented: str | None) -> Principal | None:
-        """Whose key this is, when the database does not answer: one that it found good at most `outage_s` ago."""
+        """Whose key this is while the database does not answer: it was valid at most `outage_s` ago."""
         principal = self._remembered(_hashed(presented or ""), self._outage_s)
         if principal is not None:
             _log.warning("a key is trusted without the state database", key=principal.id)
         return principal
 
     def _trusted_despite(self, failure: NotReady, presented: str | None) -> Principal:
-        """Whose key this is, when it is trusted. Raises `failure`."""
+        """Whose key this is, where it is trusted. Otherwise raises `failure`."""
         trusted = self.trusted(presented)
         if trusted is None:
             raise failure
         return trusted
 
     def listed(self, presented: str) -> Principal | None:
-        """Whose key this is, out of a list of all keys that is read at most once a second: what many wrong keys may cost.
+        """Whose key this is, by a list of all keys that is read at most once a second: wrong keys cost no query each.
 
-        Raises NotReady: the database does not answer, and the key was not found good lately.
+        Raises NotReady: the database does not answer, and the key was not valid lately.
         """
         try:
             record, now = self._list.find(_hashed(presented)), self._clock()
@@ -159,9 +174,9 @@ class KeyRing:
 
     def revoke(self, key_id: str) -> KeyRecord:
         """End a key now. Raises UnknownThing."""
-        changed = sa.update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None)).values(revoked_at=self._clock())
+        is_active = sa.and_(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
         with self._database.write() as connection:
-            connection.execute(changed)
+            connection.execute(sa.update(api_keys).where(is_active).values(revoked_at=self._clock()))
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
         with self._lock:
             self._known.clear()
@@ -176,15 +191,17 @@ class KeyRing:
             return {bytes(row.secret_hash): _record(row) for row in connection.execute(sa.select(api_keys))}
 
     def is_empty(self) -> bool:
-        """No key could be used: none set, and none valid in the database."""
+        """Whether no key works: none is set, and none in the database is valid."""
         return self._static is None and not any(record.valid_at(self._clock()) for record in self.list())
 
-    def _remembered(self, hashed: bytes, most_s: float) -> Principal | None:
-        """Of a key that was found good at most `most_s` ago, and has not expired since."""
+    def _remembered(self, hashed: bytes, max_age_s: float) -> Principal | None:
+        """Whose key this is, where it was valid at most `max_age_s` ago and has not expired since."""
         with self._lock:
-            found = self._known.get(hashed)
+            checked_at, record = self._known.get(hashed, (0.0, None))
         now = self._clock()
-        return _principal(found[1]) if found is not None and _fresh(found[0], now, most_s) and found[1].valid_at(now) else None
+        if record is None or not _is_fresh(checked_at, now, max_age_s) or not record.valid_at(now):
+            return None
+        return _principal(record)
 
     def _looked_up(self, presented: str, hashed: bytes) -> KeyRecord | None:
         key_id = _id_of(presented)
@@ -194,8 +211,8 @@ class KeyRing:
             now, revocations = self._clock(), self._revocations
         with self._database.read() as connection:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
-        right = hmac.compare_digest(hashed, _NOBODYS if row is None else bytes(row.secret_hash))
-        if row is None or not right:
+        is_right = hmac.compare_digest(hashed, _NO_HASH if row is None else bytes(row.secret_hash))
+        if row is None or not is_right:
             self._forget(hashed)
             return None
         record = _record(row)
@@ -207,26 +224,26 @@ class KeyRing:
         return record
 
     def _remember(self, hashed: bytes, record: KeyRecord, now: float, revocations: int) -> None:
-        """Keep a key that was good at `now`, unless one was revoked while it was looked up: it may have been this one."""
+        """Keep a key that was valid at `now`, unless a key was revoked during the look-up: it may be this one."""
         with self._lock:
             if revocations == self._revocations:
-                most_s = max(_KEPT_S, self._outage_s)
-                self._known = {key: value for key, value in self._known.items() if _fresh(value[0], now, most_s)}
-                self._known[hashed] = (now, record)
+                max_age_s = max(_KEPT_S, self._outage_s)
+                fresh = {key: entry for key, entry in self._known.items() if _is_fresh(entry[0], now, max_age_s)}
+                self._known = {**fresh, hashed: (now, record)}
 
     def _forget(self, hashed: bytes) -> None:
         with self._lock:
             self._known.pop(hashed, None)
 
     def _note_use(self, record: KeyRecord, now: float) -> None:
-        """Write down the use, now and then. A database that cannot be written costs the note, not the answer."""
+        """Write the time of use, at most once a minute. If the database cannot be written, only this note is lost."""
         with self._lock:
             last = max(self._noted.get(record.id, 0.0), record.used_at or 0.0)
             if 0 <= now - last <= _USE_NOTED_EVERY_S:
                 return
             self._noted[record.id] = now
         try:
-            with self._database.write(_NOTE_PATIENCE_MS) as connection:
+            with self._database.write(_NOTE_LOCK_WAIT_MS) as connection:
                 connection.execute(sa.update(api_keys).where(api_keys.c.id == record.id).values(used_at=now))
         except NotReady as refused:
             _log.warning("the use of a key is not noted", key=record.id, reason=refused.message)
@@ -234,9 +251,12 @@ class KeyRing:
 
 def _refuse_weak(static_key: str) -> None:
     if len(static_key) < SHORTEST_STATIC_KEY:
-        raise ConfigurationError(f"API_KEY is too short to be safe. Use at least {SHORTEST_STATIC_KEY} random characters.")
+        advice = f"Use at least {SHORTEST_STATIC_KEY} random characters."
+        raise ConfigurationError(f"API_KEY is too short to be safe. {advice}")
     if not (static_key.isascii() and static_key.isprintable() and static_key == static_key.strip()):
-        raise ConfigurationError("API_KEY cannot be sent in a header. Use printable ASCII characters without spaces around them.")
+        raise ConfigurationError(
+            "API_KEY cannot be sent in a header. Use printable ASCII characters without spaces around them.",
+        )
 
 
 def _refuse_beyond(scopes: Iterable[Scope]) -> None:
@@ -254,9 +274,9 @@ def _named(noun: str, scopes: Iterable[Scope]) -> str:
     return f"the {noun}{'s' if len(names) > 1 else ''} {' and '.join(names)}"
 
 
-def _fresh(since: float, now: float, most_s: float) -> bool:
-    """Also when the clock was set back: what seems to come from the future is looked up again."""
-    return 0 <= now - since < most_s
+def _is_fresh(since: float, now: float, max_age_s: float) -> bool:
+    """Whether `since` is less than `max_age_s` ago. A time in the future is not: the clock was set back."""
+    return 0 <= now - since < max_age_s
 
 
 def _principal(record: KeyRecord) -> Principal:
@@ -268,19 +288,19 @@ def _hashed(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def _check(body: str) -> str:
+def _checksum(body: str) -> str:
     return f"{binascii.crc32(body.encode()):08x}"
 
 
-def could_be_key(presented: str | None) -> bool:
-    """Its form and check are those of a key, so that the database has to say whether it is one."""
+def has_key_format(presented: str | None) -> bool:
+    """Whether form and checksum are those of a key. Only the database knows whether it is one."""
     return _id_of(presented or "") is not None
 
 
 def _id_of(presented: str) -> str | None:
-    body, _, check = presented.rpartition("_")
+    body, _, checksum = presented.rpartition("_")
     parts = body.split("_")
-    if len(parts) != 3 or parts[0] != "fg" or not presented.isascii() or _check(body) != check:
+    if len(parts) != 3 or parts[0] != "fg" or not presented.isascii() or _checksum(body) != checksum:
         return None
     return parts[1]
 

@@ -1,8 +1,8 @@
-"""What is known of each schedule: its next tick, its last, and how often it was left out.
+"""The state of each schedule: its next tick, its last run, and how many ticks were skipped.
 
-What a schedule IS stands in one place, the configuration; here is only where it has got to. A tick is
-taken by the process whose update of `next_run` counts, in the transaction that queues the job, so
-it fires once however many processes look.
+The configuration alone defines a schedule. This file keeps only its state. One process takes a tick: the one whose
+update of `next_run` changes the row. The same transaction queues the job, so a tick fires once, however many processes
+look.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,13 +20,13 @@ from service.state.jobs import enqueue_on
 from service.state.tables import jobs, schedules
 
 _START_ONCE_S = 60.0
-"""Processes that start within so long are one start."""
+"""Starts of processes that are closer together count as one start."""
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class ScheduleState:
-    """Where a schedule has got to. `skipped`: ticks left out, because the last job was not done or by policy."""
+    """The state of a schedule. `skipped`: ticks without a job, because the last job was not done, or by policy."""
 
     name: str
     next_run: float | None
@@ -36,8 +36,8 @@ class ScheduleState:
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a schedule's tick queues, as its kind says."""
+class QueueOptions:
+    """With what a schedule's tick queues its job. The kind of job decides."""
 
     exclusion_key: str | None
     max_attempts: int | None
@@ -45,116 +45,144 @@ class Order:
 
 
 class ScheduleStore:
-    """Fires schedules. `definitions` gives those of now; `order` what a tick of one queues; `clock` seconds since 1970."""
+    """Fires schedules.
+
+    `definitions` gives the present schedules, `queue_options` the options of a schedule's job, and `clock` seconds
+    since 1970.
+    """
 
     def __init__(
         self,
         database: StateDatabase,
         definitions: Callable[[], Mapping[str, Schedule]],
-        order: Callable[[Schedule], Order],
+        queue_options: Callable[[Schedule], QueueOptions],
         clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._definitions = definitions
-        self._order = order
+        self._queue_options = queue_options
         self._clock = clock
 
     def states(self) -> dict[str, ScheduleState]:
+        """The state of every schedule that a scheduler has seen, by name."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(schedules)).all()
-        return {row.name: ScheduleState(row.name, row.next_run, row.last_run, row.last_job, row.skipped) for row in rows}
+        states = (ScheduleState(row.name, row.next_run, row.last_run, row.last_job, row.skipped) for row in rows)
+        return {state.name: state for state in states}
 
     def listing(self) -> list[tuple[Schedule, ScheduleState | None]]:
-        """Every schedule with where it has got to (None: no scheduler has seen it yet), by name."""
+        """Every schedule with its state (None: no scheduler has seen it yet), by name."""
         states = self.states()
-        return [(one, states.get(name)) for name, one in sorted(self._definitions().items())]
+        return [(schedule, states.get(name)) for name, schedule in sorted(self._definitions().items())]
 
     def note_start(self) -> None:
-        """A scheduler starts: schedules with `at_start` are due now, unless another start was just before."""
-        self._follow(self._definitions())
+        """Make schedules with `at_start` due now, unless another process has started a moment ago."""
+        self._synchronized(self._definitions())
         now = self._clock()
-        names = [one.name for one in self._definitions().values() if one.at_start and one.enabled]
+        definitions = self._definitions().values()
+        names = [schedule.name for schedule in definitions if schedule.at_start and schedule.enabled]
         idle = schedules.c.last_run.is_(None) | (schedules.c.last_run < now - _START_ONCE_S)
         with self._database.write() as connection:
             later = schedules.c.next_run > now
-            connection.execute(sa.update(schedules).where(schedules.c.name.in_(names), later, idle).values(next_run=now))
+            not_due = sa.and_(schedules.c.name.in_(names), later, idle)
+            connection.execute(sa.update(schedules).where(not_due).values(next_run=now))
 
     def fire(self) -> list[str]:
-        """Queue a job for every tick that is due; the ids of the new jobs."""
+        """Queue a job for every tick that is due. Returns the ids of the new jobs."""
         definitions = self._definitions()
-        known = self._follow(definitions)
+        states = self._synchronized(definitions)
         now = self._clock()
-        fired = (self._fire_one(definitions[name], state.next_run, now) for name, state in known.items() if state.next_run is not None)
-        return [job_id for job_id in fired if job_id is not None]
+        ticks = [(definitions[name], state.next_run) for name, state in states.items()]
+        job_ids = [self._fire(schedule, tick, now) for schedule, tick in ticks if tick is not None]
+        return [job_id for job_id in job_ids if job_id is not None]
 
-    def _follow(self, definitions: Mapping[str, Schedule]) -> dict[str, ScheduleState]:
-        """Bring the rows to the definitions: new and changed ones wait for their next tick, absent ones go."""
+    def _synchronized(self, definitions: Mapping[str, Schedule]) -> dict[str, ScheduleState]:
+        """Make the rows fit the definitions, and give their states.
+
+        New and changed schedules wait for their next tick. Schedules that are gone lose their row.
+        """
         with self._database.read() as connection:
-            timings = {row.name: row.timing for row in connection.execute(sa.select(schedules.c.name, schedules.c.timing))}
-        changed = [one for name, one in definitions.items() if timings.get(name) != _timing(one)]
+            rows = connection.execute(sa.select(schedules.c.name, schedules.c.timing)).all()
+        timings = {row.name: row.timing for row in rows}
+        changed = [schedule for name, schedule in definitions.items() if timings.get(name) != _timing(schedule)]
         gone = [name for name in timings if name not in definitions]
         if changed or gone:
             now = self._clock()
             with self._database.write() as connection:
                 connection.execute(sa.delete(schedules).where(schedules.c.name.in_(gone)))
-                for one in changed:
-                    self._place(connection, one, now)
+                for schedule in changed:
+                    self._put(connection, schedule, now)
         return {name: state for name, state in self.states().items() if name in definitions}
 
-    def _place(self, connection: sa.Connection, one: Schedule, now: float) -> None:
+    def _put(self, connection: sa.Connection, schedule: Schedule, now: float) -> None:
         """Set a schedule's next tick, unless another process did so meanwhile. A new one with `at_start` is due now."""
-        row = {"timing": _timing(one), "next_run": one.next_after(now) if one.enabled else None}
-        first = {**row, "next_run": now if one.enabled and one.at_start else row["next_run"]}
+        row = {"timing": _timing(schedule), "next_run": schedule.next_after(now) if schedule.enabled else None}
+        first = {**row, "next_run": now if schedule.enabled and schedule.at_start else row["next_run"]}
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        add = insert(schedules).values(name=one.name, last_run=None, last_job=None, skipped=0, **first)
-        connection.execute(add.on_conflict_do_update(index_elements=["name"], set_=row, where=schedules.c.timing != row["timing"]))
+        add = insert(schedules).values(name=schedule.name, last_run=None, last_job=None, skipped=0, **first)
+        is_changed = schedules.c.timing != row["timing"]
+        connection.execute(add.on_conflict_do_update(index_elements=["name"], set_=row, where=is_changed))
 
-    def _fire_one(self, one: Schedule, tick: float, now: float) -> str | None:
-        what = due(one, tick, now)
-        if what is None:
+    def _fire(self, schedule: Schedule, tick: float, now: float) -> str | None:
+        """The id of the job that the tick queues; None: it is not due, or it is skipped."""
+        decision = due(schedule, tick, now)
+        if decision is None:
             return None
-        order = self._ordered(one) if what.fire else None
+        options = self._options(schedule) if decision.fire else None
         with self._database.write() as connection:
-            mine = schedules.c.name == one.name, schedules.c.next_run == tick, schedules.c.timing == _timing(one)
-            if connection.execute(sa.update(schedules).where(*mine).values(next_run=what.next_run)).rowcount != 1:
-                return None  # another process has this tick
-            job_id = None if order is None or _is_open(connection, one) else _queue(connection, one, order, tick, now)
-            told: Json = {"skipped": schedules.c.skipped + 1} if job_id is None else {"last_run": now, "last_job": job_id}
-            connection.execute(sa.update(schedules).where(schedules.c.name == one.name).values(told))
+            of_schedule = sa.update(schedules).where(schedules.c.name == schedule.name)
+            untaken = of_schedule.where(schedules.c.next_run == tick, schedules.c.timing == _timing(schedule))
+            if connection.execute(untaken.values(next_run=decision.next_run)).rowcount != 1:
+                return None  # another process has taken this tick
+            job_id = None
+            if options is not None and not _has_open_job(connection, schedule):
+                job_id = _enqueue(connection, schedule, options, tick, now)
+            skipped: Json = {"skipped": schedules.c.skipped + 1}
+            connection.execute(
+                of_schedule.values(skipped if job_id is None else {"last_run": now, "last_job": job_id}),
+            )
         return job_id
 
-    def _ordered(self, one: Schedule) -> Order | None:
-        """What it queues; None when that is wrong by now (what it names is gone): the others must go on."""
+    def _options(self, schedule: Schedule) -> QueueOptions | None:
+        """How its job is queued. None: the job is no longer possible. Other schedules go on."""
         try:
-            return self._order(one)
+            return self._queue_options(schedule)
         except CallerError as wrong:
-            _log.warning("schedule left out", schedule=one.name, reason=wrong.message)
+            _log.warning("a schedule cannot queue its job", schedule=schedule.name, reason=wrong.message)
             return None
 
 
-def _queue(connection: sa.Connection, one: Schedule, order: Order, tick: float, now: float) -> str | None:
-    """The id of the tick's job; None when somebody queued the same just before."""
-    job, new = enqueue_on(
+def _enqueue(
+    connection: sa.Connection,
+    schedule: Schedule,
+    options: QueueOptions,
+    tick: float,
+    now: float,
+) -> str | None:
+    """The id of the tick's job. None: an equal job is queued already."""
+    job, is_new = enqueue_on(
         connection,
         now,
-        one.kind,
-        one.parameters,
-        order.exclusion_key,
-        deadline=None if order.deadline_s is None else now + order.deadline_s,
-        max_attempts=order.max_attempts,
+        schedule.kind,
+        schedule.parameters,
+        options.exclusion_key,
+        deadline=None if options.deadline_s is None else now + options.deadline_s,
+        max_attempts=options.max_attempts,
         created_by="schedule",
-        schedule=one.name,
+        schedule=schedule.name,
         tick=tick,
     )
-    return job.id if new else None
+    return job.id if is_new else None
 
 
-def _timing(one: Schedule) -> str:
-    """What, when changed, moves the next tick."""
-    return "|".join((one.cron or "", one.zone if one.cron else "", one.every or "", "on" if one.enabled else "off"))
+def _timing(schedule: Schedule) -> str:
+    """A text that changes whenever the next tick has to be set anew."""
+    zone, switch = schedule.zone if schedule.cron else "", "on" if schedule.enabled else "off"
+    return "|".join((schedule.cron or "", zone, schedule.every or "", switch))
 
 
-def _is_open(connection: sa.Connection, one: Schedule) -> bool:
-    """Its last job waits or runs still."""
+def _has_open_job(connection: sa.Connection, schedule: Schedule) -> bool:
+    """Whether a job of this schedule is still queued or running."""
     states = [JobState.QUEUED.value, JobState.RUNNING.value]
-    return connection.execute(sa.select(jobs.c.id).where(jobs.c.schedule == one.name, jobs.c.state.in_(states)).limit(1)).first() is not None
+    is_open = sa.and_(jobs.c.schedule == schedule.name, jobs.c.state.in_(states))
+    return connection.execute(sa.select(jobs.c.id).where(is_open).limit(1)).first() is not None

@@ -17,29 +17,27 @@ class SectionRows:
         self._database = database
 
     def read(self, section: str) -> tuple[int, dict[str, Any]] | None:
-        """Version and value; None: never set."""
+        """Version and value of a section. None: it was never set."""
         with self._database.read() as connection:
             row = connection.execute(sa.select(configuration).where(configuration.c.section == section)).first()
         return None if row is None else (int(row.version), dict(row.value))
 
     def replace(self, section: str, value: Mapping[str, Any], changed_at: float, expected_version: int | None) -> int:
-        """Store `value`; its version. Raises VersionConflict when the present version is not `expected_version`."""
+        """Store `value`. Returns its version. Raises VersionConflict: `expected_version` is not the present one."""
         try:
             return self._replaced(section, value, changed_at, expected_version)
-        except sa.exc.IntegrityError:  # another process made the first version in between: now there is a row to lock
+        except sa.exc.IntegrityError:  # another process has just made the first version: now there is a row to lock
             return self._replaced(section, value, changed_at, expected_version)
 
     def _replaced(self, section: str, value: Mapping[str, Any], changed_at: float, expected_version: int | None) -> int:
-        """One editor at a time: PostgreSQL locks the row (SQLite, which knows no FOR UPDATE, the file)."""
+        """Replace under a lock: PostgreSQL locks the row, and SQLite, which has no FOR UPDATE, the file."""
         present = sa.select(configuration.c.version).where(configuration.c.section == section).with_for_update()
         with self._database.write() as connection:
             stored = connection.execute(present).scalar()
             version = int(stored or 0)
             if expected_version is not None and expected_version != version:
-                raise VersionConflict(
-                    f"The section {section!r} is at version {version}, not {expected_version}: somebody changed it. Read it again.",
-                    version=version,
-                )
+                finding = f"The section {section!r} is at version {version}, not {expected_version}"
+                raise VersionConflict(f"{finding}: somebody changed it. Read it again.", version=version)
             row = {"version": version + 1, "value": dict(value), "changed_at": changed_at}
             if stored is None:
                 connection.execute(sa.insert(configuration).values(section=section, **row))

@@ -1,6 +1,6 @@
-"""Windows computed by DuckDB: the arithmetic of their places and times, and the SQL of Flux's functions.
+"""Windows in DuckDB: the arithmetic of their places and times, and the SQL of Flux's functions.
 
-The embedded store aggregates its file with it, the InfluxDB store what Flux cannot carry exactly.
+The embedded store aggregates its file with it, and the InfluxDB store the points that Flux would change.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from service.domain.durations import LONGEST_NS
 from service.domain.schema import FieldType
-from service.domain.selection import Fn
+from service.domain.selection import Fn, Stamp
 from service.domain.timerange import TimeRange, floor_to
 from service.domain.windows import Grid
 from service.frames.frame import VALUE_TYPES
@@ -56,9 +56,11 @@ def place_of(bins: Bins) -> tuple[str, dict[str, int]]:
     if bins.grid.count == 1:
         return "0::BIGINT", {}
     if bins.grid.span.length_ns + bins.lead_ns <= LONGEST_NS:
-        return "(time - $start_ns + $lead_ns) // $width_ns", {"start_ns": start_ns, "lead_ns": bins.lead_ns, "width_ns": width_ns}
+        bound = {"start_ns": start_ns, "lead_ns": bins.lead_ns, "width_ns": width_ns}
+        return "(time - $start_ns + $lead_ns) // $width_ns", bound
     first, origin_ns = divmod(bins.first_ns, width_ns)
-    number = "time // $width_ns - (time % $width_ns < $origin_ns)::BIGINT - (time % $width_ns < $below_ns)::BIGINT - $first"
+    before = "(time % $width_ns < $origin_ns)::BIGINT - (time % $width_ns < $below_ns)::BIGINT"
+    number = f"time // $width_ns - {before} - $first"
     return number, {"width_ns": width_ns, "origin_ns": origin_ns, "below_ns": origin_ns - width_ns, "first": first}
 
 
@@ -71,7 +73,8 @@ def columns_of(fn: Fn, taken: FieldType) -> str:
         case Fn.SUM:
             return f"{_wrapped('sum(value)')} AS total" if whole else "sum(value) AS value"
         case Fn.SPREAD:
-            return f"{_wrapped('max(value)::HUGEINT - min(value)::HUGEINT')} AS total" if whole else "max(value) - min(value) AS value"
+            difference = "max(value)::HUGEINT - min(value)::HUGEINT"
+            return f"{_wrapped(difference)} AS total" if whole else "max(value) - min(value) AS value"
         case Fn.MEDIAN:
             return f"quantile_disc(value, [0.5, {_JUST_ABOVE_HALF}]) AS middle"
         case Fn.COUNT:
@@ -104,8 +107,8 @@ def values_of(table: pa.Table, fn: Fn | None, taken: FieldType, output: FieldTyp
     if fn is Fn.MEDIAN:
         return pa.array(_middle(column(table, "middle").flatten().to_numpy()))
     if "total" not in table.column_names:
-        found = column(table, "value")
-        return found if found.type == VALUE_TYPES[output] else found.cast(VALUE_TYPES[output])
+        values = column(table, "value")
+        return values if values.type == VALUE_TYPES[output] else values.cast(VALUE_TYPES[output])
     total = column(table, "total").view(VALUE_TYPES[taken])
     if fn is not Fn.MEAN:
         return total
@@ -120,11 +123,23 @@ def _middle(pairs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(np.isinf(plain) & np.isfinite(low), low / 2 + high / 2, plain)
 
 
-def window_times(places: pa.Array, grid: Grid) -> pa.Array:
-    """The stop of each window; of one that `grid` cuts, where it is cut.
+def window_times(places: pa.Array, grid: Grid, stamp: Stamp = Stamp.STOP) -> pa.Array:
+    """The stop or the start of each window; of one that `grid` cuts, where it is cut.
 
     A product may leave 64 bits, whose sum with the first stop is inside them again: both are taken modulo 2^64.
     """
+    return _starts(places, grid) if stamp is Stamp.START else _stops(places, grid)
+
+
+def _starts(places: pa.Array, grid: Grid) -> pa.Array:
+    if grid.count == 1:
+        return pa.repeat(pa.scalar(grid.span.start_ns, pa.int64()), len(places))
+    numbers = places.to_numpy()
+    second_ns = Bins(grid, 1).first_ns + grid.every_ns
+    return pa.array(np.where(numbers < 1, grid.span.start_ns, second_ns + (numbers - 1) * grid.every_ns))
+
+
+def _stops(places: pa.Array, grid: Grid) -> pa.Array:
     bins = Bins(grid, 1)
     stop_ns = grid.span.stop_ns
     first_stop_ns = min(bins.first_ns + grid.every_ns, stop_ns)

@@ -1,7 +1,7 @@
 """A store that tells listeners which buckets and times may have changed. Everything that keeps answers hangs on it.
 
-Wiring hands out the gateway's own store only inside this one, so no road to it goes around the listeners: HTTP writes,
-new buckets, mirrors and the demo all pass here.
+Wiring hands out the gateway's own store only inside this one, so nothing can change it without the listeners: no HTTP
+write, no new bucket, no mirror, and not the demo.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -33,7 +33,7 @@ ChangeListener = Callable[[BucketChange], None]
 
 
 class ObservedStore:
-    """A `Store` that calls each listener exactly once per write, delete and bucket made or changed, whatever became of the call.
+    """A `Store` that calls each listener exactly once per write, delete, and bucket made or changed, failed or not.
 
     Labels and mappings are told nowhere: no kept answer has them, and none of them changes what a bucket answers.
 
@@ -80,6 +80,9 @@ class ObservedStore:
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         return self._store.schema(bucket)
+
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        return self._store.tag_values(bucket, key, wanted)
 
     def read(self, selection: Selection) -> Reading:
         return self._store.read(selection)

@@ -1,4 +1,4 @@
-"""Stores that are open for a while: connected to, used, and closed again."""
+"""Stores that are open for the time of a block: connected, used, and closed again."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from service.stores.protocol import Store
 
 @dataclass(frozen=True)
 class OpenStore:
-    """A store for the time of a run, and how many bytes went over its link so far."""
+    """A store for the time of a run, and how many bytes were sent and received so far."""
 
     store: Store
     moved_bytes: Callable[[], int]

@@ -1,8 +1,7 @@
 """The port that every store fits: reads and writes of exact points, in frames.
 
-Both adapters are held to one contract suite (tests/contract). All methods are synchronous, may be
-called from many threads at once, and raise `UnknownBucket`, `StoreError` or `RetryLater` with a
-message that says what to do.
+One contract suite (tests/contract) tests both adapters. All methods are synchronous, and many threads may call them at
+once. They raise `UnknownBucket`, `StoreError` or `RetryLater`, whose messages say what to do.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -31,9 +30,9 @@ class TypeClash:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A line that the store itself refused. `line` counts from 1 in what the caller sent; `clash` tells the field of a `type_conflict`.
+    """A line that the store itself refused. `line` counts from 1 in the caller's lines.
 
-    `upstream`: what the server wrote, for keys with admin alone.
+    `clash`: the field of a `type_conflict`. `upstream`: the text of the server, for keys with admin only.
     """
 
     line: int
@@ -73,20 +72,26 @@ class WriteBounds:
 
 
 UNBOUNDED = WriteBounds()
+MOST_TAG_VALUES = 1_000
+"""How many values of a tag a store names without being asked for them."""
 
 
 @dataclass(frozen=True)
 class Latest:
     """The newest values of a bucket's measurements: long frames, one row per series and field.
 
-    `fields` names, for each measurement that has a row, every field it ever had, with types.
+    `fields` names, for each measurement that has a row, every field it ever had, with types. `unread`: measurements that
+    are left out because a name or text in them is no Unicode.
     """
 
     frames: Sequence[pa.RecordBatch]
     fields: dict[str, dict[str, tuple[str, ...]]]
+    unread: tuple[str, ...] = ()
 
 
 class Store(Protocol):
+    """A database of time series."""
+
     name: str
     """`influx` or `embedded`, as answers name it."""
 
@@ -106,7 +111,7 @@ class Store(Protocol):
         """
 
     def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
-        """Give a bucket this description and retention (0: everything is kept); its shard groups stay as long as they are.
+        """Give a bucket this description and retention (0: everything is kept). Its shard groups keep their length.
 
         What a shorter retention ends vanishes as the store's rules say: InfluxDB looks every 30 minutes, and drops
         whole shard groups; the embedded store shows it no more at once.
@@ -142,6 +147,12 @@ class Store(Protocol):
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         """Measurements by name, of all the bucket's time."""
 
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        """Values of the tag `key` in all the bucket's time, sorted: the first thousand, and each of `wanted` that exists.
+
+        Values whose points are gone may be among them. None: the store cannot tell for this key or these values.
+        """
+
     def read(self, selection: Selection) -> Reading:
         """Start a read; the plan is `plan_read(selection, self.schema(selection.bucket))`.
 
@@ -149,11 +160,17 @@ class Store(Protocol):
         stored points, bit for bit. Memory is bounded whatever the range.
         """
 
-    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
-        """How many points (a field's value is one) of these measurements each slice holds in `span`, by the slice's start.
+    def count_points(
+        self,
+        bucket: str,
+        measurements: Collection[str],
+        span: TimeRange,
+        step_ns: int,
+    ) -> dict[int, int] | None:
+        """How many points (each value of a field is one) of these measurements each slice holds, by its start.
 
-        Slices are `step_ns` long, on the grid from 1970; empty ones are absent. The answer is small however many series there are.
-        None: the store has no such answer for these measurements, and a read of windows' counts is due.
+        Slices are `step_ns` long, on the grid from 1970. Empty slices are absent. The answer is small, whatever the
+        number of series. None: the store cannot count these measurements; read the counts of windows instead.
         """
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:

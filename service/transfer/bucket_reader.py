@@ -16,7 +16,7 @@ from service.domain.selection import Fn, Selection, Windows
 from service.domain.series import FieldSeries
 from service.domain.slicing import MeasurementRange
 from service.domain.timerange import LATEST_NS, TimeRange
-from service.errors import StoreTimeout
+from service.errors import LineEndLost, StoreTimeout
 from service.frames.frame import Block
 from service.frames.series_digest import SeriesDigest, SeriesDigester
 from service.frames.slice_digest import SliceDigest, SliceDigester, summed
@@ -106,6 +106,16 @@ class BucketReader:
     def _counted(self, span: TimeRange, step_ns: int) -> SliceDigests:
         if self.stamped_at_stop:
             return self._digested(span, step_ns)
+        try:
+            return self._counted_windows(span, step_ns)
+        except LineEndLost:  # raw points carry the tag that windows do not
+            return self._counted_points(span, step_ns)
+
+    def _counted_points(self, span: TimeRange, step_ns: int) -> SliceDigests:
+        digests = self._digested(span, step_ns)
+        return {start_ns: replace(digest, values=(0, 0)) for start_ns, digest in digests.items()}
+
+    def _counted_windows(self, span: TimeRange, step_ns: int) -> SliceDigests:
         digester = SliceDigester(step_ns, stamped_at_stop=True)
         last_ns = min(span.stop_ns, LATEST_NS)  # no window holds the very last instant
         if span.start_ns < last_ns:
@@ -115,9 +125,7 @@ class BucketReader:
                     digester.add_counts(frame)
         if span.stop_ns <= LATEST_NS:
             return digester.slices
-        last = self._digested(TimeRange(LATEST_NS, LATEST_NS + 1), step_ns)
-        counted = {start_ns: replace(digest, values=(0, 0)) for start_ns, digest in last.items()}
-        return summed((digester.slices, counted))
+        return summed((digester.slices, self._counted_points(TimeRange(LATEST_NS, LATEST_NS + 1), step_ns)))
 
     def _points(self, span: TimeRange, step_ns: int) -> SlicePoints | None:
         if self.stamped_at_stop:
@@ -142,10 +150,10 @@ class BucketReader:
 
     def _within(self, span: TimeRange) -> Iterator[tuple[tuple[str, ...], TimeRange]]:
         """Measurements, and what of `span` is read of them."""
-        for wanted in self.ranges:
-            start_ns, stop_ns = max(span.start_ns, wanted.start_ns), min(span.stop_ns, wanted.stop_ns)
+        for part in self.ranges:
+            start_ns, stop_ns = max(span.start_ns, part.start_ns), min(span.stop_ns, part.stop_ns)
             if start_ns < stop_ns:
-                yield wanted.measurements, TimeRange(start_ns, stop_ns)
+                yield part.measurements, TimeRange(start_ns, stop_ns)
 
 
 def ask_both(question: Callable[[S], T], source: S, target: S) -> tuple[T, T]:

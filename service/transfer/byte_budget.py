@@ -1,4 +1,4 @@
-"""A limit on the bytes that a run moves, so that it does not run into a quota of InfluxDB Cloud."""
+"""A limit on the bytes that a run moves, so that it stays below the quotas of InfluxDB Cloud."""
 
 from collections.abc import Callable
 
@@ -31,9 +31,9 @@ class ByteBudget:
         self._window = (clock(), used())
 
     def spend(self) -> None:
-        """Wait for the next five minutes when the bytes of these are used up.
+        """Wait for the next five minutes when the bytes of these five are used up.
 
-        Called before each act that moves bytes.
+        To be called before each act that moves bytes. Raises JobInterrupted.
         """
         now, used = self._clock(), self._used()
         began, used_before = self._window

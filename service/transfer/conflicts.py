@@ -1,4 +1,4 @@
-"""Values whose field has another type on the target: found, and left out or turned to text as the policy says."""
+"""Leaves values out of a block whose field has another type on the target, or turns them into text."""
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +51,8 @@ def _in_conflict(frame: pa.RecordBatch, conflicts: frozenset[Conflict], step_ns:
     if of_frame:
         names, times_ns = long_form.fields(frame).cast(pa.string()), long_form.times_ns(frame)
         for field in {field for field, _ in of_frame}:
-            in_slice = np.isin(times_ns // step_ns, [start_ns // step_ns for name, start_ns in of_frame if name == field])
+            slices = [start_ns // step_ns for name, start_ns in of_frame if name == field]
+            in_slice = np.isin(times_ns // step_ns, slices)
             rows |= in_slice & pc.equal(names, field).to_numpy(zero_copy_only=False)
     return pa.array(rows)
 

@@ -1,4 +1,4 @@
-"""What a dead letter says of a value or a line that the target does not take: all of it, and the reason."""
+"""Makes dead letters: a value or a line that the target does not take, whole, with the reason."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from service.lineprotocol.unwritable import UnwritableValues
 from service.stores.protocol import Refusal
 
 DeadLetter = dict[str, Any]
-"""JSON-ready. `time_ns` is always there."""
+"""An object that JSON can hold. It always has `time_ns`."""
 
 
 def dead_letter_of_line(points: Points, refusal: Refusal) -> DeadLetter:
@@ -21,7 +21,7 @@ def dead_letter_of_line(points: Points, refusal: Refusal) -> DeadLetter:
     number = refusal.line - 1
     line = points.text[points.offsets[number] : points.offsets[number + 1]].decode("utf-8", "replace").rstrip("\n")
     reason = f"{refusal.reason} It says: {refusal.upstream}" if refusal.upstream else refusal.reason
-    return {"line": line, **_why(refusal.code, reason, int(points.times_ns[number]))}
+    return {"line": line, **_reason_members(refusal.code, reason, int(points.times_ns[number]))}
 
 
 def dead_letters_of_unwritable(unwritable: UnwritableValues) -> list[DeadLetter]:
@@ -29,7 +29,7 @@ def dead_letters_of_unwritable(unwritable: UnwritableValues) -> list[DeadLetter]
     series = _series_members(unwritable.series)
     rows = zip(unwritable.times_ns.tolist(), unwritable.values.to_pylist(), strict=True)
     code, reason = "unwritable", unwritable.reason
-    return [{**series, "value": str(value), **_why(code, reason, time_ns)} for time_ns, value in rows]
+    return [{**series, "value": str(value), **_reason_members(code, reason, time_ns)} for time_ns, value in rows]
 
 
 def dead_letters_of_frame(frame: pa.RecordBatch, outcome: str) -> list[DeadLetter]:
@@ -40,7 +40,10 @@ def dead_letters_of_frame(frame: pa.RecordBatch, outcome: str) -> list[DeadLette
     series, of_row = series_of(frame)
     members = [_series_members(field_series) for field_series in series]
     rows = zip(of_row.tolist(), long_form.times_ns(frame).tolist(), long_form.values(frame).to_pylist(), strict=True)
-    return [{**members[number], "value": str(value), **_why("type_conflict", reason, time_ns)} for number, time_ns, value in rows]
+    letters = []
+    for number, time_ns, value in rows:
+        letters.append({**members[number], "value": str(value), **_reason_members("type_conflict", reason, time_ns)})
+    return letters
 
 
 def _series_members(series: FieldSeries) -> DeadLetter:
@@ -52,5 +55,5 @@ def _series_members(series: FieldSeries) -> DeadLetter:
     }
 
 
-def _why(code: str, reason: str, time_ns: int) -> DeadLetter:
+def _reason_members(code: str, reason: str, time_ns: int) -> DeadLetter:
     return {"time": format_time(time_ns), "time_ns": time_ns, "code": code, "reason": reason}

@@ -11,8 +11,9 @@ from service.transfer.run_control import RunControl
 
 T = TypeVar("T")
 _LOCAL_S, _REMOTE_S = 15.0, 120.0
-"""How long a target may take to show what it acknowledged. InfluxDB Cloud acknowledges what it queued
-(its documentation: write-data/troubleshoot)."""
+"""How long a target may take to show points that it acknowledged.
+
+InfluxDB Cloud acknowledges points when it has queued them (its documentation: write-data/troubleshoot)."""
 _FIRST_PAUSE_S = 0.2
 
 

@@ -1,6 +1,6 @@
-"""Calls of a store, made again when it is busy or its link breaks: waits that it asks for are kept.
+"""Repeats calls of a store that is busy or whose connection breaks. It waits as long as the store asks.
 
-What does not pass soon is raised, and the runner tries the job again later, from its checkpoint.
+An error that lasts is raised. The runner then tries the job again later, from its checkpoint.
 """
 
 import random
@@ -18,7 +18,7 @@ _MOST_BREAKS = 4
 
 
 class Retrying(Protocol):
-    """Makes calls, and perhaps again."""
+    """Makes calls, and may repeat them."""
 
     waits: int
     """How often a store asked to wait."""
@@ -27,7 +27,7 @@ class Retrying(Protocol):
 
 
 class NoRetry:
-    """Calls once: for somebody who waits for the answer."""
+    """Calls once, for a caller who waits for the answer."""
 
     waits = 0
 
@@ -36,7 +36,7 @@ class NoRetry:
 
 
 class Retry:
-    """Calls that may have to be made again. Each wait is logged."""
+    """Repeats calls. Each wait is logged."""
 
     def __init__(self, control: RunControl, log: Log) -> None:
         self._control = control
@@ -44,9 +44,9 @@ class Retry:
         self.waits = 0
 
     def call(self, act: Callable[[], T], when_busy: Callable[[], T] | None = None) -> T:
-        """What `act` gives; it must bear being called again.
+        """The result of `act`, which may be called several times.
 
-        With `when_busy`: what that gives, after a wait that the store asked for.
+        After a wait that the store asked for, `when_busy` is called instead, where it is given.
 
         Raises JobInterrupted, and StoreError when a break lasts.
         """

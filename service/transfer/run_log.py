@@ -1,6 +1,6 @@
 """The log of a run: what people read about it, kept short.
 
-An outage does not flood it: beyond so many lines in a minute they are counted, and the count is written.
+An outage does not flood it: beyond 30 lines a minute, lines are only counted, and the count is written.
 """
 
 import threading

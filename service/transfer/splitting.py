@@ -1,7 +1,7 @@
-"""Splits what is too much for a store at once, or for what a quota leaves, into halves.
+"""Splits a range into halves when all of it is too much for the store, or for what a quota leaves.
 
-A read or a copy that a quota breaks off begins again after the wait. If the same amount were tried again, one that
-takes more than a whole window of the quota allows would never end.
+A read or a copy that a quota breaks off begins again after the wait. With the same amount it would never end where it
+needs more than the quota allows in one window.
 """
 
 from collections.abc import Callable

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from service.api.deps import Parts
 from service.api.failed_tries import FailedTries
@@ -28,7 +29,15 @@ from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import observer_of, place_of, read_limits
-from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint, physical_opener
+from service.wiring.stores import (
+    OwnStore,
+    address_policy,
+    open_own_store,
+    opener,
+    own_endpoint,
+    physical_opener,
+    scratch_store,
+)
 
 _MB = 1024 * 1024
 
@@ -106,6 +115,7 @@ def _kind_services(
         store=own_store.store,
         own_endpoint=own_endpoint(settings),
         open_store=opener(settings, own_store),
+        open_scratch=partial(scratch_store, settings),
         addresses=address_policy(settings),
         directory=settings.data_dir,
         archive=archive_destination(settings),

@@ -16,7 +16,7 @@ from service.features.feature import Feature, KindServices
 from service.jobs import Kinds
 from service.jobs.schedule_section import NAME, named, schedules_section
 from service.runner.runtime import JobRuntime
-from service.runner.scheduler import order_by
+from service.runner.scheduler import queue_options_by_kind
 from service.settings import Settings
 from service.state.database import StateDatabase
 
@@ -48,7 +48,7 @@ def schedule_definitions(settings: Settings, kinds: Kinds, config: ConfigStore) 
 
     Those of kinds hide none. A name in the section wins over the setting SCHEDULES.
     """
-    config.register(schedules_section(order_by(kinds), kinds.scheduling))
+    config.register(schedules_section(queue_options_by_kind(kinds), kinds.scheduling))
     of_settings = _of_settings(settings, kinds)
     return lambda: {**of_settings, **named(config.get(NAME).value), **kinds.schedules()}
 
@@ -89,7 +89,7 @@ def _of_settings(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
         raise ConfigurationError(f"SCHEDULES: {wrong.message}") from None
     for name, schedule in schedules.items():
         try:
-            order_by(kinds)(schedule)
+            queue_options_by_kind(kinds)(schedule)
         except InvalidParameter as wrong:
             _log.warning("a schedule of SCHEDULES is left out as long as this is so", schedule=name, reason=wrong.message)
     return schedules

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from service.domain.addresses import AddressPolicy
 from service.domain.durations import parse_duration
@@ -17,6 +18,7 @@ from service.stores.influx.store import InfluxStore
 from service.stores.influx.transport import Transport
 from service.stores.observed import ChangeListener, ObservedStore
 from service.stores.opener import Opener, OpenStore
+from service.stores.protocol import Store
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,19 @@ def physical_opener(settings: Settings) -> PhysicalOpener | None:
             client.close()
 
     return open_physical
+
+
+@contextmanager
+def scratch_store(settings: Settings, file: Path) -> Iterator[Store]:
+    """An embedded store on a file of its own, for a short time: nobody else sees it."""
+    store = EmbeddedStore(
+        file,
+        memory_mb=settings.embedded_memory_mb,
+        threads=settings.embedded_threads,
+        shard_ns=parse_duration(settings.embedded_shard, "EMBEDDED_SHARD"),
+        clock=time.time_ns,
+    )
+    try:
+        yield store
+    finally:
+        store.close()

@@ -29,9 +29,9 @@ from service.domain.schedule import Schedule
 from service.jobs import JobQueue
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
-from service.runner.scheduler import order_by
+from service.runner.scheduler import queue_options_by_kind
 from service.state.database import StateDatabase
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from service.state.keys import KeyRing
 from service.state.leases import LeaseStore
 from service.state.schedules import ScheduleStore
@@ -97,12 +97,12 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """The routes of jobs over a runner that is not started yet."""
     state = StateDatabase.in_directory(tmp_path / "state")
     state.migrate()
-    ledger = JobLedger(state, time.time)
-    runner = LocalRunner(ledger, Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=5), slots=2, poll_s=0.1)
+    job_store = JobStore(state, time.time)
+    runner = LocalRunner(job_store, Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=5), slots=2, poll_s=0.1)
     hourly = Schedule("hourly", "count", {"n": 1, "file": "out"}, every="01:00:00")
-    schedules = ScheduleStore(state, lambda: {"hourly": hourly}, order_by(KINDS), time.time)
+    schedules = ScheduleStore(state, lambda: {"hourly": hourly}, queue_options_by_kind(KINDS), time.time)
     failed_tries = FailedTries(100, time.monotonic)
-    parts = Parts(JobQueue(ledger, KINDS, time.time, runner.wake), schedules, KeyRing(state, KEY, time.time), failed_tries, ThreadPools())
+    parts = Parts(JobQueue(job_store, KINDS, time.time, runner.wake), schedules, KeyRing(state, KEY, time.time), failed_tries, ThreadPools())
     config = uvicorn.Config(application(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

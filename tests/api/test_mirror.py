@@ -220,7 +220,7 @@ def test_mirrors_of_a_file_are_taken_when_it_changes(serve: Callable[..., Served
         ({"mirrors_file": "/no/such/mirrors.yaml"}, "MIRRORS_FILE names /no/such/mirrors.yaml, and there is no such file"),
         ({**CLOUD, "cloud_schedule": "hourly"}, "CLOUD_SCHEDULE='hourly' is no cron expression"),
         ({**CLOUD, "cloud_refresh": "5m"}, "CLOUD_REFRESH='5m' is not an interval"),
-        ({**CLOUD, "influxdb_cloud_url": "http://169.254.1.1"}, "'http://169.254.1.1' cannot be a side of a mirror: 169.254.1.1 is link-local"),
+        ({**CLOUD, "influxdb_cloud_url": "http://169.254.1.1"}, "'http://169.254.1.1' cannot be the source of a mirror: 169.254.1.1 is link-local"),
         (
             {**CLOUD, "influxdb_cloud_url": "http://localhost:8086", "mirror_private_addresses": False},
             "localhost is loopback, and only public addresses are allowed here (MIRROR_PRIVATE_ADDRESSES)",

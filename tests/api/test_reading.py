@@ -71,6 +71,29 @@ def test_wide_rows_have_a_column_a_field(http: httpx.Client) -> None:
     )
 
 
+def test_a_table_has_a_column_a_series(http: httpx.Client) -> None:
+    query = {"window": "2h", "every": "1h", "shape": "table", "stamp": "start", "fn": "max"}
+    answer = http.get(BUCKET, params=query)
+    assert answer.text == (
+        "_time,power.count{meter=a},power.count{meter=b},power.volts{meter=a},power.volts{meter=b}\n"
+        "2026-01-01T10:00:00Z,59,59,232,232\n"
+        "2026-01-01T11:00:00Z,119,119,232,232\n"
+    )
+    assert (answer.headers["X-Fluxgate-Shape"], answer.headers["X-Fluxgate-Row-Order"]) == ("table", "time ascending")
+    arrow = pa.ipc.open_stream(http.get(BUCKET, params={**query, "format": "arrow"}).content).read_all()
+    assert arrow.column("power.count{meter=b}").to_pylist() == [59, 119]
+
+
+def test_a_table_of_too_many_series_is_422_before_its_first_byte(http: httpx.Client) -> None:
+    http.post("/buckets", json={"name": "many"}).raise_for_status()
+    lines = "\n".join(f"m,n={number} f=1 1767265000000000000" for number in range(1_100))
+    http.post("/buckets/many/points", content=lines, headers={"Content-Type": "text/plain"}).raise_for_status()
+    answer = http.get("/buckets/many", params={"every": "raw", "shape": "table"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "table_too_large")
+    assert "more than 1000 columns, one for each series" in answer.json()["detail"]
+    assert len(rows(http.get("/buckets/many", params={"every": "raw"}))) == 1_100
+
+
 def test_every_format_holds_the_same_rows(http: httpx.Client) -> None:
     query = {"window": "2h", "every": "raw", "field": "count", "shape": "wide"}
     counts = {
@@ -118,7 +141,8 @@ def test_an_accept_that_fits_nothing_is_406(http: httpx.Client, accept: str) -> 
         ("stop=2026-01-01T00:00:00Z", "start", "stop needs a start"),
         ("fn=avg", "fn", "mean, min, max"),
         ("format=xml", "format", "csv, json, ndjson, parquet, arrow"),
-        ("shape=tall", "shape", "long, wide"),
+        ("shape=tall", "shape", "long, wide, table"),
+        ("shape=pivot", "shape", "Did you mean table?"),
         ("tz=Mars/Base", "tz", "IANA"),
         ("tz=../../etc/passwd", "tz", "IANA"),
         ("limit=0", "limit", "from 1 on"),
@@ -127,6 +151,22 @@ def test_an_accept_that_fits_nothing_is_406(http: httpx.Client, accept: str) -> 
         ("window=1h&window=2h", "window", "given twice"),
         ("every=raw&fn=max", "fn", "no meaning"),
         ("tag.=x", "tag.", "There is no parameter"),
+        ("meter=a", "meter", "A tag is written tag.meter=VALUE."),
+        ("window=30days", "window", "Did you mean 30d?"),
+        ("window=1mo", "window", "Months and years are lengths for every="),
+        ("every=1min", "every", "Did you mean 1m?"),
+        ("every=1M", "every", "Did you mean 1mo?"),
+        ("fn=avg", "fn", "Did you mean mean?"),
+        ("fn=MAX", "fn", "Did you mean max?"),
+        ("stamp=left", "stamp", "Did you mean start?"),
+        ("align=yes", "align", "neither true nor false"),
+        ("every=raw&align=true", "align", "no meaning"),
+        ("every=raw&stamp=start", "stamp", "no meaning"),
+        ("window=1h&every=1d&align=true", "align", "no whole window of 1d"),
+        ("start=2026-01-01", "start", "Add tz="),
+        ("start=1767225600", "start", "Did you mean 1767225600s?"),
+        ("start=2025-10-26T02:30&tz=Europe/Berlin", "start", "2025-10-26T00:30:00Z and 2025-10-26T01:30:00Z"),
+        ("start=2025-03-30T02:30&tz=Europe/Berlin", "start", "skips that time"),
     ],
 )
 def test_a_wrong_parameter_is_422_and_says_what_is_allowed(http: httpx.Client, query: str, parameter: str, says: str) -> None:
@@ -135,6 +175,90 @@ def test_a_wrong_parameter_is_422_and_says_what_is_allowed(http: httpx.Client, q
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["parameter"] == parameter
     assert says in answer.json()["detail"]
+
+
+def test_times_of_a_named_zone_and_numbers_are_times(http: httpx.Client) -> None:
+    """2026-01-01T11:00 in Berlin is 10:00Z."""
+    same = ["start=2026-01-01T11:00&stop=2026-01-01T12:00&tz=Europe/Berlin", "start=1767261600s&stop=1767265200000ms"]
+    for query in same:
+        answer = http.get(f"{BUCKET}?{query}&every=1h&field=count&fn=count")
+        assert answer.headers["X-Fluxgate-Start"] == "2026-01-01T10:00:00Z"
+        assert answer.headers["X-Fluxgate-Stop"] == "2026-01-01T11:00:00Z"
+        assert [row["_value"] for row in rows(answer)] == ["60", "60"]
+
+
+def test_a_row_may_have_the_start_of_its_window(http: httpx.Client) -> None:
+    query = {"window": "2h", "every": "1h", "field": "count", "fn": "count", "tag.meter": "a"}
+    stop, start = http.get(BUCKET, params=query), http.get(BUCKET, params={**query, "stamp": "start"})
+    assert [row["_time"] for row in rows(stop)] == ["2026-01-01T11:00:00Z", "2026-01-01T12:00:00Z"]
+    assert [row["_time"] for row in rows(start)] == ["2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"]
+    assert [answer.headers["X-Fluxgate-Stamp"] for answer in (stop, start)] == ["stop", "start"]
+
+
+def test_whole_windows_alone(http: httpx.Client) -> None:
+    """Between 10:00 and 12:00, windows of 50 minutes counted from 1970 have edges at 10:40 and 11:30."""
+    query = {"window": "2h", "every": "50m", "field": "count", "fn": "count", "tag.meter": "a"}
+    ragged, whole = http.get(BUCKET, params=query), http.get(BUCKET, params={**query, "align": "true"})
+    assert [row["_value"] for row in rows(ragged)] == ["40", "50", "30"]
+    assert [row["_value"] for row in rows(whole)] == ["50"]
+    assert whole.headers["X-Fluxgate-Start"] == "2026-01-01T10:40:00Z"
+    assert whole.headers["X-Fluxgate-Stop"] == "2026-01-01T11:30:00Z"
+    assert whole.headers["X-Fluxgate-Align"] == "true"
+    assert "X-Fluxgate-Align" not in ragged.headers
+    assert whole.headers["X-Fluxgate-Cache"] == "miss"
+
+
+def test_months_are_windows_of_the_calendar(http: httpx.Client) -> None:
+    query = {"start": "2025-12-15", "stop": "2026-02-01", "every": "1mo", "tz": "Europe/Berlin", "field": "count", "fn": "count", "tag.meter": "a"}
+    answer = http.get(BUCKET, params=query)
+    assert [(row["_time"], row["_value"]) for row in rows(answer)] == [("2026-02-01T00:00:00+01:00", "120")]
+    assert answer.headers["X-Fluxgate-Every"] == "1mo"
+
+
+def test_months_of_centuries_are_refused(http: httpx.Client) -> None:
+    answer = http.get(BUCKET, params={"start": "1800-01-01T00:00:00Z", "every": "1mo"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_windows")
+    assert "1200 is the limit" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "warning", "count"),
+    [
+        ("field=Volts", "unknown field Volts (near: volts)", 0),
+        ("measurement=pwer", "unknown measurement pwer (near: power)", 0),
+        ("tag.Meter=a", "unknown tag Meter (near: meter)", 0),
+        ("tag.meter=A", "unknown value A of tag meter (near: a)", 0),
+        ("measurement=power&field=volts&field=amps", "unknown field amps", 2),
+        ("tag.meter=a&tag.meter=zz&field=volts", None, 1),
+        ("tag.meter=%3B&field=x%20y", "unknown field x%20y; unknown value %3B of tag meter", 0),
+        ("measurement=solar&field=Volts", "unknown measurement solar; unknown field Volts (near: volts)", 0),
+        ("tag.meter=", None, 0),
+    ],
+)
+def test_a_name_that_the_bucket_does_not_know_is_named(http: httpx.Client, query: str, warning: str | None, count: int) -> None:
+    """The second time, the answer comes from the cache."""
+    for _ in range(2):
+        answer = http.get(f"{BUCKET}?window=1h&every=1h&{query}")
+        assert answer.headers.get("X-Fluxgate-Warning") == warning
+        assert len(rows(answer)) == count
+        assert ("X-Fluxgate-Newest-Point" in answer.headers) == (count == 0)
+
+
+def test_many_unknown_names_fit_a_header(http: httpx.Client) -> None:
+    names = "&".join(f"field=unknown-field-number-{number}" for number in range(500))
+    warning = http.get(f"{BUCKET}?window=1h&{names}").headers["X-Fluxgate-Warning"]
+    assert warning.startswith("unknown field unknown-field-number-0; unknown field")
+    assert len(warning) < 5000
+
+
+def test_an_answer_without_rows_says_when_the_newest_point_is(http: httpx.Client) -> None:
+    http.post("/buckets", json={"name": "Empty"}).raise_for_status()
+    early = http.get(BUCKET, params={"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z", "format": "json"})
+    assert early.json()["rows"] == []
+    assert early.headers["X-Fluxgate-Newest-Point"] == "2026-01-01T11:59:00Z"
+    assert "X-Fluxgate-Warning" not in early.headers
+    assert http.get("/buckets/Empty").headers["X-Fluxgate-Newest-Point"] == "none"
+    assert "X-Fluxgate-Newest-Point" not in http.get(BUCKET, params={"window": "1h"}).headers
 
 
 def test_too_many_windows_are_refused_with_their_number(http: httpx.Client) -> None:
@@ -220,3 +344,19 @@ def test_an_identical_question_is_answered_from_the_cache_until_points_are_writt
     after = http.get(BUCKET, params=closed)
     assert after.headers["X-Fluxgate-Cache"] == "miss"
     assert [row["_value"] for row in rows(after)] == ["61", "60"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/buckets/Power%20Consumption?measurement=m%FC",
+        "/buckets/Power%20Consumption?tag.%FC=a",
+        "/buckets/Power%20Consumption?field=%ED%A0%80",
+        "/buckets/Power%FC/schema",
+        "/telemetry/latest?by=%FC",
+    ],
+)
+def test_a_name_in_an_address_that_is_no_utf_8_is_refused(http: httpx.Client, address: str) -> None:
+    """It was taken for the name with U+FFFD in that place, which may be another one's."""
+    refused = http.get(address)
+    assert (refused.status_code, refused.json()["parameter"]) == (422, "address")

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 
 import httpx
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from tests.api.conftest import KEY, Served, fill
 EXAMPLES = 40
 
 
+@pytest.mark.timeout(400)
 def test_nothing_ends_in_a_server_error(serve: Callable[..., Served]) -> None:
     client, parts = serve(max_failed_tries=1_000_000, max_windows=10_000)
     fill(client, parts)

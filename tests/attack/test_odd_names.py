@@ -100,7 +100,8 @@ def test_odd_buckets_and_series_leave_the_shared_routes_to_the_others(start_gate
             ("good", "/lead", "nul\0", "db/autogen"), "2024-01-01T12:00:00Z"
         )
         latest = http.get("/telemetry/latest?lookback=5000w").raise_for_status()
-        assert latest.headers["X-Fluxgate-Unread-Buckets"] == "%2Flead,cr%0D,db%2Fautogen,nul%00,raw%20bytes,tr%2F"
+        assert latest.headers["X-Fluxgate-Unread-Buckets"] == "%2Flead,cr%0D,db%2Fautogen,nul%00,tr%2F"
+        assert latest.headers["X-Fluxgate-Unread-Measurements"] == "raw%20bytes.real_x"
         assert latest.json()["values"]["good/real_x"] == {"f": 1.0}
         assert latest.json()["values"]["real_y"] == {"g\0": 2.0}
         named = http.get("/telemetry/latest?lookback=5000w&bucket=nul%00")

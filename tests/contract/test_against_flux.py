@@ -5,6 +5,7 @@ Values are small multiples of a quarter, so that sums are exact in any order of 
 
 import secrets
 from functools import lru_cache
+from itertools import product
 from zoneinfo import available_timezones
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.schema import BucketSpec, FieldType
-from service.domain.selection import Fn, Windows
+from service.domain.selection import Fn, Stamp, Windows
 from service.domain.timerange import TimeRange
 from service.domain.windows import clock_segments
 from service.stores.protocol import Store
@@ -168,6 +169,68 @@ def test_an_edge_in_the_hour_that_spring_skips_is_the_instant_of_the_change(
     rows = read(store, bucket, hours, windows)
     assert [((one.time_ns - start_ns) // minute_ns, int(one.shown)) for one in rows] == expected
     assert rows == aggregate_window(influx, reference, hours, windows)
+
+
+@pytest.mark.parametrize(
+    ("months", "zone", "start", "stop"),
+    [
+        (1, "UTC", "2023-11-17T12:00:00Z", "2024-08-03T01:00:00Z"),
+        (1, "UTC", "2024-01-01T00:00:00Z", "2024-03-01T00:00:00Z"),
+        (2, "UTC", "1969-06-01T00:00:00Z", "1970-07-01T00:00:00Z"),
+        (5, "UTC", "1968-01-01T00:00:00Z", "1972-01-01T00:00:00Z"),
+        (12, "UTC", "2022-06-30T00:00:00Z", "2025-02-01T00:00:00Z"),
+        (24, "UTC", "1967-02-03T00:00:00Z", "1973-02-03T00:00:00Z"),
+        (1, "Europe/Berlin", "2024-02-10T05:00:00Z", "2024-06-24T00:00:00Z"),
+        (3, "America/New_York", "2023-08-01T00:00:00Z", "2024-08-01T00:00:00Z"),
+        (1, "Asia/Kathmandu", "1985-10-01T00:00:00Z", "1986-03-01T00:00:00Z"),
+    ],
+)
+def test_months_and_years_are_those_of_flux(store: Store, influx: InfluxServer, months: int, zone: str, start: str, stop: str) -> None:
+    """Points in the days around some edges of months, each half an hour and a nanosecond before."""
+    whole = span(start, stop)
+    years = range(int(start[:4]), int(stop[:4]) + 1)
+    edges = [at(f"{year}-{month:02d}-01T00:00:00Z") for year in years for month in range(1, 13, 2 if months < 12 else 12)]
+    steps = range(-30, 30)
+    times = {edge + step * 1_800 * SECOND_NS + shift for edge in edges for step in steps for shift in (-1, 0)}
+    many: list[Point] = [("m", (), "f", time_ns, FieldType.FLOAT, 1.0) for time_ns in sorted(times)]
+    bucket, reference = f"Property {secrets.token_hex(8)}", influx.new_bucket()
+    store.create_bucket(BucketSpec(bucket))
+    store_all(store, bucket, "".join(map(line, many)))
+    influx.write(reference, "".join(map(line, many)))
+    for fn, stamp in product((Fn.COUNT, Fn.LAST), Stamp):
+        windows = Windows(0, fn, zone, months, stamp)
+        rows = read(store, bucket, whole, windows)
+        assert rows == aggregate_window(influx, reference, whole, windows)
+        assert len(rows) > 1
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    many=points(),
+    span=ranges(),
+    every_ns=st.sampled_from([500_000_000, 7 * SECOND_NS, 61 * SECOND_NS, 3600 * SECOND_NS]),
+    complete_rows=st.booleans(),
+)
+def test_windows_stamped_with_their_start_are_those_of_flux(
+    store: Store, influx: InfluxServer, many: list[Point], span: TimeRange, every_ns: int, complete_rows: bool
+) -> None:
+    bucket = filled(store, many)
+    reference = influx.new_bucket()
+    influx.write(reference, "".join(map(line, many)))
+    for fn in (Fn.MEAN, Fn.FIRST, Fn.MAX):
+        windows = Windows(every_ns, fn, stamp=Stamp.START)
+        found = read(store, bucket, span, windows, complete_rows=complete_rows)
+        where = NUMBERS if fn.numeric_only else 'r._field != "s"'
+        assert [one for one in found if one.field != "s"] == aggregate_window(influx, reference, span, windows, where)
+
+
+@pytest.mark.parametrize("every_ns", [1, 1_000, 500_000_000])
+def test_windows_of_less_than_a_second_are_those_of_flux(store: Store, influx: InfluxServer, every_ns: int) -> None:
+    many: list[Point] = [("m", (), "f", BASE + step * every_ns // 3, FieldType.FLOAT, 1.0) for step in range(1, 40)]
+    bucket, reference = filled(store, many), influx.new_bucket()
+    influx.write(reference, "".join(map(line, many)))
+    around, windows = TimeRange(BASE, BASE + 20 * every_ns), Windows(every_ns, Fn.COUNT)
+    assert read(store, bucket, around, windows) == aggregate_window(influx, reference, around, windows)
 
 
 def test_the_literal_rows_of_this_suite_are_those_of_flux(influx: InfluxServer, influx_bucket: str) -> None:

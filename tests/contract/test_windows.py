@@ -8,7 +8,7 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.schema import FieldType
-from service.domain.selection import Fn, Selection, SkippedField, Windows
+from service.domain.selection import Fn, Selection, SkippedField, Stamp, Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.stores.protocol import Store
 from tests.support.rows import Row, Value, at, collect, read, row, span, store_all
@@ -174,6 +174,28 @@ def test_a_zone_of_half_an_hour_moves_the_grid(store: Store, bucket: str) -> Non
     ]
 
 
+def test_a_row_may_have_the_time_at_which_its_window_starts(store: Store, bucket: str) -> None:
+    """Text goes another way than numbers in InfluxDB; both have the same times, and the first is cut to the range."""
+    store_all(store, bucket, "".join(f'm f={number},s="x{number}" {minute(number)}\n' for number in range(60)))
+    cut = span("2024-01-01T00:07:00Z", "2024-01-01T00:33:00Z")
+    rows = read(store, bucket, cut, Windows(10 * MINUTE_NS, Fn.FIRST, stamp=Stamp.START))
+    starts = [7, 10, 20, 30]
+    assert rows == [row("m", {}, "f", minute(number), float(number)) for number in starts] + [
+        row("m", {}, "s", minute(number), f"x{number}") for number in starts
+    ]
+
+
+@pytest.mark.parametrize("complete_rows", [False, True])
+def test_months_of_a_local_calendar(store: Store, bucket: str, complete_rows: bool) -> None:
+    """In Berlin, November of 2024 begins at 23:00Z of the day before, and July at 22:00Z."""
+    times = ["2024-06-30T21:59:59Z", "2024-06-30T22:00:00Z", "2024-10-31T22:59:59Z", "2024-10-31T23:00:00Z"]
+    store_all(store, bucket, "".join(f'm f=1,s="x" {at(time)}\n' for time in times))
+    year = span("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z")
+    windows = Windows(0, Fn.COUNT, "Europe/Berlin", months=1, stamp=Stamp.START)
+    starts = ["2024-05-31T22:00:00Z", "2024-06-30T22:00:00Z", "2024-09-30T22:00:00Z", "2024-10-31T23:00:00Z"]
+    assert read(store, bucket, year, windows, complete_rows=complete_rows) == [row("m", {}, field, start, 1) for field in "fs" for start in starts]
+
+
 def test_text_and_booleans_are_skipped_and_named_under_a_numeric_function(store: Store, bucket: str) -> None:
     store_all(store, bucket, f'm f=1,s="x",t=true {minute(1)}\nn t=false {minute(1)}\n')
     reading = store.read(Selection(bucket, HOUR, every("1h")))
@@ -273,3 +295,17 @@ def test_a_rewritten_point_counts_once(store: Store, bucket: str) -> None:
 def test_any_field_name_is_aggregated(store: Store, bucket: str, name: str) -> None:
     store_all(store, bucket, f"m,result=1,table=2 {name.replace(' ', chr(92) + ' ')}=1 {minute(1)}\n")
     assert read(store, bucket, HOUR, every("1h")) == [row("m", {"result": "1", "table": "2"}, name, minute(60), 1.0)]
+
+
+def test_months_of_a_century_are_answered_where_there_are_points(store: Store, bucket: str) -> None:
+    """Each month is a query to InfluxDB: those before the first point and after the last are not asked for."""
+    lines = [f"m{number} f=1,g=2i {at('2024-02-05T00:00:00Z')}\n" for number in range(20)]
+    store_all(store, bucket, "".join(lines))
+    century = span("1950-01-01T00:00:00Z", "2049-01-01T00:00:00Z")
+    rows = read(store, bucket, century, Windows(0, Fn.SUM, months=1))
+    assert {row.time_ns for row in rows} == {at("2024-03-01T00:00:00Z")}
+    assert len(rows) == 40
+
+
+def test_months_of_an_empty_bucket_are_no_rows(store: Store, bucket: str) -> None:
+    assert read(store, bucket, span("1950-01-01T00:00:00Z", "2049-01-01T00:00:00Z"), Windows(0, months=1)) == []

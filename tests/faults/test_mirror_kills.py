@@ -146,18 +146,18 @@ def test_a_hundred_kills_lose_nothing_and_add_nothing(influx: InfluxServer, targ
     with ThreadPoolExecutor(LANES) as lanes:
         late = list(lanes.map(killed_over_and_over, sites, range(LANES)))
         list(lanes.map(lambda site, points: must_be_exact(site, 20_000 + FIELDS * points), sites, late))
-    lines = [line.message for site in sites for job in site.jobs() for line in site.ledger.lines(job.id)]
-    assert sum("was not heard of within its lease: queued" in one for one in lines) >= LANES * KILLS // 2
+    lines = [line.message for site in sites for job in site.jobs() for line in site.job_store.lines(job.id)]
+    assert sum("did not renew its lease: queued" in one for one in lines) >= LANES * KILLS // 2
     assert min(late) > 50
 
 
 def test_that_check_sees_a_ledger_that_is_written_before_the_points(site: Site) -> None:
     """What is killed after the note and before the write is lost, as later runs believe the note."""
     site.order()
-    with site.process(**{BUG: "ledger first", POINT: "read:3"}) as running:
+    with site.process(**{BUG: "job_store first", POINT: "read:3"}) as running:
         until(running.ended_by, UNNOTICED_S)
     with pytest.raises(AssertionError, match=r"[1-9][0-9]* values lost and 0 added"):
-        must_be_exact(site, 20_000, **{BUG: "ledger first"})
+        must_be_exact(site, 20_000, **{BUG: "job_store first"})
 
 
 def test_that_check_sees_times_that_lost_their_nanoseconds(site: Site) -> None:
@@ -199,8 +199,8 @@ def writes_of_a_zombie(site: Site, point: str, bug: str = "") -> int:
     with counting_link(site.target.server.port) as link, site.process(target_url=link.url, **frozen) as zombie:
         until(zombie.is_frozen, UNNOTICED_S)
         with site.process(**{BUG: bug}):
-            until(lambda: site.ledger.show(job_id).state.ended, UNNOTICED_S)
-        assert (site.ledger.show(job_id).state, site.ledger.show(job_id).fence) == (JobState.SUCCEEDED, 2)
+            until(lambda: site.job_store.show(job_id).state.ended, UNNOTICED_S)
+        assert (site.job_store.show(job_id).state, site.job_store.show(job_id).fence) == (JobState.SUCCEEDED, 2)
         before = link.writes
         assert before > 0
         zombie.thaw()
@@ -271,8 +271,8 @@ def test_a_target_that_is_silent_for_seconds_is_waited_for(site: Site) -> None:
             time.sleep(2)
         finally:
             site.target.server.thaw()
-        until(lambda: site.ledger.show(job_id).state.ended, UNNOTICED_S)
-    assert site.ledger.show(job_id).state is JobState.SUCCEEDED
+        until(lambda: site.job_store.show(job_id).state.ended, UNNOTICED_S)
+    assert site.job_store.show(job_id).state is JobState.SUCCEEDED
     must_be_exact(site, 20_000)
 
 
@@ -283,6 +283,6 @@ def test_a_target_that_is_down_for_longer_than_the_patience_of_a_run_is_tried_ag
         link.become(Toxic(pass_bytes=0, end=End.RESET, refuse=True))
         until(lambda: site.has_logged("It is tried again in"), UNNOTICED_S)
         link.become(CLEAN)
-        until(lambda: site.ledger.show(job_id).state.ended, UNNOTICED_S)
-    assert site.ledger.show(job_id).state is JobState.SUCCEEDED
+        until(lambda: site.job_store.show(job_id).state.ended, UNNOTICED_S)
+    assert site.job_store.show(job_id).state is JobState.SUCCEEDED
     must_be_exact(site, 20_000)

@@ -11,7 +11,7 @@ from service.domain.job import JobState
 from service.errors import ConfigurationError, RetryLater
 from service.runner.celery import Dispatcher, broker, refuse_embedded
 from service.runner.runtime import JobRuntime
-from tests.support.jobs import KINDS, database, ended, ledger, numbers, process, queue
+from tests.support.jobs import KINDS, database, ended, job_store, numbers, process, queue
 from tests.support.servers import Server, free_port, start_redis
 from tests.support.waiting import until
 
@@ -33,8 +33,8 @@ def address(redis: Server) -> str:
 @pytest.fixture
 def dispatcher(redis: Server, state_url: str) -> Iterator[Dispatcher]:
     """Sends, and ends leases, as the scheduler does."""
-    books = ledger(state_url)
-    running = Dispatcher(books, broker(address(redis), LEASE_S), poll_s=0.1, resend_s=5)
+    store = job_store(state_url)
+    running = Dispatcher(store, broker(address(redis), LEASE_S), poll_s=0.1, resend_s=5)
     running.start()
     yield running
     running.stop()
@@ -48,7 +48,7 @@ def test_two_workers_run_each_job_once(redis: Server, state_url: str, dispatcher
         process(state_url, role="celery", lease_s=LEASE_S, BROKER=address(redis)),
         process(state_url, role="celery", lease_s=LEASE_S, BROKER=address(redis)),
     ):
-        until(lambda: all(job.state is JobState.SUCCEEDED for job in made.ledger.list(["count"])), 40)
+        until(lambda: all(job.state is JobState.SUCCEEDED for job in made.job_store.list(["count"])), 40)
         owners = {line.split()[1] for number in range(20) for line in (tmp_path / f"{number}").read_text().splitlines()}
     assert [numbers(tmp_path / f"{number}") for number in range(20)] == [[0, 1]] * 20
     assert len(owners) == 2
@@ -62,8 +62,8 @@ def test_a_worker_killed_in_the_middle_loses_nothing(redis: Server, state_url: s
         with process(state_url, role="celery", lease_s=LEASE_S, BROKER=address(redis)):
             first.kill()
             first.wait(5)
-            until(lambda: made.ledger.reap() or made.ledger.show(job_id).state.ended, 10)
-            job = ended(made.ledger, job_id)
+            until(lambda: made.job_store.reap() or made.job_store.show(job_id).state.ended, 10)
+            job = ended(made.job_store, job_id)
     assert (job.state, job.fence) == (JobState.SUCCEEDED, 2)
     assert sorted(set(numbers(tmp_path / "out"))) == list(range(30))
     assert len(numbers(tmp_path / "out")) <= 31
@@ -75,9 +75,9 @@ def test_a_worker_asked_to_end_puts_its_job_back_at_once(redis: Server, state_ur
     with process(state_url, role="celery", lease_s=30, BROKER=address(redis)) as worker:
         until(lambda: len(numbers(tmp_path / "out")) > 3, 30)
         worker.send_signal(signal.SIGTERM)
-        until(lambda: made.ledger.show(job_id).state is JobState.QUEUED, 3)
+        until(lambda: made.job_store.show(job_id).state is JobState.QUEUED, 3)
         worker.wait(10)
-    assert made.ledger.show(job_id).checkpoint == {"done": len(numbers(tmp_path / "out"))}
+    assert made.job_store.show(job_id).checkpoint == {"done": len(numbers(tmp_path / "out"))}
 
 
 def test_a_crew_with_a_broker_leaves_the_work_to_workers(redis: Server, state_url: str, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_crew_with_a_broker_leaves_the_work_to_workers(redis: Server, state_ur
     runtime.start()
     job, _ = runtime.queue.submit("count", {"n": 3, "file": str(tmp_path / "out")}, "test")
     with process(state_url, role="celery", BROKER=address(redis)) as worker:
-        assert ended(runtime.queue.ledger, job.id).state is JobState.SUCCEEDED
+        assert ended(runtime.queue.job_store, job.id).state is JobState.SUCCEEDED
         assert {line.split()[1] for line in (tmp_path / "out").read_text().splitlines()} == {str(worker.pid)}
     runtime.stop()
 
@@ -93,13 +93,13 @@ def test_a_crew_with_a_broker_leaves_the_work_to_workers(redis: Server, state_ur
 def test_a_message_that_got_lost_is_sent_again(redis: Server, state_url: str, tmp_path: Path) -> None:
     made = queue(state_url)
     job_id = made.submit("count", {"n": 1, "file": str(tmp_path / "out")}, "test")[0].id
-    sender = Dispatcher(made.ledger, broker(address(redis), LEASE_S), resend_s=1)
-    assert made.ledger.to_send(60, 10) == [job_id], "marked as sent, and never sent"
-    assert sender.sweep() == 0
+    sender = Dispatcher(made.job_store, broker(address(redis), LEASE_S), resend_s=1)
+    assert made.job_store.to_send(60, 10) == [job_id], "marked as sent, and never sent"
+    assert sender.send_due() == 0
     time.sleep(1.1)
-    assert sender.sweep() == 1
+    assert sender.send_due() == 1
     with process(state_url, role="celery", BROKER=address(redis)):
-        assert ended(made.ledger, job_id).state is JobState.SUCCEEDED
+        assert ended(made.job_store, job_id).state is JobState.SUCCEEDED
 
 
 def test_a_job_delivered_twice_runs_once(redis: Server, state_url: str, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_job_delivered_twice_runs_once(redis: Server, state_url: str, tmp_path
     for _ in range(4):
         app.send_task("fluxgate.run", (job_id,))
     with process(state_url, role="celery", slots=4, BROKER=address(redis)):
-        ended(made.ledger, job_id)
+        ended(made.job_store, job_id)
     assert numbers(tmp_path / "out") == [0, 1, 2, 3, 4]
 
 
@@ -117,8 +117,8 @@ def test_what_could_not_be_sent_waits_for_the_broker(state_url: str, tmp_path: P
     made = queue(state_url)
     job_id = made.submit("count", {"n": 1, "file": str(tmp_path / "out")}, "test")[0].id
     with pytest.raises(RetryLater, match="broker cannot be reached"):
-        Dispatcher(made.ledger, broker(f"redis://127.0.0.1:{free_port()}/0", LEASE_S)).sweep()
-    assert made.ledger.to_send(60, 10) == [job_id]
+        Dispatcher(made.job_store, broker(f"redis://127.0.0.1:{free_port()}/0", LEASE_S)).send_due()
+    assert made.job_store.to_send(60, 10) == [job_id]
 
 
 def test_what_cannot_work_is_refused_in_a_sentence() -> None:

@@ -41,6 +41,15 @@ def test_read_prints_rows_to_standard_output(gateway: Gateway, tmp_path: Path) -
     assert done.stdout == "_time,_value,_field,_measurement,place\n2026-01-01T01:00:00Z,184.5,celsius,probe,oven\n"
 
 
+def test_read_says_on_standard_error_which_name_the_bucket_does_not_know(gateway: Gateway, tmp_path: Path) -> None:
+    done = fluxgate(tmp_path, "read", "Lab 1", *RANGE, "--every", "1h", "--field", "Celsius", "--url", gateway.url)
+    assert (done.returncode, done.stdout) == (0, "_time,_value,_field,_measurement\n")
+    assert done.stderr == (
+        "Warning: The bucket does not know all names: unknown field Celsius (near: celsius).\n"
+        "Warning: The answer has no rows; the newest point of the bucket is at 2026-01-01T00:09:00Z.\n"
+    )
+
+
 def test_read_writes_a_file_in_the_format_of_its_name_without_a_bar_off_a_terminal(gateway: Gateway, tmp_path: Path) -> None:
     done = fluxgate(
         tmp_path, "read", "Lab 1", *RANGE, "--every", "raw", "--shape", "wide", "--tag", "place=oven", "-o", "lab.parquet", FLUXGATE_URL=gateway.url

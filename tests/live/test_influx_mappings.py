@@ -7,6 +7,7 @@ import pytest
 
 from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Windows
+from service.domain.series import SeriesKey
 from service.errors import StoreBroken, StoreError, StoreFailed
 from service.stores.influx.catalog import Catalog
 from service.stores.influx.store import InfluxStore
@@ -55,7 +56,7 @@ def test_a_mapping_that_leads_elsewhere_is_seen_at_once(store: InfluxStore, infl
         lambda: read(store, first, DAY, LAST),
         lambda: store.schema(first),
         lambda: store.count_points(first, ["m"], DAY, DAY.length_ns),
-        lambda: store.delete_points(first, "m", (), DAY),
+        lambda: store.delete_points(first, SeriesKey("m"), DAY),
     ):
         with pytest.raises(StoreFailed, match="influx v1 dbrp delete"):
             ask()
@@ -84,7 +85,7 @@ def everything_of(store: InfluxStore, bucket: str) -> None:
     assert (store.first_point(bucket), store.last_point(bucket)) == (NOON, NOON)
     assert store.count_points(bucket, ["m"], DAY, DAY.length_ns) == {DAY.start_ns: 2}
     assert sorted(one for frame in store.latest(bucket, DAY, "m").frames for one in rows_of(frame)) == rows
-    store.delete_points(bucket, "m", (("host", "a"),), DAY)
+    store.delete_points(bucket, SeriesKey("m", (("host", "a"),)), DAY)
     assert read(store, bucket, DAY) == []
 
 

@@ -65,7 +65,7 @@ def test_types_that_changed_each_hour_survive_a_longer_setting_of_shard_groups(
     shard_groups_of(influx, bucket, 7 * 86_400)
     rig = mirrored(tmp_path, bucket, store, hourly)
     assert rig.run()["state"] == "equal"
-    assert sorted(name.type for name in digests(hourly, bucket) if name.field == "f") == ["bool", "double", "int64", "string", "uint64"]
+    assert sorted(name.type for name in digests(hourly, bucket) if name.field == "f") == ["boolean", "float", "integer", "string", "unsigned"]
     assert points(hourly, bucket) == 10
 
 

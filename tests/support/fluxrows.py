@@ -8,7 +8,7 @@ import csv
 import io
 
 from service.domain.schema import FieldType
-from service.domain.selection import Windows
+from service.domain.selection import Stamp, Windows
 from service.domain.timerange import TimeRange, format_time, parse_time
 from tests.support.rows import Row
 from tests.support.servers import InfluxServer
@@ -26,10 +26,12 @@ _NO_TAGS = {"", "result", "table", "_start", "_stop", "_time", "_value", "_field
 def aggregate_window(influx: InfluxServer, bucket: str, span: TimeRange, windows: Windows, where: str = "true") -> list[Row]:
     """Rows of `aggregateWindow(createEmpty: false)`, sorted; `where` is a Flux predicate over `r`."""
     zone = f'import "timezone"\noption location = timezone.location(name: "{windows.zone}")\n' if windows.zone != "UTC" else ""
+    every = f"{windows.months}mo" if windows.months else f"{windows.every_ns}ns"
+    source = ', timeSrc: "_start"' if windows.stamp is Stamp.START else ""
     query = f"""{zone}from(bucket: "{bucket}")
       |> range(start: {format_time(span.start_ns)}, stop: {format_time(span.stop_ns)})
       |> filter(fn: (r) => {where})
-      |> aggregateWindow(every: {windows.every_ns}ns, fn: {windows.fn.value}, createEmpty: false)"""
+      |> aggregateWindow(every: {every}, fn: {windows.fn.value}, createEmpty: false{source})"""
     return rows_of_csv(influx.flux(query))
 
 

@@ -25,10 +25,10 @@ from service.runner.celery import CeleryWorker, broker
 from service.runner.context import RunContext
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
-from service.runner.scheduler import Scheduler, order_by
+from service.runner.scheduler import Scheduler, queue_options_by_kind
 from service.state import leases
 from service.state.database import StateDatabase
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from service.state.leases import LeaseStore
 from service.state.schedules import ScheduleStore
 from service.state.tables import jobs
@@ -93,12 +93,12 @@ def database(url: str) -> StateDatabase:
     return made
 
 
-def ledger(url: str) -> JobLedger:
-    return JobLedger(database(url), time.time)
+def job_store(url: str) -> JobStore:
+    return JobStore(database(url), time.time)
 
 
 def queue(url: str) -> JobQueue:
-    return JobQueue(ledger(url), KINDS, time.time)
+    return JobQueue(job_store(url), KINDS, time.time)
 
 
 def numbers(file: Path) -> list[int]:
@@ -106,9 +106,9 @@ def numbers(file: Path) -> list[int]:
     return [int(line.split()[0]) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def ended(books: JobLedger, job_id: str, within_s: float = 20.0) -> Job:
-    until(lambda: books.show(job_id).state.ended, within_s)
-    return books.show(job_id)
+def ended(store: JobStore, job_id: str, within_s: float = 20.0) -> Job:
+    until(lambda: store.show(job_id).state.ended, within_s)
+    return store.show(job_id)
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def process(url: str, *, role: str = "local", lease_s: float = 1.0, slots: int =
 
 def forget_leases() -> None:
     """The bug that the tests of frozen processes must see: nobody looks at leases and fences."""
-    leases._mine = lambda lease: (jobs.c.id == lease.job_id,)  # type: ignore[assignment]
+    leases._is_held = lambda lease: (jobs.c.id == lease.job_id,)  # type: ignore[assignment]
     RunContext._reason = lambda self: None  # type: ignore[method-assign, assignment, return-value]
 
 
@@ -135,19 +135,25 @@ def _main(role: str, url: str, lease_s: float, slots: int) -> None:
     if os.environ.get(BUG) == "no fence":
         forget_leases()
     state = database(url)
-    book, runner = JobLedger(state, time.time), Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=lease_s, chance=random.random)
+    jobs, runner = (
+        JobStore(state, time.time),
+        Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=lease_s, chance=random.random),
+    )
     if role == "celery":
-        CeleryWorker(book, runner, broker(os.environ["BROKER"], lease_s), slots=slots).run()
+        CeleryWorker(jobs, runner, broker(os.environ["BROKER"], lease_s), slots=slots).run()
         return
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     if role == "schedules":
         every = Schedule("each second", "count", {"n": 0, "file": os.devnull}, every="00:00:01")
         part: LocalRunner | Scheduler = Scheduler(
-            ScheduleStore(state, lambda: {every.name: every}, order_by(KINDS), time.time), book, time.time, poll_s=0.05
+            ScheduleStore(state, lambda: {every.name: every}, queue_options_by_kind(KINDS), time.time),
+            jobs,
+            time.time,
+            poll_s=0.05,
         )
     else:
-        part = LocalRunner(book, runner, slots=slots, poll_s=0.1)
+        part = LocalRunner(jobs, runner, slots=slots, poll_s=0.1)
     part.start()
     done.wait()
     part.stop()

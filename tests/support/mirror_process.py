@@ -34,7 +34,7 @@ from service.jobs.mirror.slice_copy import SliceCopy
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.database import StateDatabase
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from service.state.leases import Lease, LeaseStore
 from service.stores.influx.store import InfluxStore
 from service.stores.protocol import UNBOUNDED, WriteBounds, WriteOutcome
@@ -69,8 +69,8 @@ class Site:
         self.bucket = source.new_bucket()
         state = StateDatabase.in_directory(folder)
         self._rig = _rig(folder, state, self.bucket, {})
-        self.ledger = JobLedger(state, time.time)
-        self.queue = JobQueue(self.ledger, Kinds([mirror_kind(self._rig.kind)]), time.time)
+        self.job_store = JobStore(state, time.time)
+        self.queue = JobQueue(self.job_store, Kinds([mirror_kind(self._rig.kind)]), time.time)
 
     def stores(self) -> tuple[InfluxStore, InfluxStore]:
         """Of the source and the target, for the test itself."""
@@ -78,7 +78,7 @@ class Site:
         return source, target
 
     def jobs(self, *states: JobState) -> list[Job]:
-        return self.ledger.list(["mirror"], states)
+        return self.job_store.list(["mirror"], states)
 
     def order(self) -> str:
         return self.queue.submit("mirror", {"mirror": "m"}, "test")[0].id
@@ -91,12 +91,12 @@ class Site:
     def run(self, within_s: float = 60.0) -> Job:
         """The end of one more run, for which a process must be there. Earlier jobs are done first."""
         job_id = self.order()
-        until(lambda: self.ledger.show(job_id).state.ended, within_s)
-        return self.ledger.show(job_id)
+        until(lambda: self.job_store.show(job_id).state.ended, within_s)
+        return self.job_store.show(job_id)
 
     def has_logged(self, word: str) -> bool:
         """Whether the log of a job has a line with this word."""
-        return any(word in line.message for job in self.jobs() for line in self.ledger.lines(job.id))
+        return any(word in line.message for job in self.jobs() for line in self.job_store.lines(job.id))
 
     @contextmanager
     def process(self, *, source_url: str = "", target_url: str = "", **environment: str) -> Iterator["MirrorProcess"]:
@@ -217,7 +217,7 @@ def _note_first(ledger: PairLedger) -> None:
     ) -> list[SliceRecord]:
         now = time.time()
         digests = {start_ns: digest for start_ns, digest in source.items() if is_in(start_ns, group)}
-        ledger.note(
+        ledger.put(
             SliceRecord(start_ns, SliceState.EQUAL, digest.count, digest.counts, digest.counts, None, 0, now, now)
             for start_ns, digest in digests.items()
         )
@@ -262,7 +262,7 @@ def run_jobs(environment: Mapping[str, str]) -> None:
     rig = _rig(folder, state, os.environ[_BUCKET], {url: _store(name) for url, name in _SIDES.items()})
     lease_s = float(os.environ.get(LEASE_S, "1"))
     runner = Runner(DeadlyLeases(state, time.time), Kinds([mirror_kind(rig.kind)]), time.time, lease_s=lease_s, chance=random.random)
-    LocalRunner(JobLedger(state, time.time), runner, slots=1, poll_s=0.05).start()
+    LocalRunner(JobStore(state, time.time), runner, slots=1, poll_s=0.05).start()
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(1)

@@ -46,17 +46,102 @@ def create(
         "seal_before": seal_before,
     }
     order = {name: value for name, value in members.items() if value not in (None, False, "")}
-    with contextlib.closing(wire(url, key)) as link:
-        job = post(link, "/backup/trigger", body=order)
-        if no_wait:
-            typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
-            return
-        state = follow(link, job["id"], as_json)
-        result = get(link, path_of(job["id"]))["result"] if state == "succeeded" else None
-    if result is None:
-        raise typer.Exit(1)
-    typer.echo(json.dumps(result, indent=2) if as_json else _verdict(result))
+    if no_wait:
+        with contextlib.closing(wire(url, key)) as link:
+            job = post(link, "/backup/trigger", body=order)
+        typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
+        return
+    result = _followed("/backup/trigger", order, url, key, as_json)
+    if not as_json:
+        typer.echo(_verdict(result))
     if result["state"] != "complete":
+        raise typer.Exit(PARTIAL)
+
+
+@cli.command()
+def verify(
+    backup_id: BackupId,
+    new_only: Annotated[bool, typer.Option("--new-only", help="Only files that were not verified before.")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every file of a backup and compare it with the manifest. Exit code 0 only when it is intact."""
+    order = {"new_only": True} if new_only else {}
+    result = _followed(f"/backups/{segment(backup_id)}/verify", order, url, key, as_json)
+    if not as_json:
+        typer.echo(f"{result['backup']} {result['outcome']}: {result['files']:,} files")
+
+
+@cli.command()
+def drill(
+    backup_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Absent: the newest complete one.")] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup into a scratch store, and compare every value. Exit code 0 only when it is proven."""
+    result = _followed("/backups/drill", {} if backup_id is None else {"backup": backup_id}, url, key, as_json)
+    if not as_json:
+        typer.echo(f"{result['backup']} {result['outcome']} {result.get('detail') or ''}".rstrip())
+    if result["outcome"] != "proven":
+        raise typer.Exit(1)
+
+
+@cli.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the backups that the BACKUP_KEEP_ settings do not keep, and say of each why."""
+    result = _followed("/backups/prune", {"dry_run": True} if dry_run else {}, url, key, as_json)
+    if as_json:
+        return
+    for backup in result["removed"]:
+        typer.echo(f"{'would remove' if dry_run else 'removed'} {backup['backup']}: {backup['reason']}")
+    for backup in result["kept"]:
+        typer.echo(f"keeps {backup['backup']}: {backup['reason']}")
+
+
+@cli.command()
+def restore(
+    backup_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, or latest for the newest complete one.")],
+    bucket: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this bucket; NAME=NEW restores it under another name; repeatable."),
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="Only from this moment on (RFC 3339).")] = None,
+    stop: Annotated[str | None, typer.Option(help="Only before this moment.")] = None,
+    target_url: Annotated[str | None, typer.Option(help="Another InfluxDB; absent: the gateway's own store.")] = None,
+    target_org: Annotated[str | None, typer.Option(help="Its organization.")] = None,
+    target_token_env: Annotated[str | None, typer.Option(help="The variable of the gateway's process with its token.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")] = False,
+    merge: Annotated[bool, typer.Option("--merge", help="Write into buckets that are there already.")] = False,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Restore what is intact, and list the loss.")] = False,
+    passphrase_env: Annotated[str | None, typer.Option(help="The variable of the gateway's process with another passphrase.")] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup and compare it with what was written. Exit codes: 0 equal, 3 something is missing, 1 failed."""
+    target = {"url": target_url, "org": target_org, "token_env": target_token_env}
+    members = {
+        "buckets": _renamed(bucket or []),
+        "start": start,
+        "stop": stop,
+        "target": target if any(target.values()) else None,
+        "dry_run": dry_run,
+        "merge": merge,
+        "skip_damaged": skip_damaged,
+        "passphrase_env": passphrase_env,
+    }
+    order = {name: value for name, value in members.items() if value}
+    result = _followed(f"/backups/{segment(backup_id)}/restore", order, url, key, as_json)
+    if not as_json:
+        typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    if result["state"] not in ("equal", "more", "planned"):
         raise typer.Exit(PARTIAL)
 
 
@@ -111,6 +196,25 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
         console.print(f"missing      {part['bucket'] or 'all'}: {part['reason']}", style="red", markup=False)
     for part in backup["not_covered"]:
         console.print(f"not covered  {part['what']}: {part['reason']}", markup=False)
+
+
+def _followed(path: str, order: dict[str, Any], url: str | None, key: str | None, as_json: bool) -> dict[str, Any]:
+    """The result of the job that `path` orders, once it has ended. Exits with 1 when it did not succeed."""
+    with contextlib.closing(wire(url, key)) as link:
+        job = post(link, path, body=order)
+        state = follow(link, job["id"], as_json)
+        result = get(link, path_of(job["id"]))["result"] if state == "succeeded" else None
+    if result is None:
+        raise typer.Exit(1)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    return dict(result)
+
+
+def _renamed(buckets: list[str]) -> dict[str, str]:
+    """Each bucket with its new name, which is its own where none is given. A name that holds `=` is given as NAME=NAME."""
+    pairs = (text.partition("=") for text in buckets)
+    return {name: new or name for name, _, new in pairs}
 
 
 def _cells(backup: dict[str, Any]) -> list[str]:

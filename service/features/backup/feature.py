@@ -2,26 +2,46 @@
 
 import time
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 import httpx
 
 from service.api.status_board import GaugeValue, Status
 from service.archive.compression import Packing
+from service.archive.retention import Keep
+from service.domain.access import Scope
 from service.domain.job import Json
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.features.backup import commands, routes
 from service.features.feature import Feature, KindServices
 from service.jobs import Kinds
-from service.jobs.backup.kind import KIND, backup_kind, nightly_schedule
+from service.jobs.backup.kind import (
+    DRILL,
+    PRUNE,
+    RESTORE,
+    backup_kind,
+    cron_schedule,
+    daily_schedule,
+    drill_kind,
+    prune_kind,
+    verify_kind,
+)
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.pings import PingAddresses, Pings
 from service.jobs.backup.place import BackupPlace
-from service.jobs.backup.runnable import BackupRunnable
+from service.jobs.backup.pruning import PruneRunnable, Retention, backups_in_use
+from service.jobs.backup.runnable import KIND, BackupRunnable
 from service.jobs.backup.status import AgeRule
+from service.jobs.backup.verifying import VerifyRunnable
 from service.jobs.kind import JobKind
+from service.jobs.mirror.endpoint_rules import EndpointRules
+from service.jobs.mirror.token_variables import TokenVariables
+from service.jobs.restore.drill import DrillRunnable
+from service.jobs.restore.runnable import RestoreRunnable
+from service.jobs.restore.target import RestoreRules
 from service.settings import Settings
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 
 _MB = 1_000_000
 _LOG_LINES = 20
@@ -42,8 +62,29 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
         AgeRule(_max_age_hours(settings), settings.backup_buckets or None),
         services.open_physical,
     )
-    nightly = _nightly(settings)
-    return (backup_kind(runnable, pings, lambda: nightly),)
+    restores = RestoreRunnable(
+        place,
+        services.open_store,
+        RestoreRules(services.own_endpoint, EndpointRules(services.addresses, _token_variables(settings))),
+        work_limits(settings),
+        services.clock,
+    )
+    drills = DrillRunnable(place, services.state, services.directory, services.open_scratch, work_limits(settings), services.clock)
+    prunes = PruneRunnable(
+        place,
+        services.state,
+        _retention(settings),
+        lambda: backups_in_use(services.state, services.clock),
+        services.clock,
+    )
+    schedules = _schedules(settings)
+    return (
+        backup_kind(runnable, pings, schedules.get(KIND)),
+        verify_kind(VerifyRunnable(place, services.state, services.clock)),
+        drill_kind(drills, schedules.get(DRILL)),
+        prune_kind(prunes, schedules.get(PRUNE)),
+        JobKind(RESTORE, Scope.RESTORE, restores),
+    )
 
 
 def place_of(settings: Settings, services: KindServices) -> BackupPlace:
@@ -70,20 +111,44 @@ def _max_age_hours(settings: Settings) -> int:
     return settings.backup_max_age_hours or (_NIGHTLY_AGE_H if settings.backup_nightly else 0)
 
 
-def _nightly(settings: Settings) -> Schedule | None:
+def _schedules(settings: Settings) -> dict[str, Schedule]:
+    """The schedules of the settings, by kind. Pruning comes an hour after the backup."""
     if not settings.backup_nightly:
-        return None
+        return {}
     parameters: Json = {"buckets": list(settings.backup_buckets)} if settings.backup_buckets else {}
+    hour, minute = settings.backup_time.split(":")
+    later = f"{(int(hour) + 1) % 24:02}:{minute}"
+    zone = settings.backup_zone
     try:
-        return nightly_schedule(settings.backup_time, settings.backup_zone, parameters)
+        schedules = [daily_schedule(KIND, "nightly", settings.backup_time, zone, parameters)]
+        if settings.backup_drill is not None:
+            schedules.append(cron_schedule(DRILL, "by schedule", settings.backup_drill, zone))
+        if _retention(settings).keep is not None:
+            schedules.append(daily_schedule(PRUNE, "nightly", later, zone, {}))
     except InvalidParameter as wrong:
-        raise ConfigurationError(f"BACKUP_TIME or BACKUP_ZONE: {wrong.message}") from None
+        raise ConfigurationError(f"BACKUP_DRILL: {wrong.message}") from None
+    return {schedule.kind: schedule for schedule in schedules}
+
+
+def _retention(settings: Settings) -> Retention:
+    numbers = (
+        settings.backup_keep_last,
+        settings.backup_keep_daily,
+        settings.backup_keep_weekly,
+        settings.backup_keep_monthly,
+        settings.backup_keep_yearly,
+    )
+    return Retention(Keep(*numbers) if any(numbers) else None, ZoneInfo(settings.backup_zone))
+
+
+def _token_variables(settings: Settings) -> TokenVariables:
+    return TokenVariables(frozenset(settings.mirror_token_variables))
 
 
 def _pings(settings: Settings, services: KindServices) -> Pings:
     secrets = (settings.backup_ping_start, settings.backup_ping_success, settings.backup_ping_failure)
     addresses = PingAddresses(*(None if secret is None else secret.get_secret_value() for secret in secrets))
-    ledger = JobLedger(services.state, services.clock)
+    ledger = JobStore(services.state, services.clock)
 
     def log_lines(job_id: str) -> Sequence[str]:
         return [f"{line.level} {line.message}" for line in ledger.newest_lines(job_id, _LOG_LINES)]

@@ -1,8 +1,9 @@
 """Backups over HTTP: ordered and seen."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
@@ -12,23 +13,32 @@ from service.api.jobs import accepted
 from service.api.problem_schema import PROBLEM
 from service.api.store_calls import seen
 from service.api.thread_pools import ThreadPool
+from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
 from service.errors import UnknownThing
 from service.features.backup.schemas import (
     BackupDetail,
     BackupList,
     BackupOrder,
+    DrillOrder,
+    PruneOrder,
+    RestoreOrder,
+    VerifyOrder,
     age_info,
     backup_detail,
     backup_info,
 )
 from service.jobs.backup.ages import bucket_ages
-from service.jobs.backup.kind import KIND
+from service.jobs.backup.kind import DRILL, PRUNE, RESTORE, VERIFY
 from service.jobs.backup.proofs import Proof
-from service.jobs.backup.runnable import BackupRunnable
+from service.jobs.backup.runnable import KIND, BackupRunnable
 
 router = APIRouter(tags=["backup"], responses={"default": PROBLEM})
 _ORDER = BackupOrder | None
+_VERIFY = VerifyOrder | None
+_DRILL = DrillOrder | None
+_PRUNE = PruneOrder | None
+_RESTORE = RestoreOrder | None
 _POOL = ThreadPool("the place of backups", 4)
 """For calls that look at the place where backups lie."""
 BackupId = Annotated[
@@ -72,9 +82,89 @@ async def show_backup(
     backup_id: BackupId,
     principal: Principal = requires(Scope.BACKUP),
 ) -> BackupDetail:
-    """One backup: its buckets, what is missing in it and why, and whether it is proven to restore."""
+    """One backup: its buckets, what is missing in it and why, and whether it is proven to restore.
+
+    `latest` as the id is the newest complete backup.
+    """
     parts = parts_of(request)
     return await seen(_POOL, principal, lambda: _detail(parts, backup_id))
+
+
+@router.post(
+    "/backups/{backup_id}/verify",
+    summary="Verify a backup",
+    status_code=202,
+    openapi_extra=request_body(_VERIFY, "Order", required=False),
+)
+async def verify_backup(
+    request: Request,
+    response: Response,
+    backup_id: BackupId,
+    order: Annotated[VerifyOrder | None, document(_VERIFY, Scope.BACKUP, required=False)],
+    principal: Principal = requires(Scope.BACKUP),
+) -> JobInfo:
+    """Order a job that reads every file of the backup, in older backups too, and compares it with the manifest."""
+    parameters = {"backup": backup_id, **_given(order)}
+    return await accepted(request, response, principal, VERIFY, parameters)
+
+
+@router.post(
+    "/backups/drill",
+    summary="Test-restore a backup",
+    status_code=202,
+    openapi_extra=request_body(_DRILL, "Order", required=False),
+)
+async def drill_backup(
+    request: Request,
+    response: Response,
+    order: Annotated[DrillOrder | None, document(_DRILL, Scope.BACKUP, required=False)],
+    principal: Principal = requires(Scope.BACKUP),
+) -> JobInfo:
+    """Order a job that restores a backup into a scratch store, compares every value, and removes it again."""
+    return await accepted(request, response, principal, DRILL, _given(order))
+
+
+@router.post(
+    "/backups/prune",
+    summary="Remove backups that no rule keeps",
+    status_code=202,
+    openapi_extra=request_body(_PRUNE, "Order", required=False),
+)
+async def prune_backups(
+    request: Request,
+    response: Response,
+    order: Annotated[PruneOrder | None, document(_PRUNE, Scope.ADMIN, required=False)],
+    principal: Principal = requires(Scope.ADMIN),
+) -> JobInfo:
+    """Order a job that removes what the BACKUP_KEEP_ settings do not keep. Its result names each backup with the reason."""
+    return await accepted(request, response, principal, PRUNE, _given(order))
+
+
+@router.post(
+    "/backups/{backup_id}/restore",
+    summary="Restore a backup",
+    status_code=202,
+    openapi_extra=request_body(_RESTORE, "Order", required=False),
+)
+async def restore_backup(
+    request: Request,
+    response: Response,
+    backup_id: BackupId,
+    order: Annotated[RestoreOrder | None, document(_RESTORE, Scope.RESTORE, required=False)],
+    principal: Principal = requires(Scope.RESTORE),
+) -> JobInfo:
+    """Order a job that checks every file it needs, writes the points, and compares them with the backup afterwards.
+
+    `latest` as the id is the newest complete backup.
+    """
+    parameters = {"backup": backup_id, **_given(order)}
+    return await accepted(request, response, principal, RESTORE, parameters)
+
+
+def _given(order: BaseModel | None) -> dict[str, Any]:
+    """The members of an order that say something: absent ones and switches that are off are left out."""
+    members = {} if order is None else order.model_dump()
+    return {name: value for name, value in members.items() if value is not None and value is not False and value != ""}
 
 
 def _runnable(parts: Parts) -> BackupRunnable:
@@ -94,6 +184,7 @@ def _listing(parts: Parts, limit: int) -> BackupList:
 def _detail(parts: Parts, backup_id: str) -> BackupDetail:
     backups = _runnable(parts)
     for backup in backups.place.listed():
-        if backup.backup_id == backup_id:
+        if backup.backup_id == backup_id or (backup_id == "latest" and backup.state is ListedState.COMPLETE):
+            backup_id = backup.backup_id
             return backup_detail(backup, backups.proofs.all().get(backup_id, Proof()))
     raise UnknownThing(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")

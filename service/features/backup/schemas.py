@@ -48,6 +48,64 @@ class BackupOrder(BaseModel):
     ] = None
 
 
+class VerifyOrder(BaseModel):
+    """`new_only`: leave out files that an earlier verification found intact."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"new_only": True}})
+
+    new_only: Annotated[bool, Field(strict=True, description="Only what was not verified before.")] = False
+
+
+class DrillOrder(BaseModel):
+    """Which backup is test-restored. Nothing: the newest complete one."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {}})
+
+    backup: Annotated[str | None, Field(max_length=100, description="Its id.")] = None
+
+
+class PruneOrder(BaseModel):
+    """`dry_run` says what would be removed, and removes nothing."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"dry_run": True}})
+
+    dry_run: Annotated[bool, Field(strict=True, description="Say what would be removed, and remove nothing.")] = False
+
+
+class RestoreTarget(BaseModel):
+    """Another InfluxDB. `token_env` names a variable of the gateway's process that holds the token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(min_length=1, max_length=500)]
+    org: Annotated[str, Field(min_length=1, max_length=500)]
+    token_env: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class RestoreOrder(BaseModel):
+    """What to restore, and where to. Nothing: all buckets, under their names, into the gateway's own store."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"buckets": {"Weather": "Weather restored"}, "dry_run": True}},
+    )
+
+    buckets: Annotated[
+        list[BucketName] | dict[str, BucketName] | None,
+        Field(max_length=MOST_BUCKETS, description="Only these; as an object, each under the new name that it maps to."),
+    ] = None
+    start: Annotated[str | None, Field(max_length=40, description="From this moment on, RFC 3339.")] = None
+    stop: Annotated[str | None, Field(max_length=40, description="Before this moment.")] = None
+    target: Annotated[RestoreTarget | None, Field(description="Absent: the gateway's own store.")] = None
+    dry_run: Annotated[bool, Field(strict=True, description="Say what would happen, and write nothing.")] = False
+    merge: Annotated[bool, Field(strict=True, description="Write into buckets that are there already.")] = False
+    skip_damaged: Annotated[bool, Field(strict=True, description="Restore what is intact, and list the loss.")] = False
+    passphrase_env: Annotated[
+        str | None,
+        Field(max_length=200, description="The variable with the passphrase of the backup, when it is not BACKUP_PASSPHRASE."),
+    ] = None
+
+
 class JudgementInfo(BaseModel):
     """A verification or a drill. `outcome`: intact, proven, failed or inconclusive."""
 

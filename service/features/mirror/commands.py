@@ -99,6 +99,16 @@ def _verdict(result: dict[str, Any]) -> str:
         if pair["target_lacks_bucket"]:
             lines.append(f"{pair['source']} -> {pair['target']}: DIFFERENT, the target has no such bucket")
             continue
-        told = "equal" if pair["equal"] else f"DIFFERENT in {pair['different']} slices: {', '.join(pair['differing'][:5])}"
-        lines.append(f"{pair['source']} -> {pair['target']}: {pair['points']:,} points in {pair['slices']} slices, {told}")
+        buckets = f"{pair['source']} -> {pair['target']}"
+        if pair.get("error"):
+            lines.append(f"{buckets}: NOT COMPARED. {pair['error']}")
+            continue
+        lines.append(f"{buckets}: {pair['points']:,} points in {pair['slices']} slices, {_comparison(pair)}")
+        lines += [f"  left out: {entry['measurement']}. {entry['reason']}" for entry in pair.get("left_out", ())]
     return "\n".join(lines)
+
+
+def _comparison(pair: dict[str, Any]) -> str:
+    if pair["different"]:
+        return f"DIFFERENT in {pair['different']} slices: {', '.join(pair['differing'][:5])}"
+    return "equal" if pair["equal"] else f"equal but for {len(pair['left_out'])} measurements that are LEFT OUT"

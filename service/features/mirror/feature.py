@@ -22,7 +22,7 @@ _SETTINGS_OF_MEMBERS = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"
 def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     """The kind `mirror`. Raises ConfigurationError: the file of mirrors or the mirror of the settings is wrong."""
     registry = _registry(settings, services)
-    registry.elsewhere()  # a file that cannot be read is an error of the start
+    registry.outside_section()  # a file that cannot be read is an error of the start
     runnable = MirrorRunnable(
         registry,
         services.state,
@@ -55,7 +55,7 @@ def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> 
     try:
         buckets = [bucket] if settings.cloud_bucket else "all"
         text = MirrorText.model_validate({"source": source, "buckets": buckets, **timing})
-        text.named("cloud", own, rules)
+        text.to_mirror("cloud", own, rules)
     except ValidationError as broken:
         place, reason = wrong_members(broken)[0]
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None

@@ -80,7 +80,7 @@ async def show_mirror(request: Request, name: Name, principal: Principal = requi
     return await state_call(request, lambda: _info(parts, mirror, _news(parts, now_of(request))))
 
 
-@router.get("/mirror/{name}/diff", summary="See what differs")
+@router.get("/mirror/{name}/diff", summary="See what differs", response_model_exclude_unset=True)
 async def diff_mirror(
     request: Request,
     name: Name,
@@ -122,7 +122,7 @@ class _News:
 
 
 def _news(parts: Parts, now: float) -> _News:
-    return _News(parts.schedules.states(), parts.jobs.ledger.list([KIND], limit=200), now)
+    return _News(parts.schedules.states(), parts.jobs.job_store.list([KIND], limit=200), now)
 
 
 def _listing(parts: Parts, now: float) -> MirrorList:

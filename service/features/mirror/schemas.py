@@ -112,6 +112,13 @@ class DiffRow(BaseModel):
     target_points: int
 
 
+class LeftOut(BaseModel):
+    """A measurement that cannot be read, and why."""
+
+    measurement: str
+    reason: str
+
+
 class Difference(BaseModel):
     """What differs in a range. `hours`: how many slices of an hour do; `complete`: every series is listed."""
 
@@ -140,6 +147,7 @@ class Difference(BaseModel):
     hours: int
     series: list[DiffRow]
     complete: bool
+    left_out: list[LeftOut] = []
 
 
 def pair_info(source: str, target: str, state: PairState, totals: SliceTotals, now: float) -> PairInfo:

@@ -1,9 +1,8 @@
 """The backup of one bucket: takes over unchanged slices, and writes the others, several at one time."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from service.archive.manifest import BucketBackup, BucketMetadata, Missing, OtherFile, SliceFile
 from service.archive.parquet_files import parquet_path, write_parquet
@@ -15,6 +14,7 @@ from service.errors import ArchiveFileExists, ArchiveFileMissing, StoreBroken
 from service.frames.slice_digest import SliceDigest
 from service.jobs.backup.backup_tools import BackupTools, numberless
 from service.jobs.backup.bucket_snapshot import BucketSnapshot
+from service.jobs.backup.in_order import in_order
 from service.jobs.backup.slice_plan import Act, PlannedSlice
 from service.jobs.backup.slice_source import SliceSource
 
@@ -50,7 +50,7 @@ class BucketArchiver:
         Raises StoreError, ArchiveError, RetryLater, JobInterrupted.
         """
         with ThreadPoolExecutor(self._tools.concurrency, "backup-slice") as threads:
-            for outcome in _in_order(threads, self._slice, plan, self._tools.concurrency):
+            for outcome in in_order(threads, self._slice, plan, self._tools.concurrency):
                 self._take(outcome)
                 done()
         return self.result
@@ -166,21 +166,3 @@ class _Outcome:
     was_written: bool = False
     missing: Missing | None = None
     copy: OtherFile | None = None
-
-
-def _in_order(
-    threads: ThreadPoolExecutor,
-    act: Callable[[PlannedSlice], _Outcome],
-    plan: Iterable[PlannedSlice],
-    ahead: int,
-) -> Iterator[_Outcome]:
-    """What `act` gives, in the order of the plan. After an error no further slice is begun."""
-    rest = iter(plan)
-    under_way: list[Future[_Outcome]] = [threads.submit(act, planned) for planned in islice(rest, ahead)]
-    try:
-        while under_way:
-            yield under_way.pop(0).result()
-            under_way += [threads.submit(act, planned) for planned in islice(rest, 1)]
-    finally:
-        for future in under_way:
-            future.cancel()

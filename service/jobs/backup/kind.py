@@ -1,4 +1,4 @@
-"""The kind `backup` as one value, with its nightly schedule."""
+"""The kinds of job around backups as values, with their schedules."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,24 +6,46 @@ from service.domain.access import Scope
 from service.domain.job import Json
 from service.domain.schedule import Schedule
 from service.jobs.backup.pings import Pings
-from service.jobs.backup.runnable import BackupRunnable
+from service.jobs.backup.pruning import PruneRunnable
+from service.jobs.backup.runnable import KIND, BackupRunnable
+from service.jobs.backup.verifying import VerifyRunnable
 from service.jobs.kind import JobKind
+from service.jobs.protocol import Runnable
 
-KIND = "backup"
-NIGHTLY = f"{KIND} nightly"
+VERIFY, DRILL, PRUNE, RESTORE = "backup_verify", "backup_drill", "backup_prune", "restore"
+_MOST_ATTEMPTS = 20
+"""Of a drill and of pruning, which come again by themselves."""
 
 
-def backup_kind(runnable: BackupRunnable, pings: Pings, nightly: Callable[[], Schedule | None]) -> JobKind:
+def backup_kind(runnable: BackupRunnable, pings: Pings, schedule: Schedule | None) -> JobKind:
     """Backups are tried again for as long as it takes: a store that is away at midnight is backed up when it is back."""
-
-    def schedules() -> Mapping[str, Schedule]:
-        schedule = nightly()
-        return {} if schedule is None else {schedule.name: schedule}
-
-    return JobKind(KIND, Scope.BACKUP, runnable, schedules=schedules, ended=pings.ended)
+    return JobKind(KIND, Scope.BACKUP, runnable, schedules=_only(schedule), ended=pings.ended)
 
 
-def nightly_schedule(time_of_day: str, zone: str, parameters: Json) -> Schedule:
-    """Every night at `time_of_day` (HH:MM) of `zone`. Raises InvalidParameter."""
+def verify_kind(runnable: VerifyRunnable) -> JobKind:
+    return JobKind(VERIFY, Scope.BACKUP, runnable)
+
+
+def drill_kind(runnable: Runnable, schedule: Schedule | None) -> JobKind:
+    """`runnable`: of service.jobs.restore, which knows this package."""
+    return JobKind(DRILL, Scope.BACKUP, runnable, max_attempts=_MOST_ATTEMPTS, schedules=_only(schedule))
+
+
+def prune_kind(runnable: PruneRunnable, schedule: Schedule | None) -> JobKind:
+    """Pruning removes, so it needs `admin`: a key for backups alone removes none."""
+    return JobKind(PRUNE, Scope.ADMIN, runnable, max_attempts=_MOST_ATTEMPTS, schedules=_only(schedule))
+
+
+def daily_schedule(kind: str, name: str, time_of_day: str, zone: str, parameters: Json) -> Schedule:
+    """Every day at `time_of_day` (HH:MM) of `zone`. Raises InvalidParameter."""
     hour, minute = time_of_day.split(":")
-    return Schedule(NIGHTLY, KIND, parameters, cron=f"{int(minute)} {int(hour)} * * *", zone=zone)
+    return Schedule(f"{kind} {name}", kind, parameters, cron=f"{int(minute)} {int(hour)} * * *", zone=zone)
+
+
+def cron_schedule(kind: str, name: str, cron: str, zone: str) -> Schedule:
+    """Raises InvalidParameter."""
+    return Schedule(f"{kind} {name}", kind, {}, cron=cron, zone=zone)
+
+
+def _only(schedule: Schedule | None) -> Callable[[], Mapping[str, Schedule]]:
+    return lambda: {} if schedule is None else {schedule.name: schedule}

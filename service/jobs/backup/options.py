@@ -36,7 +36,7 @@ class BackupOptions:
         options = cls(
             _kind(given.get("kind", BackupKind.LOGICAL.value)),
             _buckets(given.get("buckets")),
-            _span(given.get("start"), given.get("stop")),
+            span_between(given.get("start"), given.get("stop")),
             given.get("comment", ""),
             given.get("compare_values", False),
             None if seal_before is None else parse_time(seal_before, "seal_before"),
@@ -86,7 +86,8 @@ def _buckets(value: object) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names))
 
 
-def _span(start: str | None, stop: str | None) -> TimeRange:
+def span_between(start: str | None, stop: str | None) -> TimeRange:
+    """The range of two times, of which each may be absent. Raises InvalidParameter."""
     if start is None and stop is None:
         return EVER
     if start is None:

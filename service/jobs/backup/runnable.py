@@ -37,6 +37,8 @@ from service.transfer.retry import Retry
 from service.transfer.run_log import Log, RunLog
 from service.transfer.splitting import Splitter
 
+KIND = "backup"
+
 
 class BackupRunnable:
     """Backs up `store`, the gateway's own. `started` is called when a backup begins. `clock`: seconds since 1970.
@@ -78,7 +80,7 @@ class BackupRunnable:
         return overdue(self.ages(), names, self._age_rule, int(self._clock() * 1e9))
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return "backup"
+        return KIND
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         options = BackupOptions.of(parameters)

@@ -1,6 +1,7 @@
-"""Which pairs of buckets a run looks at.
+"""The pairs of buckets of a run.
 
-Both stores are asked. A bucket that another mirror writes is refused, and one that the target lacks is made.
+Both stores are asked for their buckets. A bucket that another mirror writes is refused. A bucket that the target lacks
+is made.
 """
 
 from collections.abc import Mapping
@@ -19,9 +20,9 @@ from service.transfer.bucket_reader import ask_both
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs whose buckets exist, those whose bucket the target lacks and nobody made, and those whose bucket cannot be made.
+    """`present`: pairs whose buckets both exist. `lacking`: the target has no bucket, and the run may not make it.
 
-    `refused` has the reason.
+    `refused`: the target's bucket cannot be made, with the reason.
     """
 
     present: list[BucketPair]
@@ -30,7 +31,7 @@ class Pairs:
 
 
 class BucketPairs:
-    """Finds them. `registry` and `database` know what other mirrors write."""
+    """Finds the pairs of a mirror. `registry` and `database` know what other mirrors write."""
 
     def __init__(self, registry: MirrorRegistry, database: StateDatabase) -> None:
         self._registry = registry
@@ -47,25 +48,26 @@ class BucketPairs:
         in_source, in_target = {entry.name: entry for entry in source_buckets}, {entry.name for entry in target_buckets}
         pairs = list(mirror.buckets) if mirror.buckets is not None else _all_pairs(mirror, in_source)
         self._refuse_overlaps(mirror, pairs)
-        wanted = [pair for pair in pairs if bucket is None or pair.source == bucket]
-        if bucket is not None and not wanted:
+        selected = [pair for pair in pairs if bucket is None or pair.source == bucket]
+        if bucket is not None and not selected:
             raise InvalidParameter(
                 "bucket",
                 f"The source ({mirror.source}) has no bucket {bucket!r} that {mirror.name!r} copies.",
             )
         refused: dict[BucketPair, InvalidParameter] = {}
-        for pair in wanted:
+        for pair in selected:
             if pair.source not in in_source:
                 raise _unknown_bucket(mirror, pair.source, in_source)
             if pair.target not in in_target and not changes_nothing:
                 source = in_source[pair.source]
                 try:
-                    with naming_endpoint("target", mirror.target):  # BucketSpec refuses a name before the store is asked
+                    # BucketSpec refuses a name before the store is asked.
+                    with naming_endpoint("target", mirror.target):
                         endpoints.target.create_bucket(BucketSpec(pair.target, source.description, source.retention_ns))
                 except InvalidParameter as reason:
                     refused[pair] = reason
-        lacking = [pair for pair in wanted if changes_nothing and pair.target not in in_target]
-        present = [pair for pair in wanted if pair not in lacking and pair not in refused]
+        lacking = [pair for pair in selected if changes_nothing and pair.target not in in_target]
+        present = [pair for pair in selected if pair not in lacking and pair not in refused]
         return Pairs(present, lacking, refused)
 
     def _refuse_overlaps(self, mirror: Mirror, pairs: list[BucketPair]) -> None:
@@ -83,12 +85,12 @@ class BucketPairs:
 
 
 def _all_pairs(mirror: Mirror, in_source: Mapping[str, object]) -> list[BucketPair]:
-    """Every bucket of the source. Where the mirror writes its log in the target, not the one for that."""
+    """Every bucket of the source, except that of the log where the mirror writes its log in the target."""
     return [BucketPair(name, name) for name in sorted(in_source) if not (mirror.log_in_target and name == LOG_BUCKET)]
 
 
 def _unknown_bucket(mirror: Mirror, bucket: str, in_source: Mapping[str, object]) -> UnknownBucket:
-    """The source shows no such bucket to its token."""
+    """The error about a bucket that the source does not show to its token."""
     near = [name for name in in_source if name.lower() == bucket.lower()]
     spelled = "Is it spelled so, and may the mirror's source.token read it?"
     hint = f"Did you mean {', '.join(map(repr, near))}?" if near else spelled

@@ -1,4 +1,4 @@
-"""A mirror as people write it, and the mirror that it means. What cannot work is refused with the member that is wrong."""
+"""A mirror as people write it, and the mirror that it means. Errors name the member that is wrong."""
 
 import re
 from collections.abc import Mapping
@@ -7,28 +7,28 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from service.config.validation_errors import VARIANT
-from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
+from service.domain.addresses import parse_address
 from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
-from service.domain.endpoint import EMBEDDED, OWN_STORE, Endpoint, endpoint_at
+from service.domain.endpoint import EMBEDDED, OWN_STORE, Endpoint
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
 from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
-from service.jobs.mirror.overlaps import refuse_senseless
+from service.jobs.mirror.overlaps import refuse_impossible
 
 KIND = "mirror"
 SCHEDULE_PREFIX = f"{KIND} "
 STORED = "stored"
-"""The context of a validation: the mirror was taken before."""
+"""The context of a validation of a mirror that was accepted and stored before."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB)", re.ASCII)
 _SIZES = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 
 
 class InfluxText(BaseModel):
-    """An InfluxDB. The token as it is, or `token_env`: the name of a variable that was made to hold it (token_variables.py)."""
+    """An InfluxDB, with its token, or with `token_env`: the name of a variable that holds it (token_variables.py)."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -40,7 +40,8 @@ class InfluxText(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str, info: ValidationInfo) -> str:
-        if info.context != STORED:  # what an earlier version stored is refused where it is used, and keeps no other mirror from running
+        # An address that an earlier version stored is refused where it is used, so that it stops no other mirror.
+        if info.context != STORED:
             parse_address(url)
         return url
 
@@ -60,21 +61,25 @@ class PairText(BaseModel):
     target: str | None = Field(None, min_length=1)
 
 
-def _form_of_side(value: object) -> str | None:
-    return f"{VARIANT}influxdb" if isinstance(value, (Mapping, InfluxText)) else f"{VARIANT}own" if isinstance(value, str) else None
+def _form_of_endpoint(value: object) -> str | None:
+    if isinstance(value, (Mapping, InfluxText)):
+        return f"{VARIANT}influxdb"
+    return f"{VARIANT}own" if isinstance(value, str) else None
 
 
 def _form_of_bucket(value: object) -> str | None:
-    return f"{VARIANT}pair" if isinstance(value, (Mapping, PairText)) else f"{VARIANT}name" if isinstance(value, str) else None
+    if isinstance(value, (Mapping, PairText)):
+        return f"{VARIANT}pair"
+    return f"{VARIANT}name" if isinstance(value, str) else None
 
 
 def _form_of_buckets(value: object) -> str | None:
     return f"{VARIANT}listed" if isinstance(value, (list, tuple)) else f"{VARIANT}all" if value == "all" else None
 
 
-SideText = Annotated[
+EndpointText = Annotated[
     Annotated[InfluxText, Tag(f"{VARIANT}influxdb")] | Annotated[Literal["store", "embedded"], Tag(f"{VARIANT}own")],
-    Discriminator(_form_of_side, "form", "write an InfluxDB with url, org and token, or store"),
+    Discriminator(_form_of_endpoint, "form", "write an InfluxDB with url, org and token, or store"),
 ]
 BucketText = Annotated[
     Annotated[str, Field(min_length=1), Tag(f"{VARIANT}name")] | Annotated[PairText, Tag(f"{VARIANT}pair")],
@@ -87,12 +92,12 @@ BucketsText = Annotated[
 
 
 class MirrorText(BaseModel):
-    """A mirror under its name."""
+    """A mirror as people write it, under its name."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    source: SideText
-    target: SideText = "store"
+    source: EndpointText
+    target: EndpointText = "store"
     buckets: BucketsText = "all"
     measurements: list[str] = Field(default_factory=list)
     mode: Literal["raw", "downsample"] = "raw"
@@ -114,19 +119,32 @@ class MirrorText(BaseModel):
     at_start: bool = Field(True, strict=True)
     enabled: bool = Field(True, strict=True)
 
-    def named(self, name: str, own: Endpoint, rules: EndpointRules = DEFAULT_RULES) -> Mirror:
-        """`rules`: what its sides may name. Raises InvalidParameter with the member that is wrong."""
-        if not _NAME.fullmatch(name):
-            raise InvalidParameter("name", f"{name!r} is no name of a mirror. Use 1 to 60 letters, digits, dots, dashes and underscores.")
-        mirror = Mirror(
+    def to_mirror(self, name: str, own_store: Endpoint, rules: EndpointRules = DEFAULT_RULES) -> Mirror:
+        """The mirror that this text means. `own_store`: the gateway's. `rules`: what source and target may be.
+
+        Raises InvalidParameter.
+        """
+        refuse_name(name)
+        mirror = self.parsed(name, own_store, rules)
+        refuse_impossible(mirror)
+        return mirror
+
+    def parsed(self, name: str, own_store: Endpoint, rules: EndpointRules) -> Mirror:
+        """The mirror, of which only the members are checked, each by itself.
+
+        Raises InvalidParameter, which names the member but not the mirror.
+        """
+        self.to_schedule(name)
+        history = ((pattern, parse_duration(text, f"history.{pattern}")) for pattern, text in self.history.items())
+        return Mirror(
             name=name,
-            source=_endpoint(self.source, own, rules, "source"),
-            target=_endpoint(self.target, own, rules, "target"),
-            buckets=None if self.buckets == "all" else tuple(_pair(one) for one in self.buckets),
+            source=_endpoint(self.source, own_store, rules, "source"),
+            target=_endpoint(self.target, own_store, rules, "target"),
+            buckets=None if self.buckets == "all" else tuple(_pair(entry) for entry in self.buckets),
             measurements=tuple(self.measurements),
             windows=Windows(parse_duration(self.every, "every"), self.fn) if self.mode == "downsample" else None,
             since_ns=None if self.since is None else parse_duration(self.since, "since"),
-            history=tuple((pattern, parse_duration(text, f"history.{pattern}")) for pattern, text in self.history.items()),
+            history=tuple(history),
             future_ns=parse_duration(self.future, "future"),
             rescan_ns=parse_duration(self.rescan, "rescan"),
             full_count_ns=parse_duration(self.full_count, "full_count"),
@@ -136,48 +154,54 @@ class MirrorText(BaseModel):
             on_conflict=self.on_conflict,
             log_in_target=self.log_in_target,
         )
-        refuse_senseless(mirror)
-        self.timed(name)
-        return mirror
 
-    def timed(self, name: str) -> Schedule | None:
-        """Its schedule; None: only by hand. Raises InvalidParameter."""
+    def to_schedule(self, name: str) -> Schedule | None:
+        """The schedule of the mirror. None: it runs only by hand. Raises InvalidParameter."""
         if self.refresh is not None:
             parse_interval(self.refresh, "refresh")
         if self.schedule is None and self.refresh is None:
             return None
-        timing: dict[str, Any] = {"every": self.refresh} if self.refresh is not None else {"cron": self.schedule, "zone": self.zone}
+        timing: dict[str, Any] = {"every": self.refresh}
+        if self.refresh is None:
+            timing = {"cron": self.schedule, "zone": self.zone}
         try:
-            return Schedule(f"{SCHEDULE_PREFIX}{name}", KIND, {"mirror": name}, enabled=self.enabled, at_start=self.at_start, **timing)
+            return Schedule(
+                f"{SCHEDULE_PREFIX}{name}",
+                KIND,
+                {"mirror": name},
+                enabled=self.enabled,
+                at_start=self.at_start,
+                **timing,
+            )
         except InvalidParameter as wrong:
             if wrong.parameter != "cron":
                 raise
             raise wrong.renamed("schedule") from None
 
 
+def refuse_name(name: str) -> None:
+    """Raises InvalidParameter where a mirror cannot have this name."""
+    if not _NAME.fullmatch(name):
+        advice = "Use 1 to 60 letters, digits, dots, dashes and underscores."
+        raise InvalidParameter("name", f"{name!r} is no name of a mirror. {advice}")
+
+
 def parse_size(text: str, parameter: str) -> int:
     """Bytes of `300MB`. Raises InvalidParameter."""
-    found = _SIZE.fullmatch(text)
-    if found is None or not int(found[1]):
-        raise InvalidParameter(parameter, f"{parameter}={text!r} is no size. Write a whole number and kB, MB or GB: 300MB.")
-    return int(found[1]) * _SIZES[found[2]]
+    match = _SIZE.fullmatch(text)
+    if match is None or not int(match[1]):
+        advice = "Write a whole number and kB, MB or GB: 300MB."
+        raise InvalidParameter(parameter, f"{parameter}={text!r} is no size. {advice}")
+    return int(match[1]) * _SIZES[match[2]]
 
 
-def _endpoint(text: InfluxText | str, own: Endpoint, rules: EndpointRules, side: str) -> Endpoint:
+def _endpoint(text: InfluxText | str, own_store: Endpoint, rules: EndpointRules, role: str) -> Endpoint:
     if isinstance(text, str):
-        if text != OWN_STORE and own.address != EMBEDDED:
-            raise InvalidParameter(side, f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.")
-        return own
-    token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{side}.token_env")
-    try:
-        address = parse_address(text.url)
-        refused = refusal_of(address, rules.addresses)
-        if refused is not None:
-            setting = " (MIRROR_PRIVATE_ADDRESSES)" if refusal_of(address, AddressPolicy.PRIVATE_TOO) is None else ""
-            raise InvalidParameter(f"{side}.url", f"{str(address)!r} cannot be a side of a mirror: {refused}{setting}.")
-        return endpoint_at(text.url, text.org, token)
-    except WrongAddress as wrong:
-        raise InvalidParameter(f"{side}.url", f"The url is no address of an InfluxDB: {wrong}.") from None
+        if text != OWN_STORE and own_store.address != EMBEDDED:
+            raise InvalidParameter(role, f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.")
+        return own_store
+    token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{role}.token_env")
+    return rules.endpoint(text.url, text.org, token, f"{role}.url", f"the {role} of a mirror")
 
 
 def _pair(text: str | PairText) -> BucketPair:

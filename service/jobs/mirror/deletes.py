@@ -1,7 +1,7 @@
-"""Points that the target has and the source lacks: found exactly, and removed where the mirror follows deletes.
+"""Finds points that only the target has, exactly, and removes them where the mirror follows deletes.
 
-Before anything is removed, the source's points are counted a second way. A source that answers too little in
-one of them costs no point on the target. Whatever else a removal takes is copied again right after.
+Before anything is removed, the points of the source are counted in a second way. So a source that answers too little in
+one of the two ways costs no point on the target. Other points that a removal takes are copied again right after.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from service.transfer.bucket_reader import BucketReader, Frames, ask_both
 
 Ints = npt.NDArray[np.int64]
 _MOST_RUNS = 200
-"""A series with more gaps than this is removed from its first to its last such point, and copied again."""
+"""A series with more gaps than this is removed from its first extra point to the last, and copied again."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Extra:
     points: int
 
     def spans(self) -> Iterator[TimeRange]:
-        """Ranges that hold all of them, and as few others as can be."""
+        """Ranges that hold all of these points, and as few others as possible."""
         between = np.searchsorted(self.kept_ns, self.times_ns)
         edges = np.flatnonzero(np.diff(between)) + 1
         runs = [self.times_ns] if len(edges) >= _MOST_RUNS else np.split(self.times_ns, edges)
@@ -43,7 +43,7 @@ class Extra:
             yield TimeRange(int(run[0]), int(run[-1]) + 1)
 
     def summary(self) -> dict[str, object]:
-        """As the result of a dry run has it."""
+        """The entry in the result of a dry run."""
         first, last = format_time(int(self.times_ns[0])), format_time(int(self.times_ns[-1]))
         return {
             "measurement": self.series.measurement,
@@ -62,19 +62,21 @@ class Deleter:
         self._services = services
 
     def only_on_target(self, span: TimeRange) -> list[Extra]:
-        """What only the target has in a slice. Raises StoreBroken when the source's two ways of counting disagree."""
+        """The points of a slice that only the target has. Raises StoreBroken: the source's two counts disagree."""
         context, counted_before = self._context, self._counted(span)
         source, target = ask_both(lambda reader: _times_by_series(reader, span), context.source, context.target)
-        given = sum(len(times) for fields in source.values() for times in fields.values())
-        if not counted_before <= given <= self._counted(span):  # points may come meanwhile
-            raise StoreBroken(
-                f"The source ({context.mirror.source}) counts other points than it gives, so nothing is removed. Ask again.",
-            )
+        read = sum(len(times) for fields in source.values() for times in fields.values())
+        if not counted_before <= read <= self._counted(span):  # points may come meanwhile
+            finding = f"The source ({context.mirror.source}) counts other points than it gives"
+            raise StoreBroken(f"{finding}, so nothing is removed. Ask again.")
         extras = (_extra(key, source.get(key, {}), fields) for key, fields in target.items())
         return [extra for extra in extras if extra is not None]
 
     def remove(self, span: TimeRange) -> int:
-        """Remove them, as far as the store can; how many. What else goes with them has to be copied again."""
+        """Remove points that only the target has, as far as the store can. Returns how many.
+
+        The slice has to be copied again, because other points may be removed with them.
+        """
         removed = 0
         for extra in self.only_on_target(span):
             try:
@@ -82,7 +84,7 @@ class Deleter:
                     self._services.job.check()
                     self._delete(extra.series, piece)
                 removed += extra.points
-            except InvalidParameter as refused:  # some series InfluxDB cannot remove without harm to others
+            except InvalidParameter as refused:  # InfluxDB cannot remove some series without harm to others
                 self._services.log(
                     "warning",
                     f"{extra.points} points of {extra.series.measurement!r} stay on the target: {refused.message}",

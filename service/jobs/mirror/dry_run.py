@@ -1,4 +1,4 @@
-"""What a run would copy and remove, found without changing anything."""
+"""Finds what a run would copy and remove, and changes nothing."""
 
 from collections.abc import Sequence
 

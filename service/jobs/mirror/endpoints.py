@@ -1,4 +1,4 @@
-"""The two stores of a mirror for the time of a run. Their errors name the endpoint."""
+"""The two stores of a mirror, connected for a run. Their errors name the endpoint."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,7 +22,7 @@ _NEEDED = {"source": "read the buckets that are mirrored", "target": "read and w
 
 @dataclass(frozen=True)
 class OpenEndpoints:
-    """Both stores of a mirror. `moved_bytes`: how many bytes went over their links so far."""
+    """Both stores of a mirror. `moved_bytes`: how many bytes were sent and received so far."""
 
     source: Store
     target: Store
@@ -31,7 +31,7 @@ class OpenEndpoints:
 
 @contextmanager
 def opened_endpoints(mirror: Mirror, open_store: Opener) -> Iterator[OpenEndpoints]:
-    """Connect to both stores of `mirror`."""
+    """Connect to both stores of `mirror` for the time of the block."""
     with open_store(mirror.source) as source, open_store(mirror.target) as target:
         yield OpenEndpoints(
             NamedStore(source.store, "source", mirror.source),
@@ -41,9 +41,9 @@ def opened_endpoints(mirror: Mirror, open_store: Opener) -> Iterator[OpenEndpoin
 
 
 def subject_of(role: str, endpoint: Endpoint) -> Subject:
-    """An endpoint as errors name it.
+    """How errors name an endpoint.
 
-    Its members are those of the mirror's `role`, or the gateway's settings where it is the gateway's own store.
+    Their advice names the members of the mirror, or the gateway's settings where it is the gateway's own store.
     """
     subject = Subject(f"The {role} ({endpoint})", rights=_NEEDED[role])
     if endpoint.url is None:
@@ -54,7 +54,7 @@ def subject_of(role: str, endpoint: Endpoint) -> Subject:
 
 @contextmanager
 def naming_endpoint(role: str, endpoint: Endpoint) -> Iterator[None]:
-    """Errors that are raised inside are about this endpoint, unless they are about another one already."""
+    """Errors that the block raises name this endpoint, unless they name another one already."""
     try:
         yield
     except FluxgateError as broken:
@@ -113,6 +113,10 @@ class NamedStore:
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         with self._naming():
             return self._store.schema(bucket)
+
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        with self._naming():
+            return self._store.tag_values(bucket, key, wanted)
 
     def read(self, selection: Selection) -> Reading:
         with self._naming():

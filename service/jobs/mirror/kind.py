@@ -7,9 +7,9 @@ from service.jobs.mirror.runnable import MirrorRunnable
 
 
 def mirror_kind(runnable: MirrorRunnable) -> JobKind:
-    """Mirrors are tried again for as long as it takes.
+    """The kind of job. A run that fails is tried again without a limit.
 
-    They are written in the section `mirrors`, with their schedules.
+    The section `mirrors` defines the mirrors and their schedules.
     """
     registry = runnable.registry
     return JobKind(KIND, Scope.MIRROR, runnable, sections=(registry.section(),), schedules=registry.schedules)

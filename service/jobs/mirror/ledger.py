@@ -1,8 +1,7 @@
-"""What a mirror knows: of each pair of buckets when it was compared and copied last, and of each slice whether both
-buckets are equal.
+"""The records of a mirror: when each pair of buckets was compared and copied last, and whether each slice is equal.
 
 A slice without a record is unknown. Records are written only after both buckets were asked, or after the target
-acknowledged. What they say is never needed to copy right, only to copy less.
+acknowledged. A run without records copies the same points; records only save it work.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +18,16 @@ from service.jobs.mirror.tables import mirror_pairs, mirror_slices
 from service.state.database import StateDatabase
 
 _ROWS = 500
-"""At most so many records in one statement."""
+"""The most records in one statement."""
+_SLICE_KEY = ("mirror", "source", "target", "start_ns")
 
 
 @dataclass(frozen=True)
 class PairState:
-    """When everything was counted last, and when a run over the pair succeeded last (both: when that run began); points
-    copied in all."""
+    """`counted_at`: when the last run that counted everything began. `succeeded_at`: when the last successful run did.
+
+    `copied`: how many points all runs copied.
+    """
 
     counted_at: float | None
     succeeded_at: float | None
@@ -34,8 +36,7 @@ class PairState:
 
 @dataclass(frozen=True)
 class SliceTotals:
-    """How many slices are in each state, the points that are known to be in both buckets, and those that the target
-    refused."""
+    """How many slices are in each state, the points in equal slices, and the values that the target refused."""
 
     states: Mapping[str, int]
     points: int
@@ -45,7 +46,7 @@ class SliceTotals:
 class PairLedger:
     """The records of one pair of buckets.
 
-    The slice that holds the first instant there is begins before it, beyond 64 bits: it is stored under that instant.
+    The slice with the earliest instant begins before that instant, outside 64 bits. Its row has the instant as start.
     """
 
     def __init__(self, database: StateDatabase, mirror: str, source: str, target: str) -> None:
@@ -53,9 +54,11 @@ class PairLedger:
         self._key = {"mirror": mirror, "source": source, "target": target}
         self._step_ns = 1
 
-    def look(self, identity: str, step_ns: int) -> PairState | None:
-        """What earlier runs left; None when there are none, or when `identity` (what is mirrored from where to where)
-        or the length of slices was another one."""
+    def find(self, identity: str, step_ns: int) -> PairState | None:
+        """The state that earlier runs left.
+
+        None: there is none, or it is of another `identity` (what is mirrored from where to where) or slice length.
+        """
         self._step_ns = step_ns
         with self._database.read() as connection:
             row = connection.execute(sa.select(mirror_pairs).where(_is(mirror_pairs, self._key))).first()
@@ -64,13 +67,10 @@ class PairLedger:
         return PairState(row.counted_at, row.succeeded_at, row.copied)
 
     def open(self, identity: str, step_ns: int) -> PairState:
-        """Begin a run that changes something.
-
-        Where `look` finds nothing, all that was known of the pair is forgotten first.
-        """
-        known = self.look(identity, step_ns)
-        if known is not None:
-            return known
+        """The state to begin a run with. Where `find` gives none, all records of the pair are removed first."""
+        state = self.find(identity, step_ns)
+        if state is not None:
+            return state
         with self._database.write() as connection:
             connection.execute(sa.delete(mirror_pairs).where(_is(mirror_pairs, self._key)))
             connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key)))
@@ -78,48 +78,53 @@ class PairLedger:
             connection.execute(sa.insert(mirror_pairs).values(**self._key, **fresh))
         return PairState(None, None, 0)
 
-    def known(self) -> dict[int, SliceRecord]:
-        """By the slice's start, after `open`, or after a `look` that found something."""
+    def records(self) -> dict[int, SliceRecord]:
+        """All records of the pair, by the start of their slice. To be called after `open`, or a `find` with a state."""
+        of_pair = sa.select(mirror_slices).where(_is(mirror_slices, self._key)).order_by(mirror_slices.c.start_ns)
         with self._database.read() as connection:
-            rows = connection.execute(sa.select(mirror_slices).where(_is(mirror_slices, self._key)).order_by(mirror_slices.c.start_ns))
-            records = [_record(row, slice_start(row.start_ns, self._step_ns)) for row in rows]
+            rows = connection.execute(of_pair).all()
+        records = [_record(row, slice_start(row.start_ns, self._step_ns)) for row in rows]
         return {record.start_ns: record for record in records}
 
-    def note(self, records: Iterable[SliceRecord], copied: int = 0) -> None:
-        """Put records, and count points that were copied. All or nothing."""
+    def put(self, records: Iterable[SliceRecord], copied: int = 0) -> None:
+        """Store records, and add to the points that were copied: both or neither."""
         rows = [_row(self._key, record) for record in records]
         with self._database.write() as connection:
             for start in range(0, len(rows), _ROWS):
                 _upsert(connection, rows[start : start + _ROWS])
             if copied:
-                mine = sa.update(mirror_pairs).where(_is(mirror_pairs, self._key))
-                connection.execute(mine.values(copied=mirror_pairs.c.copied + copied))
+                of_pair = sa.update(mirror_pairs).where(_is(mirror_pairs, self._key))
+                connection.execute(of_pair.values(copied=mirror_pairs.c.copied + copied))
 
     def forget_before(self, start_ns: int) -> None:
-        """Of slices that begin before, which a retention has reached, nothing is known any more."""
+        """Remove the records of slices that begin before `start_ns`: a retention has reached them."""
+        is_earlier = mirror_slices.c.start_ns < start_ns
         with self._database.write() as connection:
-            connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), mirror_slices.c.start_ns < start_ns))
+            connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), is_earlier))
 
     def forget(self, starts: Sequence[int]) -> None:
-        """Of these slices, which are empty in both buckets, nothing is known any more."""
+        """Remove the records of these slices: they are empty in both buckets."""
         for begin in range(0, len(starts), _ROWS):
-            some = [_stored(start_ns) for start_ns in starts[begin : begin + _ROWS]]
+            batch = [_stored(start_ns) for start_ns in starts[begin : begin + _ROWS]]
+            is_in_batch = mirror_slices.c.start_ns.in_(batch)
             with self._database.write() as connection:
-                connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), mirror_slices.c.start_ns.in_(some)))
+                connection.execute(sa.delete(mirror_slices).where(_is(mirror_slices, self._key), is_in_batch))
 
     def succeeded(self, at: float, counted_all: bool) -> None:
-        """A run that began at `at` compared and copied all that it had to."""
+        """Note that a run which began at `at` succeeded. `counted_all`: it counted the whole buckets."""
         values = {"succeeded_at": at, **({"counted_at": at} if counted_all else {})}
         with self._database.write() as connection:
             connection.execute(sa.update(mirror_pairs).where(_is(mirror_pairs, self._key)).values(values))
 
 
 def pairs_of(database: StateDatabase, mirror: str) -> dict[tuple[str, str], tuple[PairState, SliceTotals]]:
-    """Every pair that a run of this mirror ever began, by source and target."""
+    """State and totals of every pair that a run of this mirror has begun, by source and target."""
     by_state = (
         sa.select(
-            mirror_slices.c.source, mirror_slices.c.target, mirror_slices.c.state, sa.func.count().label("slices"),
-            sa.func.sum(mirror_slices.c.points).label("points"), sa.func.sum(mirror_slices.c.rejected).label("rejected"),
+            mirror_slices.c.source, mirror_slices.c.target, mirror_slices.c.state,
+            sa.func.count().label("slices"),
+            sa.func.sum(mirror_slices.c.points).label("points"),
+            sa.func.sum(mirror_slices.c.rejected).label("rejected"),
         )
         .where(mirror_slices.c.mirror == mirror)
         .group_by(mirror_slices.c.source, mirror_slices.c.target, mirror_slices.c.state)
@@ -127,14 +132,15 @@ def pairs_of(database: StateDatabase, mirror: str) -> dict[tuple[str, str], tupl
     with database.read() as connection:
         pairs = connection.execute(sa.select(mirror_pairs).where(mirror_pairs.c.mirror == mirror)).all()
         totals = connection.execute(by_state).all()
-    known = {}
+    by_pair = {}
     for row in pairs:
         of_pair = [total for total in totals if (total.source, total.target) == (row.source, row.target)]
-        states = {state.value: sum(total.slices for total in of_pair if total.state == state.value) for state in SliceState}
+        counts = {total.state: total.slices for total in of_pair}
+        states = {state.value: counts.get(state.value, 0) for state in SliceState}
         points = sum(int(total.points) for total in of_pair if total.state == "equal")
         slices = SliceTotals(states, points, sum(int(total.rejected) for total in of_pair))
-        known[(row.source, row.target)] = (PairState(row.counted_at, row.succeeded_at, row.copied), slices)
-    return known
+        by_pair[(row.source, row.target)] = (PairState(row.counted_at, row.succeeded_at, row.copied), slices)
+    return by_pair
 
 
 def _is(table: sa.Table, key: Mapping[str, str]) -> sa.ColumnElement[bool]:
@@ -177,5 +183,5 @@ def _row(key: Mapping[str, str], record: SliceRecord) -> dict[str, Any]:
 def _upsert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     add = insert(mirror_slices).values(list(rows))
-    changed = {name: add.excluded[name] for name in rows[0] if name not in ("mirror", "source", "target", "start_ns")}
-    connection.execute(add.on_conflict_do_update(index_elements=["mirror", "source", "target", "start_ns"], set_=changed))
+    changed = {name: add.excluded[name] for name in rows[0] if name not in _SLICE_KEY}
+    connection.execute(add.on_conflict_do_update(index_elements=_SLICE_KEY, set_=changed))

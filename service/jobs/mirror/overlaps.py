@@ -1,4 +1,4 @@
-"""Which mirrors cannot work, alone or beside each other: two that write one bucket, or one that reads what it writes."""
+"""Refuses mirrors that cannot work, alone or together: two that write one bucket, or one that reads what it writes."""
 
 from collections.abc import Iterable
 from itertools import combinations
@@ -7,8 +7,10 @@ from service.domain.endpoint import Endpoint
 from service.domain.mirror import LOG_BUCKET, Mirror
 from service.errors import InvalidParameter
 
+_OTHER_BUCKETS = "Name buckets that go to others, or another target."
 
-def refuse_senseless(mirror: Mirror) -> None:
+
+def refuse_impossible(mirror: Mirror) -> None:
     """Refuse a mirror without buckets, or one that copies a bucket onto itself, in a loop, or from two sources.
 
     Raises InvalidParameter.
@@ -22,7 +24,7 @@ def refuse_senseless(mirror: Mirror) -> None:
     if is_one_store and mirror.buckets is None:
         raise InvalidParameter(
             "target",
-            f"Source and target of {mirror.name!r} are the same store. Name buckets that go to others, or another target.",
+            f"Source and target of {mirror.name!r} are the same store. {_OTHER_BUCKETS}",
         )
     pairs = mirror.buckets or ()
     if mirror.buckets is not None and not pairs:
@@ -46,27 +48,25 @@ def refuse_senseless(mirror: Mirror) -> None:
 
 
 def refuse_overlaps(mirrors: Iterable[Mirror]) -> None:
-    """Two mirrors may not write one bucket: each would take the other's points for deleted ones.
+    """Refuse two mirrors that write one bucket: each would take the other's points for deleted ones.
 
-    Two mirrors in opposite directions may not follow deletes: each would remove what is new on its target.
+    Refuse also two mirrors in opposite directions that follow deletes: each would remove new points of its target.
     Raises InvalidParameter.
     """
     mirrors = list(mirrors)
     for left, right in combinations(mirrors, 2):
         _refuse_opposites(left, right)
-    taken: dict[tuple[tuple[str, str], str], str] = {}
-    whole: dict[tuple[str, str], str] = {}
+    writer_of_bucket: dict[tuple[tuple[str, str], str], str] = {}
+    writer_of_store: dict[tuple[str, str], str] = {}
     for mirror in mirrors:
         target = mirror.target.identity
         if mirror.buckets is None:
-            if target in whole:
-                raise InvalidParameter(
-                    "buckets",
-                    f"The mirrors {whole[target]!r} and {mirror.name!r} both write all buckets of {mirror.target}. Name their buckets.",
-                )
-            whole[target] = mirror.name
+            if target in writer_of_store:
+                both = f"The mirrors {writer_of_store[target]!r} and {mirror.name!r} both"
+                raise InvalidParameter("buckets", f"{both} write all buckets of {mirror.target}. Name their buckets.")
+            writer_of_store[target] = mirror.name
         for pair in mirror.buckets or ():
-            other = taken.setdefault((target, pair.target), mirror.name)
+            other = writer_of_bucket.setdefault((target, pair.target), mirror.name)
             if other != mirror.name:
                 raise two_writers(other, mirror.name, pair.target, mirror.target)
 
@@ -79,10 +79,9 @@ def _refuse_opposites(left: Mirror, right: Mirror) -> None:
     forward = None if left.buckets is None else {(pair.source, pair.target) for pair in left.buckets}
     backward = None if right.buckets is None else {(pair.target, pair.source) for pair in right.buckets}
     if forward is None or backward is None or forward & backward:
-        raise InvalidParameter(
-            "follow_deletes",
-            f"The mirrors {left.name!r} and {right.name!r} go in opposite directions, so neither may follow deletes: new points would be removed.",
-        )
+        finding = f"The mirrors {left.name!r} and {right.name!r} go in opposite directions"
+        reason = "so neither may follow deletes: new points would be removed."
+        raise InvalidParameter("follow_deletes", f"{finding}, {reason}")
 
 
 def two_writers(left: str, right: str, bucket: str, target: Endpoint) -> InvalidParameter:

@@ -1,12 +1,12 @@
-"""A pair of buckets as one run sees it: both readers, the slices, and what both buckets hold.
+"""A pair of buckets in one run: both readers, the slices, and what both buckets hold.
 
-How many points a slice has in all is a small question, whatever the number of series. How many each series has is asked
-only where that leaves something open.
+The number of points in a slice is cheap to ask for, whatever the number of series. The number in each series is asked
+for only where the first leaves something open.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from service.domain.durations import SECOND_NS
@@ -20,9 +20,10 @@ from service.transfer.bucket_reader import BucketReader, SeriesDigests, SliceDig
 
 @dataclass(frozen=True)
 class PairContext:
-    """Slices are `step_ns` long. The short ones in which differences are looked for are `short_ns` long.
+    """Slices are `step_ns` long. Differences inside a slice are searched in pieces of `short_ns`.
 
-    Nothing before `kept_since_ns` is mirrored.
+    Nothing before `kept_since_ns` is mirrored, nor any measurement of `left_out`, which says why.
+    `counts_again`: some of these only a read of their points finds, so the next run has to look at everything too.
 
     Methods that ask both buckets return the answer of the source, then that of the target, and raise what
     `BucketReader` does.
@@ -36,10 +37,12 @@ class PairContext:
     short_ns: int
     kept_since_ns: int
     now_ns: int
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    counts_again: bool = False
 
     @property
     def identity(self) -> str:
-        """Changes when what is known of the slices means nothing any more."""
+        """A text that changes when older records of slices are no longer valid."""
         mirror, windows = self.mirror, self.mirror.windows
         aggregation = None if windows is None else (windows.every_ns, str(windows.fn))
         scope = (mirror.measurements, mirror.since_ns, mirror.history)
@@ -52,22 +55,24 @@ class PairContext:
         return self.mirror.source.is_remote or self.mirror.target.is_remote
 
     def comparison_key(self, digest: SliceDigest | None) -> str:
-        """What a comparison without reading points goes by: counts. Of windows, which are few, the values too."""
+        """The text to compare where no points are read: the counts; of windows, which are few, the values too."""
         digest = digest or SliceDigest()
         return digest.counts if self.mirror.windows is None else f"{digest.counts}:{digest.checksum}"
 
     def slice(self, start_ns: int) -> TimeRange:
+        """The range of the slice that begins at `start_ns`."""
         return slice_range(start_ns, self.step_ns)
 
     def slice_starts(self, span: TimeRange) -> range:
+        """The starts of all slices of `span`."""
         return range(slice_start(span.start_ns, self.step_ns), span.stop_ns, self.step_ns)
 
     def mirrored(self, spans: Iterable[TimeRange]) -> list[TimeRange]:
-        """What of `spans` is mirrored at all."""
+        """The parts of `spans` that are mirrored."""
         ranges = self.source.ranges
         begin_ns, end_ns = (
-            min((wanted.start_ns for wanted in ranges), default=0),
-            max((wanted.stop_ns for wanted in ranges), default=0),
+            min((part.start_ns for part in ranges), default=0),
+            max((part.stop_ns for part in ranges), default=0),
         )
         cut = ((max(span.start_ns, begin_ns), min(span.stop_ns, end_ns)) for span in spans)
         return [TimeRange(start_ns, stop_ns) for start_ns, stop_ns in cut if start_ns < stop_ns]
@@ -92,10 +97,10 @@ class PairContext:
         return ask_both(lambda reader: reader.series_digests(span), self.source, self.target)
 
     def changed_counts(self, span: TimeRange, known: Mapping[int, SliceRecord]) -> tuple[SliceDigests, SliceDigests]:
-        """Counts of the slices of `span`, by series only where points in all leave something open.
+        """Counts of the slices of `span`. Series are counted only where the number of all points leaves something open.
 
-        Where both buckets have as many points as was `known`, the same series are taken to have them. Where the buckets
-        differ in all, series do not matter.
+        Where both buckets have as many points as the `known` record, each series is assumed to be unchanged. Where the
+        buckets have different numbers, series do not matter.
         """
         points = ask_both(lambda reader: reader.slice_points(span, self.step_ns), self.source, self.target)
         of_source, of_target = points
@@ -122,18 +127,18 @@ class PairContext:
 
 
 def finest_ns(mirror: Mirror, step_ns: int) -> int:
-    """What is not cut any finer when a slice is too much at once: windows stay whole."""
+    """The smallest piece into which a slice may be split. Windows stay whole."""
     return SECOND_NS if mirror.windows is None else step_ns
 
 
 def _put(counts: tuple[SliceDigests, SliceDigests], start_ns: int, digests: Iterable[SliceDigest]) -> None:
-    """A slice without points is absent."""
+    """Put the digests of a slice. A slice without points stays absent."""
     for of_bucket, digest in zip(counts, digests, strict=True):
         if digest.count:
             of_bucket[start_ns] = digest
 
 
 def _known_counts(record: SliceRecord | None) -> tuple[SliceDigest, ...]:
-    """Of the source and of the target, as they were when they were compared last; nothing, when they never were."""
+    """The counts of source and target at their last comparison; nothing where there was none."""
     texts = () if record is None else (record.source_counts, record.target_counts)
     return tuple(SliceDigest.of_counts(text) for text in texts)

@@ -1,9 +1,10 @@
-"""Looks at both buckets of a pair before a run: which slices, which measurements from when on, and what cannot be
-mirrored."""
+"""Looks at both buckets of a pair before a run, and decides on slices and on the measurements and times to mirror."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
 
 from service.domain.durations import format_duration, parse_duration
 from service.domain.mirror import BucketPair, Mirror
@@ -12,26 +13,33 @@ from service.domain.schema import Bucket
 from service.domain.shards import HOUR_NS
 from service.domain.slicing import MeasurementRange, slice_length
 from service.domain.timerange import format_time
-from service.errors import InvalidParameter
+from service.domain.unreadable import listed
+from service.errors import InvalidParameter, UnreadableText
 from service.jobs.mirror.endpoints import OpenEndpoints
 from service.jobs.mirror.pair_context import PairContext, finest_ns
 from service.stores.protocol import Store
 from service.transfer.bucket_reader import BucketReader, ask_both
+from service.transfer.retry import Retrying
 from service.transfer.splitting import Splitter
 
+T = TypeVar("T")
 _SHORTEST_NS = parse_duration("10m", "slice")
 
 
 @dataclass(frozen=True)
 class _Contents:
-    """A bucket, and the names of its measurements."""
+    """A bucket, and the names of its measurements. `unreadable`: why some of them cannot be read."""
 
     bucket: Bucket
     measurements: list[str]
+    unreadable: dict[str, str]
 
 
 class PairSetup:
-    """Makes the contexts of a mirror's pairs. `clock` gives seconds since 1970."""
+    """Makes the contexts of a mirror's pairs. `clock` gives seconds since 1970.
+
+    A measurement that one of the buckets cannot give is left out, and the context names it with the reason.
+    """
 
     def __init__(
         self,
@@ -45,13 +53,35 @@ class PairSetup:
         self._splitter = splitter
         self._clock = clock
 
-    def context(self, pair: BucketPair) -> PairContext:
-        """Raises InvalidParameter for what cannot be mirrored, before anything is copied, and StoreError."""
+    def with_context(self, pair: BucketPair, retry: Retrying, act: Callable[[PairContext], T]) -> T:
+        """What `act` gives for the context of `pair`.
+
+        It is called again without a measurement in which a text turns out to be no Unicode, so it must bear that.
+        Raises what `context` and `act` do.
+        """
+        unreadable: dict[str, str] = {}
+        while True:
+            context = retry.call(lambda: self.context(pair, unreadable))
+            try:
+                return act(context)
+            except UnreadableText as error:
+                if error.measurement is None or error.measurement in context.left_out:
+                    raise
+                unreadable[error.measurement] = error.finding
+
+    def context(self, pair: BucketPair, unreadable: Mapping[str, str] = MappingProxyType({})) -> PairContext:
+        """The context without the measurements that cannot be read: those known as `unreadable`, and those that the
+        buckets name.
+
+        Raises InvalidParameter for what cannot be mirrored, before anything is copied, and StoreError.
+        """
         mirror, endpoints, now_ns = self._mirror, self._endpoints, int(self._clock() * 1e9)
         source, target = ask_both(_contents, (endpoints.source, pair.source), (endpoints.target, pair.target))
         step_ns = _slice_length(mirror, source.bucket, target.bucket)
         kept_since_ns = kept_since(source.bucket, target.bucket, now_ns, step_ns)
-        ranges = mirrored_ranges(mirror, {*source.measurements, *target.measurements}, kept_since_ns, now_ns, step_ns)
+        left_out = {**unreadable, **target.unreadable, **source.unreadable}
+        names = {*source.measurements, *target.measurements} - left_out.keys()
+        ranges = mirrored_ranges(mirror, names, kept_since_ns, now_ns, step_ns)
         self._refuse_short_retention(ranges, source.bucket, target.bucket, now_ns)
         unit_ns, is_stamped_at_stop = finest_ns(mirror, step_ns), mirror.windows is not None
         return PairContext(
@@ -71,6 +101,8 @@ class PairSetup:
             step_ns if mirror.windows is not None else math.gcd(step_ns, HOUR_NS),
             kept_since_ns,
             now_ns,
+            {name: reason for name, reason in sorted(left_out.items()) if mirror.wants(name)},
+            counts_again=bool(unreadable),
         )
 
     def _refuse_short_retention(
@@ -80,10 +112,10 @@ class PairSetup:
         target: Bucket,
         now_ns: int,
     ) -> None:
-        """A target that forgets sooner than its source would be filled for ever."""
+        """Refuse a target whose retention is shorter than the source's: each run would copy the same points again."""
         if not target.retention_ns or 0 < source.retention_ns <= target.retention_ns:
             return
-        lengths = [self._mirror.history_of(name) for wanted in ranges for name in wanted.measurements]
+        lengths = [self._mirror.history_of(name) for part in ranges for name in part.measurements]
         if lengths and all(length is not None and length <= target.retention_ns for length in lengths):
             return
         first_ns = self._endpoints.source.first_point(source.name)
@@ -98,7 +130,10 @@ class PairSetup:
 
 def _contents(store_and_bucket: tuple[Store, str]) -> _Contents:
     store, bucket = store_and_bucket
-    return _Contents(store.bucket(bucket), [measurement.name for measurement in store.schema(bucket)])
+    schema = store.schema(bucket)
+    odd = [measurement for measurement in schema if measurement.unreadable]
+    unreadable = {entry.name: f"Not UTF-8: {listed(entry.name, entry.unreadable)}." for entry in odd}
+    return _Contents(store.bucket(bucket), [measurement.name for measurement in schema], unreadable)
 
 
 def _slice_length(mirror: Mirror, source: Bucket, target: Bucket) -> int:
@@ -114,7 +149,7 @@ def _slice_length(mirror: Mirror, source: Bucket, target: Bucket) -> int:
 
 
 def _whole_windows(step_ns: int, every_ns: int) -> int:
-    """Slices of whole windows."""
+    """A length near `step_ns` that is a whole number of windows."""
     if every_ns <= step_ns and step_ns % every_ns == 0:
         return step_ns
     return every_ns if every_ns > step_ns else math.lcm(step_ns, every_ns)

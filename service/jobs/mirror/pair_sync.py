@@ -1,7 +1,7 @@
-"""One run over one pair of buckets: compare by counts, let what differs be copied, and write down what is known.
+"""One run over one pair of buckets: compare counts, copy slices that differ, and write the records.
 
-Nothing is decided by "the newest time seen". Late points, filled gaps, forecasts and outliers are all found, and none
-of them holds anything up.
+No decision rests on the newest time that was seen. So late points, filled gaps, forecasts and outliers are all copied,
+and none of them delays other points.
 """
 
 from bisect import bisect_left
@@ -28,8 +28,8 @@ from service.transfer.bucket_writer import BucketWriter
 class PairSync:
     """Makes the target of a pair equal to its source.
 
-    `report` says what came of it, also when it is broken off. `slices_before`: those of the pairs before this one, for
-    the progress.
+    `report` has the result, also after a run that was broken off. `slices_before`: the slices of the pairs before this
+    one, for the progress.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class PairSync:
         options: RunOptions,
         slices_before: int,
     ) -> None:
-        self.report = PairReport()
+        self.report = PairReport(left_out=context.left_out)
         self._context = context
         self._ledger = ledger
         self._services = services
@@ -53,7 +53,7 @@ class PairSync:
         self._known: dict[int, SliceRecord] = {}
 
     def run(self) -> PairReport:
-        """Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; what was copied until then is kept."""
+        """Copy what differs. Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; finished slices stay."""
         context, options, began = self._context, self._options, self._services.clock()
         state = self._begin()
         is_due = state.counted_at is None or began - state.counted_at >= context.mirror.full_count_ns / 1e9
@@ -68,12 +68,12 @@ class PairSync:
         return self.report
 
     def _begin(self) -> PairState:
-        """What earlier runs left. A dry run leaves it alone also where it is of another mirror."""
+        """The state that earlier runs left. A dry run does not change it, even where it belongs to another mirror."""
         identity, step_ns = self._context.identity, self._context.step_ns
-        state = self._ledger.look(identity, step_ns) if self._options.dry_run else self._ledger.open(identity, step_ns)
+        state = self._ledger.find(identity, step_ns) if self._options.dry_run else self._ledger.open(identity, step_ns)
         if state is None:
             return PairState(None, None, 0)
-        self._known = self._ledger.known()
+        self._known = self._ledger.records()
         return state
 
     def _comparisons_due(self, state: PairState) -> set[int]:
@@ -84,7 +84,7 @@ class PairSync:
         return comparisons_due(self._context.mirror, records, self._context.now_ns, state.succeeded_at)
 
     def _spans(self, due: set[int], everything: bool) -> list[TimeRange]:
-        """What to look at, in whole slices. With windows, nothing that is not over yet."""
+        """The ranges to look at, in whole slices. With windows, only windows that are over."""
         context = self._context
         if self._options.span is not None:
             return context.mirrored([whole_slices(self._options.span, context.step_ns)])
@@ -93,18 +93,18 @@ class PairSync:
         return context.mirrored(spans_of_run(context.mirror, context.now_ns, extent, differing | due, context.step_ns))
 
     def _finish(self, spans: Sequence[TimeRange], everything: bool, began: float) -> None:
-        """Forget what is no more, and note the success."""
-        if everything:  # what lies beyond the first and the last point of both buckets is no more
+        """Remove the records of slices that are gone, and note the success."""
+        if everything:  # slices outside the first and the last point of both buckets are gone
             gone = [start_ns for start_ns in self._known if not any(is_in(start_ns, span) for span in spans)]
             self._ledger.forget(gone)
         self._ledger.forget_before(self._context.kept_since_ns)
         if self._options.span is None and not self.report.states[SliceState.DIFFERENT]:
-            self._ledger.succeeded(began, everything)
+            self._ledger.succeeded(began, everything and not self._context.counts_again)
 
     def _sync(self, span: TimeRange, due: set[int], by_series: bool) -> None:
-        """Compare the slices of `span`, and do what each needs.
+        """Compare the slices of `span`, and copy or compare values where a slice needs it.
 
-        `by_series`: also count the series of those that have as many points as before.
+        `by_series`: count each series also in slices that have as many points as before.
         """
         context, known = self._context, self._known
         if by_series:
@@ -122,7 +122,7 @@ class PairSync:
             forecast(context, self._deleter, self.report, to_copy, to_compare)
             return
         self._ledger.forget([start_ns for start_ns in known if is_in(start_ns, span) and start_ns not in acts])
-        self._ledger.note(self._open_records(to_copy, to_compare, source, target))
+        self._ledger.put(self._open_records(to_copy, to_compare, source, target))
         self._in_groups(to_copy, source, lambda group: self._slices.copy(group, source, target, known))
         self._in_groups(to_compare, source, lambda group: self._slices.compare_values(group, known))
 
@@ -139,9 +139,9 @@ class PairSync:
         source: SliceDigests,
         target: SliceDigests,
     ) -> Iterator[SliceRecord]:
-        """Records of slices that have none yet, as they are before anything is done about them.
+        """Records of slices that have none yet, as they are before they are copied.
 
-        A run that is broken off leaves them open.
+        After a run that was broken off these records stay.
         """
         key, now = self._context.comparison_key, self._services.clock()
         for starts, state in ((to_copy, SliceState.DIFFERENT), (to_compare, SliceState.UNKNOWN)):
@@ -157,9 +157,9 @@ class PairSync:
         source: SliceDigests,
         act: Callable[[TimeRange], list[SliceRecord]],
     ) -> None:
-        """`act` on the slices, as many at a time as hold enough points.
+        """Call `act` for groups of slices that together hold enough points.
 
-        After each group, what was done is written down.
+        After each group its records are stored.
         """
         services, done = self._services, 0
         counts = [source.get(start_ns, SliceDigest()).count for start_ns in starts]
@@ -172,7 +172,7 @@ class PairSync:
             records = act(group)
             self._group_size = self._group_size.after(services.retry.waits > waits_before, services.clock() - began)
             services.job.save({"until": format_time(group.stop_ns - 1)})
-            self._ledger.note(records, self.report.copied_points - copied_before)
+            self._ledger.put(records, self.report.copied_points - copied_before)
             for record in records:
                 self.report.add(record)
             done = bisect_left(starts, group.stop_ns, done)

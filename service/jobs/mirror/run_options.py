@@ -1,4 +1,4 @@
-"""What a run of a mirror is asked to do: the parameters of its job, read and refused."""
+"""The options of a run, out of the parameters of its job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ _PARAMETERS = {"mirror", "bucket", "start", "stop", *_SWITCHES}
 
 @dataclass(frozen=True)
 class RunOptions:
-    """`bucket`: only this one of the source. `span` absent: as the mirror says. `dry_run`: change nothing.
+    """`bucket`: only this bucket of the source. `span` None: as the mirror says. `dry_run`: change nothing.
 
-    `again`: also what was found partial or extra. `verify`: compare every value, and change nothing.
+    `again`: also copy slices that were partial or extra. `verify`: compare every value, and change nothing.
     """
 
     bucket: str | None = None
@@ -32,15 +32,15 @@ class RunOptions:
     def of(cls, parameters: Mapping[str, Any]) -> "RunOptions":
         """Raises InvalidParameter."""
         for name, value in parameters.items():
-            wanted, description = (bool, "true or false") if name in _SWITCHES else (str, "a text")
-            if value is not None and not isinstance(value, wanted):
+            expected_type, description = (bool, "true or false") if name in _SWITCHES else (str, "a text")
+            if value is not None and not isinstance(value, expected_type):
                 raise InvalidParameter(name, f"{name}={value!r} is not {description}.")
         switches = {name: bool(parameters.get(name)) for name in _SWITCHES}
         return cls(parameters.get("bucket"), _span(parameters), **switches)
 
 
 def mirror_name(parameters: Mapping[str, Any]) -> str:
-    """Which mirror is to run. Raises InvalidParameter, also for a parameter that does not exist."""
+    """The name of the mirror to run. Raises InvalidParameter, also for an unknown parameter."""
     unknown = sorted(set(parameters) - _PARAMETERS)
     if unknown:
         raise InvalidParameter(

@@ -1,4 +1,4 @@
-"""What every part of a run needs besides the data: the job, retries, the byte budget, the log and the clock."""
+"""The services that all parts of a run share: the job, retries, the byte budget, the log and the clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

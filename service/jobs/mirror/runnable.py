@@ -1,7 +1,6 @@
-"""The job `mirror`: one run of one mirror over its pairs of buckets, or a look at whether their buckets are equal.
+"""The job `mirror`: it copies the pairs of buckets of one mirror, or verifies that they are equal.
 
-What is wrong with the mirror is refused when it is ordered. What is wrong with the buckets is refused before anything
-is copied.
+A wrong mirror is refused before the job is queued. Wrong buckets are refused before anything is copied.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +31,7 @@ from service.transfer.splitting import Splitter
 
 
 class MirrorRunnable:
-    """`open_store` connects to an endpoint; `directory` holds the files of dead letters.
+    """Runs mirrors. `open_store` connects to an endpoint, and `directory` holds the files of dead letters.
 
     `clock` gives seconds since 1970.
     """
@@ -80,7 +79,7 @@ class MirrorRunnable:
             return sync.run(pairs)
 
     def diff(self, mirror: Mirror, bucket: str, span: TimeRange) -> Json:
-        """Which series of a bucket differ in which hours of `span`, as both stores answer now.
+        """The series of a bucket that differ now, by the hours of `span`.
 
         Raises InvalidParameter, StoreError.
         """
@@ -92,12 +91,13 @@ class MirrorRunnable:
                     f"The target ({mirror.target}) has no copy of {bucket!r} yet. Run the mirror first.",
                 )
             splitter = Splitter(NoRetry(), lambda level, message: None)
-            return diff(PairSetup(mirror, endpoints, splitter, self._clock).context(pairs.present[0]), span)
+            setup = PairSetup(mirror, endpoints, splitter, self._clock)
+            return setup.with_context(pairs.present[0], NoRetry(), lambda context: diff(context, span))
 
     def _log(self, mirror: Mirror, options: RunOptions, context: JobContext, endpoints: OpenEndpoints) -> RunLog:
-        """The job's log, and the target's where the mirror wants it.
+        """The job's log, and the log in the target where the mirror has one.
 
-        A dry run and a verification change nothing, so they do not write there.
+        A dry run and a verification change nothing, so they do not write into the target.
         """
         sinks = [context.log]
         if mirror.log_in_target and not options.changes_nothing:

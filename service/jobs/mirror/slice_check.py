@@ -1,4 +1,4 @@
-"""Holds the target against what was read from the source, after a copy: only what can be read back is called equal."""
+"""Compares the target after a copy with what was read from the source. Only points that can be read back count."""
 
 import hashlib
 from collections import Counter
@@ -18,10 +18,10 @@ _LONGEST_PAUSE_S = 5.0
 
 @dataclass
 class Expected:
-    """What the target should show: digests of slices of `step_ns` as the source has them, less what the target refused.
+    """What the target has to show: the source's digests of slices of `step_ns`, less what the target refused.
 
-    `by_values`: every value is compared, not only counts. `known`: what the ledger had. Where only the hours that
-    differed were copied, its `values_compared_at` still counts.
+    `by_values`: every value is compared, not only counts. `known`: the records before the copy. Where only the
+    hours that differed were copied, their `values_compared_at` stays.
     """
 
     step_ns: int
@@ -39,7 +39,7 @@ class SliceCheck:
         self._services = services
 
     def records(self, group: TimeRange, expected: Expected, whole: bool) -> list[SliceRecord]:
-        """The records of the slices of `group`, once the target shows what is expected or its time to do so is over.
+        """The records of the slices of `group`, once the target shows what is expected or its time is over.
 
         `whole`: `expected` has the values of all their points, not only counts.
         """
@@ -50,38 +50,32 @@ class SliceCheck:
             ask = context.target.slice_digests if expected.by_values else context.target.slice_counts
             return ask(group, expected.step_ns)
 
-        def nothing_lacks(shown: SliceDigests) -> bool:
+        def is_complete(shown: SliceDigests) -> bool:
             return not any(self._lacks(start_ns, expected, shown) for start_ns in expected.digests)
 
         def look() -> list[SliceRecord]:
-            shown = read_back.ask(on_target, nothing_lacks, _LONGEST_PAUSE_S)
+            shown = read_back.ask(on_target, is_complete, _LONGEST_PAUSE_S)
             return [self._record(start_ns, expected, shown, whole) for start_ns in context.slice_starts(group)]
 
         def is_settled(records: list[SliceRecord]) -> bool:
-            return all(record.state is not SliceState.DIFFERENT for record in records) or self._source_changed(
-                group,
-                expected,
-            )
+            has_open = any(record.state is SliceState.DIFFERENT for record in records)
+            return not has_open or self._source_changed(group, expected)
 
-        return read_back.ask(look, is_settled)  # each such look reads points, so the pauses grow without a limit
+        return read_back.ask(look, is_settled)  # each look reads points, so the pauses grow without a limit
 
     def _lacks(self, start_ns: int, expected: Expected, shown: SliceDigests) -> bool:
-        """Whether the digests alone say that something is not there yet.
+        """Whether the digests alone show that the target lacks something.
 
-        Where the target has more, or refused some, only the counts say it.
+        Where the target has more points, or refused some, only the counts can show it.
         """
-        digest, shown_digest, refused = (
-            expected.digests[start_ns],
-            shown.get(start_ns, SliceDigest()),
-            expected.rejected[start_ns],
-        )
+        digest, refused = expected.digests[start_ns], expected.rejected[start_ns]
+        shown_digest = shown.get(start_ns, SliceDigest())
         if refused or shown_digest.count != digest.count:
             return shown_digest.count < digest.count - refused
         return not self._same(digest, shown_digest, expected.by_values)
 
     def _source_changed(self, group: TimeRange, expected: Expected) -> bool:
-        """Whether the source has other points than when it was copied: what of them lacks on the target comes by no
-        waiting."""
+        """Whether the source has other points than at the copy. The target does not get those by waiting."""
         now = self._context.source.slice_counts(group, expected.step_ns)
         return _counts(now) != _counts(expected.digests)
 
@@ -116,8 +110,8 @@ class SliceCheck:
             return SliceState.EQUAL
         source_series, target_series = self._context.series_digests(span)
         missing, extra = _only_in_left(source_series, target_series), _only_in_left(target_series, source_series)
-        came = max(0, sum(digest.count for digest in source_series.values()) - source.count)
-        if missing - came > refused:  # points that came since the read are for the next copy, or the next run
+        arrived = max(0, sum(digest.count for digest in source_series.values()) - source.count)
+        if missing - arrived > refused:  # the next copy, or the next run, copies what arrived since the read
             return SliceState.DIFFERENT
         if refused:  # also where as many other points replace them
             return SliceState.PARTIAL
@@ -129,7 +123,7 @@ class SliceCheck:
 
 
 def values_checksum(source: SliceDigest, target: SliceDigest) -> str:
-    """The same text as long as the values of both buckets stay the same."""
+    """A text that stays the same as long as the values of both buckets do."""
     return hashlib.blake2b(repr((source, target)).encode(), digest_size=16).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Brings the target of a pair up to its source, one group of slices at a time: copy, then read back."""
+"""Copies groups of slices from the source of a pair to its target, and reads each group back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from service.transfer.bucket_reader import SliceDigests
 from service.transfer.bucket_writer import BucketWriter
 
 _TRIES = 3
-"""How often a slice is copied in one run when the target lacks points after it."""
+"""How often a slice is copied in one run while the target lacks points of it."""
 
 
 @dataclass(frozen=True)
 class _Copied:
-    """What was read from the source, by slices, and how many of its values the target did not take."""
+    """Digests of what was read from the source, and how many of its values the target did not take, by slice."""
 
     digests: SliceDigests
     rejected: Mapping[int, int]
@@ -58,9 +58,9 @@ class SliceCopy:
         target: SliceDigests,
         known: Mapping[int, SliceRecord],
     ) -> list[SliceRecord]:
-        """Copy what differs by counts. Where the target has points already, only the hours that differ are copied.
+        """Copy slices whose counts differ. Where the target has points already, only the hours that differ are copied.
 
-        `source` and `target`: their counts.
+        `source` and `target`: the counts of both buckets.
         """
         context = self._context
         for tries_left in reversed(range(_TRIES)):
@@ -82,7 +82,7 @@ class SliceCopy:
     def compare_values(self, group: TimeRange, known: Mapping[int, SliceRecord]) -> list[SliceRecord]:
         """Compare every value, and copy the slices where one differs.
 
-        A slice whose buckets are both as the last copy left them is not copied again.
+        A slice is not copied again where neither bucket changed since the last copy.
         """
         context = self._context
         self._report.values_compared += len(context.slice_starts(group))
@@ -117,7 +117,7 @@ class SliceCopy:
         return _Copied(digester.slices, rejected)
 
     def _must_copy_again(self, records: Sequence[SliceRecord]) -> bool:
-        """Whether points lack, also because others were removed just now."""
+        """Whether the target lacks points, also because a removal has just taken them."""
         pair, removed = self._context.pair, 0
         for record in records:
             if record.state is SliceState.EXTRA and self._context.mirror.follow_deletes:

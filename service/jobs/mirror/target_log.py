@@ -1,6 +1,6 @@
 """The log of a mirror inside its target, as points of the bucket `Logging`, for those who watch the target.
 
-A target that does not take a line is left alone for a while; nothing about that is written to it.
+After a line that the target does not take, none is written to it for a minute.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from service.lineprotocol.parser import parse_lines
 from service.stores.protocol import Store
 
 MEASUREMENT = "Logs"
-_LEFT_ALONE_S = 60.0
+_PAUSE_AFTER_FAILURE_S = 60.0
 
 
 class TargetLog:
-    """Lines inside the target: measurement `Logs`, tag `LOG_LEVEL`, field `Message`.
+    """Writes lines into the target: measurement `Logs`, tag `LOG_LEVEL`, field `Message`.
 
     The bucket is made when it is missing.
     """
@@ -30,7 +30,10 @@ class TargetLog:
         self._has_bucket = False
 
     def write(self, level: str, message: str) -> None:
-        """Never raises: a log line is no reason to stop. What another server wrote is not for the readers of the target."""
+        """Write a line. Never raises: a log line is no reason to stop.
+
+        Lines of the level `upstream`, which quote another server, are left out.
+        """
         now = self._clock()
         if level == UPSTREAM or now < self._silent_until:
             return
@@ -43,4 +46,4 @@ class TargetLog:
                 self._has_bucket = True
             self._store.write(LOG_BUCKET, parse_lines(line.encode("utf-8", "replace"), "ns", self._last_ns).points)
         except FluxgateError:
-            self._silent_until = now + _LEFT_ALONE_S
+            self._silent_until = now + _PAUSE_AFTER_FAILURE_S

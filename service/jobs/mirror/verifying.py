@@ -1,32 +1,36 @@
-"""Reads both buckets of each pair fully and compares digests: whether they are equal to the bit, and if not, where."""
+"""Reads both buckets of each pair fully, and compares digests: are they equal to the bit, and if not, where?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 from service.domain.durations import parse_duration
 from service.domain.job import Json
-from service.domain.mirror import Mirror
+from service.domain.mirror import BucketPair, Mirror
 from service.domain.series import FieldSeries
 from service.domain.slicing import batches, is_in, slice_range, whole_slices
 from service.domain.timerange import TimeRange, format_time
-from service.errors import InvalidParameter
+from service.errors import CallerError, FluxgateError, InvalidParameter, StoreFailed
 from service.frames.frame import VALUE_TYPES
 from service.frames.series_digest import SeriesDigest
 from service.frames.slice_digest import differing
 from service.jobs.mirror.bucket_pairs import Pairs
 from service.jobs.mirror.pair_context import PairContext
+from service.jobs.mirror.pair_report import left_out_member, left_out_text
 from service.jobs.mirror.pair_setup import PairSetup
 from service.jobs.mirror.report import slices_text
 from service.jobs.mirror.run_services import RunServices
 from service.transfer.bucket_reader import SliceDigests
+from service.transfer.run_log import log_failure
 
 _MOST_POINTS = 400_000
 _LISTED = 200
 _MOST_HOURS = 48
 _LONGEST_DIFF_NS = parse_duration("31d", "range")
+_NOTHING: Json = {"equal": False, "slices": 0, "points": 0, "different": 0, "differing": []}
 
 
 class MirrorVerify:
-    """A run that only compares."""
+    """A run that compares every value, and changes nothing."""
 
     def __init__(self, mirror: Mirror, setup: PairSetup, services: RunServices) -> None:
         self._mirror = mirror
@@ -35,23 +39,37 @@ class MirrorVerify:
         self._slices = 0
 
     def run(self, pairs: Pairs) -> Json:
-        """The result of the job. Raises StoreError, InvalidParameter, JobInterrupted."""
+        """The result of the job. A pair that cannot be compared does not keep the others, and has its `error`.
+
+        Raises StoreError, JobInterrupted: what time may mend, at the end where it is of one pair.
+        """
         results: list[Json] = []
+        failures: list[FluxgateError] = []
         for pair in pairs.present:
-            context = self._services.retry.call(lambda pair=pair: self._setup.context(pair))  # type: ignore[misc]
-            result = self._verify(context)
+            try:
+                result = self._setup.with_context(pair, self._services.retry, self._verify)
+                self._log(pair, result)
+            except (CallerError, StoreFailed) as failure:
+                log_failure(self._services.log, "error", f"{pair}: {failure.message}", failure)
+                result = {**_NOTHING, "error": failure.message}
+                failures.append(failure)
             results.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": False, **result})
-            level = "info" if result["equal"] else "error"
-            compared = f"{result['points']:,} points in {slices_text(result['slices'])}"
-            self._services.log(level, f"{pair}: {compared}, of which {result['different']} differ.")
         for pair in pairs.lacking:
             self._services.log("error", f"{pair}: the target has no bucket {pair.target!r}.")
-            nothing = {"equal": False, "slices": 0, "points": 0, "different": 0, "differing": []}
-            results.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": True, **nothing})
+            results.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": True, **_NOTHING})
+        passing = next((failure for failure in failures if failure.mended_by_time), None)
+        if passing is not None:
+            raise passing
         return {"mirror": self._mirror.name, "equal": all(result["equal"] for result in results), "pairs": results}
 
+    def _log(self, pair: BucketPair, result: Mapping[str, Any]) -> None:
+        compared = f"{result['points']:,} points in {slices_text(result['slices'])}"
+        left_out = left_out_text({entry["measurement"]: entry["reason"] for entry in result.get("left_out", ())})
+        line = f"{pair}: {compared}, of which {result['different']} differ."
+        self._services.log("info" if result["equal"] else "error", " ".join(filter(None, [line, left_out])))
+
     def _verify(self, context: PairContext) -> dict[str, Any]:
-        """Slices and points looked at, and the slices that differ."""
+        """How many slices and points were compared, and the slices that differ."""
         wrong, points, slices = list[int](), 0, 0
         for span in context.mirrored([whole_slices(context.extent(), context.step_ns)]):
             source, target = context.slice_counts(span, context.step_ns)
@@ -67,14 +85,21 @@ class MirrorVerify:
         self._progress(slices, slices)
         self._slices += slices
         listed = [format_time(context.slice(start_ns).start_ns) for start_ns in wrong[:_LISTED]]
-        return {"equal": not wrong, "slices": slices, "points": points, "different": len(wrong), "differing": listed}
+        return {
+            "equal": not wrong and not context.left_out,
+            "slices": slices,
+            "points": points,
+            "different": len(wrong),
+            "differing": listed,
+            **left_out_member(context.left_out),
+        }
 
     def _progress(self, done: int, total: int) -> None:
         self._services.job.progress(self._slices + done, self._slices + total, "slices")
 
 
 def diff(context: PairContext, span: TimeRange) -> Json:
-    """Which series differ in which hours of `span`. Raises InvalidParameter for a range that is too long."""
+    """The series that differ, by the hours of `span`. Raises InvalidParameter for a range that is too long."""
     if span.length_ns > _LONGEST_DIFF_NS:
         raise InvalidParameter(
             "start",
@@ -90,7 +115,8 @@ def diff(context: PairContext, span: TimeRange) -> Json:
             if in_source != in_target and len(rows) < _LISTED:
                 rows.append(_row(start_ns, series, in_source, in_target))
     return {
-        "equal": not hours,
+        "equal": not hours and not context.left_out,
+        **left_out_member(context.left_out),
         "hours": len(hours),
         "series": rows,
         "complete": len(hours) <= _MOST_HOURS and len(rows) < _LISTED,

@@ -1,7 +1,7 @@
-"""What the file holds, kept in memory: buckets, series, the type of each field in each shard group.
+"""The contents of the file in memory: buckets, series, and the type of each field in each shard group.
 
-Loaded once when the file is opened and changed only after a commit, so it never says more than what
-is stored. Guarded by the store's lock; nothing here touches the file.
+It is loaded when the file is opened, and changed only after a commit, so it never has more than the file. The store's
+lock guards it. Nothing in this module uses the file.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ NEVER = -(2**63)
 
 
 def shard_numbers(times_ns: npt.NDArray[np.int64], shard_ns: int) -> npt.NDArray[np.int64]:
-    """`shard_number` of many times, without ever leaving 64 bits."""
+    """`shard_number` of many times. No intermediate number leaves 64 bits."""
     whole, rest = np.divmod(times_ns, shard_ns)
     numbers: npt.NDArray[np.int64] = whole - (rest < shard_offset(shard_ns))
     return numbers
@@ -29,7 +29,7 @@ def shard_numbers(times_ns: npt.NDArray[np.int64], shard_ns: int) -> npt.NDArray
 
 @dataclass
 class BucketContents:
-    """A bucket and what is in it."""
+    """A bucket, its series and its types."""
 
     id: int
     bucket: Bucket
@@ -45,18 +45,18 @@ class BucketContents:
         self.members.setdefault(key.measurement, []).append(key)
         self.tag_keys.setdefault(key.measurement, set()).update(name for name, _ in key.tags)
 
-    def add_type(self, name: FieldName, shard: int, kind: FieldType) -> None:
-        self.types.setdefault(name, {})[shard] = kind
+    def add_type(self, name: FieldName, shard: int, field_type: FieldType) -> None:
+        self.types.setdefault(name, {})[shard] = field_type
 
     def drop_shards_before(self, first: int) -> None:
         for name, shards in list(self.types.items()):
-            self.types[name] = {shard: kind for shard, kind in shards.items() if shard >= first}
+            self.types[name] = {shard: field_type for shard, field_type in shards.items() if shard >= first}
             if not self.types[name]:
                 del self.types[name]
 
     @property
     def shards(self) -> set[int]:
-        """The shard groups that hold something."""
+        """The shard groups that hold points."""
         return {shard for by_shard in self.types.values() for shard in by_shard}
 
     def shards_of(self, measurement: str) -> set[int]:
@@ -68,9 +68,10 @@ class BucketContents:
         return [member for member in self.members.get(series.measurement, ()) if member.key == series]
 
     def forget_types(self, measurement: str, emptied: set[int]) -> None:
-        """Forget the types of a measurement in shard groups that hold no point of it any more."""
+        """Remove the types of a measurement in the shard groups that hold no point of it any more."""
         for name in [name for name in self.types if name[0] == measurement]:
-            self.types[name] = {shard: kind for shard, kind in self.types[name].items() if shard not in emptied}
+            remaining = self.types[name].items()
+            self.types[name] = {shard: field_type for shard, field_type in remaining if shard not in emptied}
             if not self.types[name]:
                 del self.types[name]
 
@@ -81,14 +82,15 @@ class BucketContents:
         """Measurements by name, of the shard groups from `first_shard` on (None: all)."""
         fields: dict[str, dict[str, tuple[FieldType, ...]]] = {}
         for (measurement, name), shards in sorted(self.types.items()):
-            kinds = {kind for shard, kind in shards.items() if first_shard is None or shard >= first_shard}
-            if kinds:
-                fields.setdefault(measurement, {})[name] = tuple(kind for kind in FieldType if kind in kinds)
-        return [MeasurementSchema(name, tuple(sorted(self.tag_keys[name])), found) for name, found in fields.items()]
+            types = {field_type for shard, field_type in shards.items() if first_shard is None or shard >= first_shard}
+            if types:
+                ordered = tuple(field_type for field_type in FieldType if field_type in types)
+                fields.setdefault(measurement, {})[name] = ordered
+        return [MeasurementSchema(name, tuple(sorted(self.tag_keys[name])), types) for name, types in fields.items()]
 
 
 class Catalog:
-    """All buckets by name, and for each series number the newest time it has."""
+    """All buckets by name, and the newest time of each series, by its number."""
 
     def __init__(self) -> None:
         self.buckets: dict[str, BucketContents] = {}
@@ -99,7 +101,7 @@ class Catalog:
         self.buckets[bucket.name] = BucketContents(number, bucket)
 
     def add_series(self, contents: BucketContents, keys: Iterable[FieldSeries]) -> None:
-        """Number new series from `series_count` on, in this order."""
+        """Add new series. Their numbers begin at `series_count`, in this order."""
         for key in keys:
             contents.add_series(key, self.series_count)
             self.series_count += 1

@@ -1,7 +1,7 @@
-"""A range cut into chunks of bounded size, along the edges of windows.
+"""Cuts a range into chunks of bounded size, along the edges of windows.
 
-A read takes one chunk after the other, so its memory does not grow with its length. Where the rows
-are is asked of a histogram, finer and finer where they crowd; a stretch without rows costs nothing.
+A read takes one chunk after the other, so its memory does not grow with its length. A histogram says where the rows
+are. Where many rows are close together, a finer one is asked for. A range without rows costs nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from service.stores.duckdb_windows import Bins
 
 _BINS = 512
 _WIDE_NS = 2**62
-"""Differences of times up to here, plus a window of half of it, fit 64 bits."""
+"""Differences of times up to this, plus a window of half of it, fit 64 bits."""
 LONGEST_COUNTED_NS = 2**61
 
 Histogram = Callable[[Bins], list[tuple[int, int]]]
@@ -22,7 +22,7 @@ Histogram = Callable[[Bins], list[tuple[int, int]]]
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a chunk may weigh. `window_most` bounds the rows that come out of one window, when anything does."""
+    """The weight of a chunk that is big enough. `window_most`: the most result rows of a window; None: no limit."""
 
     enough: int
     window_most: int | None
@@ -72,19 +72,19 @@ def _by_weight(grid: Grid, histogram: Histogram, budget: Budget) -> Iterator[Gri
         return
     bins = Bins(grid, -(-grid.count // _BINS))
     open_from: int | None = None
-    last = gathered = 0
+    last = total = 0
     for place, rows in histogram(bins):
         weight = budget.weight(rows, bins.windows)
         too_heavy = weight > budget.enough and bins.windows > 1
-        if open_from is not None and (too_heavy or gathered + weight > budget.enough):
+        if open_from is not None and (too_heavy or total + weight > budget.enough):
             yield _piece(bins, open_from, last)
             open_from = None
         if too_heavy:
             yield from _by_weight(_piece(bins, place, place), histogram, budget)
             continue
         if open_from is None:
-            open_from, gathered = place, 0
-        last, gathered = place, gathered + weight
+            open_from, total = place, 0
+        last, total = place, total + weight
     if open_from is not None:
         yield _piece(bins, open_from, last)
 

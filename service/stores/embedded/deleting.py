@@ -1,7 +1,7 @@
-"""Deletes points of one series and sets the catalog right, both in one transaction.
+"""Deletes points of one series and corrects the catalog, both in one transaction.
 
-After it the newest times are those of what is left, and a shard group without any point of the
-measurement has no types of it, as in InfluxDB. The caller holds the writer's lock.
+Afterwards the newest times are those of the remaining points. A shard group without a point of the measurement has no
+types of it, as in InfluxDB. The caller holds the writer's lock.
 """
 
 from dataclasses import dataclass
@@ -27,21 +27,27 @@ class Deletion:
     shards: dict[int, TimeRange]
 
 
-def delete(cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: BucketContents, deletion: Deletion, guard: Guard) -> None:
-    """Delete the points, durably; then let the catalog say so."""
+def delete(
+    cursor: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    contents: BucketContents,
+    deletion: Deletion,
+    guard: Guard,
+) -> None:
+    """Delete the points durably, then change the catalog."""
     numbers = [contents.ids[key] for key in deletion.series]
-    kinds = {key.type for key in deletion.series}
+    field_types = {key.type for key in deletion.series}
     cursor.begin()
     try:
-        cursor.register("doomed", _series(numbers))
-        for kind in kinds:
-            cursor.execute(tables.DELETE_POINTS[kind], [deletion.span.start_ns, deletion.span.stop_ns])
+        cursor.register("deleted_series", _series(numbers))
+        for field_type in field_types:
+            cursor.execute(tables.DELETE_POINTS[field_type], [deletion.span.start_ns, deletion.span.stop_ns])
         newest_ns = dict.fromkeys(numbers, NEVER)
-        for kind in kinds:
-            newest_ns.update(cursor.execute(tables.NEWEST_OF[kind]).fetchall())
+        for field_type in field_types:
+            newest_ns.update(cursor.execute(tables.NEWEST_OF[field_type]).fetchall())
         emptied = _emptied(cursor, contents, deletion)
         cursor.execute(tables.FORGET_TYPES, [contents.id, deletion.measurement, sorted(emptied)])
-        cursor.unregister("doomed")
+        cursor.unregister("deleted_series")
         with guard():
             cursor.commit()
             catalog.newest_ns[list(newest_ns)] = list(newest_ns.values())
@@ -54,15 +60,18 @@ def delete(cursor: duckdb.DuckDBPyConnection, catalog: Catalog, contents: Bucket
 def _emptied(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, deletion: Deletion) -> set[int]:
     """The shard groups that hold no point of the measurement any more."""
     members = contents.members[deletion.measurement]
-    kinds = [kind for kind in FieldType if any(key.type is kind for key in members)]
-    cursor.register("neighbours", _series([contents.ids[key] for key in members]))
-    emptied = {shard for shard, span in deletion.shards.items() if not any(_holds(cursor, kind, span) for kind in kinds)}
-    cursor.unregister("neighbours")
+    field_types = {key.type for key in members}
+    cursor.register("measurement_series", _series([contents.ids[key] for key in members]))
+    emptied = set()
+    for shard, span in deletion.shards.items():
+        if not any(_holds(cursor, field_type, span) for field_type in field_types):
+            emptied.add(shard)
+    cursor.unregister("measurement_series")
     return emptied
 
 
-def _holds(cursor: duckdb.DuckDBPyConnection, kind: FieldType, span: TimeRange) -> bool:
-    return bool(cursor.execute(tables.ANY_POINT[kind], [span.start_ns, span.stop_ns]).fetchall())
+def _holds(cursor: duckdb.DuckDBPyConnection, field_type: FieldType, span: TimeRange) -> bool:
+    return bool(cursor.execute(tables.ANY_POINT[field_type], [span.start_ns, span.stop_ns]).fetchall())
 
 
 def _series(numbers: list[int]) -> pa.Table:

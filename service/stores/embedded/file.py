@@ -1,6 +1,6 @@
-"""The DuckDB file itself: opened with its limits, locked against a second process, its errors translated.
+"""Opens the DuckDB file with its limits, locked against a second process, and translates DuckDB's errors.
 
-DuckDB reaches for nothing outside this file: no extensions, no other files, no Python variables.
+DuckDB uses nothing outside this file: no extensions, no other files, no Python variables.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,12 @@ _AFTER_OPENING = (
     "SET python_enable_replacements = false",
     "SET lock_configuration = true",
 )
+_SIGNS_OF_A_LOCK = ("Could not set lock", "different configuration", "already attached")
+"""DuckDB has one error class for a file in use and for other failures; only the text tells them apart."""
 
 
 def open_file(path: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
-    """Open or create the file, its tables made.
+    """Open the file, or create it with its tables.
 
     Raises:
         ConfigurationError: another process has it, it is no such file, or its directory cannot be written.
@@ -36,7 +38,7 @@ def open_file(path: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnec
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(path), config=config)
     except (duckdb.Error, OSError) as broken:
-        raise ConfigurationError(_why_not_opened(path, broken)) from broken
+        raise ConfigurationError(_reason_not_opened(path, broken)) from broken
     try:
         _prepare(connection, path)
     except BaseException:
@@ -53,23 +55,24 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         for statement in tables.CREATE:
             connection.execute(statement)
         connection.commit()
-        found = connection.execute(tables.LOAD_FORMAT).fetchall()
+        formats = connection.execute(tables.LOAD_FORMAT).fetchall()
     except duckdb.Error as broken:
-        raise ConfigurationError(_why_not_opened(path, broken)) from broken
-    if found != [(tables.FORMAT,)]:
+        raise ConfigurationError(_reason_not_opened(path, broken)) from broken
+    if formats != [(tables.FORMAT,)]:
         raise ConfigurationError(
-            f"The embedded store {path} has format {found[0][0]}, and this version reads format {tables.FORMAT}."
+            f"The embedded store {path} has format {formats[0][0]}, and this version reads format {tables.FORMAT}."
             " Start the version that wrote it, or point DATA_DIR at another directory."
         )
 
 
-def _why_not_opened(path: Path, broken: Exception) -> str:
-    if "Could not set lock" in str(broken) or "different configuration" in str(broken) or "already attached" in str(broken):
+def _reason_not_opened(path: Path, broken: Exception) -> str:
+    if any(sign in str(broken) for sign in _SIGNS_OF_A_LOCK):
         return (
             f"The embedded store {path} is in use by another process; one process at a time may have it."
             " Stop the other one, give this one a DATA_DIR of its own, or set INFLUXDB_URL to share a server."
         )
-    return f"The embedded store {path} cannot be opened: {_first_line(broken)}. Check that DATA_DIR can be written and that the file is one of ours."
+    advice = "Check that DATA_DIR can be written and that the file is one of ours."
+    return f"The embedded store {path} cannot be opened: {_first_line(broken)}. {advice}"
 
 
 @contextmanager
@@ -85,7 +88,8 @@ def translated(act: str) -> Iterator[None]:
             " Ask for fewer fields, a shorter range or shorter windows, or raise EMBEDDED_MEMORY_MB."
         ) from full
     except duckdb.Error as broken:
-        raise StoreFailed(f"Could not {act}: {_first_line(broken)}. Check the free space and the health of the disk that holds DATA_DIR.") from broken
+        advice = "Check the free space and the health of the disk that holds DATA_DIR."
+        raise StoreFailed(f"Could not {act}: {_first_line(broken)}. {advice}") from broken
 
 
 def _first_line(broken: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The labels of what a query answers: dictionary columns that share the ranks as their codes."""
+"""The labels of a query's rows: dictionary columns whose codes are the ranks of the series."""
 
 from collections.abc import Sequence
 
@@ -20,11 +20,12 @@ class Labels:
         by_rank = [dict(tags) for tags, _ in ranks]
         self._tags = [_TagColumn([tags.get(key) for tags in by_rank]) for key in tag_keys]
 
-    def frame(self, kind: FieldType, ranks: pa.Array, times: pa.Array, values: pa.Array) -> pa.RecordBatch:
-        """A long frame; columns without absent values share the ranks as their codes, so their dictionaries repeat values."""
+    def frame(self, field_type: FieldType, ranks: pa.Array, times: pa.Array, values: pa.Array) -> pa.RecordBatch:
+        """A long frame. Columns without absent values use the ranks as codes, so their dictionaries repeat values."""
         fields = pa.DictionaryArray.from_arrays(ranks, self._fields)
         columns = [times.view(TIME), values, fields, constant_codes(self._measurement, len(ranks))]
-        return pa.RecordBatch.from_arrays(columns + [tag.codes(ranks) for tag in self._tags], schema=long_schema(kind, self._tag_keys))
+        columns += [tag.codes(ranks) for tag in self._tags]
+        return pa.RecordBatch.from_arrays(columns, schema=long_schema(field_type, self._tag_keys))
 
 
 class _TagColumn:

@@ -1,7 +1,7 @@
-"""The text of every read query, and the values bound to it. Nothing that a caller wrote enters the text.
+"""The text of every read query, and its bound values. No text of a caller becomes part of a query's text.
 
-`members` is the name of a registered table (series, rank) that says which series are read and in which
-order they come out. Results are sorted by rank, then window or time.
+`members` is the name of a registered table (series, rank). It says which series are read, and in which order. Results
+are sorted by rank, then by window or time.
 """
 
 # ruff: noqa: S608 - only names that this package defines are put into the text
@@ -16,11 +16,13 @@ from service.stores.duckdb_windows import Bins, columns_of, place_of
 from service.stores.embedded.tables import VALUES
 
 _TEXT_UNIT_BYTES = 64
-"""A text of so many bytes weighs as much as one more row."""
+"""A text of so many bytes counts as one more row."""
 
 
 @dataclass(frozen=True)
 class Query:
+    """The text of a query, and the values of its parameters."""
+
     text: str
     bound: dict[str, int]
 
@@ -34,25 +36,30 @@ class Source:
     oldest_ns: int
 
     def points(self, *columns: str, cast: str = "") -> str:
-        return " UNION ALL ".join(self._of(kind, columns, cast) for kind in self.types)
+        """A query of rank, time and `columns`: `value`, `kind` (its type) and `weight`."""
+        return " UNION ALL ".join(self._of_type(field_type, columns, cast) for field_type in self.types)
 
-    def _of(self, kind: FieldType, columns: tuple[str, ...], cast: str) -> str:
-        named = {
+    def _of_type(self, field_type: FieldType, columns: tuple[str, ...], cast: str) -> str:
+        weight = f"1 + strlen(v.value) // {_TEXT_UNIT_BYTES}" if field_type is FieldType.STRING else "1"
+        expressions = {
             "value": f"v.value{cast} AS value",
-            "kind": f"'{kind}' AS kind",
-            "weight": (f"1 + strlen(v.value) // {_TEXT_UNIT_BYTES}" if kind is FieldType.STRING else "1") + " AS weight",
+            "kind": f"'{field_type}' AS kind",
+            "weight": f"{weight} AS weight",
         }
-        chosen = ", ".join(["m.rank", "v.time", *(named[column] for column in columns)])
-        return f"SELECT {chosen} FROM {VALUES[kind]} v JOIN {self.members} m ON m.series = v.series WHERE v.time >= $from_ns AND v.time < $stop_ns"
+        selected = ", ".join(["m.rank", "v.time", *(expressions[column] for column in columns)])
+        tables = f"{VALUES[field_type]} v JOIN {self.members} m ON m.series = v.series"
+        return f"SELECT {selected} FROM {tables} WHERE v.time >= $from_ns AND v.time < $stop_ns"
 
     def bound(self, grid: Grid) -> dict[str, int]:
+        """The values of the parameters of `points`."""
         return {"from_ns": max(grid.span.start_ns, self.oldest_ns), "stop_ns": grid.span.stop_ns}
 
 
 def histogram(source: Source, bins: Bins) -> Query:
-    """How much stands in each bin: columns bin, weight."""
+    """The weight of the rows in each bin: columns bin, weight."""
     place, bound = place_of(bins)
-    text = f"SELECT {place} AS bin, sum(weight)::BIGINT AS weight FROM ({source.points('weight')}) GROUP BY bin ORDER BY bin"
+    points = source.points("weight")
+    text = f"SELECT {place} AS bin, sum(weight)::BIGINT AS weight FROM ({points}) GROUP BY bin ORDER BY bin"
     return Query(text, source.bound(bins.grid) | bound)
 
 
@@ -67,34 +74,39 @@ def oldest(source: Source, grid: Grid) -> Query:
 
 
 def counts(source: Source, step_ns: int, span: TimeRange) -> Query:
-    """How many points stand in each slice on the grid from 1970: columns slice (its number), points. DuckDB divides towards zero."""
+    """How many points each slice on the grid from 1970 holds: columns slice (its number), points."""
+    # DuckDB divides towards zero.
     number = "time // $step_ns - (time % $step_ns < 0)::BIGINT"
     text = f"SELECT {number} AS slice, count(*) AS points FROM ({source.points()}) GROUP BY slice"
     return Query(text, {**source.bound(Grid(span, step_ns, 0)), "step_ns": step_ns})
 
 
 def aggregate(source: Source, fn: Fn, grid: Grid) -> Query:
-    """One row a series and window: columns rank, place (of the window), and those of `columns_of`."""
+    """One row per series and window: columns rank, place (of the window), and those of `columns_of`."""
     cast = "::DOUBLE" if fn is Fn.MEDIAN or len(source.types) > 1 else ""
     taken = source.types[0] if len(source.types) == 1 else FieldType.FLOAT
     place, bound = _place(source, grid)
     points = source.points(cast=cast) if fn is Fn.COUNT else source.points("value", cast=cast)
-    text = f"SELECT rank, place, {columns_of(fn, taken)} FROM (SELECT *, {place} AS place FROM ({points})) GROUP BY rank, place ORDER BY rank, place"
+    placed = f"SELECT *, {place} AS place FROM ({points})"
+    text = f"SELECT rank, place, {columns_of(fn, taken)} FROM ({placed}) GROUP BY rank, place ORDER BY rank, place"
     return Query(text, bound)
 
 
-def edge(source: Source, kind: FieldType, fn: Fn, grid: Grid) -> Query:
-    """First or last of fields that changed their type, where that value is a `kind`: rank, place, value, at_ns (its time)."""
+def edge(source: Source, field_type: FieldType, fn: Fn, grid: Grid) -> Query:
+    """First or last value of fields that changed their type, where it is of `field_type`.
+
+    Columns rank, place, value, at_ns (the time of the value).
+    """
     place, bound = _place(source, grid)
     pick, at = ("arg_min", "min") if fn is Fn.FIRST else ("arg_max", "max")
-    own = Source((kind,), source.members, source.oldest_ns)
+    typed = Source((field_type,), source.members, source.oldest_ns)
     text = (
         f"SELECT rank, place, value, at_ns FROM"
         f" (SELECT rank, place, {pick}(value, time) AS value, {at}(time) AS at_ns"
-        f" FROM (SELECT *, {place} AS place FROM ({own.points('value')})) GROUP BY rank, place)"
+        f" FROM (SELECT *, {place} AS place FROM ({typed.points('value')})) GROUP BY rank, place)"
         f" JOIN (SELECT rank, place, {pick}(kind, time) AS kind"
         f" FROM (SELECT *, {place} AS place FROM ({source.points('kind')})) GROUP BY rank, place)"
-        f" USING (rank, place) WHERE kind = '{kind}' ORDER BY rank, place"
+        f" USING (rank, place) WHERE kind = '{field_type}' ORDER BY rank, place"
     )
     return Query(text, bound)
 

@@ -1,7 +1,7 @@
-"""A read under way: its own cursor on one snapshot of the file, chunk after chunk, block after block.
+"""Reads blocks through a cursor of its own, which sees one snapshot of the file. Later writes do not change it.
 
-Writes that come meanwhile change nothing of it. A block is a chunk of time of up to some 100,000 rows
-of one measurement, series by series; within a series times ascend from block to block.
+A block is a chunk of time with up to some 100,000 rows of one measurement, series by series. The times of a series
+ascend from block to block.
 """
 
 import threading
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from service.domain.schema import FieldType
-from service.domain.selection import FieldPlan, Fn, MeasurementPlan, ReadPlan
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan, ReadPlan, Stamp
 from service.domain.series import FieldSeries, Tags
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
@@ -29,20 +29,28 @@ from service.stores.embedded.labels import Labels
 from service.stores.embedded.queries import Query, Source
 
 ENOUGH_ROWS = 98_304
-"""What a block is aimed at: large enough for full speed, small enough for a few MB."""
+"""About the size of a block: large enough for full speed, small enough for a few MB."""
 
 Member = tuple[FieldSeries, int]
 """A series and its number."""
 
 
 class SnapshotCursor:
-    """A cursor that sees the file as it was when this was made. Queries may be cancelled from any thread."""
+    """A cursor that sees the file as it is now, also later. Queries may be cancelled from any thread.
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, act: str, released: Callable[["SnapshotCursor"], None]) -> None:
+    `act` is for error messages. `released` is called at its end.
+    """
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        act: str,
+        released: Callable[["SnapshotCursor"], None],
+    ) -> None:
         self._cursor = cursor
         self._act = act
         self._released = released
-        self._one_query = threading.Lock()
+        self._query_lock = threading.Lock()
         self._cancelled = False
         self._closed = False
         with translated(act):
@@ -50,29 +58,31 @@ class SnapshotCursor:
             cursor.execute("FROM format").fetchall()
 
     def fetch(self, query: Query) -> pa.Table:
-        with self._one_query, translated(self._act):
+        """The rows of a query. Raises StoreFailed, also when the cursor was cancelled."""
+        with self._query_lock, translated(self._act):
             if self._cancelled or self._closed:
                 raise StoreFailed(f"Could not {self._act}: it was cancelled.")
             return self._cursor.sql(query.text, params=query.bound).to_arrow_table()
 
     def register(self, name: str, table: pa.Table) -> None:
-        with self._one_query, translated(self._act):
+        """Let queries use `table` under this name. Raises StoreFailed."""
+        with self._query_lock, translated(self._act):
             if self._cancelled or self._closed:
                 raise StoreFailed(f"Could not {self._act}: it was cancelled.")
             self._cursor.register(name, table)
 
     def cancel(self) -> None:
-        """End the running query, if any, and give the snapshot back."""
+        """End the query that runs, if any, and release the snapshot."""
         self._cancelled = True
-        while not self._one_query.acquire(timeout=0.02):
+        while not self._query_lock.acquire(timeout=0.02):
             self._cursor.interrupt()
         try:
             self._close()
         finally:
-            self._one_query.release()
+            self._query_lock.release()
 
     def close(self) -> None:
-        with self._one_query:
+        with self._query_lock:
             self._close()
 
     def _close(self) -> None:
@@ -92,12 +102,12 @@ class Part:
 
     @classmethod
     def of(cls, field: FieldPlan, stored: FieldType) -> "Part":
-        """Raw values of a field need not stay together with those of its other types."""
+        """The part of a field. Raw values of its types are read by separate queries."""
         return cls(None, (stored,), (stored,)) if field.fn is None else cls(field.fn, field.types, field.output)
 
 
 class Group:
-    """Some series of one measurement, all fields of a tag set together, ranked by tags and field."""
+    """Some series of one measurement, ranked by tags and field. All fields of a tag set are in one group."""
 
     def __init__(self, plan: MeasurementPlan, members: list[Member]) -> None:
         fields = {field.name: field for field in plan.fields}
@@ -110,10 +120,12 @@ class Group:
         self.series = len(ranks)
         self.is_mixed = len(ranks) < len(members)
         """Whether a series changed its type."""
-        self.types = tuple(kind for kind in FieldType if any(key.type is kind for key, _ in members))
+        present = {key.type for key, _ in members}
+        self.types = tuple(field_type for field_type in FieldType if field_type in present)
 
     @property
-    def whole(self) -> list[tuple[int, int]]:
+    def numbered_ranks(self) -> list[tuple[int, int]]:
+        """The number and the rank of each series."""
         return [pair for pairs in self.parts.values() for pair in pairs]
 
 
@@ -122,7 +134,7 @@ def _series_order(member: Member) -> tuple[Tags, str]:
 
 
 def groups(plan: MeasurementPlan, members: list[Member]) -> Iterator[Group]:
-    """The series in groups of at most `ENOUGH_ROWS`, cut between tag sets, so that one instant of a group is a block at most."""
+    """The series in groups, so that the rows of one instant in a group fit into a block. No tag set is divided."""
     ordered = sorted(members, key=_series_order)
     start = 0
     for place in range(1, len(ordered) + 1):
@@ -133,14 +145,27 @@ def groups(plan: MeasurementPlan, members: list[Member]) -> Iterator[Group]:
 
 
 class BlockReader:
-    """Makes the blocks of a read. `extent` holds all points there can be; those before `oldest_ns` have expired."""
+    """Makes the blocks of a read. `extent` holds all points there can be; those before `oldest_ns` have expired.
 
-    def __init__(self, cursor: SnapshotCursor, grids: list[Grid], extent: TimeRange | None, oldest_ns: int) -> None:
+    `stamp`: which end of a window is the time of its row.
+    """
+
+    def __init__(
+        self,
+        cursor: SnapshotCursor,
+        grids: list[Grid],
+        extent: TimeRange | None,
+        oldest_ns: int,
+        stamp: Stamp = Stamp.STOP,
+    ) -> None:
         self._cursor = cursor
-        self._grids = [] if extent is None else [piece for piece in (within(grid, extent) for grid in grids) if piece is not None]
+        pieces = [] if extent is None else [within(grid, extent) for grid in grids]
+        self._grids = [piece for piece in pieces if piece is not None]
         self._oldest_ns = oldest_ns
+        self._stamp = stamp
 
     def blocks(self, plan: ReadPlan, members: dict[str, list[Member]]) -> Iterator[Block]:
+        """The blocks of the plan. `members`: the series to read, by measurement. Closes the cursor at the end."""
         try:
             for measurement in plan.measurements:
                 for group in groups(measurement, members[measurement.name]) if self._grids else ():
@@ -149,7 +174,7 @@ class BlockReader:
             self._cursor.close()
 
     def latest(self, plan: ReadPlan, members: dict[str, list[Member]]) -> Iterator[pa.RecordBatch]:
-        """As `blocks` of `last` over one window, but each row with the time of its point."""
+        """The last values in the one window. Each row has the time of its point. Closes the cursor at the end."""
         try:
             for measurement in plan.measurements:
                 for group in groups(measurement, members[measurement.name]) if self._grids else ():
@@ -176,49 +201,71 @@ class BlockReader:
                     yield ascending(frames, [_ranks(frame) for frame in frames]) if group.is_mixed else tuple(frames)
 
     def _register(self, group: Group) -> None:
-        self._cursor.register("whole", _ranked(group.whole))
+        self._cursor.register("whole", _ranked(group.numbered_ranks))
         for number, pairs in enumerate(group.parts.values()):
             self._cursor.register(f"part_{number}", _ranked(pairs))
 
     def _histogram(self, source: Source, bins: Bins) -> list[tuple[int, int]]:
-        found = self._cursor.fetch(queries.histogram(source, bins))
-        return list(zip(column(found, "bin").to_pylist(), column(found, "weight").to_pylist(), strict=True))
+        table = self._cursor.fetch(queries.histogram(source, bins))
+        return list(zip(column(table, "bin").to_pylist(), column(table, "weight").to_pylist(), strict=True))
 
-    def _part_frames(self, group: Group, part: Part, members: str, grid: Grid, stamped: bool) -> Iterator[pa.RecordBatch]:
+    def _part_frames(
+        self,
+        group: Group,
+        part: Part,
+        members: str,
+        grid: Grid,
+        stamped: bool,
+    ) -> Iterator[pa.RecordBatch]:
         source = Source(part.types, members, self._oldest_ns)
         for output, query in _queries(part, source, grid):
             table = self._cursor.fetch(query)
             if table.num_rows:
                 if part.fn is None:
                     times = column(table, "time")
+                elif stamped:
+                    times = column(table, "at_ns")
                 else:
-                    times = column(table, "at_ns") if stamped else window_times(column(table, "place"), grid)
+                    times = window_times(column(table, "place"), grid, self._stamp)
                 taken = part.types[0] if len(part.types) == 1 else FieldType.FLOAT
-                yield group.labels.frame(output, column(table, "rank"), times, values_of(table, part.fn, taken, output))
+                values = values_of(table, part.fn, taken, output)
+                yield group.labels.frame(output, column(table, "rank"), times, values)
 
 
-def first_time(cursor: SnapshotCursor, members: list[Member], shards: Iterable[TimeRange], oldest_ns: int) -> int | None:
-    """The time of the first point of `members` in ranges that ascend, each of which most likely has one."""
+def first_time(
+    cursor: SnapshotCursor,
+    members: list[Member],
+    shards: Iterable[TimeRange],
+    oldest_ns: int,
+) -> int | None:
+    """The time of the first point of `members`. `shards` ascend, and the first most likely holds it."""
     try:
         if not members:
             return None
         source = _all_of(cursor, members, oldest_ns)
         for shard in shards:
-            found = column(cursor.fetch(queries.oldest(source, Grid(shard, shard.length_ns, 0))), "time")[0].as_py()
-            if found is not None:
-                return int(found)
+            table = cursor.fetch(queries.oldest(source, Grid(shard, shard.length_ns, 0)))
+            time_ns = column(table, "time")[0].as_py()
+            if time_ns is not None:
+                return int(time_ns)
         return None
     finally:
         cursor.close()
 
 
-def counted(cursor: SnapshotCursor, members: list[Member], span: TimeRange, step_ns: int, oldest_ns: int) -> dict[int, int]:
+def counted(
+    cursor: SnapshotCursor,
+    members: list[Member],
+    span: TimeRange,
+    step_ns: int,
+    oldest_ns: int,
+) -> dict[int, int]:
     """How many points of `members` each slice holds, by its start."""
     try:
         if not members:
             return {}
-        found = cursor.fetch(queries.counts(_all_of(cursor, members, oldest_ns), step_ns, span))
-        numbers, points = (column(found, name).to_pylist() for name in ("slice", "points"))
+        table = cursor.fetch(queries.counts(_all_of(cursor, members, oldest_ns), step_ns, span))
+        numbers, points = (column(table, name).to_pylist() for name in ("slice", "points"))
         return {number * step_ns: count for number, count in zip(numbers, points, strict=True)}
     finally:
         cursor.close()
@@ -234,8 +281,8 @@ def _queries(part: Part, source: Source, grid: Grid) -> Iterator[tuple[FieldType
     if part.fn is None:
         yield part.output[0], queries.raw(source, grid)
     elif part.fn in (Fn.FIRST, Fn.LAST) and len(part.types) > 1:
-        for kind in part.output:
-            yield kind, queries.edge(source, kind, part.fn, grid)
+        for field_type in part.output:
+            yield field_type, queries.edge(source, field_type, part.fn, grid)
     else:
         yield part.output[0], queries.aggregate(source, part.fn, grid)
 

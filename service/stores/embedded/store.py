@@ -17,11 +17,12 @@ import duckdb
 
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema, check_description
-from service.domain.selection import Fn, Selection, Windows, plan_read
+from service.domain.selected_windows import grids_of
+from service.domain.selection import Fn, Selection, Stamp, Windows, plan_read
 from service.domain.series import SeriesKey
 from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of, wrong_shard_ns
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
-from service.domain.windows import Grid, grids
+from service.domain.windows import Grid
 from service.errors import InvalidParameter, UnknownBucket
 from service.frames import long_form
 from service.frames.frame import Reading
@@ -31,8 +32,8 @@ from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
 from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
-from service.stores.embedded.writing import judge
-from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
+from service.stores.embedded.writing import check_batch
+from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, WriteBounds, WriteOutcome
 
 _NEAR_NAMES = 3
 
@@ -54,11 +55,11 @@ class EmbeddedStore:
         self._writer = threading.Lock()
         self._guard = threading.RLock()
         self._cursors: set[SnapshotCursor] = set()
-        """A cursor leaves it in whichever thread closes it, and takes no guard: `_reopen` holds that while it waits for the
-        cursor. The interpreter's lock makes adding, leaving and copying one step each."""
+        """A cursor is removed by the thread that closes it, without the guard: `_reopen` holds the guard while it waits
+        for the cursor. The interpreter's lock makes adding, removing and copying atomic."""
         self._broken = False
         self._connection = open_file(path, memory_mb, threads)
-        with self._fatal_noted(f"load {path}"):
+        with self._reopening_after_fatal(f"load {path}"):
             self._catalog: Catalog = transactions.load(self._connection)
 
     def server(self) -> str:
@@ -76,7 +77,7 @@ class EmbeddedStore:
         _check_retention(spec.name, spec.retention_ns)
         shard_ns = spec.shard_ns or _shard_ns(self._shard_ns, spec.retention_ns)
         bucket = Bucket(spec.name, spec.description, spec.retention_ns, shard_ns)
-        with self._writer, self._fatal_noted(f"create the bucket {spec.name!r}"):
+        with self._writer, self._reopening_after_fatal(f"create the bucket {spec.name!r}"):
             if spec.name in self._catalog.buckets:
                 return False
             number = len(self._catalog.buckets)
@@ -89,9 +90,10 @@ class EmbeddedStore:
     def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
         check_description(name, description)
         _check_retention(name, retention_ns)
-        with self._writer, self._fatal_noted(f"change the bucket {name!r}"):
+        with self._writer, self._reopening_after_fatal(f"change the bucket {name!r}"):
             contents = self._contents(name)
-            self._drop_expired(contents)  # groups that had expired as a whole stay gone when the retention becomes longer
+            # Groups that have expired as a whole do not come back when the retention becomes longer.
+            self._drop_expired(contents)
             wrong = wrong_shard_ns(contents.bucket.shard_ns, retention_ns) if retention_ns else None
             if wrong:
                 raise InvalidParameter("retention", f"The bucket {name!r} cannot be changed: its {wrong}.")
@@ -106,9 +108,8 @@ class EmbeddedStore:
         self.bucket(name)
         labels = [f"The label {label.name!r}" for label in details.labels]
         mappings = [f"The mapping {mapping.database}/{mapping.retention_policy}" for mapping in details.mappings]
-        return [
-            f"{subject} of the bucket {name!r} was not made: the embedded store has no labels and no mappings." for subject in (*labels, *mappings)
-        ]
+        reason = f"of the bucket {name!r} was not made: the embedded store has no labels and no mappings."
+        return [f"{subject} {reason}" for subject in (*labels, *mappings)]
 
     def first_point(self, bucket: str) -> int | None:
         with self._guard:
@@ -130,18 +131,26 @@ class EmbeddedStore:
             contents = self._contents(bucket)
             return contents.schema(self._first_shard(contents))
 
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str]:
+        with self._guard:
+            members = list(self._contents(bucket).ids)
+        values = sorted({value for member in members for name, value in member.tags if name == key})
+        return sorted({*values[:MOST_TAG_VALUES], *set(wanted).intersection(values)})
+
     def read(self, selection: Selection) -> Reading:
         windows = selection.windows
-        pieces = [Grid(selection.span, 1, 0)] if windows is None else grids(selection.span, windows.every_ns, windows.zone)
+        pieces = [Grid(selection.span, 1, 0)] if windows is None else grids_of(selection.span, windows)
+        stamp = Stamp.STOP if windows is None else windows.stamp
         with self._guard:
             contents = self._contents(selection.bucket)
             plan = plan_read(selection, self.schema(selection.bucket))
-            members = {
-                one.name: _members(contents, one.name, {field.name: field.types for field in one.fields}, selection.tags) for one in plan.measurements
-            }
+            members = {}
+            for measurement in plan.measurements:
+                fields = {field.name: field.types for field in measurement.fields}
+                members[measurement.name] = _members(contents, measurement.name, fields, selection.tags)
             extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
             cursor = self._snapshot(f"read {selection.bucket!r}")
-        blocks = BlockReader(cursor, pieces, extent, oldest_ns).blocks(plan, members)
+        blocks = BlockReader(cursor, pieces, extent, oldest_ns, stamp).blocks(plan, members)
         return Reading(plan, blocks, cursor.cancel)
 
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int]:
@@ -155,34 +164,48 @@ class EmbeddedStore:
     def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
         with self._guard:
             contents = self._contents(bucket)
-            schema = [one for one in self.schema(bucket) if word in one.name and (measurements is None or one.name in measurements)]
+            schema = [measurement for measurement in self.schema(bucket) if word in measurement.name]
+            if measurements is not None:
+                schema = [measurement for measurement in schema if measurement.name in measurements]
             plan = plan_read(Selection(bucket, span, Windows(span.length_ns, Fn.LAST)), schema)
-            members = {one.name: _members(contents, one.name, one.fields, ()) for one in schema}
+            members = {shown.name: _members(contents, shown.name, shown.fields, ()) for shown in schema}
             extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
             cursor = self._snapshot(f"read the latest of {bucket!r}")
         whole = Grid(span, span.length_ns, span.start_ns % span.length_ns)
         frames = list(BlockReader(cursor, [whole], extent, oldest_ns).latest(plan, members))
         present = long_form.present_measurements(frames)
-        return Latest(frames, {one.name: {**one.fields} for one in schema if one.name in present})
+        return Latest(frames, {shown.name: {**shown.fields} for shown in schema if shown.name in present})
 
     def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
-        with self._writer, self._fatal_noted(f"write to {bucket!r}"):
+        with self._writer, self._reopening_after_fatal(f"write to {bucket!r}"):
             contents = self._contents(bucket)
             self._drop_expired(contents)
             oldest_ns = self._oldest_ns(contents) if contents.bucket.retention_ns else None
             bounds.check()
-            judgement = judge(points, contents.bucket, contents.types, oldest_ns, bounds)
-            stored = int(judgement.accepted.sum())
+            checked = check_batch(points, contents.bucket, contents.types, oldest_ns, bounds)
+            stored = int(checked.accepted.sum())
             if stored:
-                transactions.store(self._connection, self._catalog, contents, points, judgement, lambda: self._guard, bounds.check)
-            return WriteOutcome(stored, judgement.refusals, len(points) - stored - len(judgement.refusals))
+                transactions.store(
+                    self._connection,
+                    self._catalog,
+                    contents,
+                    points,
+                    checked,
+                    lambda: self._guard,
+                    bounds.check,
+                )
+            return WriteOutcome(stored, checked.refusals, len(points) - stored - len(checked.refusals))
 
     def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
-        """As promised by the port, but no other series loses a point. Types and tags that lost all points stay in the schema
-        while the measurement has points, a type as long as it has some in that shard group."""
-        with self._writer, self._fatal_noted(f"delete points of {bucket!r}"):
+        """As the port promises, and no other series loses a point.
+
+        Types and tags that lost all points stay in the schema while the measurement has points, a type as long as the
+        measurement has points in that shard group.
+        """
+        with self._writer, self._reopening_after_fatal(f"delete points of {bucket!r}"):
             contents = self._contents(bucket)
-            first, last = (shard_number(time_ns, contents.bucket.shard_ns) for time_ns in (span.start_ns, span.stop_ns - 1))
+            shard_ns = contents.bucket.shard_ns
+            first, last = shard_number(span.start_ns, shard_ns), shard_number(span.stop_ns - 1, shard_ns)
             touched = [shard for shard in sorted(contents.shards_of(series.measurement)) if first <= shard <= last]
             ranges = {shard: _shard_range(shard, contents.bucket.shard_ns) for shard in touched}
             fields = contents.fields_of(SeriesKey(series.measurement, tuple(sorted(series.tags))))
@@ -196,24 +219,24 @@ class EmbeddedStore:
 
     @property
     def open_reads(self) -> int:
-        """How many reads hold the file as it was when they began."""
+        """How many reads use a snapshot of the file."""
         return len(self._cursors)
 
     def close(self) -> None:
-        """End all reads and give the file free."""
+        """End all reads, and release the file."""
         with self._writer:
             for cursor in list(self._cursors):
                 cursor.cancel()
             self._connection.close()
 
     def _contents(self, name: str) -> BucketContents:
-        found = self._catalog.buckets.get(name)
-        if found is None:
+        contents = self._catalog.buckets.get(name)
+        if contents is None:
             raise UnknownBucket(name, difflib.get_close_matches(name, self._catalog.buckets, _NEAR_NAMES))
-        return found
+        return contents
 
     def _snapshot(self, act: str) -> SnapshotCursor:
-        with self._guard, self._fatal_noted(act):
+        with self._guard, self._reopening_after_fatal(act):
             cursor = SnapshotCursor(self._connection.cursor(), act, self._cursors.discard)
             self._cursors.add(cursor)
             return cursor
@@ -225,7 +248,9 @@ class EmbeddedStore:
 
     def _first_shard(self, contents: BucketContents) -> int | None:
         """The first shard group that has not expired as a whole; None without a retention."""
-        return shard_number(self._oldest_ns(contents), contents.bucket.shard_ns) if contents.bucket.retention_ns else None
+        if not contents.bucket.retention_ns:
+            return None
+        return shard_number(self._oldest_ns(contents), contents.bucket.shard_ns)
 
     def _extent(self, contents: BucketContents) -> TimeRange | None:
         """The shard groups that hold something, from the first to the last, less what has expired."""
@@ -243,7 +268,7 @@ class EmbeddedStore:
             transactions.drop_expired(self._connection, contents, self._oldest_ns(contents), first, lambda: self._guard)
 
     @contextmanager
-    def _fatal_noted(self, act: str) -> Iterator[None]:
+    def _reopening_after_fatal(self, act: str) -> Iterator[None]:
         """Translates errors. After one that made DuckDB give the file up, the file is opened anew at the next use."""
         with translated(act):
             if self._broken:
@@ -265,27 +290,32 @@ class EmbeddedStore:
 
 
 def _members(
-    contents: BucketContents, measurement: str, fields: dict[str, tuple[FieldType, ...]], tags: tuple[tuple[str, tuple[str, ...]], ...]
+    contents: BucketContents,
+    measurement: str,
+    fields: dict[str, tuple[FieldType, ...]],
+    tags: tuple[tuple[str, tuple[str, ...]], ...],
 ) -> list[Member]:
     """The series of a measurement that hold one of these types of one of these fields and match all tag filters."""
-    found = []
+    members = []
     for key in contents.members[measurement]:
         if key.type in fields.get(key.field, ()):
-            own = dict(key.tags) if tags else {}
-            if all(own.get(name) in accepted for name, accepted in tags):
-                found.append((key, contents.ids[key]))
-    return found
+            values = dict(key.tags) if tags else {}
+            if all(values.get(name) in accepted for name, accepted in tags):
+                members.append((key, contents.ids[key]))
+    return members
 
 
 def _shard_range(shard: int, shard_ns: int) -> TimeRange:
     """What of a shard group lies inside the time domain."""
-    return TimeRange(max(shard_start_of(shard, shard_ns), EARLIEST_NS), min(shard_start_of(shard + 1, shard_ns), LATEST_NS + 1))
+    start_ns, stop_ns = shard_start_of(shard, shard_ns), shard_start_of(shard + 1, shard_ns)
+    return TimeRange(max(start_ns, EARLIEST_NS), min(stop_ns, LATEST_NS + 1))
 
 
 def _check_retention(name: str, retention_ns: int) -> None:
     """InfluxDB's rule for retentions."""
     if retention_ns and not HOUR_NS <= retention_ns <= LATEST_NS:
-        raise InvalidParameter("retention", f"The retention of {name!r} must be at least 1h and at most 292 years, or absent to keep everything.")
+        finding = f"The retention of {name!r} must be at least 1h and at most 292 years"
+        raise InvalidParameter("retention", f"{finding}, or absent to keep everything.")
 
 
 def _shard_ns(longest_ns: int, retention_ns: int) -> int:

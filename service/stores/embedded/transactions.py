@@ -1,6 +1,6 @@
-"""The writer's side of the file: loads the catalog, stores a batch in one transaction, drops what expired.
+"""Loads the catalog out of the file, stores a batch in one transaction, and drops expired points.
 
-A batch is there as a whole or not at all, after a kill too. The caller holds the writer's lock.
+A batch is stored as a whole or not at all, even when the process is killed. The caller holds the writer's lock.
 """
 
 from collections.abc import Callable
@@ -16,27 +16,28 @@ from service.frames.points import Points
 from service.stores.duckdb_windows import column
 from service.stores.embedded import tables, writing
 from service.stores.embedded.catalog import BucketContents, Catalog
-from service.stores.embedded.writing import Judgement, Rows
+from service.stores.embedded.writing import CheckedBatch, Rows
 
 Guard = Callable[[], AbstractContextManager[object]]
 """The lock under which a commit and the change of the catalog become visible together."""
 
 
 def load(cursor: duckdb.DuckDBPyConnection) -> Catalog:
-    """The catalog of what the file holds."""
+    """The catalog of the file's contents."""
     catalog = Catalog()
     by_number: dict[int, BucketContents] = {}
     for number, name, description, retention_ns, shard_ns in cursor.execute(tables.LOAD_BUCKETS).fetchall():
         catalog.add_bucket(number, Bucket(name, description, retention_ns, shard_ns))
         by_number[number] = catalog.buckets[name]
-    for _, bucket, measurement, tag_keys, tag_values, field, kind in cursor.execute(tables.LOAD_SERIES).fetchall():
+    all_series = cursor.execute(tables.LOAD_SERIES).fetchall()
+    for _, bucket, measurement, tag_keys, tag_values, field, field_type in all_series:
         tags = tuple(zip(tag_keys, tag_values, strict=True))
-        catalog.add_series(by_number[bucket], [FieldSeries(SeriesKey(measurement, tags), field, FieldType(kind))])
-    for bucket, measurement, field, shard, kind in cursor.execute(tables.LOAD_TYPES).fetchall():
-        by_number[bucket].add_type((measurement, field), shard, FieldType(kind))
+        catalog.add_series(by_number[bucket], [FieldSeries(SeriesKey(measurement, tags), field, FieldType(field_type))])
+    for bucket, measurement, field, shard, field_type in cursor.execute(tables.LOAD_TYPES).fetchall():
+        by_number[bucket].add_type((measurement, field), shard, FieldType(field_type))
     for statement in tables.LOAD_NEWEST.values():
-        found = cursor.sql(statement).to_arrow_table()
-        catalog.newest_ns[column(found, "series").to_numpy()] = column(found, "newest").to_numpy()
+        newest = cursor.sql(statement).to_arrow_table()
+        catalog.newest_ns[column(newest, "series").to_numpy()] = column(newest, "newest").to_numpy()
     return catalog
 
 
@@ -45,12 +46,12 @@ def store(
     catalog: Catalog,
     contents: BucketContents,
     points: Points,
-    judgement: Judgement,
+    checked: CheckedBatch,
     guard: Guard,
     check: Callable[[], None],
 ) -> None:
-    """Store the accepted lines, durably; then let the catalog say so. What `check` raises leaves the file as it was."""
-    used = writing.used_keys(points, judgement.accepted)
+    """Store the accepted lines durably, then change the catalog. What `check` raises leaves the file unchanged."""
+    used = writing.used_keys(points, checked.accepted)
     new_keys = [points.keys[place] for place in used if points.keys[place] not in contents.ids]
     numbers = {key: catalog.series_count + place for place, key in enumerate(new_keys)}
     series_of_key = np.zeros(len(points.keys), np.int32)
@@ -58,11 +59,11 @@ def store(
         key = points.keys[place]
         series_of_key[place] = numbers[key] if key in numbers else contents.ids[key]
     newest_ns = catalog.newest_ns
-    batches = [writing.rows(points, values, series_of_key, judgement.accepted) for values in points.columns]
+    batches = [writing.rows(points, values, series_of_key, checked.accepted) for values in points.columns]
     cursor.begin()
     try:
         _add_series(cursor, contents, numbers)
-        _add_types(cursor, contents, judgement)
+        _add_types(cursor, contents, checked)
         for batch in batches:
             check()
             _add_values(cursor, batch, _rewritten(batch, newest_ns, catalog.series_count))
@@ -70,8 +71,8 @@ def store(
         with guard():
             cursor.commit()
             catalog.add_series(contents, new_keys)
-            for name, shard, kind in judgement.new_types:
-                contents.add_type(name, shard, kind)
+            for name, shard, field_type in checked.new_types:
+                contents.add_type(name, shard, field_type)
             for batch in batches:
                 _note_newest(catalog, batch)
     except BaseException:
@@ -80,7 +81,7 @@ def store(
 
 
 def update_bucket(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, bucket: Bucket, guard: Guard) -> None:
-    """Give the bucket the description and the retention of `bucket`, durably; then let the catalog say so."""
+    """Give the bucket the description and the retention of `bucket`, durably, then change the catalog."""
     cursor.begin()
     try:
         cursor.execute(tables.UPDATE_BUCKET, [bucket.description, bucket.retention_ns, contents.id])
@@ -92,8 +93,14 @@ def update_bucket(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, b
         raise
 
 
-def drop_expired(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, oldest_ns: int, first_shard: int, guard: Guard) -> None:
-    """Delete what lies before `oldest_ns`, and forget the types of shard groups before `first_shard`."""
+def drop_expired(
+    cursor: duckdb.DuckDBPyConnection,
+    contents: BucketContents,
+    oldest_ns: int,
+    first_shard: int,
+    guard: Guard,
+) -> None:
+    """Delete points before `oldest_ns`, and the types of shard groups before `first_shard`."""
     cursor.begin()
     try:
         for statement in tables.DROP_EXPIRED:
@@ -108,16 +115,16 @@ def drop_expired(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, ol
 
 
 def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
-    """A failed commit has rolled back already, and a broken file is opened anew: neither needs this to work."""
+    """Roll back. Errors are ignored: a failed commit has rolled back already, and a broken file is opened anew."""
     with suppress(duckdb.Error):
         cursor.rollback()
 
 
 def _rewritten(batch: Rows, newest_ns: writing.Ints, stored_series: int) -> writing.Mask:
-    """Which rows may stand in the file already: those not newer than everything stored for their series."""
-    known = batch.series < stored_series
+    """Which rows may be in the file already: those that are not newer than all stored points of their series."""
+    is_stored = batch.series < stored_series
     old = np.zeros(len(batch.series), np.bool_)
-    old[known] = batch.times_ns[known] <= newest_ns[batch.series[known]]
+    old[is_stored] = batch.times_ns[is_stored] <= newest_ns[batch.series[is_stored]]
     return old
 
 
@@ -156,8 +163,8 @@ def _add_series(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, num
     cursor.unregister("new_series")
 
 
-def _add_types(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, judgement: Judgement) -> None:
-    new = judgement.new_types
+def _add_types(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, checked: CheckedBatch) -> None:
+    new = checked.new_types
     if not new:
         return
     table = pa.table(
@@ -166,7 +173,7 @@ def _add_types(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, judg
             "measurement": pa.array([name[0] for name, _, _ in new], pa.string()),
             "field": pa.array([name[1] for name, _, _ in new], pa.string()),
             "shard": pa.array([shard for _, shard, _ in new], pa.int64()),
-            "type": pa.array([kind.value for _, _, kind in new], pa.string()),
+            "type": pa.array([field_type.value for _, _, field_type in new], pa.string()),
         }
     )
     cursor.register("new_types", table)

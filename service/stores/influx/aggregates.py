@@ -1,16 +1,17 @@
-"""Aggregate windows: asked in Flux, which computes them in its storage engine.
+"""Reads aggregate windows by Flux, which computes them in its storage engine.
 
-Flux gives its tables field by field, so the fields of one row lie far apart. When complete rows are
-asked for, the range is read in runs of windows, each small enough to be held.
+Flux answers field by field, so the fields of one row are far apart. When complete rows are asked for, the range is read
+in runs of windows, each small enough for the memory.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from service.domain.schema import Bucket, FieldType
+from service.domain.selected_windows import grids_of
 from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Selection, SkippedField
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, subtract
-from service.domain.windows import Grid, grids
+from service.domain.windows import Grid
 from service.errors import LineEndLost
 from service.frames.frame import Block
 from service.stores.influx import flux
@@ -22,13 +23,16 @@ from service.stores.influx.windows_from_points import PointWindows
 
 _FIRST_RUN = 64
 _MOST_FIELDS = 100
-"""Fields that one query names: Flux refuses a filter of more than about 160 names, "Program is nested too deep" (2.9.1)."""
+"""The most fields in one query. Flux 2.9.1 refuses more than about 160 names: "Program is nested too deep"."""
 _RUN_ROWS = 200_000
-"""About so many rows are held for one block of complete rows; the first run of windows tells how many that is."""
+"""About how many rows a block of complete rows has. The first run of windows shows how many windows that is."""
 
 
 class WindowReader:
-    """Reads the windows of one bucket for one selection, within one call that can be aborted."""
+    """Reads the windows of one bucket for one selection, within one call that can be aborted.
+
+    `extent`, when given, holds all points of the bucket: windows outside of it are not asked for.
+    """
 
     def __init__(
         self,
@@ -38,22 +42,25 @@ class WindowReader:
         selection: Selection,
         skipped: Iterable[SkippedField],
         call: Call,
+        extent: TimeRange | None = None,
     ) -> None:
         assert selection.windows is not None
-        self._left_out: dict[tuple[str, str], tuple[FieldType, ...]] = {}
-        for one in skipped:
-            name = (one.measurement, one.field)
-            self._left_out[name] = (*self._left_out.get(name, ()), one.type)
+        self._skipped_types: dict[tuple[str, str], tuple[FieldType, ...]] = {}
+        for skipped_field in skipped:
+            name = (skipped_field.measurement, skipped_field.field)
+            self._skipped_types[name] = (*self._skipped_types.get(name, ()), skipped_field.type)
         self._transport = transport
         self._bucket = bucket
         self._influxql_name = influxql_name
         self._selection = selection
         self._windows = selection.windows
         self._call = call
+        pieces = grids_of(selection.span, selection.windows)
+        self._grids = [piece for piece in pieces if extent is None or piece.span.intersect(extent)]
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
         """Blocks in ascending order of the grids; of complete rows when the selection asks for them."""
-        for grid in grids(self._selection.span, self._windows.every_ns, self._windows.zone):
+        for grid in self._grids:
             if self._selection.complete_rows:
                 yield from self._runs(measurement, grid)
             else:
@@ -79,19 +86,26 @@ class WindowReader:
                 yield from self._whole(measurement, piece)
             else:
                 for field in measurement.fields:
-                    yield from self._by_hand(measurement, field, piece)
+                    yield from self._from_points(measurement, field, piece)
 
     def _whole(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         for fn in Fn:
-            plain = [field for field in measurement.fields if field.fn is fn and not self._needs_gathering(measurement, field)]
+            of_fn = [field for field in measurement.fields if field.fn is fn]
+            plain = [field for field in of_fn if not self._needs_points(measurement, field)]
             for start in range(0, len(plain), _MOST_FIELDS):
-                yield from self._plainly(measurement, plain[start : start + _MOST_FIELDS], fn, grid)
+                yield from self._by_flux_or_points(measurement, plain[start : start + _MOST_FIELDS], fn, grid)
         for field in measurement.fields:
-            if self._needs_gathering(measurement, field):
-                yield from self._by_hand(measurement, field, grid)
+            if self._needs_points(measurement, field):
+                yield from self._from_points(measurement, field, grid)
 
-    def _plainly(self, measurement: MeasurementPlan, fields: list[FieldPlan], fn: Fn, grid: Grid) -> Iterator[Block]:
-        """By Flux, or by hand when its answer shows at its beginning that a tag holds a line end, which it does not carry.
+    def _by_flux_or_points(
+        self,
+        measurement: MeasurementPlan,
+        fields: list[FieldPlan],
+        fn: Fn,
+        grid: Grid,
+    ) -> Iterator[Block]:
+        """By Flux, or from points where the beginning of its answer shows that a tag holds a line end.
 
         Raises LineEndLost when that shows later.
         """
@@ -104,7 +118,7 @@ class WindowReader:
             if begun:
                 raise
             for field in fields:
-                yield from self._by_hand(measurement, field, grid)
+                yield from self._from_points(measurement, field, grid)
 
     def _by_flux(self, measurement: MeasurementPlan, fields: list[FieldPlan], fn: Fn, grid: Grid) -> Iterator[Block]:
         query = flux.pipeline(
@@ -112,34 +126,34 @@ class WindowReader:
             flux.any_of("_measurement", [measurement.name]),
             flux.any_of("_field", [field.name for field in fields]),
             *(flux.any_of(key, values) for key, values in self._selection.tags),
-            flux.windows(grid, fn),
+            flux.windows(grid, fn, self._windows.stamp),
         )
         reply = ask_flux(self._transport, query, self._call, self._bucket.name)
         for rows in rows_of(reply.chunks()):
             yield frames_of(rows, measurement.tags)
 
-    def _by_hand(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> Iterator[Block]:
-        """Raw points of every type, of which those that the function takes are aggregated."""
-        stored = field.types + self._left_out.get((measurement.name, field.name), ())
+    def _from_points(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> Iterator[Block]:
+        """Read raw points of every type, and aggregate those that the function takes."""
+        stored = field.types + self._skipped_types.get((measurement.name, field.name), ())
         alone = replace(measurement, fields=(replace(field, types=stored, fn=None, output=stored),))
         points = replace(self._selection, span=grid.span, windows=None)
         raw = RawReader(self._transport, self._bucket, self._influxql_name, points, self._call)
-        block = PointWindows(measurement, field, grid).frames(raw.blocks(alone))
+        block = PointWindows(measurement, field, grid, self._windows.stamp).frames(raw.blocks(alone))
         if block:
             yield block
 
-    def _needs_gathering(self, measurement: MeasurementPlan, field: FieldPlan) -> bool:
-        """Flux can do one type that is no text; a field of several, also when some are left out, would stop it. So would some names."""
-        several = len(field.types) > 1 or (measurement.name, field.name) in self._left_out
+    def _needs_points(self, measurement: MeasurementPlan, field: FieldPlan) -> bool:
+        """Whether Flux cannot aggregate the field: it has text or several types, or names that Flux cannot use."""
+        several = len(field.types) > 1 or (measurement.name, field.name) in self._skipped_types
         text = field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT
-        sayable = all(flux.can_filter(key) for key, _ in self._selection.tags)
-        return several or text or not sayable or not flux.can_carry(measurement.name, field.name, measurement.tags)
+        can_filter = all(flux.can_filter(key) for key, _ in self._selection.tags)
+        return several or text or not can_filter or not flux.can_carry(measurement.name, field.name, measurement.tags)
 
 
 def whole_windows(grid: Grid) -> Grid | None:
     """`grid` without the windows that reach beyond the time InfluxDB can store, or whose start less the offset does.
 
-    A point in one sends InfluxDB round for ever (2.9.1).
+    With a point in such a window, InfluxDB never ends the query (2.9.1).
     """
     first_ns = grid.offset_ns - (-EARLIEST_NS // grid.every_ns) * grid.every_ns
     last_ns = LATEST_NS - (LATEST_NS - grid.offset_ns) % grid.every_ns

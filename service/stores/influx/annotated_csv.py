@@ -1,8 +1,8 @@
-"""Flux's annotated CSV, as it streams: schema blocks, rows, the error in the middle, and the end.
+"""Reads Flux's annotated CSV as a stream: schema blocks, rows, an error in the middle, and the end.
 
-The encoder writes the annotations again when columns change, a blank line before them, an error as
-a table of its own with status 200, and one more blank line at the end of every complete result
-(flux v0.200.0 csv/result.go): an answer without that last line was cut.
+When columns change, the encoder writes a blank line and the annotations again. An error is a table of its own, with
+status 200. A complete result ends with one more blank line (flux v0.200.0 csv/result.go). An answer without that line
+was cut.
 """
 
 import csv
@@ -18,7 +18,7 @@ from service.domain.schema import FieldType
 from service.domain.timerange import parse_time
 from service.errors import InvalidParameter, LineEndLost, StoreBroken
 from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES
-from service.stores.influx.failures import query_failure, senseless
+from service.stores.influx.failures import ASK_AGAIN, query_failure, unreadable_rows
 
 _FIELD_TYPES = {
     "double": FieldType.FLOAT,
@@ -32,7 +32,7 @@ FIRST_BLOCK_BYTES, BLOCK_BYTES = 32 * 1024, 2 * 1024 * 1024
 """Blocks begin small, so that the first rows leave at once also over a poor link, and grow."""
 _SUSPECT = re.compile(rb'(?:^|,)"(?:[^\s",][^",\n]*)?"(?=[,\r])', re.MULTILINE)
 _QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
-_CUT = "InfluxDB's answer ended without its last line: rows are missing. Ask again; if it stays so, look at its log and the link."
+_CUT = f"InfluxDB's answer ended without its last line: rows are missing. {ASK_AGAIN}"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Columns:
 
 @dataclass(frozen=True)
 class Rows:
+    """Whole lines of an answer, and their columns."""
+
     columns: Columns
     text: bytes
 
@@ -77,7 +79,7 @@ def rows_of(chunks: Iterator[bytes]) -> Iterator[Rows]:
 
 
 class _Sections:
-    """Where in the answer we are: text not yet taken, the columns in force, whether a blank line was last."""
+    """The state of the parser: text not yet taken, the present columns, and whether the last line was blank."""
 
     def __init__(self) -> None:
         self.pending = bytearray()
@@ -85,7 +87,7 @@ class _Sections:
         self._columns: Columns | None = None
 
     def take(self) -> Iterator[Rows]:
-        """Give out all whole lines that are there."""
+        """Give all whole lines that have arrived."""
         whole = self.pending.rfind(b"\n") + 1
         region = bytes(self.pending[:whole])
         if b'"' in region and _line_end_lost(region):
@@ -117,13 +119,20 @@ class _Sections:
 
 
 def _line_end_lost(region: bytes) -> bool:
-    """Whether the line end of a name or tag was lost: a line feed came behind a backslash, and is two letters now; a carriage return
-    is gone, and its cell is quoted for nothing (Go's encoding/csv fieldNeedsQuotes, with UseCRLF). No name or tag ends with a backslash."""
-    return b"\\\r\n" in region or (_SUSPECT.search(region) is not None and any(map(_quoted_for_nothing, _QUOTED.findall(region))))
+    """Whether a name or tag has lost a line end.
+
+    A line feed is written as two letters after a backslash, and no name or tag ends with a backslash. A carriage return
+    is dropped, and its cell has quotes without need (Go's encoding/csv fieldNeedsQuotes, with UseCRLF).
+    """
+    if b"\\\r\n" in region:
+        return True
+    return _SUSPECT.search(region) is not None and any(map(_has_needless_quotes, _QUOTED.findall(region)))
 
 
-def _quoted_for_nothing(cell: bytes) -> bool:
-    return not (any(letter in cell for letter in b',"\n') or cell.decode("utf-8", "replace")[:1].isspace() or cell == b"\\.")
+def _has_needless_quotes(cell: bytes) -> bool:
+    if any(letter in cell for letter in b',"\n') or cell == b"\\.":
+        return False
+    return not cell.decode("utf-8", "replace")[:1].isspace()
 
 
 def _header(region: bytes, position: int) -> tuple[Columns, int] | None:
@@ -133,7 +142,10 @@ def _header(region: bytes, position: int) -> tuple[Columns, int] | None:
         end = region.find(b"\n", position)
         if end < 0:
             return None
-        lines.append(region[position:end].rstrip(b"\r").decode("utf-8", "replace"))
+        try:
+            lines.append(region[position:end].rstrip(b"\r").decode())
+        except UnicodeDecodeError as broken:  # two tags may look like one
+            raise unreadable_rows(broken) from broken
         position = end + 1
     if not lines[0].startswith("#datatype"):
         raise StoreBroken(
@@ -152,18 +164,21 @@ def table_of(rows: Rows, labels: Sequence[str]) -> pa.Table:
         StoreBroken: cells that do not fit their columns.
     """
     columns = rows.columns
-    wanted = {"_time": TIME, "_value": VALUE_TYPES[columns.value_type], **dict.fromkeys(labels, TEXT_CODES)}
+    column_types = {"_time": TIME, "_value": VALUE_TYPES[columns.value_type], **dict.fromkeys(labels, TEXT_CODES)}
     places = {name: place for place, name in enumerate(columns.names)}
+    types = {f"c{places[name]}": value_type for name, value_type in column_types.items()}
     try:
-        return _read(rows, {f"c{places[name]}": kind for name, kind in wanted.items()}).rename_columns(list(wanted))
+        return _read(rows, types).rename_columns(list(column_types))
     except pa.ArrowInvalid:
-        pass  # an infinity, or a time in the first second there is: read these as text
-    as_text = {"_time": pa.string()} | ({"_value": pa.string()} if columns.value_type is FieldType.FLOAT else {})
+        pass  # an infinity, or a time in the first storable second: these are read as text
+    types[f"c{places['_time']}"] = pa.string()
+    if columns.value_type is FieldType.FLOAT:
+        types[f"c{places['_value']}"] = pa.string()
     try:
-        table = _read(rows, {f"c{places[name]}": as_text.get(name, kind) for name, kind in wanted.items()}).rename_columns(list(wanted))
+        table = _read(rows, types).rename_columns(list(column_types))
         return _from_text(table, columns.value_type)
     except (pa.ArrowInvalid, InvalidParameter, ValueError) as broken:
-        raise senseless(broken) from broken
+        raise unreadable_rows(broken) from broken
 
 
 def _read(rows: Rows, types: dict[str, pa.DataType]) -> pa.Table:
@@ -181,11 +196,11 @@ def _read(rows: Rows, types: dict[str, pa.DataType]) -> pa.Table:
     return pacsv.read_csv(io.BytesIO(rows.text), read, pacsv.ParseOptions(newlines_in_values=False), convert)
 
 
-def _from_text(table: pa.Table, kind: FieldType) -> pa.Table:
+def _from_text(table: pa.Table, value_type: FieldType) -> pa.Table:
     """Times, and floats with their infinities, out of text: exact and slow."""
     times = pa.array([parse_time(text, "_time") for text in table.column("_time").to_pylist()], pa.int64()).view(TIME)
     table = table.set_column(0, "_time", times)
-    if kind is not FieldType.FLOAT:
+    if value_type is not FieldType.FLOAT:
         return table
     values = pa.array([float(text) for text in table.column("_value").to_pylist()], pa.float64())
     return table.set_column(1, "_value", values)

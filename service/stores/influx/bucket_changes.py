@@ -7,7 +7,7 @@ from service.domain.durations import SECOND_NS
 from service.domain.schema import BucketSpec, check_description
 from service.domain.shards import HOUR_NS
 from service.errors import InvalidParameter
-from service.stores.influx.catalog import Catalog, making_sense
+from service.stores.influx.catalog import Catalog, checked_answer
 from service.stores.influx.failures import failure, reason_of
 from service.stores.influx.transport import Transport
 
@@ -49,7 +49,7 @@ def update_bucket(transport: Transport, catalog: Catalog, name: str, description
     check_description(name, description)
     seconds = _retention_s(retention_ns)
     document = catalog.user_document(name)
-    with making_sense("/api/v2/buckets"):
+    with checked_answer("/api/v2/buckets"):
         rule = _shard_rule(document)
         shard_s = int(rule.get("shardGroupDurationSeconds", 0))
     if 0 < seconds < shard_s:

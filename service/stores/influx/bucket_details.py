@@ -12,7 +12,7 @@ from typing import Any
 from service.domain.bucket_details import LABELS, MAPPINGS, BucketDetails, DbrpMapping, Label
 from service.errors import StoreDenied, StoreError, StoreFailed
 from service.stores.influx.answers import objects
-from service.stores.influx.catalog import Catalog, making_sense
+from service.stores.influx.catalog import Catalog, checked_answer
 from service.stores.influx.transport import Transport
 
 _REFUSALS = (StoreDenied, StoreFailed)
@@ -64,7 +64,7 @@ class BucketDetailsApi:
             return
         parameters = {"orgID": self.catalog.org_id()}
         known = objects(self.transport.open("GET", "/api/v2/labels", parameters).read(), "labels")
-        with making_sense("/api/v2/labels"):
+        with checked_answer("/api/v2/labels"):
             document = next((present for present in known if _key(present["name"]) == _key(label.name)), None)
             if document is None:
                 payload = {"orgID": self.catalog.org_id(), "name": label.name, "properties": dict(label.properties)}
@@ -124,13 +124,13 @@ class BucketDetailsApi:
 
 
 def _label(document: dict[str, Any]) -> Label:
-    with making_sense("/api/v2/labels"):
+    with checked_answer("/api/v2/labels"):
         properties = dict(document.get("properties") or {})
         return Label(str(document["name"]), tuple(sorted((str(key), str(value)) for key, value in properties.items())))
 
 
 def _mapping(document: dict[str, Any]) -> DbrpMapping:
-    with making_sense("/api/v2/dbrps"):
+    with checked_answer("/api/v2/dbrps"):
         names = str(document["database"]), str(document["retention_policy"])
         return DbrpMapping(*names, bool(document.get("default")))
 

@@ -1,8 +1,7 @@
-"""What an InfluxDB holds: its buckets, their measurements, fields and tags, and where data begins and ends."""
+"""The contents of an InfluxDB: its buckets, their measurements, fields and tags, and where data begins and ends."""
 
 import contextlib
 import difflib
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,13 @@ from service.domain.schema import Bucket, FieldType, MeasurementSchema
 from service.domain.series import FieldSeries, SeriesKey, Tags
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, LedElsewhere, StoreBroken, StoreDenied, UnknownBucket
+from service.domain.unreadable import NameKind, UnreadableName, listed, shown_bytes
+from service.errors import InvalidParameter, LedElsewhere, StoreBroken, StoreDenied, UnknownBucket, UnreadableText
 from service.stores.influx import influxql
 from service.stores.influx.answers import objects
 from service.stores.influx.failures import failure, not_an_answer, query_failure
 from service.stores.influx.mappings import influxql_name
+from service.stores.influx.results import ACCEPT, is_readable, readable, results_of, tags_of
 from service.stores.influx.transport import Transport
 
 _PAGE = 100
@@ -25,7 +26,7 @@ _PAGE = 100
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
 _HOUR_S = 3_600
-Shown = list[tuple[str, list[list[Any]]]]
+SeriesRows = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
 
 
@@ -38,7 +39,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Asked:
+class FieldTypes:
     """A field whose newest values are asked for, with the types it has."""
 
     measurement: str
@@ -56,9 +57,10 @@ class Newest:
 
 
 class Catalog:
-    """Asks InfluxDB what is there. Remembers the organization's ID, and under which name InfluxQL finds each bucket.
+    """Asks InfluxDB for its contents. Keeps the organization's ID, and the name by which InfluxQL reaches each bucket.
 
-    `bucket` asks for that name anew; who reads by InfluxQL asks `confirm` afterwards whether it still led there.
+    `bucket` asks for that name again. A caller that reads by InfluxQL calls `confirm` afterwards, to know whether the
+    name still leads to the bucket.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -68,16 +70,16 @@ class Catalog:
         self._routes: dict[str, Route] = {}
 
     def buckets(self) -> list[Bucket]:
-        with making_sense("/api/v2/buckets"):
-            return sorted((_bucket(one) for one in self._pages()), key=lambda one: one.name)
+        with checked_answer("/api/v2/buckets"):
+            return sorted(map(_bucket, self._pages()), key=lambda bucket: bucket.name)
 
     def bucket(self, name: str) -> Bucket:
         """Raises UnknownBucket with near names, also when the token may not see the bucket."""
-        found = self.user_document(name)
-        bucket_id = str(found["id"])
+        document = self.user_document(name)
+        bucket_id = str(document["id"])
         self._routes[name] = Route(bucket_id, influxql_name(self._transport, name, bucket_id))
-        with making_sense("/api/v2/buckets"):
-            return _bucket(found)
+        with checked_answer("/api/v2/buckets"):
+            return _bucket(document)
 
     def user_document(self, name: str) -> dict[str, Any]:
         """A user's bucket as InfluxDB describes it. Raises UnknownBucket, as `bucket` does."""
@@ -88,11 +90,11 @@ class Catalog:
         return document
 
     def route(self, bucket: str) -> Route:
-        """How InfluxQL was found to reach a bucket that was asked for."""
+        """How InfluxQL reaches a bucket, as the last `bucket` found."""
         return self._routes[bucket]
 
     def confirm(self, bucket: str, route: Route) -> None:
-        """Raises StoreBroken when `route` no longer leads to the bucket: what was read may be another one's."""
+        """Raises StoreBroken when `route` no longer leads to the bucket: the answers may be of another bucket."""
         try:
             if influxql_name(self._transport, bucket, route.bucket_id) == route.influxql_name:
                 return
@@ -102,7 +104,7 @@ class Catalog:
 
     @contextlib.contextmanager
     def reached(self, name: str) -> Iterator[Bucket]:
-        """The bucket, for questions to InfluxQL whose answers count only if all of them reached it."""
+        """The bucket, for a block of InfluxQL requests. Raises StoreBroken if some may have reached another one."""
         bucket, route = self.bucket(name), self.route(name)
         yield bucket
         self.confirm(name, route)
@@ -115,70 +117,75 @@ class Catalog:
         """Measurements by name, of all the bucket's time: types as `SHOW FIELD KEYS` has them, one a shard's type."""
         types: dict[str, dict[str, set[FieldType]]] = {}
         keys: dict[str, set[str]] = {}
-        with making_sense("/query"):
+        with checked_answer("/query"):
             fields, tags = self._fields_and_tags(bucket)
             for measurement, rows in fields:
-                for field, kind in rows:
-                    types.setdefault(measurement, {}).setdefault(field, set()).add(FieldType(kind))
+                for field, field_type in rows:
+                    types.setdefault(measurement, {}).setdefault(field, set()).add(FieldType(field_type))
             for measurement, rows in tags:
                 keys.setdefault(measurement, set()).update(row[0] for row in rows)
-        return [
-            MeasurementSchema(
-                measurement,
-                tuple(sorted(keys.get(measurement, ()))),
-                {name: tuple(kind for kind in FieldType if kind in found[name]) for name in sorted(found)},
-            )
-            for measurement, found in sorted(types.items())
-        ]
+        found = (_measurement(name, types[name], keys.get(name, set())) for name in types)
+        return sorted(found, key=lambda one: one.name)
 
     def outermost_point(self, bucket: str, newest: bool) -> int | None:
-        """Time of the newest or the oldest point of all measurements, one statement each in one request."""
-        queries = [influxql.edge_point(self.source(bucket, one.name), one.fields.items(), newest) for one in self.schema(bucket)]
-        with making_sense("/query"):
+        """Time of the newest or the oldest point of all measurements, one statement each in one request.
+
+        Raises UnreadableText: a point may be of a name that no question can hold.
+        """
+        schema = self.schema(bucket)
+        for one in schema:
+            if one.unreadable:
+                raise UnreadableText(f"Not UTF-8: {listed(one.name, one.unreadable)}.", measurement=one.name)
+        queries = [influxql.edge_point(self.source(bucket, one.name), one.fields.items(), newest) for one in schema]
+        with checked_answer("/query"):
             found = self._show(bucket, *queries) if queries else []
             return (max if newest else min)((int(rows[0][0]) for series in found for _, rows in series), default=None)
 
     def sums(self, bucket: str, queries: Sequence[str]) -> list[list[tuple[int, int]]]:
         """For each query, whose rows are whole numbers, the time and the sum of each row; all in one request."""
-        with making_sense("/query"):
-            return [
-                [(int(time_ns), sum(number or 0 for number in numbers)) for _, rows in series for time_ns, *numbers in rows]
-                for series in self._show(bucket, *queries)
-            ]
+        with checked_answer("/query"):
+            sums = []
+            for series in self._show(bucket, *queries):
+                rows = [row for _, rows_of_series in series for row in rows_of_series]
+                sums.append([(int(time_ns), sum(number or 0 for number in numbers)) for time_ns, *numbers in rows])
+            return sums
 
     def tag_sets(self, bucket: str, query: str) -> set[Tags]:
         """The tags of each series that `query`, grouped by all of them, answers."""
-        with making_sense("/query"):
+        with checked_answer("/query"):
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
-            return {_tags(one) for one in series}
+            return {tags_of(one) for one in series}
 
-    def newest(self, bucket: str, span: TimeRange, fields: Sequence[Asked]) -> list[Newest]:
-        """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
-        queries = [influxql.newest_value(self.source(bucket, one.measurement), one.field, span) for one in fields]
-        found = []
-        with making_sense("/query"):
+    def newest(self, bucket: str, span: TimeRange, fields: Sequence[FieldTypes]) -> list[Newest]:
+        """The newest value of each field in each series, in one request.
+
+        A number in a field of several types gets the first type that fits.
+        """
+        queries = [influxql.newest_value(self.source(bucket, field.measurement), field.field, span) for field in fields]
+        newest: list[Newest] = []
+        with checked_answer("/query"):
             for result in self._results(bucket, *queries):
-                asked = fields[result["statement_id"]]
+                field = fields[result["statement_id"]]
                 for series in result.get("series", []):
-                    key = SeriesKey(asked.measurement, _tags(series))
+                    key = SeriesKey(field.measurement, tags_of(series))
                     for time_ns, value in (row for row in series["values"] if row[1] is not None):
-                        kind = _kind(value, asked.types)
-                        fitting = float(value) if kind is FieldType.FLOAT else value
-                        found.append(Newest(FieldSeries(key, asked.field, kind), int(time_ns), fitting))
-        return found
+                        kind = _type_of(value, field.types)
+                        fitting = float(value) if kind is FieldType.FLOAT else _exact(value)
+                        newest.append(Newest(FieldSeries(key, field.field, kind), int(time_ns), fitting))
+        return newest
 
     def ping(self) -> None:
         """Prove that the token is taken: the list of buckets needs one, `/health` and `/ping` do not."""
         self._transport.json("GET", "/api/v2/buckets", {"limit": "1", "org": self._transport.org})
 
-    def _fields_and_tags(self, bucket: str) -> tuple[Shown, Shown]:
+    def _fields_and_tags(self, bucket: str) -> tuple[SeriesRows, SeriesRows]:
         """Field types and tag keys by measurement."""
         show_fields = influxql.show_fields(self.source(bucket))
         if influxql.database(self.route(bucket).influxql_name)["rp"] == influxql.DEFAULT_POLICY:
             fields, tags = self._show(bucket, show_fields, influxql.show_tags())
             return fields, tags
         (fields,) = self._show(bucket, show_fields)
-        first = {measurement: str(rows[0][0]) for measurement, rows in fields if rows}
+        first = {measurement: str(rows[0][0]) for measurement, rows in fields if rows and is_readable(measurement)}
         queries = [influxql.one_point(self.source(bucket, measurement), field) for measurement, field in first.items()]
         keys = [
             (series["name"], [[key] for key in series.get("tags") or {}])
@@ -188,6 +195,7 @@ class Catalog:
         return fields, keys
 
     def document(self, name: str) -> dict[str, Any] | None:
+        """A bucket as InfluxDB describes it, also a system bucket. None: the token sees no such bucket."""
         parameters = {"name": name, "org": self._transport.org, "limit": "2"}
         reply = self._transport.send("GET", "/api/v2/buckets", parameters)
         body = reply.read()
@@ -195,105 +203,107 @@ class Catalog:
             return None
         if reply.status != 200:
             raise failure(reply.status, reply.headers, body)
-        return next((one for one in _listed(body) if one.get("name") == name), None)
+        return next((document for document in _listed(body) if document.get("name") == name), None)
 
     def _pages(self) -> Iterator[dict[str, Any]]:
-        """All user buckets. Pages are counted by offset: InfluxDB leaves out what a narrow token may not see after it has cut the
-        pages, so for one (it sees no system bucket) empty pages are no end."""
+        """All user buckets.
+
+        InfluxDB cuts the pages first and then omits buckets that the token may not see. So pages are counted by offset.
+        For a token that sees no system bucket, an empty page is not the end.
+        """
         offset, empty, narrow, seen = 0, 0, True, set[str]()
         while empty <= (_EMPTY_PAGES if narrow else 0):
             parameters = {"org": self._transport.org, "limit": str(_PAGE), "offset": str(offset)}
             page = _listed(self._transport.open("GET", "/api/v2/buckets", parameters).read())
-            fresh = [one for one in page if one["id"] not in seen]
+            fresh = [document for document in page if document["id"] not in seen]
             empty = 0 if fresh else empty + 1
-            seen.update(one["id"] for one in fresh)
-            narrow = narrow and all(one.get("type") != "system" for one in fresh)
-            yield from (one for one in fresh if one.get("type") != "system")
+            seen.update(document["id"] for document in fresh)
+            narrow = narrow and all(document.get("type") != "system" for document in fresh)
+            yield from (document for document in fresh if document.get("type") != "system")
             offset += _PAGE
 
     def org_id(self) -> str:
+        """The ID of the organization. Raises StoreDenied where the token may not see it."""
         with self._lock:
             if self._org_id is None:
-                orgs = objects(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
+                reply = self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org})
+                orgs = objects(reply.read(), "orgs")
                 if not orgs or "id" not in orgs[0]:
+                    finding = f"InfluxDB shows no organization {self._transport.org!r} to this token"
                     raise StoreDenied(
-                        f"InfluxDB shows no organization {self._transport.org!r} to this token, and a bucket cannot be made without.",
+                        f"{finding}, and a bucket cannot be made without.",
                         advice="Check {org}, let the token read the organization, or make the bucket by hand.",
                     )
                 self._org_id = str(orgs[0]["id"])
             return self._org_id
 
-    def _show(self, bucket: str, *queries: str) -> list[Shown]:
+    def _show(self, bucket: str, *queries: str) -> list[SeriesRows]:
         """For each query its series: name and rows."""
-        found: list[Shown] = [[] for _ in queries]
+        answers: list[SeriesRows] = [[] for _ in queries]
         for result in self._results(bucket, *queries):
-            found[result["statement_id"]] += [(one["name"], one["values"]) for one in result.get("series", [])]
-        return found
+            rows = [(series["name"], series["values"]) for series in result.get("series", [])]
+            answers[result["statement_id"]] += rows
+        return answers
 
     def _results(self, bucket: str, *queries: str) -> list[dict[str, Any]]:
         """The results of some small statements in one request; all of them must be there."""
-        found = [result for line in self._influxql(bucket, "; ".join(queries)).splitlines() for result in _results(line)]
-        for result in found:
+        results = results_of(self._influxql(bucket, "; ".join(queries)))
+        for result in results:
             if "error" in result:
                 raise query_failure(str(result["error"]))
-        if not found or found[-1].get("statement_id") != len(queries) - 1:
+        if not results or results[-1].get("statement_id") != len(queries) - 1:
             raise not_an_answer("/query", "it answers no results")
-        return found
+        return results
 
     def _influxql(self, bucket: str, query: str) -> bytes:
         parameters = {**influxql.database(self.route(bucket).influxql_name), "epoch": "ns", "org": self._transport.org}
-        headers = {"Accept": "application/json", "Content-Type": "application/vnd.influxql"}
+        headers = {"Accept": ACCEPT, "Content-Type": "application/vnd.influxql"}
         return self._transport.open("POST", "/query", parameters, query.encode(), headers, bucket=bucket).read()
 
 
 @contextlib.contextmanager
-def making_sense(path: str) -> Iterator[None]:
-    """Whatever is missing or of another kind in an answer: it is not InfluxDB's."""
+def checked_answer(path: str) -> Iterator[None]:
+    """An answer that lacks a member, or has another type of it, is not InfluxDB's: StoreBroken."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as broken:
         raise not_an_answer(path, "its answer lacks what is due") from broken
 
 
-def _results(line: bytes) -> list[dict[str, Any]]:
-    if not line.strip():
-        return []
-    try:
-        found = list(json.loads(line, parse_int=_whole)["results"])
-        if all(isinstance(one, dict) and isinstance(one.get("statement_id"), int) for one in found):
-            return found
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise not_an_answer("/query", "it answers something that is not JSON") from None
+def _measurement(name: str, types: dict[str, set[FieldType]], keys: set[str]) -> MeasurementSchema:
+    """Of names with surrogates for bytes that are no UTF-8."""
+    texts = [(NameKind.MEASUREMENT, name)]
+    texts += [(NameKind.TAG_KEY, key) for key in sorted(keys)] + [(NameKind.FIELD, field) for field in sorted(types)]
+    return MeasurementSchema(
+        shown_bytes(name),
+        tuple(sorted(filter(is_readable, keys))),
+        {field: tuple(kind for kind in FieldType if kind in types[field]) for field in sorted(types) if is_readable(field)},
+        tuple(UnreadableName.of(kind, text) for kind, text in texts if not is_readable(text)),
+    )
 
 
-def _tags(series: dict[str, Any]) -> Tags:
-    """The tags of a series as an answer of InfluxQL has it; an empty text stands for a tag that is absent."""
-    return tuple(sorted((key, text) for key, text in (series.get("tags") or {}).items() if text))
+def _exact(value: Any) -> Any:  # noqa: ANN401  (one of the types of values)
+    return readable(value) if isinstance(value, str) else value
 
 
-def _whole(digits: str) -> int | float:
-    """InfluxDB prints the float -0.0 as -0."""
-    return -0.0 if digits == "-0" else int(digits)
-
-
-def _kind(value: object, types: tuple[FieldType, ...]) -> FieldType:
+def _type_of(value: object, types: tuple[FieldType, ...]) -> FieldType:
     if len(types) == 1:
         return types[0]
     if isinstance(value, bool | str):
         return FieldType.BOOLEAN if isinstance(value, bool) else FieldType.STRING
-    return next((kind for kind in types if kind.numeric), FieldType.FLOAT)
+    return next((field_type for field_type in types if field_type.numeric), FieldType.FLOAT)
 
 
 def _listed(body: bytes) -> list[dict[str, Any]]:
-    found = objects(body, "buckets")
-    if all(isinstance(one.get("id"), str) and isinstance(one.get("name"), str) for one in found):
-        return found
+    documents = objects(body, "buckets")
+    if all(isinstance(document.get("id"), str) and isinstance(document.get("name"), str) for document in documents):
+        return documents
     raise not_an_answer("/api/v2/buckets", "it answers no list of buckets")
 
 
-def _bucket(found: dict[str, Any]) -> Bucket:
-    rule: dict[str, Any] = next(iter(found.get("retentionRules") or []), {})
+def _bucket(document: dict[str, Any]) -> Bucket:
+    rule: dict[str, Any] = next(iter(document.get("retentionRules") or []), {})
     retention_s = int(rule.get("everySeconds") or 0)
     shard_s = int(rule.get("shardGroupDurationSeconds") or default_shard_ns(retention_s * SECOND_NS) // SECOND_NS)
-    return Bucket(str(found["name"]), str(found.get("description") or ""), retention_s * SECOND_NS, shard_s * SECOND_NS)
+    name, description = str(document["name"]), str(document.get("description") or "")
+    return Bucket(name, description, retention_s * SECOND_NS, shard_s * SECOND_NS)

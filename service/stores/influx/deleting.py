@@ -1,10 +1,10 @@
 """Deletes the points of one series in a range, or refuses where InfluxDB would delete others, or silently none.
 
-Its predicate knows only "tag equals", read by InfluxQL's scanner (influxdb v2.9.1 predicate/parser.go) and
-held against series keys whose escapes it reads loosely (tsdb/engine/tsm1/predicate.go). Its range holds both
-ends. Its engine loses its way among series whose keys differ only by what sorts before the mark that ends
-a key in its files (`deleteSeriesRange` in tsm1/engine.go): it skips such a series in a file and then drops
-it, with all of its points, from the index. All seen on 2.9.1; InfluxDB Cloud deletes some time after its answer.
+A predicate knows only "tag equals". InfluxQL's scanner reads it (influxdb v2.9.1 predicate/parser.go), and it is
+compared with series keys whose escapes are read loosely (tsdb/engine/tsm1/predicate.go). The range includes both ends.
+The engine fails where series keys differ only by what sorts before the mark that ends a key in its files
+(`deleteSeriesRange` in tsm1/engine.go): it skips such a series in a file and then drops it, with all of its points,
+from the index. All seen on 2.9.1. InfluxDB Cloud deletes some time after its answer.
 """
 
 import json
@@ -21,17 +21,20 @@ from service.stores.influx.catalog import Catalog
 from service.stores.influx.transport import Transport
 
 _KEY_END = "#!~#"
-"""What stands between series and field in a key of a file."""
+"""The mark between series and field in a key of a file."""
 _BEFORE_KEY_END = r'[\x01-\x1f!"]'
-"""What a part of a name holds that sorts before `_KEY_END`; a space is kept with a backslash, which sorts after it."""
+"""Characters that sort before `_KEY_END`. A space is stored after a backslash, which sorts after the mark."""
 _MANGLED = re.compile(r'\\[,= "]')
 
 
 def delete_points(transport: Transport, catalog: Catalog, bucket: str, series: SeriesKey, span: TimeRange) -> None:
-    """Delete the points of `series` in `span`. Raises InvalidParameter, with nothing deleted, where that cannot be done alone."""
+    """Delete the points of `series` in `span`.
+
+    Raises InvalidParameter, with nothing deleted, where InfluxDB cannot delete these points alone.
+    """
     predicate = predicate_of(series)
     with catalog.reached(bucket):
-        _check_neighbours(catalog, bucket, series)
+        _check_adjacent_series(catalog, bucket, series)
     body = {"start": format_time(span.start_ns), "stop": format_time(span.stop_ns - 1), "predicate": predicate}
     parameters = {"org": transport.org, "bucket": bucket}
     headers = {"Content-Type": "application/json"}
@@ -79,15 +82,17 @@ def _check_series(series: SeriesKey) -> None:
         raise _refused("a tag key stands twice")
 
 
-def _check_neighbours(catalog: Catalog, bucket: str, series: SeriesKey) -> None:
+def _check_adjacent_series(catalog: Catalog, bucket: str, series: SeriesKey) -> None:
     """Refuse where the files of InfluxDB may hold series in an order that its delete does not expect.
 
     Nearly always this costs one small query that finds nothing.
     """
     schema = catalog.schema(bucket)
+    if any(one.name == series.measurement and one.unreadable for one in schema):
+        raise _refused(f"the measurement {series.measurement!r} has names that are not UTF-8, which its predicates cannot tell")
     if not series.tags:
         _check_measurements(schema, series)
-    keys = next((one.tags for one in schema if one.name == series.measurement), ())
+    keys = next((measurement.tags for measurement in schema if measurement.name == series.measurement), ())
     if not keys:
         return
     origin = catalog.source(bucket, series.measurement)
@@ -100,8 +105,8 @@ def _check_neighbours(catalog: Catalog, bucket: str, series: SeriesKey) -> None:
 
 def _perhaps_odd(keys: Iterable[str]) -> str:
     """A condition that all series fit whose values could stand out of order."""
-    can_say = all(influxql.can_filter(key) for key in keys)
-    return influxql.any_tag_like(keys, f"/{_BEFORE_KEY_END}/") if can_say else influxql.where(EVER)
+    can_quote = all(influxql.can_filter(key) for key in keys)
+    return influxql.any_tag_like(keys, f"/{_BEFORE_KEY_END}/") if can_quote else influxql.where(EVER)
 
 
 def _check_measurements(schema: list[MeasurementSchema], series: SeriesKey) -> None:
@@ -109,17 +114,18 @@ def _check_measurements(schema: list[MeasurementSchema], series: SeriesKey) -> N
     for other in schema:
         key = stored_key(SeriesKey(other.name))
         if stored_key(series) in hidden_by(key) or key in hidden_by(stored_key(series)):
-            raise _neighboured(series.measurement, other.name)
+            raise _mixed_up(series.measurement, other.name)
 
 
 def _check_order(series: SeriesKey, odd: set[Tags], near: set[Tags]) -> None:
     """`near`: all series with the tags of `series` but the last: those that its delete covers, and shorter ones."""
     stored = {stored_key(SeriesKey(series.measurement, tags)) for tags in near}
-    deleted = {stored_key(SeriesKey(series.measurement, tags)) for tags in near if set(series.tags) <= set(tags)} | {stored_key(series)}
+    covered = [tags for tags in near if set(series.tags) <= set(tags)]
+    deleted = {stored_key(SeriesKey(series.measurement, tags)) for tags in covered} | {stored_key(series)}
     for longer in (stored_key(SeriesKey(series.measurement, tags)) for tags in odd):
         for shorter in hidden_by(longer):
             if shorter in deleted or (longer == stored_key(series) and shorter in stored):
-                raise _neighboured(shorter, longer)
+                raise _mixed_up(shorter, longer)
 
 
 def hidden_by(longer: str) -> Iterator[str]:
@@ -140,9 +146,10 @@ def _escaped(text: str, special: str) -> str:
     return re.sub(f"([{special}])", r"\\\1", text)
 
 
-def _neighboured(one: str, other: str) -> InvalidParameter:
-    return _refused(f'it mixes up the series {one!r} and {other!r}, which differ by a control character, ! or "')
+def _mixed_up(left: str, right: str) -> InvalidParameter:
+    return _refused(f'it mixes up the series {left!r} and {right!r}, which differ by a control character, ! or "')
 
 
 def _refused(reason: str) -> InvalidParameter:
-    return InvalidParameter("series", f"InfluxDB cannot delete these points alone: {reason}. Nothing was deleted. Delete a whole bucket, or rename.")
+    finding = f"InfluxDB cannot delete these points alone: {reason}."
+    return InvalidParameter("series", f"{finding} Nothing was deleted. Delete a whole bucket, or rename.")

@@ -1,14 +1,14 @@
-"""Flux text, built from names that may hold anything. Pure; the only place that quotes for Flux.
+"""Makes Flux text of names that may hold anything. The only module that quotes for Flux.
 
-Filters stand one call each with the literal on the right, and `drop` stands last: so everything up
-to the window is computed by the storage engine (influxdb query/stdlib/influxdata/influxdb/rules.go).
+Each filter is a call of its own with the literal on the right, and `drop` is last. So the storage engine computes
+everything up to the window (influxdb query/stdlib/influxdata/influxdb/rules.go).
 """
 
 import re
 from collections.abc import Iterable
 
-from service.domain.selection import Fn
-from service.domain.timerange import LATEST_NS, TimeRange, format_time
+from service.domain.selection import Fn, Stamp
+from service.domain.timerange import EVER, LATEST_NS, TimeRange, format_time
 from service.domain.windows import Grid
 
 _OWN_COLUMNS = frozenset({"_start", "_stop", "_time", "_value"})
@@ -32,18 +32,30 @@ def instant(time_ns: int) -> str:
 
 
 def can_carry(measurement: str, field: str, tags: Iterable[str]) -> bool:
-    """Whether an answer in CSV tells these names: it drops and doubles line ends, and tags named like its own columns stop the query (2.9.1)."""
-    tags = tuple(tags)
-    return not _OWN_COLUMNS.intersection(tags) and not any("\r" in name or "\n" in name for name in (measurement, field, *tags))
+    """Whether an answer in CSV has these names as they are.
+
+    CSV drops and doubles line ends. Tags that are named like Flux's own columns stop the query (2.9.1).
+    """
+    names = (measurement, field, *tags)
+    return _OWN_COLUMNS.isdisjoint(names[2:]) and not any("\r" in name or "\n" in name for name in names)
 
 
 def can_filter(key: str) -> bool:
-    """Whether a filter on the tag `key` finds its series: storage loses its way in keys with `@`, and takes `$` for the value (2.9.1)."""
+    """Whether a filter on the tag `key` finds its series. Storage misreads keys with `@`, and `$` (2.9.1)."""
     return "@" not in key and key != "$"
 
 
 def source(bucket: str, span: TimeRange) -> str:
-    return f"from(bucket: {string(bucket)})\n  |> range(start: {instant(span.start_ns)}, stop: {instant(span.stop_ns)})"
+    """The first two calls of a pipeline: the bucket and the range."""
+    start, stop = instant(span.start_ns), instant(span.stop_ns)
+    return f"from(bucket: {string(bucket)})\n  |> range(start: {start}, stop: {stop})"
+
+
+def values_of_tag(bucket: str, key: str) -> str:
+    """The values of a tag in all time, as rows of one table."""
+    imported = 'import "influxdata/influxdb/schema"\n'
+    start = instant(EVER.start_ns)
+    return f"{imported}schema.tagValues(bucket: {string(bucket)}, tag: {string(key)}, start: {start})"
 
 
 def any_of(column: str, values: Iterable[str]) -> str:
@@ -59,14 +71,17 @@ def none_of(measurement: str, field: str) -> str:
 
 def any_field(fields: Iterable[tuple[str, str]]) -> str:
     """One filter call: one of some pairs of measurement and field."""
-    tests = " or ".join(f"(r._measurement == {string(measurement)} and r._field == {string(field)})" for measurement, field in fields)
-    return f"  |> filter(fn: (r) => {tests})"
+    tests = []
+    for measurement, field in fields:
+        tests.append(f"(r._measurement == {string(measurement)} and r._field == {string(field)})")
+    return f"  |> filter(fn: (r) => {' or '.join(tests)})"
 
 
-def windows(grid: Grid, fn: Fn) -> str:
+def windows(grid: Grid, fn: Fn, stamp: Stamp = Stamp.STOP) -> str:
     """Windows of a grid. Without an offset none is written: only then old servers compute it in storage."""
     offset = f", offset: {grid.offset_ns}ns" if grid.offset_ns else ""
-    return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset})"
+    source = ', timeSrc: "_start"' if stamp is Stamp.START else ""
+    return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset}{source})"
 
 
 _CODES = {"b": "\\", "n": "\n", "r": "\r"}
@@ -74,11 +89,12 @@ _DROP = '  |> drop(columns: ["_start", "_stop"])'
 
 
 def pipeline(*steps: str) -> str:
+    """The steps as one query, without the columns that nobody reads."""
     return "\n".join([*steps, _DROP])
 
 
 def as_text(pipeline: str) -> str:
-    """`pipeline`, whose values are text, as a result of its own whose values CSV carries exactly: `plain_text` reads them."""
+    """`pipeline`, whose values are text, as a result whose values CSV does not change. `plain_text` reads them."""
     escaped = "r._value"
     for letter, code in (("\\", "\\b"), ("\n", "\\n"), ("\r", "\\r")):
         escaped = f"strings.replaceAll(v: {escaped}, t: {string(letter)}, u: {string(code)})"
@@ -87,4 +103,4 @@ def as_text(pipeline: str) -> str:
 
 def plain_text(carried: str) -> str:
     """The text that `as_text` wrote as `carried`."""
-    return re.sub(r"\\(.)", lambda found: _CODES[found[1]], carried[1:])
+    return re.sub(r"\\(.)", lambda match: _CODES[match[1]], carried[1:])

@@ -1,8 +1,8 @@
-"""InfluxQL text, built from names that may hold anything. Pure; the only place that quotes for InfluxQL.
+"""Makes InfluxQL text of names that may hold anything. The only module that quotes for InfluxQL.
 
 The scanner knows four escapes (backslash before n, backslash and both quotes), reads a carriage return as a
-line feed and ends at NUL (influxql v1.3.0 scanner.go): a name that holds one of these is said by a regular expression
-that matches it alone, and refused where InfluxQL takes none.
+line feed and ends at NUL (influxql v1.3.0 scanner.go). A name that holds one of these, or is no Unicode, is said by a
+regular expression that matches it alone, and refused where InfluxQL takes none.
 """
 
 import re
@@ -16,17 +16,17 @@ Tags = Sequence[tuple[str, tuple[str, ...]]]
 Fields = Iterable[tuple[str, tuple[FieldType, ...]]]
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n"})
 DEFAULT_POLICY = "autogen"
-_UNSAYABLE = re.compile(r"[\r\0]")
+_UNSAYABLE = re.compile("[\r\0\ud800-\udfff]")
 
 
-def can_say(name: str) -> bool:
+def can_quote(name: str) -> bool:
     """Whether a quoted identifier or a string literal can hold `name`."""
     return _UNSAYABLE.search(name) is None
 
 
 def can_filter(key: str) -> bool:
-    """Whether a condition can name the tag `key`: one that is named like time, in whatever case, is taken for the time (2.9.1)."""
-    return key.lower() != "time" and can_say(key)
+    """Whether a condition can name the tag `key`. InfluxQL takes a tag `time`, in any case, for the time (2.9.1)."""
+    return key.lower() != "time" and can_quote(key)
 
 
 def identifier(name: str) -> str:
@@ -40,33 +40,42 @@ def string(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    if not can_say(text):
-        raise InvalidParameter("name", f"{text!r} holds a NUL or a carriage return, which InfluxQL cannot say here. Rename it, or leave it out.")
+    if not can_quote(text):
+        finding = f"{text!r} holds a NUL or a carriage return, which InfluxQL cannot say here."
+        raise InvalidParameter("name", f"{finding} Rename it, or leave it out.")
     return text.translate(_ESCAPES)
 
 
 def only(name: str) -> str:
-    """A regular expression that matches `name` alone."""
-    letters = (one if one.isascii() and one.isalnum() else f"\\x{{{ord(one):x}}}" for one in name)
-    return f"/^{''.join(letters)}$/"
+    """A regular expression that matches `name` alone. A surrogate stands for a byte that is no UTF-8: such a name is
+    matched together with those that have another such byte, or U+FFFD, in its place."""
+    return f"/^{''.join(map(_letter, name))}$/"
 
 
-def field(name: str, kind: str = "field") -> str:
-    """A field in a list of columns; `kind` may name one of its types."""
-    return f"{identifier(name)}::{kind}" if can_say(name) else only(name)
+def _letter(letter: str) -> str:
+    if letter.isascii() and letter.isalnum():
+        return letter
+    return f"\\x{{{0xFFFD if 0xD800 <= ord(letter) <= 0xDFFF else ord(letter):x}}}"
+
+
+def field(name: str, cast: str = "field") -> str:
+    """A field in a list of columns. `cast` may name one of its types."""
+    return f"{identifier(name)}::{cast}" if can_quote(name) else only(name)
 
 
 def database(bucket: str) -> dict[str, str]:
     """The database and retention policy by which `/query` finds a bucket (influxdb dbrp/service.go parseDBRP).
 
     Raises:
-        InvalidParameter: no query finds it. Beside `x`, an empty policy would even lead from `x/` to `x` (seen on 2.9.1).
+        InvalidParameter: no query finds it. An empty policy would even lead from `x/` to a bucket `x` (seen on 2.9.1).
     """
     name, cut, policy = bucket.partition("/")
     if not name or (cut and not policy):
-        raise InvalidParameter("bucket", f"The bucket {bucket!r} begins or ends with a slash: InfluxDB cannot find it by InfluxQL. Rename it.")
-    if not can_say(bucket):
-        raise InvalidParameter("bucket", f"The name of the bucket {bucket!r} holds a NUL or a carriage return, which InfluxQL cannot say. Rename it.")
+        finding = f"The bucket {bucket!r} begins or ends with a slash: InfluxDB cannot find it by InfluxQL."
+        raise InvalidParameter("bucket", f"{finding} Rename it.")
+    if not can_quote(bucket):
+        finding = f"The name of the bucket {bucket!r} holds a NUL or a carriage return, which InfluxQL cannot say."
+        raise InvalidParameter("bucket", f"{finding} Rename it.")
     return {"db": name, "rp": policy if cut else DEFAULT_POLICY}
 
 
@@ -83,33 +92,43 @@ def where(span: TimeRange, tags: Tags = ()) -> str:
 
 
 def _equals(value: str) -> str:
-    return f"= {string(value)}" if can_say(value) else f"=~ {only(value)}"
+    return f"= {string(value)}" if can_quote(value) else f"=~ {only(value)}"
 
 
 def source(bucket: str, measurement: str | None = None) -> str:
     """A measurement with its database and policy, which some statements need in full; None: all measurements."""
-    found = database(bucket)
-    named = "/.*/" if measurement is None else identifier(measurement) if can_say(measurement) else only(measurement)
-    return f"{identifier(found['db'])}.{identifier(found['rp'])}.{named}"
+    place = database(bucket)
+    name = "/.*/"
+    if measurement is not None:
+        name = identifier(measurement) if can_quote(measurement) else only(measurement)
+    return f"{identifier(place['db'])}.{identifier(place['rp'])}.{name}"
 
 
 def select_points(origin: str, fields: Iterable[str], keys: Iterable[str], span: TimeRange, tags: Tags) -> str:
     """All points of `fields`, series by series, each row with its tags as columns after the fields.
 
-    The tags stand as columns because the `tags` cell of a CSV answer is not escaped (seen on 2.9.1).
+    The tags are columns because the `tags` cell of a CSV answer is not escaped (seen on 2.9.1).
     """
     columns = [field(name) for name in fields] + [f"{identifier(key)}::tag" for key in keys]
-    return f"SELECT {', '.join(columns)} FROM {origin} WHERE {where(span, tags)} GROUP BY *"  # noqa: S608  (InfluxQL, every name quoted above)
+    selected = ", ".join(columns)
+    return f"SELECT {selected} FROM {origin} WHERE {where(span, tags)} GROUP BY *"  # noqa: S608  (every name is quoted)
 
 
 def edge_point(origin: str, fields: Fields, newest: bool, span: TimeRange = EVER, tags: Tags = ()) -> str:
-    """The first or the last point that has one of `fields`. Each type of a field is asked for: a query over shards hides the others."""
-    columns = ", ".join(field(name, kind) for name, types in fields for kind in types)
-    return f"SELECT {columns} FROM {origin} WHERE {where(span, tags)} ORDER BY time {'DESC' if newest else 'ASC'} LIMIT 1"  # noqa: S608
+    """The first or the last point that has one of `fields`.
+
+    Each type of a field is named, because a query over several shards omits types that are not.
+    """
+    columns = ", ".join(field(name, field_type) for name, types in fields for field_type in types)
+    order = "DESC" if newest else "ASC"
+    return f"SELECT {columns} FROM {origin} WHERE {where(span, tags)} ORDER BY time {order} LIMIT 1"  # noqa: S608
 
 
 def counts(origin: str, fields: Iterable[str], span: TimeRange, step_ns: int | None) -> str:
-    """How many points each field has, of all series together: a row for each slice of `step_ns` that has some; None: one row for all of `span`."""
+    """How many points each field has, of all series together.
+
+    One row for each slice of `step_ns` that has points. `step_ns` None: one row for all of `span`.
+    """
     columns = ", ".join(f"COUNT({field(name)})" for name in fields)
     slices = "" if step_ns is None else f" GROUP BY time({step_ns}ns) fill(none)"
     return f"SELECT {columns} FROM {origin} WHERE {where(span)}{slices}"  # noqa: S608

@@ -1,4 +1,4 @@
-"""Rows of InfluxDB's answers as long frames, their labels as dictionary columns."""
+"""Makes long frames of rows of InfluxDB's answers, with labels as dictionary columns."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,29 +16,36 @@ def absent(rows: int) -> pa.DictionaryArray:
 
 
 def long_frame(
-    kind: FieldType, measurement: str, field: str, keys: tuple[str, ...], times: pa.Array, values: pa.Array, tags: Sequence[pa.Array]
+    field_type: FieldType,
+    measurement: str,
+    field: str,
+    keys: tuple[str, ...],
+    times: pa.Array,
+    values: pa.Array,
+    tags: Sequence[pa.Array],
 ) -> pa.RecordBatch:
-    """Rows of one field. `times` int64 ns; rows whose value is null are left out; `tags` stand in the order of `keys`."""
+    """Rows of one field. `times`: int64 ns. `tags`: in the order of `keys`. Rows without a value are left out."""
     if values.null_count:
         valid = values.is_valid()
         times, values, tags = times.filter(valid), values.filter(valid), [tag.filter(valid) for tag in tags]
     rows = len(values)
-    columns = [times.view(TIME), values.cast(VALUE_TYPES[kind]), constant_codes(field, rows), constant_codes(measurement, rows), *tags]
-    return pa.RecordBatch.from_arrays(columns, schema=long_schema(kind, keys))
+    labels = [constant_codes(field, rows), constant_codes(measurement, rows), *tags]
+    columns = [times.view(TIME), values.cast(VALUE_TYPES[field_type]), *labels]
+    return pa.RecordBatch.from_arrays(columns, schema=long_schema(field_type, keys))
 
 
 def frames_of(rows: Rows, keys: tuple[str, ...] | None = None) -> Block:
-    """Rows of Flux as frames, one for each run of a measurement and field. `keys`: the tags, else those that the rows have."""
+    """Rows of Flux as frames, one for each run of a measurement and field. `keys`: the tags, or those of the rows."""
     present = set(rows.columns.tags)
     if keys is None:
         keys = tuple(sorted(present))
     labels = ["_measurement", "_field", *(key for key in keys if key in present)]
     table = table_of(rows, labels).combine_chunks()
     times, values, measurements, fields, *columns = (column.chunk(0) for column in table.columns)
-    found = dict(zip(labels[2:], columns, strict=True))
+    tag_columns = dict(zip(labels[2:], columns, strict=True))
     frames = []
-    for start, length in _stretches(measurements, fields):
-        tags = [found[key].slice(start, length) if key in found else absent(length) for key in keys]
+    for start, length in _equal_runs(measurements, fields):
+        tags = [tag_columns[key].slice(start, length) if key in tag_columns else absent(length) for key in keys]
         frames.append(
             long_frame(
                 rows.columns.value_type,
@@ -53,7 +60,7 @@ def frames_of(rows: Rows, keys: tuple[str, ...] | None = None) -> Block:
     return tuple(frames)
 
 
-def _stretches(*columns: pa.DictionaryArray) -> Iterator[tuple[int, int]]:
+def _equal_runs(*columns: pa.DictionaryArray) -> Iterator[tuple[int, int]]:
     """Start and length of each run of rows that are equal in all `columns`."""
     ends = sorted({end for column in columns for end in pc.run_end_encode(column.indices).run_ends.to_pylist()})
     start = 0

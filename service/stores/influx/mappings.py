@@ -1,6 +1,6 @@
-"""Under which name InfluxQL finds a bucket: InfluxDB's mappings of databases and retention policies to buckets (DBRP).
+"""Finds the name by which InfluxQL reaches a bucket: InfluxDB's mappings of databases and policies (DBRP).
 
-A mapping made by hand wins over the bucket of that name, and two buckets may share one name (`db` beside `db/autogen`).
+A mapping made by hand wins over the bucket of that name, and two buckets may share one name (`db`, `db/autogen`).
 So InfluxDB is asked each time which bucket a name leads to. A bucket that its own name does not lead to is found under
 any mapping made by hand that does (influxdb v2.9.1 dbrp/service.go).
 """
@@ -25,18 +25,20 @@ def influxql_name(transport: Transport, bucket: str, bucket_id: str) -> str:
         InvalidParameter: no name leads InfluxQL to it.
     """
     try:
-        wanted = influxql.database(bucket)
-    except InvalidParameter as unsayable:
-        if (name := _name_by_hand(transport, bucket_id)) is not None:
+        target = influxql.database(bucket)
+    except InvalidParameter as unquotable:
+        if (name := _explicit_name(transport, bucket_id)) is not None:
             return name
-        raise InvalidParameter("bucket", f"{unsayable.message} Or {_remedy(bucket_id)}.") from None
-    mappings = _mappings(transport, {"db": wanted["db"]})
-    leading = next((one for one in mappings if one.get("retention_policy") == wanted["rp"]), None)
+        raise InvalidParameter("bucket", f"{unquotable.message} Or {_remedy(bucket_id)}.") from None
+    mappings = _mappings(transport, {"db": target["db"]})
+    leading = next((mapping for mapping in mappings if mapping.get("retention_policy") == target["rp"]), None)
     if leading is None or leading.get("bucketID") == bucket_id:
         return bucket
-    if (name := _name_by_hand(transport, bucket_id)) is not None:
+    if (name := _explicit_name(transport, bucket_id)) is not None:
         return name
-    delete = "" if leading.get("virtual") else f" Or delete the mapping {leading.get('id')} with `influx v1 dbrp delete`."
+    delete = ""
+    if not leading.get("virtual"):
+        delete = f" Or delete the mapping {leading.get('id')} with `influx v1 dbrp delete`."
     raise LedElsewhere(
         f"InfluxDB maps the name {bucket!r} to another bucket ({leading.get('bucketID')}), so InfluxQL would read the"
         f" wrong data. Rename the bucket, or {_remedy(bucket_id)}.{delete}"
@@ -48,24 +50,24 @@ def _remedy(bucket_id: str) -> str:
     return f"give it a mapping of its own under a NAME that no bucket has: `{command}`"
 
 
-def _name_by_hand(transport: Transport, bucket_id: str) -> str | None:
+def _explicit_name(transport: Transport, bucket_id: str) -> str | None:
     """The first name, by the alphabet, that a mapping made by hand gives to the bucket.
 
     Such a mapping wins over the buckets of that name.
     """
     names = (
-        f"{one.get('database')}/{one.get('retention_policy')}"
-        for one in _mappings(transport, {"bucketID": bucket_id})
-        if not one.get("virtual") and one.get("bucketID") == bucket_id and _can_say(one)
+        f"{mapping.get('database')}/{mapping.get('retention_policy')}"
+        for mapping in _mappings(transport, {"bucketID": bucket_id})
+        if not mapping.get("virtual") and mapping.get("bucketID") == bucket_id and _is_quotable(mapping)
     )
     return min(names, default=None)
 
 
-def _can_say(mapping: dict[str, Any]) -> bool:
+def _is_quotable(mapping: dict[str, Any]) -> bool:
     database, policy = mapping.get("database"), mapping.get("retention_policy")
     if not isinstance(database, str) or not isinstance(policy, str):
         return False
-    return bool(database and policy) and "/" not in database and influxql.can_say(database + policy)
+    return bool(database and policy) and "/" not in database and influxql.can_quote(database + policy)
 
 
 def _mappings(transport: Transport, filters: dict[str, str]) -> list[dict[str, Any]]:

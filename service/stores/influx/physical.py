@@ -18,16 +18,12 @@ from urllib.parse import urlsplit
 
 from service.errors import FluxgateError, InvalidParameter, NotOffered, StoreBroken, StoreDenied
 from service.stores.influx.answers import objects
-from service.stores.influx.catalog import making_sense
+from service.stores.influx.catalog import checked_answer
 from service.stores.influx.failures import failure, not_an_answer, reason_of
 from service.stores.influx.multipart import NotMultipart, boundary_of, parts
 from service.stores.influx.transport import Parameters, Reply, Transport
 
 _METADATA = "/api/v2/backup/metadata"
-_ADVICE = (
-    "Backing up and restoring the files of InfluxDB 2 needs an operator token: set INFLUXDB_OPERATOR_TOKEN to one."
-    " `influx auth create --operator` makes it; a token with all access to one organization is not enough."
-)
 
 
 class MetadataPart(StrEnum):
@@ -129,7 +125,7 @@ class PhysicalBackups:
             return self._make_organization(name)
         _demand_success(reply)
         known = objects(reply.read(), "orgs")
-        with making_sense("/api/v2/orgs"):
+        with checked_answer("/api/v2/orgs"):
             ids = [str(organization["id"]) for organization in known if organization["name"] == name]
         return ids[0] if ids else self._make_organization(name)
 
@@ -150,7 +146,7 @@ class PhysicalBackups:
             )
         _demand_success(reply)
         answer = _parsed(reply.read(), path)
-        with making_sense(path):
+        with checked_answer(path):
             mappings = answer["shardMappings"] or []
             return {int(mapping["oldId"]): int(mapping["newId"]) for mapping in mappings}
 
@@ -168,7 +164,7 @@ class PhysicalBackups:
         tokens only hashed (the default since 2.9), so its operator's own token has to be known.
         """
         answer = _parsed(self._upload("/api/v2/restore/kv", chunks, gzipped), "/api/v2/restore/kv")
-        with making_sense("/api/v2/restore/kv"):
+        with checked_answer("/api/v2/restore/kv"):
             return str(answer.get("token") or "")
 
     def restore_sql(self, chunks: Iterator[bytes], *, gzipped: bool) -> None:
@@ -181,7 +177,7 @@ class PhysicalBackups:
     def _make_organization(self, name: str) -> str:
         body, headers = json.dumps({"name": name}).encode(), {"Content-Type": "application/json"}
         answer = _parsed(self._open("POST", "/api/v2/orgs", None, body, headers).read(), "/api/v2/orgs")
-        with making_sense("/api/v2/orgs"):
+        with checked_answer("/api/v2/orgs"):
             return str(answer["id"])
 
     def _upload(self, path: str, chunks: Iterator[bytes], gzipped: bool) -> bytes:
@@ -214,7 +210,11 @@ class PhysicalBackups:
         if reply.status in (401, 403):
             raise StoreDenied(
                 f"InfluxDB refuses the token for {path} ({reply.status}).",
-                advice=_ADVICE,
+                advice=(
+                    "Backing up and restoring the files of InfluxDB 2 needs an operator token: set"
+                    " INFLUXDB_OPERATOR_TOKEN to one. `influx auth create --operator` makes it; a token with all access"
+                    " to one organization is not enough."
+                ),
                 upstream=reason_of(reply.read()),
             )
         return reply

@@ -1,8 +1,8 @@
-"""Raw points out of InfluxQL's CSV: the fast road, for numbers and booleans.
+"""Decodes raw points out of InfluxQL's CSV: the fast way, for numbers and booleans.
 
-One row carries all fields of a series and time; the time is an integer, and every number stands with
-all its digits. CSV has no sign of its end and swallows the error of a statement, so a second
-statement's section must follow: without it the answer was cut, however politely.
+One row has all fields of a series at one time. The time is an integer, and numbers have all their digits. CSV does not
+mark its end, and omits the error of a statement. So a second statement follows, and its section must arrive: without it
+the answer was cut, even if the connection was closed properly.
 """
 
 import io
@@ -15,7 +15,7 @@ from service.domain.schema import FieldType
 from service.errors import EndMissing, StoreBroken
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, Block
 from service.stores.influx.annotated_csv import BLOCK_BYTES, FIRST_BLOCK_BYTES
-from service.stores.influx.failures import senseless
+from service.stores.influx.failures import ASK_AGAIN, unreadable_rows
 from service.stores.influx.labels import long_frame
 
 _END_HEADER = b"name,tags,fieldKey,fieldType\n"
@@ -24,8 +24,8 @@ _END_HEADER = b"name,tags,fieldKey,fieldType\n"
 def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The rows of the first statement in pieces of whole rows, without the header.
 
-    Line protocol stores a line feed in a name or tag only behind a backslash, which stays (seen on 2.9.1), and no name or tag ends
-    with a backslash: so a line feed without one before it ends a row, and two in a row end the section.
+    Line protocol stores a line feed in a name or tag only after a backslash, which stays (seen on 2.9.1), and no name
+    or tag ends with a backslash. So a line feed without a backslash ends a row, and two in a row end the section.
 
     Raises:
         EndMissing: the section of the second statement did not arrive.
@@ -47,11 +47,11 @@ def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if not ended and len(pending) == before:
             break
     if not ended or not _has_row(pending):
-        raise EndMissing("InfluxDB's answer ended before its end mark: rows are missing. Ask again; if it stays so, look at its log and the link.")
+        raise EndMissing(f"InfluxDB's answer ended before its end mark: rows are missing. {ASK_AGAIN}")
 
 
 def _take(pending: bytearray, begun: bool, final: bool) -> tuple[bytes, bool, bool]:
-    """Take whole rows from the front of `pending`; say whether the header was seen, and whether the end mark was."""
+    """Take whole rows from the front of `pending`. Also returns whether the header and the end mark were seen."""
     if not begun:
         line = _first_row_end(pending)
         if line < 0:
@@ -96,20 +96,26 @@ def _has_row(section: bytes | bytearray) -> bool:
 
 
 class PointRows:
-    """Turns rows into blocks of long frames: one a field, all sharing times and tags where no value is absent."""
+    """Turns rows into blocks of long frames, one per field. They share times and tags where no value is absent."""
 
     def __init__(self, measurement: str, fields: Sequence[tuple[str, FieldType]], keys: tuple[str, ...]) -> None:
         self._measurement = measurement
         self._fields = fields
         self._keys = keys
-        names = ["name", "tags", "time", *(f"f{place}" for place in range(len(fields))), *(f"t{place}" for place in range(len(keys)))]
+        field_names = [f"f{place}" for place in range(len(fields))]
+        names = ["name", "tags", "time", *field_names, *(f"t{place}" for place in range(len(keys)))]
         types = {"time": pa.int64()}
-        types |= {f"f{place}": VALUE_TYPES[kind] for place, (_, kind) in enumerate(fields)}
+        types |= {f"f{place}": VALUE_TYPES[field_type] for place, (_, field_type) in enumerate(fields)}
         types |= {f"t{place}": TEXT_CODES for place in range(len(keys))}
         self._names = names
         self._parse = pacsv.ParseOptions(newlines_in_values=False)
         self._convert = pacsv.ConvertOptions(
-            column_types=types, include_columns=names[2:], null_values=[""], strings_can_be_null=True, true_values=["true"], false_values=["false"]
+            column_types=types,
+            include_columns=names[2:],
+            null_values=[""],
+            strings_can_be_null=True,
+            true_values=["true"],
+            false_values=["false"],
         )
 
     def block(self, rows: bytes) -> Block:
@@ -118,11 +124,11 @@ class PointRows:
         try:
             table = pacsv.read_csv(io.BytesIO(rows), read, self._parse, self._convert)
         except pa.ArrowInvalid as broken:
-            raise senseless(broken) from broken
+            raise unreadable_rows(broken) from broken
         columns = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
         times, values, tags = columns[0], columns[1 : 1 + len(self._fields)], columns[1 + len(self._fields) :]
         frames = (
-            long_frame(kind, self._measurement, name, self._keys, times, column, tags)
-            for (name, kind), column in zip(self._fields, values, strict=True)
+            long_frame(field_type, self._measurement, name, self._keys, times, column, tags)
+            for (name, field_type), column in zip(self._fields, values, strict=True)
         )
         return tuple(frame for frame in frames if frame.num_rows)

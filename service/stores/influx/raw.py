@@ -1,4 +1,4 @@
-"""Raw points, slice by slice: exact in every type, and never over the edge of a shard group.
+"""Reads raw points slice by slice: exact in every type, and never across the edge of a shard group.
 
 A query over several shards casts the values of a field that changed its type, or leaves some of them out, without an
 error (influxdb v2.9.1). Inside one shard group a field has one type.
@@ -32,38 +32,48 @@ _HOUR_NS = parse_duration("1h", "slice")
 
 
 class RawReader:
-    """Reads points of one bucket, which InfluxQL finds as `influxql_name`, for one selection, within one call that can
-    be aborted."""
+    """Reads points of one bucket for one selection, within one call that can be aborted.
 
-    def __init__(self, transport: Transport, bucket: Bucket, influxql_name: str, selection: Selection, call: Call) -> None:
+    `influxql_name`: the name by which InfluxQL reaches the bucket.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        bucket: Bucket,
+        influxql_name: str,
+        selection: Selection,
+        call: Call,
+    ) -> None:
         self._transport = transport
         self._influxql_name = influxql_name
         self._bucket = bucket
         self._selection = selection
-        self._asked = tuple(one for one in selection.tags if influxql.can_filter(one[0]))
-        self._held = tuple(one for one in selection.tags if not influxql.can_filter(one[0]))
-        """Filters that InfluxQL cannot say: held against the rows."""
+        self._query_filters = tuple((key, values) for key, values in selection.tags if influxql.can_filter(key))
+        self._row_filters = tuple((key, values) for key, values in selection.tags if not influxql.can_filter(key))
+        """Filters that InfluxQL cannot express. They are applied to the rows."""
         self._call = call
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
-        """Blocks of complete rows, slice by slice, in ascending order of the slices. Stretches without points are jumped over."""
+        """Blocks of complete rows, slice by slice, in ascending order. Ranges without points are skipped."""
         mixed = any(len(field.types) > 1 for field in measurement.fields)
         exact = mixed or _needs_msgpack(measurement)
         step_ns = _slice_ns(self._bucket, mixed)
         rest = self._filled(measurement, self._selection.span, step_ns)
         while rest is not None:
-            piece, found = next(shard_slices(rest, step_ns)), False
+            piece, has_points = next(shard_slices(rest, step_ns)), False
             for block in self._by_msgpack(measurement, piece) if exact else self._by_csv(measurement, piece):
-                found = True
-                if fitting := _fitting(block, self._held):
+                has_points = True
+                if fitting := _fitting(block, self._row_filters):
                     yield fitting
             rest = TimeRange(piece.stop_ns, rest.stop_ns) if piece.stop_ns < rest.stop_ns else None
-            if rest is not None and not found:
+            if rest is not None and not has_points:
                 rest = self._from_first_point(measurement, rest, step_ns)
 
     def _by_csv(self, measurement: MeasurementPlan, span: TimeRange) -> Iterator[Block]:
         reply = self._ask(measurement, measurement.tags, span, "application/csv")
-        rows = PointRows(measurement.name, [(field.name, field.types[0]) for field in measurement.fields], measurement.tags)
+        fields = [(field.name, field.types[0]) for field in measurement.fields]
+        rows = PointRows(measurement.name, fields, measurement.tags)
         try:
             for lines in cut_sections(reply.chunks()):
                 yield rows.block(lines)
@@ -88,14 +98,26 @@ class RawReader:
 
     def _ask(self, measurement: MeasurementPlan, keys: tuple[str, ...], span: TimeRange, accept: str) -> Reply:
         origin = influxql.source(self._influxql_name, measurement.name)
-        query = influxql.select_points(origin, [field.name for field in measurement.fields], keys, span, self._asked)
+        fields = [field.name for field in measurement.fields]
+        query = influxql.select_points(origin, fields, keys, span, self._query_filters)
         return self._query(f"{query}; {influxql.show_fields(origin)}", accept)
 
     def _query(self, query: str, accept: str) -> Reply:
-        parameters = {**influxql.database(self._influxql_name), "epoch": "ns", "chunked": "true", "chunk_size": _CHUNK_ROWS}
+        parameters = {
+            **influxql.database(self._influxql_name),
+            "epoch": "ns",
+            "chunked": "true",
+            "chunk_size": _CHUNK_ROWS,
+        }
         headers = {"Accept": accept, "Content-Type": "application/vnd.influxql"}
         return self._transport.open(
-            "POST", "/query", {**parameters, "org": self._transport.org}, query.encode(), headers, self._call, self._bucket.name
+            "POST",
+            "/query",
+            {**parameters, "org": self._transport.org},
+            query.encode(),
+            headers,
+            self._call,
+            self._bucket.name,
         )
 
     def _filled(self, measurement: MeasurementPlan, span: TimeRange, step_ns: int) -> TimeRange | None:
@@ -116,10 +138,11 @@ class RawReader:
     def _edge(self, measurement: MeasurementPlan, span: TimeRange, newest: bool) -> int | None:
         origin = influxql.source(self._influxql_name, measurement.name)
         fields = [(field.name, field.types) for field in measurement.fields]
-        return edge_time(self._query(influxql.edge_point(origin, fields, newest, span, self._asked), "application/json").read())
+        query = influxql.edge_point(origin, fields, newest, span, self._query_filters)
+        return edge_time(self._query(query, "application/json").read())
 
     def _type_in(self, measurement: str, field: str, span: TimeRange) -> FieldType:
-        """The type of a field inside one shard group, which only Flux says. No name is asked back, so none can be lost on the way."""
+        """The type of a field inside one shard group. Only Flux has it. The answer has no names, so none can change."""
         query = flux.pipeline(
             flux.source(self._bucket.name, span),
             flux.any_of("_measurement", [measurement]),
@@ -133,22 +156,25 @@ class RawReader:
 def _fitting(block: Block, filters: influxql.Tags) -> Block:
     """The rows of `block` whose tags have one of the accepted values of every filter."""
     for key, values in filters:
-        wanted = pa.array([value for value in values if value], pa.string())
-        frames = (frame.filter(pc.is_in(frame.column(key).cast(pa.string()), wanted)) for frame in block)
+        accepted = pa.array([value for value in values if value], pa.string())
+        frames = (frame.filter(pc.is_in(frame.column(key).cast(pa.string()), accepted)) for frame in block)
         block = tuple(frame for frame in frames if frame.num_rows)
     return block
 
 
 def _needs_msgpack(measurement: MeasurementPlan) -> bool:
-    """Text, and names that no column of InfluxQL's can be asked by."""
+    """Whether the measurement has text, or names that a list of columns in InfluxQL cannot have."""
     names = (*(field.name for field in measurement.fields), *measurement.tags)
-    return any(FieldType.STRING in field.types for field in measurement.fields) or not all(map(influxql.can_say, names))
+    has_text = any(FieldType.STRING in field.types for field in measurement.fields)
+    return has_text or not all(map(influxql.can_quote, names))
 
 
 def _slice_ns(bucket: Bucket, mixed: bool) -> int:
-    """The length of slices. For a field of several types at most an hour: groups made before the bucket's setting was
-    changed keep their length, which is an hour by default for a short retention (`domain/shards`), and a slice over several
-    of them would lose types."""
+    """The length of slices. For a field of several types it is at most an hour.
+
+    Shard groups that are older than a change of the bucket keep their length, which is an hour by default for a short
+    retention (`domain/shards`). A slice over several of them would lose types.
+    """
     return math.gcd(bucket.shard_ns, _HOUR_NS) if mixed else bucket.shard_ns
 
 

@@ -19,7 +19,7 @@ def block_bytes(block: Block) -> int:
 
 
 class ReadAhead:
-    """Runs `blocks` in a thread of its own and gives them out in order; `cancel`, or the end of the call's time, ends both sides."""
+    """Runs `blocks` in a thread of its own, and gives them in order. `cancel` and the deadline end both threads."""
 
     def __init__(self, blocks: Generator[Block, None, None], call: Call) -> None:
         self._blocks = blocks
@@ -55,9 +55,13 @@ class ReadAhead:
         self._call.abort()
 
     def _wait(self) -> None:
-        """Until there is a block or the end. A server that drips never lets the other thread look at the clock: this one does."""
+        """Wait for a block or the end.
+
+        With a server that sends byte by byte the other thread never looks at the clock. This one does.
+        """
         left_s = self._call.left_s()
-        if not self._changed.wait_for(lambda: self._waiting or self._done, None if left_s is None else max(left_s, 0.0)):
+        timeout_s = None if left_s is None else max(left_s, 0.0)
+        if not self._changed.wait_for(lambda: self._waiting or self._done, timeout_s):
             self._call.abort()
             self._changed.wait_for(lambda: self._waiting or self._done)
 

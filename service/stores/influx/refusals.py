@@ -25,8 +25,12 @@ REFUSED = "refused"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _TYPE = "float|integer|unsigned|string|boolean"
 _END = r" dropped=(\d+)(?: for database: \S+)?(?: for retention policy: \S+)?\s*$"
-_CONFLICT = re.compile(rf"input field ({_QUOTED}) on measurement ({_QUOTED}) is type ({_TYPE}), already exists as type ({_TYPE}){_END}", re.DOTALL)
-_RETENTION = re.compile(r"dropped (\d+) points outside retention policy of duration ([0-9][0-9hmsuµn.]{0,40}) - oldest ")
+_CONFLICT = re.compile(
+    rf"input field ({_QUOTED}) on measurement ({_QUOTED}) is type ({_TYPE}), already exists as type ({_TYPE}){_END}",
+    re.DOTALL,
+)
+_DURATION = "[0-9][0-9hmsuµn.]{0,40}"
+_RETENTION = re.compile(rf"dropped (\d+) points outside retention policy of duration ({_DURATION}) - oldest ")
 _BOUND = re.compile(rf"violates a Retention Policy Lower Bound at (\S+){_END}")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -34,7 +38,10 @@ _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason of a refusal: its code, words for the caller, the lines it covers, how many the server counted, and the field that has two types."""
+    """One reason of a refusal: its code, a text for the caller, and the lines that it is about.
+
+    `counted`: how many lines the server counted. `clash`: the field that has two types.
+    """
 
     code: str
     text: str
@@ -55,15 +62,16 @@ def reason_of(message: str, points: Points, sent: Lines) -> Reason | None:
     return None
 
 
-def _conflict(found: re.Match[str], points: Points, sent: Lines) -> Reason:
-    field, measurement = unquote(found[1]), unquote(found[2])
-    kind, stored = found[3], found[4]
-    lines = np.intersect1d(_lines_with(points, measurement, field, kind), sent)
+def _conflict(match: re.Match[str], points: Points, sent: Lines) -> Reason:
+    field, measurement = unquote(match[1]), unquote(match[2])
+    sent_type, stored = match[3], match[4]
+    lines = np.intersect1d(_lines_with(points, measurement, field, sent_type), sent)
     text = (
-        f"The field {field!r} of {measurement!r} is {stored} in the store and {kind} in this line;"
+        f"The field {field!r} of {measurement!r} is {stored} in the store and {sent_type} in this line;"
         f" InfluxDB holds one type of a field in a shard group. Send it as {stored}, or under another name."
     )
-    return Reason(TYPE_CONFLICT, text, lines, int(found[5]), TypeClash(measurement, field, FieldType(kind)))
+    clash = TypeClash(measurement, field, FieldType(sent_type))
+    return Reason(TYPE_CONFLICT, text, lines, int(match[5]), clash)
 
 
 def _retention(bound: str, counted: int, duration: str, points: Points, sent: Lines) -> Reason | None:
@@ -75,11 +83,13 @@ def _retention(bound: str, counted: int, duration: str, points: Points, sent: Li
     return Reason(OUTSIDE_RETENTION, text, sent[points.times_ns[sent] < bound_ns], counted)
 
 
-def _lines_with(points: Points, measurement: str, field: str, kind: str) -> Lines:
-    """Lines that hold `field` of `measurement` with type `kind`, ascending."""
-    wanted = [number for number, key in enumerate(points.keys) if key.field == field and key.measurement == measurement and key.type.value == kind]
-    found = [column.lines[np.isin(column.keys, wanted)] for column in points.columns if column.type.value == kind]
-    return np.unique(np.concatenate([*found, np.zeros(0, np.int32)])).astype(np.int64)
+def _lines_with(points: Points, measurement: str, field: str, sent_type: str) -> Lines:
+    """Lines that hold `field` of `measurement` with type `sent_type`, ascending."""
+    sent = (measurement, field, sent_type)
+    series = [place for place, key in enumerate(points.keys) if (key.measurement, key.field, key.type.value) == sent]
+    columns = [column for column in points.columns if column.type.value == sent_type]
+    lines_of_columns = [column.lines[np.isin(column.keys, series)] for column in columns]
+    return np.unique(np.concatenate([*lines_of_columns, np.zeros(0, np.int32)])).astype(np.int64)
 
 
 def unquote(text: str) -> str:
@@ -87,6 +97,6 @@ def unquote(text: str) -> str:
     return _ESCAPE.sub(_unescape, text[1:-1])
 
 
-def _unescape(found: re.Match[str]) -> str:
-    digits = found[1] or found[2] or found[3]
-    return chr(int(digits, 16)) if digits else _ESCAPED.get(found[4], found[4])
+def _unescape(match: re.Match[str]) -> str:
+    digits = match[1] or match[2] or match[3]
+    return chr(int(digits, 16)) if digits else _ESCAPED.get(match[4], match[4])

@@ -3,13 +3,14 @@
 import contextlib
 import time
 from collections.abc import Collection, Generator
+from dataclasses import dataclass
 
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, LedElsewhere
+from service.errors import InvalidParameter, LedElsewhere, UnreadableText
 from service.frames import long_form
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
@@ -20,10 +21,11 @@ from service.stores.influx.bucket_details import BucketDetailsApi
 from service.stores.influx.catalog import Catalog, Route
 from service.stores.influx.counting import count_points
 from service.stores.influx.deleting import delete_points
-from service.stores.influx.latest import newest_frames, outermost_time
+from service.stores.influx.latest import newest_frames, outermost_time, readable_frames
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
 from service.stores.influx.server_version import server_version
+from service.stores.influx.tag_values import tag_values
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
@@ -31,10 +33,20 @@ from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
 _SCHEMA_KEPT_S = 10.0
 
 
-class InfluxStore:
-    """A `Store` on InfluxDB 2.x or Cloud. `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes.
+@dataclass
+class _KeptSchema:
+    """A bucket's schema at a time. `unread`: measurements that hold something that is no Unicode, as far as is known."""
 
-    `packed`: what goes over the link is gzipped, which is worth it on a remote one. `connector` decides which addresses are connected to.
+    at_s: float
+    schema: list[MeasurementSchema]
+    unread: set[str]
+
+
+class InfluxStore:
+    """A `Store` on InfluxDB 2.x or Cloud.
+
+    `read_timeout_s` bounds a whole read, `silence_timeout_s` each wait for bytes. `packed`: bodies are gzipped, which
+    pays over a slow connection. `connector` decides which addresses are connected to.
     """
 
     name = "influx"
@@ -52,15 +64,21 @@ class InfluxStore:
         connector: Connector = ANYWHERE,
     ) -> None:
         self._transport = Transport(
-            url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s, packed=packed, connector=connector
+            url,
+            token,
+            org,
+            connect_timeout_s=connect_timeout_s,
+            silence_timeout_s=silence_timeout_s,
+            packed=packed,
+            connector=connector,
         )
         self._catalog = Catalog(self._transport)
         self._details = BucketDetailsApi(self._transport, self._catalog)
         self._read_timeout_s = read_timeout_s
-        self._schemas: dict[str, tuple[float, list[MeasurementSchema]]] = {}
+        self._schemas: dict[str, _KeptSchema] = {}
 
     def moved_bytes(self) -> int:
-        """How many bytes went over the link so far, both ways."""
+        """How many bytes were sent and received so far."""
         return self._transport.meter.moved_bytes
 
     def server(self) -> str:
@@ -97,12 +115,15 @@ class InfluxStore:
         try:
             with self._catalog.reached(bucket):
                 return self._catalog.outermost_point(bucket, newest)
-        except (InvalidParameter, LedElsewhere):  # one bucket that InfluxQL cannot find must not spoil a list of them
+        except (InvalidParameter, LedElsewhere, UnreadableText):  # one odd bucket must not spoil a list of them
             return outermost_time(self._transport, bucket, newest, Call(self._read_timeout_s))
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         with self._catalog.reached(bucket):
             return self._catalog.schema(bucket)
+
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+        return tag_values(self._transport, bucket, key, wanted, Call(self._read_timeout_s))
 
     def read(self, selection: Selection) -> Reading:
         bucket = self._catalog.bucket(selection.bucket)
@@ -112,8 +133,13 @@ class InfluxStore:
         ahead = ReadAhead(self._confirmed(bucket, route, self._blocks(bucket, route, selection, plan, call)), call)
         return Reading(plan, iter(ahead), ahead.cancel)
 
-    def _confirmed(self, bucket: Bucket, route: Route, blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
-        """`blocks`, the first of them when it is sure to be the bucket's, and an error at the end if others are not."""
+    def _confirmed(
+        self,
+        bucket: Bucket,
+        route: Route,
+        blocks: Generator[Block, None, None],
+    ) -> Generator[Block, None, None]:
+        """`blocks`, after a check that the first is of this bucket. Raises at the end where others may not be."""
         with contextlib.closing(blocks):
             for number, block in enumerate(blocks):
                 if number == 0:
@@ -121,36 +147,71 @@ class InfluxStore:
                 yield block
         self._catalog.confirm(bucket.name, route)
 
-    def _blocks(self, bucket: Bucket, route: Route, selection: Selection, plan: ReadPlan, call: Call) -> Generator[Block, None, None]:
+    def _blocks(
+        self,
+        bucket: Bucket,
+        route: Route,
+        selection: Selection,
+        plan: ReadPlan,
+        call: Call,
+    ) -> Generator[Block, None, None]:
         reader: RawReader | WindowReader
         if selection.windows is None:
             reader = RawReader(self._transport, bucket, route.influxql_name, selection, call)
         else:
-            reader = WindowReader(self._transport, bucket, route.influxql_name, selection, plan.skipped, call)
+            extent = self._extent(bucket.name) if selection.windows.months else None
+            if selection.windows.months and extent is None:
+                return
+            reader = WindowReader(self._transport, bucket, route.influxql_name, selection, plan.skipped, call, extent)
         for measurement in plan.measurements:
-            yield from reader.blocks(measurement)
+            try:
+                yield from reader.blocks(measurement)
+            except UnreadableText as error:
+                raise UnreadableText(
+                    f"{error.finding} It is in the measurement {measurement.name!r}.",
+                    measurement=measurement.name,
+                    upstream=error.upstream,
+                ) from error
 
-    def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int] | None:
+    def _extent(self, bucket: str) -> TimeRange | None:
+        """From the bucket's first point to its last. Each month is a query of its own, so it is worth to ask for this."""
+        first_ns = self.first_point(bucket)
+        last_ns = None if first_ns is None else self.last_point(bucket)
+        return None if first_ns is None or last_ns is None else TimeRange(first_ns, last_ns + 1)
+
+    def count_points(
+        self,
+        bucket: str,
+        measurements: Collection[str],
+        span: TimeRange,
+        step_ns: int,
+    ) -> dict[int, int] | None:
         with self._catalog.reached(bucket):
             return count_points(self._catalog, bucket, measurements, span, step_ns)
 
     def latest(self, bucket: str, span: TimeRange, word: str, measurements: Collection[str] | None = None) -> Latest:
-        schema = [one for one in self._remembered_schema(bucket) if word in one.name and (measurements is None or one.name in measurements)]
-        if not schema:
-            return Latest((), {})
-        frames = newest_frames(self._transport, self._catalog, bucket, span, schema, Call(self._read_timeout_s))
+        kept = self._remembered(bucket)
+        wanted = [one for one in kept.schema if word in one.name and (measurements is None or one.name in measurements)]
+        call = Call(self._read_timeout_s)
+        frames, unread = readable_frames(
+            lambda part: newest_frames(self._transport, self._catalog, bucket, span, part, call),
+            [one for one in wanted if one.name not in kept.unread],
+        )
+        kept.unread |= unread
         present = long_form.present_measurements(frames)
-        fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in schema}
-        return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))})
+        fields = {one.name: {name: tuple(map(str, types)) for name, types in one.fields.items()} for one in wanted}
+        left_out = sorted(kept.unread & set(fields))
+        return Latest(tuple(frames), {name: fields[name] for name in sorted(present & set(fields))}, tuple(left_out))
 
-    def _remembered_schema(self, bucket: str) -> list[MeasurementSchema]:
+    def _remembered(self, bucket: str) -> "_KeptSchema":
         """The schema, kept for a few seconds: who asks for the latest asks often."""
         now = time.monotonic()
         kept = self._schemas.get(bucket)
-        if kept is None or now - kept[0] > _SCHEMA_KEPT_S:
-            kept = (now, self.schema(bucket))
+        if kept is None or now - kept.at_s > _SCHEMA_KEPT_S:
+            schema = self.schema(bucket)
+            kept = _KeptSchema(now, schema, {one.name for one in schema if one.unreadable})
             self._schemas[bucket] = kept
-        return kept[1]
+        return kept
 
     def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
         try:
@@ -160,7 +221,8 @@ class InfluxStore:
 
     def delete_points(self, bucket: str, series: SeriesKey, span: TimeRange) -> None:
         try:
-            delete_points(self._transport, self._catalog, bucket, SeriesKey(series.measurement, tuple(sorted(series.tags))), span)
+            key = SeriesKey(series.measurement, tuple(sorted(series.tags)))
+            delete_points(self._transport, self._catalog, bucket, key, span)
         finally:
             self._schemas.pop(bucket, None)
 

@@ -1,7 +1,7 @@
-"""The wire to InfluxDB: influxdb-client's pooled HTTP, raw bytes, no retries, every failure translated once.
+"""Sends requests to InfluxDB: influxdb-client's pooled HTTP, raw bytes, no retries. Each failure is translated once.
 
-A call can be aborted from another thread at any moment, also while InfluxDB has not answered yet:
-its socket is shut down, and InfluxDB ends the query when it sees that.
+Another thread can abort a call at any moment, also before InfluxDB has answered. The socket is shut down then, and
+InfluxDB ends the query when it notices.
 """
 
 import contextlib
@@ -24,17 +24,17 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from service.errors import FluxgateError, StoreBroken, StoreCancelled, StoreTimeout, StoreUnavailable
 from service.sockets import ANYWHERE, Connector
-from service.stores.influx.failures import failure, not_an_answer, reason_of
+from service.stores.influx.failures import ASK_AGAIN, failure, not_an_answer, reason_of
 
 Parameters = Mapping[str, str]
 CHUNK_BYTES = 1024 * 1024
 FIRST_BYTES, READ_BYTES = 64 * 1024, 64 * 1024
-"""The first bytes are taken as they come, later ones many at a time: InfluxDB sends pieces of 3 kB, each of which costs."""
+"""The first bytes are read as they come, later ones many at a time: InfluxDB sends pieces of 3 kB, and each costs."""
 _PACK_LEVEL = 1
 _current = threading.local()
-_carrying = threading.Lock()
-_carried: "WeakKeyDictionary[HTTPConnection, Call]" = WeakKeyDictionary()
-"""The call that a pooled connection carries: only that one may shut it down."""
+_calls_lock = threading.Lock()
+_call_of_connection: "WeakKeyDictionary[HTTPConnection, Call]" = WeakKeyDictionary()
+"""The call that uses a pooled connection. Only that call may shut it down."""
 
 
 class Call:
@@ -50,9 +50,9 @@ class Call:
     def abort(self) -> None:
         """End the call. Thread-safe; may be repeated, also after the call, when its connection carries another one."""
         self.aborted = True
-        with _carrying:
+        with _calls_lock:
             connection = self._connection
-            carried = connection is not None and _carried.get(connection) is self
+            carried = connection is not None and _call_of_connection.get(connection) is self
             sock = (connection.sock or self._sock) if connection is not None and carried else None
             if sock is not None:
                 with contextlib.suppress(OSError):
@@ -72,33 +72,34 @@ class Call:
         return None if self._deadline is None else self._deadline - time.monotonic()
 
     def attach(self, connection: HTTPConnection) -> None:
-        with _carrying:
+        with _calls_lock:
             self._connection = connection
-            self._reused = connection in _carried and connection.sock is not None
-            _carried[connection] = self
+            self._reused = connection in _call_of_connection and connection.sock is not None
+            _call_of_connection[connection] = self
 
     def sent(self, connection: HTTPConnection) -> None:
         """Keep the socket of the request: a connection forgets it when the server answers `Connection: close`."""
-        with _carrying:
+        with _calls_lock:
             self._sock = connection.sock
         self.check()
 
     def was_stale(self, broken: Exception) -> bool:
-        """A kept connection that InfluxDB had closed meanwhile: asking on another is no second try (RFC 9112, 9.3.1)."""
+        """Whether InfluxDB had closed a kept connection. Asking on another one is no second try (RFC 9112, 9.3.1)."""
         stale = self._reused and isinstance(broken, urllib3.exceptions.ProtocolError | ConnectionError)
         self._reused = False
         return stale
 
     def detach(self) -> None:
         """The answer is over: from now on its connection belongs to whoever takes it from the pool."""
-        with _carrying:
+        with _calls_lock:
             self._connection = self._sock = None
 
 
 class _WatchedHTTP(HTTPConnection):
     """Tells the call of this thread which connection carries it, and connects only to what `connector` allows."""
 
-    def __init__(self, *arguments: Any, connector: Connector, **named: Any) -> None:  # noqa: ANN401  (urllib3's own signature is passed on)
+    # The arguments are those of urllib3, which are passed on.
+    def __init__(self, *arguments: Any, connector: Connector, **named: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **named)
         self._connector = connector
 
@@ -126,13 +127,14 @@ class _WatchedHTTPS(HTTPSConnection):
 
 
 def _connected(connection: HTTPConnection, host: str, connector: Connector) -> socket.socket:
-    """A socket for `connection`, with the errors that urllib3 has for its own. Names in TLS and in `Host` stay those of the address."""
+    """A socket for `connection`, with urllib3's own errors. TLS and `Host` still use the name in the address."""
     try:
         return connector.connect(host, connection.port, connection.timeout, connection.socket_options or ())
     except socket.gaierror as broken:
         raise NameResolutionError(host, connection, broken) from broken
     except TimeoutError as broken:
-        raise ConnectTimeoutError(connection, f"Connection to {host} timed out. (connect timeout={connection.timeout})") from broken
+        late = f"Connection to {host} timed out. (connect timeout={connection.timeout})"
+        raise ConnectTimeoutError(connection, late) from broken
     except OSError as broken:
         raise NewConnectionError(connection, f"Failed to establish a new connection: {broken}") from broken
 
@@ -258,7 +260,9 @@ class Reply:
 
 
 class Transport:
-    """Sends requests with one token to one InfluxDB. `silence_timeout_s` bounds each wait for bytes. `packed`: bodies are gzipped, both ways.
+    """Sends requests with one token to one InfluxDB.
+
+    `silence_timeout_s` bounds each wait for bytes. `packed`: bodies are gzipped, both ways.
 
     No proxy of the environment is used: `connector` decides about the address that is connected to.
     """
@@ -280,8 +284,10 @@ class Transport:
         self.token = token
         self._client = InfluxDBClient(url=self.url, token=token, org=org, connection_pool_maxsize=connections)
         self._pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
-        pools = {"http": _HTTPPool, "https": _HTTPSPool}
-        self._pool.pool_classes_by_scheme = {scheme: functools.partial(pool, connector=connector) for scheme, pool in pools.items()}
+        self._pool.pool_classes_by_scheme = {
+            "http": functools.partial(_HTTPPool, connector=connector),
+            "https": functools.partial(_HTTPSPool, connector=connector),
+        }
         self._timeout = urllib3.Timeout(connect=connect_timeout_s, read=silence_timeout_s)
         self._packed = packed
         self._headers = {"Authorization": f"Token {token}", "Accept-Encoding": "gzip" if packed else "identity"}
@@ -315,7 +321,8 @@ class Transport:
                 call.check()
                 response = self._pool.urlopen(
                     method, url, body=stream or body, headers={**self._headers, **(headers or {})},
-                    timeout=self._timeout, retries=False, redirect=False, preload_content=False, decode_content=self._packed,
+                    timeout=self._timeout, retries=False, redirect=False, preload_content=False,
+                    decode_content=self._packed,
                 )  # fmt: skip
             except (urllib3.exceptions.HTTPError, OSError, AttributeError) as broken:
                 call.check()
@@ -331,7 +338,9 @@ class Transport:
     def lines(self, text: bytes) -> tuple[bytes, dict[str, str]]:
         """The body and headers of a write. InfluxDB unpacks the bodies of writes, but not of queries."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        return (gzip.compress(text, _PACK_LEVEL), {**headers, "Content-Encoding": "gzip"}) if self._packed else (text, headers)
+        if not self._packed:
+            return text, headers
+        return gzip.compress(text, _PACK_LEVEL), {**headers, "Content-Encoding": "gzip"}
 
     def open(
         self,
@@ -347,13 +356,19 @@ class Transport:
         reply = self.send(method, path, parameters, body, headers, call)
         if not 200 <= reply.status < 300:
             raise failure(reply.status, reply.headers, reply.read(), bucket)
-        kind = reply.headers.get("Content-Type", "")
-        if kind.startswith("text/html"):
+        content_type = reply.headers.get("Content-Type", "")
+        if content_type.startswith("text/html"):
             reply.close()
             raise not_an_answer(path, "it answers a web page")
         return reply
 
-    def json(self, method: str, path: str, parameters: Parameters | None = None, payload: object = None) -> Any:  # noqa: ANN401
+    def json(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        payload: object = None,
+    ) -> Any:  # noqa: ANN401
         """A small JSON question and its JSON answer."""
         body = None if payload is None else json.dumps(payload).encode()
         answer = self.open(method, path, parameters, body, {"Content-Type": "application/json"}).read()
@@ -368,19 +383,20 @@ class Transport:
 
 
 def _translated(broken: Exception, path: str) -> FluxgateError:
-    reason = _plain(broken)
-    if isinstance(broken, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError | ConnectionRefusedError):
+    reason = _cause_text(broken)
+    if isinstance(broken, NewConnectionError | NameResolutionError | ConnectionRefusedError):
         return StoreUnavailable(f"No connection to InfluxDB ({reason}).", advice="Is it running at {url}?")
     if isinstance(broken, urllib3.exceptions.ConnectTimeoutError):
         late = f"InfluxDB did not take a connection in time ({reason})."
         return StoreUnavailable(late, advice="Is it running at {url}?")
     if isinstance(broken, urllib3.exceptions.TimeoutError | TimeoutError):
-        return StoreTimeout("InfluxDB was silent for longer than INFLUXDB_SILENCE_TIMEOUT_S. Read a shorter range, or raise it.")
+        finding = "InfluxDB was silent for longer than INFLUXDB_SILENCE_TIMEOUT_S."
+        return StoreTimeout(f"{finding} Read a shorter range, or raise it.")
     if isinstance(broken, urllib3.exceptions.SSLError):
-        return StoreUnavailable(f"No trusted connection to InfluxDB ({reason}).", advice="Check its certificate and {url}.")
+        finding = f"No trusted connection to InfluxDB ({reason})."
+        return StoreUnavailable(finding, advice="Check its certificate and {url}.")
     shown, upstream = ("", reason) if _quotes(broken) else (f" ({reason})", "")
-    told = f"InfluxDB's answer to {path} was cut off{shown}. Ask again; if it stays so, look at its log and the link."
-    return StoreBroken(told, upstream=upstream)
+    return StoreBroken(f"InfluxDB's answer to {path} was cut off{shown}. {ASK_AGAIN}", upstream=upstream)
 
 
 def _quotes(broken: Exception) -> bool:
@@ -389,7 +405,7 @@ def _quotes(broken: Exception) -> bool:
     return not isinstance(cause, OSError | http.client.IncompleteRead)
 
 
-def _plain(broken: Exception) -> str:
+def _cause_text(broken: Exception) -> str:
     """The cause in a few words, without object addresses or the request's parameters."""
     cause = broken.args[-1] if broken.args and isinstance(broken.args[-1], Exception) else broken
     text = str(cause).split("with url")[0]

@@ -1,7 +1,7 @@
-"""Windows over raw points, computed here: for text, for fields that changed their type, and for names that Flux cannot carry.
+"""Computes windows from raw points: for text, for fields that changed their type, and for names that Flux changes.
 
-Flux cannot carry a text exactly, and where a field changes its type it ends early without an error. So these fields are
-read raw, slice by slice, and aggregated while they stream; only the results of the windows are kept.
+Flux changes some texts, and where a field changes its type it ends early without an error. So these fields are read
+raw, slice by slice, and aggregated while they stream. Only the results of the windows are kept.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from service.domain.schema import FieldType
-from service.domain.selection import FieldPlan, Fn, MeasurementPlan
+from service.domain.selection import FieldPlan, Fn, MeasurementPlan, Stamp
 from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames import long_form
@@ -26,31 +26,34 @@ Tags = tuple[str | None, ...]
 class PointWindows:
     """Aggregates one field of one measurement over one grid of windows."""
 
-    def __init__(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid) -> None:
+    def __init__(self, measurement: MeasurementPlan, field: FieldPlan, grid: Grid, stamp: Stamp = Stamp.STOP) -> None:
         assert field.fn is not None
         self._measurement = measurement
         self._field = field
         self._fn = field.fn
         self._grid = grid
+        self._stamp = stamp
         self._computed = field.types[0] if len(field.types) == 1 and field.types[0].numeric else FieldType.FLOAT
         self._series: dict[Tags, int] = {}
 
     def frames(self, raw: Iterator[Block]) -> Block:
-        """The windows' rows, a frame for each type that comes out, series in order of first appearance."""
+        """The rows of the windows, a frame for each result type. Series are in the order of their first point."""
         keeps_type = self._fn in (Fn.FIRST, Fn.LAST)
-        value = pa.struct([(kind.value, VALUE_TYPES[kind]) for kind in FieldType]) if keeps_type else VALUE_TYPES[self._computed]
-        schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
-        taken = [VALUE_TYPES[kind] for kind in self._field.types]
-        batches = (self._batch(frame, schema, keeps_type) for block in raw for frame in block if long_form.values(frame).type in taken)
-        found = self._aggregated(batches, schema)
+        value = VALUE_TYPES[self._computed]
         if keeps_type:
-            return self._by_type(found)
+            value = pa.struct([(field_type.value, VALUE_TYPES[field_type]) for field_type in FieldType])
+        schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
+        taken = [VALUE_TYPES[field_type] for field_type in self._field.types]
+        frames = (frame for block in raw for frame in block if long_form.values(frame).type in taken)
+        table = self._aggregated((self._batch(frame, schema, keeps_type) for frame in frames), schema)
+        if keeps_type:
+            return self._by_type(table)
         output = self._field.output[0]
-        values = values_of(found, self._fn, self._computed, output)
-        return (self._frame(output, found, values),) if found.num_rows else ()
+        values = values_of(table, self._fn, self._computed, output)
+        return (self._frame(output, table, values),) if table.num_rows else ()
 
     def _aggregated(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-        """What DuckDB makes of the points. An error of the read comes out as itself, not as DuckDB's about its source."""
+        """DuckDB's result for the points. An error of the read is raised itself, not DuckDB's error about it."""
         broken: list[Exception] = []
 
         def watched() -> Iterator[pa.RecordBatch]:
@@ -69,22 +72,21 @@ class PointWindows:
             except duckdb.Error as error:
                 if broken:
                     raise broken[0] from None
-                why = f"The windows of {self._field.name!r} could not be computed ({error})."
-                raise StoreFailed(f"{why} Read a shorter range or longer windows.") from error
+                finding = f"The windows of {self._field.name!r} could not be computed ({error})."
+                raise StoreFailed(f"{finding} Read a shorter range or longer windows.") from error
 
     def _query(self) -> tuple[str, dict[str, int]]:
         place, bound = place_of(Bins(self._grid, 1))
-        text = (
-            f"SELECT series, {place} AS place, {columns_of(self._fn, self._computed)} FROM points"  # noqa: S608  (no caller's text)
-            " GROUP BY ALL ORDER BY series, place"
-        )
+        columns = f"series, {place} AS place, {columns_of(self._fn, self._computed)}"
+        text = f"SELECT {columns} FROM points GROUP BY ALL ORDER BY series, place"  # noqa: S608  (no caller's text)
         return text, bound
 
     def _batch(self, frame: pa.RecordBatch, schema: pa.Schema, keeps_type: bool) -> pa.RecordBatch:
         times, values = pa.array(long_form.times_ns(frame)), long_form.values(frame)
         if keeps_type:
-            columns = [values if one.type == values.type else pa.nulls(len(values), one.type) for one in schema.field("value").type]
-            values = pa.StructArray.from_arrays(columns, fields=list(schema.field("value").type))
+            members, rows = list(schema.field("value").type), len(values)
+            columns = [values if member.type == values.type else pa.nulls(rows, member.type) for member in members]
+            values = pa.StructArray.from_arrays(columns, fields=members)
         elif self._fn is Fn.COUNT:
             values = pa.repeat(pa.scalar(0, VALUE_TYPES[self._computed]), len(values))
         elif values.type != VALUE_TYPES[self._computed]:
@@ -96,32 +98,33 @@ class PointWindows:
         labels = long_form.tags(frame)
         if not labels:
             return pa.repeat(pa.scalar(self._series.setdefault((), 0), pa.int32()), frame.num_rows)
-        found = combine(labels)
-        each = zip(*texts_of(labels, found), strict=True)
+        combinations = combine(labels)
+        each = zip(*texts_of(labels, combinations), strict=True)
         numbers = np.array([self._series.setdefault(tags, len(self._series)) for tags in each], np.int32)
-        return pa.array(numbers[found.rows(frame.num_rows)])
+        return pa.array(numbers[combinations.rows(frame.num_rows)])
 
-    def _by_type(self, found: pa.Table) -> Block:
+    def _by_type(self, table: pa.Table) -> Block:
         """Rows whose values have several types: in frames of one type, the times of each series ascending."""
-        column = found.column("value").chunk(0) if found.num_rows else pa.nulls(0, found.schema.field("value").type)
+        column = table.column("value").chunk(0) if table.num_rows else pa.nulls(0, table.schema.field("value").type)
         frames, series = [], []
-        for kind in self._field.output:
-            values = column.field(kind.value)
+        for field_type in self._field.output:
+            values = column.field(field_type.value)
             valid = values.is_valid()
-            rows = found.filter(valid)
+            rows = table.filter(valid)
             if rows.num_rows:
-                frames.append(self._frame(kind, rows, values.filter(valid)))
+                frames.append(self._frame(field_type, rows, values.filter(valid)))
                 series.append(rows.column("series").to_numpy())
         return ascending(frames, series)
 
-    def _frame(self, kind: FieldType, found: pa.Table, values: pa.Array) -> pa.RecordBatch:
-        found = found.combine_chunks()
-        series = found.column("series").chunk(0) if found.num_rows else pa.array([], pa.int32())
-        places = found.column("place").chunk(0) if found.num_rows else pa.array([], pa.int64())
+    def _frame(self, field_type: FieldType, table: pa.Table, values: pa.Array) -> pa.RecordBatch:
+        table = table.combine_chunks()
+        series = table.column("series").chunk(0) if table.num_rows else pa.array([], pa.int32())
+        places = table.column("place").chunk(0) if table.num_rows else pa.array([], pa.int64())
         keys = self._measurement.tags
         texts = [pa.array([tags[place] for tags in self._series], pa.string()) for place in range(len(keys))]
-        tags = [one.dictionary_encode().take(series) for one in texts]  # so an absent tag is a null code, and no text
+        tags = [text.dictionary_encode().take(series) for text in texts]  # an absent tag is a null code, not a text
         rows = len(values)
-        fixed = [window_times(places, self._grid).view(TIME), values, constant_codes(self._field.name, rows)]
+        times = window_times(places, self._grid, self._stamp).view(TIME)
+        fixed = [times, values, constant_codes(self._field.name, rows)]
         columns = [*fixed, constant_codes(self._measurement.name, rows), *tags]
-        return pa.RecordBatch.from_arrays(columns, schema=long_schema(kind, keys))
+        return pa.RecordBatch.from_arrays(columns, schema=long_schema(field_type, keys))

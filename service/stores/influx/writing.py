@@ -1,8 +1,8 @@
 """Writes points to InfluxDB, and finds exactly the lines that it refuses.
 
-Each batch lies inside one shard group, since InfluxDB checks types there and counts there. After a
-refusal the rest of the batch is sent again until nothing is refused: a point written twice is one
-point, so what is called stored is proven to be.
+Each batch is inside one shard group, because InfluxDB checks types and counts lines by shard group. After a refusal the
+rest of the batch is sent again until nothing is refused. A point that is written twice is one point, so every line that
+is reported as stored is known to be stored.
 """
 
 import json
@@ -15,7 +15,7 @@ from service.domain.shards import shard_offset
 from service.errors import RetryLater, StoreBusy, StoreError, StoreFailed, WriteProgress, readable
 from service.frames.points import Points
 from service.stores.influx.failures import failure
-from service.stores.influx.failures import reason_of as said
+from service.stores.influx.failures import reason_of as response_reason_of
 from service.stores.influx.refusals import OUTSIDE_RETENTION, REFUSED, Lines, reason_of
 from service.stores.influx.transport import Transport
 from service.stores.protocol import UNBOUNDED, Refusal, TypeClash, WriteBounds, WriteOutcome
@@ -23,13 +23,13 @@ from service.stores.protocol import UNBOUNDED, Refusal, TypeClash, WriteBounds, 
 BATCH_LINES = 10_000
 BATCH_BYTES = 5_000_000
 MOST_REQUESTS = 2_000
-"""Requests that one write may spend on singling out refused lines."""
+"""The most requests of one write that may be refused while refused lines are searched."""
 _BUSY_S = 2.0
 _BUSY_SIGNS = ("timeout", "cache-max-memory", "cache maximum memory")
 
 
 def write_points(transport: Transport, bucket: Bucket, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
-    """Store `points`, in their order within each shard group. What the check of `bounds` raises ends it between two requests.
+    """Store `points`, in their order within each shard group. An error of `bounds.check` ends it between two requests.
 
     Raises:
         UnknownBucket, StoreError, RetryLater: the write broke off; the message says how many lines
@@ -70,14 +70,14 @@ class _Write:
         self._transport = transport
         self._bucket = bucket
         self._points = points
-        self._singling = 0
+        self._refused_requests = 0
         self._bounds = bounds
         self._refused: list[Refusal] = []
         self._unnamed = 0
         self.stored = 0
 
     def outcome(self) -> WriteOutcome:
-        self._name_the_first()
+        self._keep_the_first()
         return WriteOutcome(self.stored, tuple(self._refused), self._unnamed)
 
     def batch(self, lines: Lines) -> None:
@@ -91,7 +91,7 @@ class _Write:
             self._count()
             reason = reason_of(message, self._points, lines) if status in (400, 422) else None
             if reason is None or not len(reason.lines) or reason.counted < len(reason.lines):
-                self._by_halves(lines, message)
+                self._split(lines, message)
                 return
             self._refuse(reason.lines, reason.code, reason.text, reason.clash)
             rest = lines[~np.isin(lines, reason.lines)]
@@ -100,9 +100,10 @@ class _Write:
                 return
             lines = rest
 
-    def _by_halves(self, lines: Lines, message: str) -> None:
+    def _split(self, lines: Lines, message: str) -> None:
         if len(lines) == 1:
-            self._refuse(lines, REFUSED, "InfluxDB refused this line alone. A key with admin is shown why.", upstream=readable(message))
+            reason = "InfluxDB refused this line alone. A key with admin is shown why."
+            self._refuse(lines, REFUSED, reason, upstream=readable(message))
             return
         middle = len(lines) // 2
         self.batch(lines[:middle])
@@ -113,9 +114,9 @@ class _Write:
         self._unnamed += len(lines) - len(numbers)
         self._refused += [Refusal(int(number), code, reason, clash, upstream) for number in numbers]
         if self._bounds.most_named is not None and len(self._refused) > 2 * self._bounds.most_named:
-            self._name_the_first()
+            self._keep_the_first()
 
-    def _name_the_first(self) -> None:
+    def _keep_the_first(self) -> None:
         """Sort what was refused, and keep as many as may be named."""
         self._refused.sort(key=lambda refusal: refusal.line)
         kept = self._refused[: self._bounds.most_named]
@@ -123,11 +124,11 @@ class _Write:
         self._refused = kept
 
     def _count(self) -> None:
-        self._singling += 1
-        if self._singling > MOST_REQUESTS:
-            raise StoreFailed(
-                f"InfluxDB refused lines for so many reasons that {MOST_REQUESTS} requests did not single them out. Send fewer at a time."
-            )
+        self._refused_requests += 1
+        if self._refused_requests > MOST_REQUESTS:
+            finding = "InfluxDB refused lines for so many reasons that"
+            limit = f"{MOST_REQUESTS} requests did not single them out."
+            raise StoreFailed(f"{finding} {limit} Send fewer at a time.")
 
     def _send(self, lines: Lines) -> tuple[int, str]:
         """Status and message: success, or a refusal (400, 413, 422). Any other answer raises."""
@@ -151,9 +152,9 @@ class _Write:
 
 def _message(body: bytes) -> str:
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except ValueError:
-        found = None
-    if isinstance(found, dict) and isinstance(found.get("message"), str):
-        return str(found["message"])
-    return said(body)
+        document = None
+    if isinstance(document, dict) and isinstance(document.get("message"), str):
+        return str(document["message"])
+    return response_reason_of(body)

@@ -9,7 +9,7 @@ from service.api.failed_tries import FailedTries, judged
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
 from service.errors import NotReady, TooManyFailedTries, Unauthorized
-from service.state.keys import could_be_key
+from service.state.keys import has_key_format
 from tests.support.clock import Clock
 
 OWNER = Principal("1a2b3c4d", "owner", frozenset({Scope.READ}))
@@ -49,7 +49,7 @@ def asked(keys: Keys, tries: FailedTries, presented: Sequence[str], origin: str 
 
 
 def test_the_examples_have_the_form_of_keys() -> None:
-    assert [could_be_key(key) for key in (RIGHT, *GUESSES, "wrong")] == [True, True, True, False]
+    assert [has_key_format(key) for key in (RIGHT, *GUESSES, "wrong")] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("guess", ["wrong", GUESSES[0]])

@@ -111,7 +111,7 @@ def test_a_hit_is_served_in_views_of_the_one_value_that_is_kept() -> None:
     answers = AnswerCache(cache, 8 * MB, time.time)
     asking(answers, Recipe(answer))()
     landed(answers)
-    served = answers.at_hand("k", ["b"], 60)
+    served = answers.cached("k", ["b"], 60)
     assert served is not None
     chunks = list(served.chunks)
     (kept,) = map(cache.get, cache.names)

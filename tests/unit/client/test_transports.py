@@ -15,6 +15,7 @@ import pytest
 from fluxgate_client import (
     AnswerBroken,
     GatewayUnreachable,
+    GatewayWarning,
     InvalidRequest,
     NotFound,
     PointsRefused,
@@ -26,6 +27,8 @@ from fluxgate_client import (
 )
 from tests.support.servers import free_port
 
+UNKNOWN = {"X-Fluxgate-Warning": "unknown field Power%20A (near: power)"}
+EMPTY = {"X-Fluxgate-Newest-Point": "2026-01-01T11:59:00Z"}
 CALM = Retry(random=lambda: 0.0)
 
 
@@ -235,3 +238,21 @@ def test_a_path_before_the_gateway_and_a_transport_of_ones_own_are_used() -> Non
     with connect("https://proxy.example.org/gate/", http_transport=httpx.MockTransport(answer)) as gateway:
         gateway.schema("a/b ä")
     assert seen == ["/gate/buckets/a%2Fb%20%C3%A4/schema"]
+
+
+@pytest.mark.parametrize("outcome", [sync_outcome, async_outcome])
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        (UNKNOWN, "unknown field Power A (near: power)"),
+        (EMPTY, "no rows; the newest point of the bucket is at 2026-01-01T11:59:00Z"),
+        ({"X-Fluxgate-Newest-Point": "none"}, "no rows; the bucket has no points"),
+    ],
+)
+def test_what_the_gateway_warns_of_is_a_warning_of_python(
+    scripted: Start, outcome: Callable[..., tuple[Any, list[float]]], headers: dict[str, str], says: str
+) -> None:
+    with pytest.warns(GatewayWarning) as caught:
+        result, _ = outcome(scripted(Reply(headers=headers)).url, lambda gateway: gateway.buckets(), CALM)
+    assert result == []
+    assert [says in str(warning.message) for warning in caught] == [True]

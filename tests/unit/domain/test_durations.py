@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.durations import format_duration, parse_duration
+from service.domain.durations import Length, format_duration, parse_duration, parse_every
 from service.errors import InvalidParameter
 
 HOUR_NS = 3_600_000_000_000
@@ -45,6 +45,59 @@ def test_what_is_formatted_parses_back(seconds: int) -> None:
     text = format_duration(length_ns)
     if len(text) <= 10:
         assert parse_duration(text, "every") == length_ns
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("1h", Length(HOUR_NS)),
+        ("500ms", Length(500_000_000)),
+        ("250us", Length(250_000)),
+        ("1ns", Length(1)),
+        ("1mo", Length(months=1)),
+        ("2y", Length(months=24)),
+        ("292y", Length(months=3504)),
+    ],
+)
+def test_windows_may_also_be_short_or_of_the_calendar(text: str, length: Length) -> None:
+    assert parse_every(text, "every") == length
+
+
+@pytest.mark.parametrize("text", ["1M", "0mo", "0ms", "293y", "1.5mo", "mo", "1mo15d", "-1y", "9223372037s", "15251w"])
+def test_a_window_has_one_unit_and_at_most_292_years(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="every="):
+        parse_every(text, "every")
+
+
+@pytest.mark.parametrize(("ns", "months"), [(0, 0), (1, 1), (-1, 0), (0, -1), (5, -1)])
+def test_a_length_is_one_of_both(ns: int, months: int) -> None:
+    with pytest.raises(ValueError, match="no length"):
+        Length(ns, months)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("30days", "30d"), ("1hour", "1h"), ("1 hour", "1h"), ("1H", "1h"), ("90sec", "90s"), ("1min", "1m"), ("5mins", "5m"),
+        ("2weeks", "2w"), ("1D", "1d"),
+    ],
+)  # fmt: skip
+def test_a_word_for_a_unit_is_refused_and_the_unit_named(text: str, meant: str) -> None:
+    for parse in (parse_duration, parse_every):
+        with pytest.raises(InvalidParameter, match=rf"Did you mean {meant}\?"):
+            parse(text, "window")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("1month", "1mo"), ("1M", "1mo"), ("2years", "2y"), ("1yr", "1y"), ("500msec", "500ms"), ("10\u00b5s", "10us")],
+)
+def test_units_that_only_windows_have_are_named_for_windows(text: str, meant: str) -> None:
+    with pytest.raises(InvalidParameter, match=rf"Did you mean {meant}\?"):
+        parse_every(text, "every")
+    with pytest.raises(InvalidParameter) as refused:
+        parse_duration(text, "window")
+    assert "Did you mean" not in refused.value.message
 
 
 def test_the_shortest_text_is_used() -> None:

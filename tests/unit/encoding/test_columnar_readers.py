@@ -40,13 +40,17 @@ def test_pandas_reads_parquet_with_nanoseconds_in_the_zone() -> None:
 def test_duckdb_reads_parquet_with_exact_integers_and_nanoseconds(tmp_path: Path, shape: Shape) -> None:
     path = tmp_path / "answer.parquet"
     path.write_bytes(answer(Format.PARQUET, shape))
-    integer, unsigned = ("count", "total") if shape is Shape.WIDE else ("_value_integer", "_value_unsigned")
+    integer, unsigned, tagged = {
+        Shape.LONG: ("_value_integer", "_value_unsigned", "tag.x"),
+        Shape.WIDE: ("count", "total", "tag.x"),
+        Shape.TABLE: ("m.count{host=b}", "m.total{tag.x=c}", "m.total{tag.x=c}"),
+    }[shape]
     with duckdb.connect() as database:
         asked = f'select max("{integer}"), max("{unsigned}"), max(epoch_ns(_time)) from read_parquet(?)'
         found = database.execute(asked, [str(path)]).fetchone()
         names = database.execute("select name from parquet_schema(?) where num_children is null", [str(path)]).fetchall()
     assert found == (2**63 - 1, 2**64 - 1, AT + 4)
-    assert ("tag.x",) in names
+    assert (tagged,) in names
 
 
 @pytest.mark.parametrize("shape", list(Shape))

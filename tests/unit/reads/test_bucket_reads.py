@@ -52,8 +52,8 @@ def test_the_second_answer_is_the_first_one_kept_with_its_range_and_facts(reader
     assert (second.served.outcome, second.served.age_s, body(second)) == ("hit", 5, first_body)
     assert second.facts == first.facts
     assert second.question.selection.span != first.facts.span
-    at_hand = reader.reads.at_hand(asked.at(reader.now_ns, LIMITS.max_windows))
-    assert at_hand is not None and body(at_hand) == first_body
+    cached = reader.reads.cached(asked.at(reader.now_ns, LIMITS.max_windows))
+    assert cached is not None and body(cached) == first_body
 
 
 @pytest.mark.parametrize(("every", "kept_s"), [("5s", 5), ("1h", 20), (RAW, 20)])

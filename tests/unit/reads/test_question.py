@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from service.domain.durations import SECOND_NS
-from service.domain.selection import Fn, Windows
-from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
+from service.domain.selection import Fn, Stamp, Windows
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, parse_time
 from service.encoding.encoders import Format, Shape
 from service.errors import InvalidParameter, TooManyWindows
 from service.reads.question import RAW, AskedRead, Between, LastWindow
@@ -78,7 +78,45 @@ def test_whatever_changes_the_bytes_changes_the_key() -> None:
         replace(ASKED, tags=(("a", ("a",)),)),
         replace(ASKED, format=Format.JSON),
         replace(ASKED, shape=Shape.WIDE),
+        replace(ASKED, shape=Shape.TABLE),
+        replace(ASKED, stamp=Stamp.START),
+        replace(ASKED, align=True),
+        replace(ASKED, every="1mo"),
+        replace(ASKED, every="12mo"),
+        replace(ASKED, every="1ms", range=LastWindow(SECOND_NS)),
         replace(ASKED, zone="Europe/Berlin"),
         replace(ASKED, limit=1),
     ]
     assert len({key(asked) for asked in [ASKED, *others]}) == len(others) + 1
+
+
+def test_rows_are_stamped_with_the_stop_unless_the_start_is_asked_for() -> None:
+    asked = [replace(ASKED, stamp=stamp).at(NOW_NS, 1000).selection.windows for stamp in (None, *Stamp)]
+    assert [windows and windows.stamp for windows in asked] == [Stamp.STOP, Stamp.START, Stamp.STOP]
+
+
+def test_an_aligned_range_ends_where_its_last_whole_window_does() -> None:
+    """The range still ends now, so its answer is soon old: late points may come."""
+    question = replace(ASKED, range=LastWindow(3630 * SECOND_NS), every="1m", align=True).at(NOW_NS + 5 * SECOND_NS, 1000)
+    assert question.selection.span == question.layout.span == TimeRange(NOW_NS - 3600 * SECOND_NS, NOW_NS)
+    assert (question.aligned, question.open_ended) == (True, True)
+
+
+def test_a_range_without_a_whole_window_is_refused_when_those_alone_are_asked_for() -> None:
+    with pytest.raises(InvalidParameter, match="no whole window of 1d lies in the range from 2026-01-01T11:00:00Z"):
+        replace(ASKED, every="1d", align=True).at(NOW_NS, 1000)
+
+
+@pytest.mark.parametrize("changed", [{"stamp": Stamp.START}, {"align": True}])
+def test_raw_points_have_no_windows_to_stamp_or_align(changed: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter, match=f"{next(iter(changed))} has no meaning"):
+        replace(ASKED, every=RAW, **changed).at(NOW_NS, 1000)  # type: ignore[arg-type]
+
+
+def test_windows_of_the_calendar_have_a_limit_of_their_own() -> None:
+    century = Between(parse_time("1925-01-01T00:00:00Z", "start"), parse_time("2025-01-01T00:00:00Z", "stop"))
+    assert replace(ASKED, range=century, every="1mo").at(NOW_NS, 1_000_000).selection.windows == Windows(0, months=1)
+    with pytest.raises(TooManyWindows, match="every=1mo makes 1200 windows a series in this range; 1000 is the limit"):
+        replace(ASKED, range=century, every="1mo").at(NOW_NS, 1000)
+    with pytest.raises(TooManyWindows, match="1200 is the limit"):
+        replace(ASKED, range=LastWindow(LATEST_NS), every="1mo").at(NOW_NS, 1_000_000)

@@ -24,28 +24,28 @@ def test_a_process_killed_at_a_named_point_loses_nothing(state_url: str, tmp_pat
     made, job_id = ordered(state_url, tmp_path / "out", 5)
     with process(state_url, **{POINT: point}) as first:
         assert first.wait(20) == -signal.SIGKILL
-    assert made.ledger.show(job_id).state is JobState.RUNNING
+    assert made.job_store.show(job_id).state is JobState.RUNNING
     with process(state_url, **{POINT: point}):
-        job = ended(made.ledger, job_id)
+        job = ended(made.job_store, job_id)
     assert (job.state, job.result, job.fence) == (JobState.SUCCEEDED, {"counted": 5}, 2)
     assert numbers(tmp_path / "out") == ([0, 1, 2, 2, 3, 4] if point == "after_write:2" else [0, 1, 2, 3, 4])
-    lines = [line.message for line in made.ledger.lines(job_id)]
-    assert any("was not heard of within its lease: queued" in line for line in lines)
+    lines = [line.message for line in made.job_store.lines(job_id)]
+    assert any("did not renew its lease: queued" in line for line in lines)
     assert lines[-1] == "succeeded"
 
 
 def test_processes_killed_at_random_lose_nothing_and_repeat_one_number_at_most(state_url: str, tmp_path: Path) -> None:
     made, job_id = ordered(state_url, tmp_path / "out", 40, pause_s=0.05)
     chance, kills = random.Random(7), 0
-    while not made.ledger.show(job_id).state.ended and kills < 4:
+    while not made.job_store.show(job_id).state.ended and kills < 4:
         seen = len(numbers(tmp_path / "out"))
         with process(state_url) as running:
-            until(lambda seen=seen: len(numbers(tmp_path / "out")) > seen or made.ledger.show(job_id).state.ended)
+            until(lambda seen=seen: len(numbers(tmp_path / "out")) > seen or made.job_store.show(job_id).state.ended)
             time.sleep(chance.uniform(0.0, 0.3))
             running.kill()
         kills += 1
     with process(state_url):
-        job = ended(made.ledger, job_id)
+        job = ended(made.job_store, job_id)
     written = numbers(tmp_path / "out")
     assert job.state is JobState.SUCCEEDED
     assert sorted(set(written)) == list(range(40))
@@ -63,9 +63,9 @@ def frozen(state_url: str, tmp_path: Path, **environment: str) -> tuple[list[int
         os.kill(zombie.pid, signal.SIGSTOP)
         before = len(numbers(out))
         with process(state_url):
-            until(lambda: made.ledger.show(job_id).fence == 2)
+            until(lambda: made.job_store.show(job_id).fence == 2)
             os.kill(zombie.pid, signal.SIGCONT)
-            assert ended(made.ledger, job_id).state is JobState.SUCCEEDED
+            assert ended(made.job_store, job_id).state is JobState.SUCCEEDED
             time.sleep(0.5)
     lines = [line.split() for line in out.read_text().splitlines()]
     return numbers(out), [int(number) for number, pid in lines[before:] if int(pid) == zombie.pid]
@@ -84,9 +84,9 @@ def test_two_processes_run_each_of_fifty_jobs_once(state_url: str, tmp_path: Pat
     made = queue(state_url)
     ids = [made.submit("count", {"n": 1, "file": str(tmp_path / f"{number}")}, "test")[0].id for number in range(50)]
     with process(state_url, lease_s=5), process(state_url, lease_s=5):
-        until(lambda: all(job.state.ended for job in made.ledger.list(["count"], limit=100)), 25)
+        until(lambda: all(job.state.ended for job in made.job_store.list(["count"], limit=100)), 25)
     assert [numbers(tmp_path / f"{number}") for number in range(50)] == [[0]] * 50
-    assert {(made.ledger.show(one).state, made.ledger.show(one).fence) for one in ids} == {(JobState.SUCCEEDED, 1)}
+    assert {(made.job_store.show(one).state, made.job_store.show(one).fence) for one in ids} == {(JobState.SUCCEEDED, 1)}
 
 
 def test_two_jobs_of_one_key_never_run_at_one_time(state_url: str, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_two_jobs_of_one_key_never_run_at_one_time(state_url: str, tmp_path: Pat
     for number in range(4):
         made.submit("count", {"n": 3, "file": str(tmp_path / "out"), "pause_s": 0.02, "key": "target", "number": number}, "test")
     with process(state_url, slots=4), process(state_url, slots=4):
-        until(lambda: all(job.state.ended for job in made.ledger.list(["count"])))
+        until(lambda: all(job.state.ended for job in made.job_store.list(["count"])))
     assert numbers(tmp_path / "out") == [0, 1, 2] * 4
 
 
@@ -103,7 +103,7 @@ def test_a_cancelled_job_ends_long_before_its_work_is_done(state_url: str, tmp_p
     with process(state_url, lease_s=30):
         until(lambda: len(numbers(tmp_path / "out")) > 2)
         made.cancel(job_id, "test")
-        assert ended(made.ledger, job_id, within_s=20).state is JobState.CANCELLED
+        assert ended(made.job_store, job_id, within_s=20).state is JobState.CANCELLED
     assert len(numbers(tmp_path / "out")) < 1_000
 
 
@@ -113,15 +113,19 @@ def test_a_process_asked_to_end_leaves_its_job_in_the_queue_with_its_checkpoint(
         until(lambda: len(numbers(tmp_path / "out")) > 2)
         running.send_signal(signal.SIGTERM)
         assert running.wait(5) == 0
-    job = made.ledger.show(job_id)
-    assert (job.state, job.lease_owner, job.checkpoint) == (JobState.QUEUED, None, {"done": len(numbers(tmp_path / "out"))})
-    assert "goes on from its checkpoint" in made.ledger.lines(job_id)[-1].message
+    job = made.job_store.show(job_id)
+    assert (job.state, job.lease_owner, job.checkpoint) == (
+        JobState.QUEUED,
+        None,
+        {"done": len(numbers(tmp_path / "out"))},
+    )
+    assert "goes on from its checkpoint" in made.job_store.lines(job_id)[-1].message
 
 
 def test_two_schedulers_fire_each_tick_once(state_url: str, tmp_path: Path) -> None:
     made = queue(state_url)
     with process(state_url, role="schedules"), process(state_url, role="schedules"), process(state_url, lease_s=5):
-        until(lambda: len(made.ledger.list(["count"])) >= 3, 20)
-    fired = made.ledger.list(["count"])
+        until(lambda: len(made.job_store.list(["count"])) >= 3, 20)
+    fired = made.job_store.list(["count"])
     assert all(job.schedule == "each second" for job in fired)
     assert len({int(job.created_at) for job in fired}) == len(fired)

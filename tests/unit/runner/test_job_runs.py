@@ -19,7 +19,7 @@ from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.runner.runtime import JobRuntime
 from service.state.database import StateDatabase
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from service.state.leases import LeaseStore
 from tests.support.jobs import ended
 from tests.support.waiting import until
@@ -52,24 +52,24 @@ class Bench:
     now: float = 1_000_000.0
 
     def __post_init__(self) -> None:
-        self.ledger = JobLedger(self.database, lambda: self.now)
-        self.book = LeaseStore(self.database, lambda: self.now)
+        self.job_store = JobStore(self.database, lambda: self.now)
+        self.lease_store = LeaseStore(self.database, lambda: self.now)
         self.stopping = threading.Event()
 
     def run(self, act: Callable[[JobContext], dict[str, Any]], **more: Any) -> Job:
         """Order a job that does `act`, run it once, and give its row."""
         kinds = kinds_of(Doing(act))
-        job, _ = self.ledger.enqueue("do", {}, None, max_attempts=2, **more)
-        claimed = self.ledger.claim("one", 30, ["do"])
+        job, _ = self.job_store.enqueue("do", {}, None, max_attempts=2, **more)
+        claimed = self.job_store.claim("one", 30, ["do"])
         assert claimed is not None
-        Runner(self.book, kinds, lambda: self.now, lease_s=30, chance=lambda: 0.0).run(*claimed, self.stopping)
-        return self.ledger.show(job.id)
+        Runner(self.lease_store, kinds, lambda: self.now, lease_s=30, chance=lambda: 0.0).run(*claimed, self.stopping)
+        return self.job_store.show(job.id)
 
     def context(self, deadline: float | None = None) -> RunContext:
-        self.ledger.enqueue("do", {}, None, deadline=deadline)
-        claimed = self.ledger.claim("one", 30, ["do"])
+        self.job_store.enqueue("do", {}, None, deadline=deadline)
+        claimed = self.job_store.claim("one", 30, ["do"])
         assert claimed is not None
-        return RunContext(*claimed, self.book, lambda: self.now, self.stopping)
+        return RunContext(*claimed, self.lease_store, lambda: self.now, self.stopping)
 
 
 @pytest.fixture
@@ -94,7 +94,12 @@ def test_a_success_keeps_its_result_and_its_last_progress(bench: Bench) -> None:
         return {"points": 7}
 
     job = bench.run(act)
-    assert (job.state, job.result, job.lease_owner, job.finished_at) == (JobState.SUCCEEDED, {"points": 7}, None, bench.now)
+    assert (job.state, job.result, job.lease_owner, job.finished_at) == (
+        JobState.SUCCEEDED,
+        {"points": 7},
+        None,
+        bench.now,
+    )
     assert job.progress is not None
     assert (job.progress.done, job.progress.total) == (3, 3)
 
@@ -117,7 +122,7 @@ def test_an_error_is_kept_and_decides_whether_it_is_tried_again(
     assert "hunter2secret" not in str(job.error)
     if after_s is not None:
         assert job.run_after - bench.now == pytest.approx(after_s)
-    assert str((job.error or {})["message"]) in bench.ledger.lines(job.id)[-1].message
+    assert str((job.error or {})["message"]) in bench.job_store.lines(job.id)[-1].message
 
 
 def test_the_last_attempt_fails_and_a_checkpoint_starts_the_count_anew(bench: Bench) -> None:
@@ -129,17 +134,17 @@ def test_the_last_attempt_fails_and_a_checkpoint_starts_the_count_anew(bench: Be
     job = bench.run(further)
     for _ in range(4):
         bench.now += 1_000
-        claimed = bench.ledger.claim("one", 30, ["do"])
+        claimed = bench.job_store.claim("one", 30, ["do"])
         assert claimed is not None
-        Runner(bench.book, kinds_of(Doing(further)), lambda: bench.now).run(*claimed, bench.stopping)
-        states.append(bench.ledger.show(job.id).state)
+        Runner(bench.lease_store, kinds_of(Doing(further)), lambda: bench.now).run(*claimed, bench.stopping)
+        states.append(bench.job_store.show(job.id).state)
     assert set(states) == {JobState.QUEUED}
     bench.now += 1_000
-    claimed = bench.ledger.claim("one", 30, ["do"])
+    claimed = bench.job_store.claim("one", 30, ["do"])
     assert claimed is not None
-    Runner(bench.book, kinds_of(Doing(raising(StoreUnavailable("Away.")))), lambda: bench.now).run(*claimed, bench.stopping)
-    assert bench.ledger.show(job.id).state is JobState.FAILED
-    assert bench.ledger.show(job.id).checkpoint == {"done": 5}
+    Runner(bench.lease_store, kinds_of(Doing(raising(StoreUnavailable("Away.")))), lambda: bench.now).run(*claimed, bench.stopping)
+    assert bench.job_store.show(job.id).state is JobState.FAILED
+    assert bench.job_store.show(job.id).checkpoint == {"done": 5}
 
 
 def test_a_process_that_stops_puts_its_job_back(bench: Bench) -> None:
@@ -165,7 +170,7 @@ def test_a_deadline_fails_the_job(bench: Bench) -> None:
 def test_a_lost_lease_is_written_nowhere(bench: Bench) -> None:
     def act(context: JobContext) -> dict[str, Any]:
         bench.now += 31
-        bench.ledger.reap()
+        bench.job_store.reap()
         context.save({"by": "a zombie"})
         return {}
 
@@ -197,13 +202,13 @@ def test_the_context_says_why_the_run_ends_and_a_lost_lease_stays_lost(bench: Be
 
 def test_progress_is_written_once_a_second(bench: Bench) -> None:
     context = bench.context()
-    before = bench.ledger.show(context.job_id).version
+    before = bench.job_store.show(context.job_id).version
     for done in range(100):
         context.progress(done, 100, "slices")
-    assert bench.ledger.show(context.job_id).version == before + 1
+    assert bench.job_store.show(context.job_id).version == before + 1
     bench.now += 1
     context.progress(100, 100, "slices")
-    progress = bench.ledger.show(context.job_id).progress
+    progress = bench.job_store.show(context.job_id).progress
     assert progress is not None
     assert (progress.done, progress.base) == (100, 0)
 
@@ -219,12 +224,12 @@ def test_a_job_begins_as_soon_as_it_is_ordered_and_as_many_as_there_are_slots(be
         running.remove(context.job_id)
         return {}
 
-    kinds, ledger = kinds_of(Doing(act)), JobLedger(bench.database, time.time)
-    pool = LocalRunner(ledger, Runner(LeaseStore(bench.database, time.time), kinds, time.time), slots=2, poll_s=60)
-    queue = JobQueue(ledger, kinds, time.time, pool.wake)
+    kinds, job_store = kinds_of(Doing(act)), JobStore(bench.database, time.time)
+    pool = LocalRunner(job_store, Runner(LeaseStore(bench.database, time.time), kinds, time.time), slots=2, poll_s=60)
+    queue = JobQueue(job_store, kinds, time.time, pool.wake)
     pool.start()
     jobs = [queue.submit("do", {"number": number}, "test")[0] for number in range(6)]
-    assert {ended(ledger, job.id, 10).state for job in jobs} == {JobState.SUCCEEDED}
+    assert {ended(job_store, job.id, 10).state for job in jobs} == {JobState.SUCCEEDED}
     assert most[0] == 2
     assert pool.stop()
     with pytest.raises(InvalidParameter, match=r"no kind of job 'nothing'\. There are: do"):
@@ -241,24 +246,30 @@ def test_a_job_that_does_not_look_is_left_to_its_lease(bench: Bench) -> None:
         free.wait(10)
         return {}
 
-    kinds, ledger = kinds_of(Doing(act)), JobLedger(bench.database, time.time)
-    pool = LocalRunner(ledger, Runner(LeaseStore(bench.database, time.time), kinds, time.time, lease_s=5), poll_s=0.05)
-    job = JobQueue(ledger, kinds, time.time).submit("do", {}, "test")[0]
+    kinds, job_store = kinds_of(Doing(act)), JobStore(bench.database, time.time)
+    pool = LocalRunner(job_store, Runner(LeaseStore(bench.database, time.time), kinds, time.time, lease_s=5), poll_s=0.05)
+    job = JobQueue(job_store, kinds, time.time).submit("do", {}, "test")[0]
     pool.start()
     assert begun.wait(5)
     assert not pool.stop(within_s=0.2)
-    assert ledger.show(job.id).state is JobState.RUNNING
+    assert job_store.show(job.id).state is JobState.RUNNING
     free.set()
-    until(lambda: ledger.show(job.id).state.ended, 5)
+    until(lambda: job_store.show(job.id).state.ended, 5)
 
 
 def test_a_crew_runs_what_is_ordered_and_scheduled_in_its_own_process(bench: Bench) -> None:
     each_second = Schedule("each second", "do", {"scheduled": True}, every="00:00:01")
-    runtime = JobRuntime(bench.database, kinds_of(Doing(lambda context: {})), lambda: {each_second.name: each_second}, time.time, store="embedded")
+    runtime = JobRuntime(
+        bench.database,
+        kinds_of(Doing(lambda context: {})),
+        lambda: {each_second.name: each_second},
+        time.time,
+        store="embedded",
+    )
     runtime.start()
     ordered = runtime.queue.submit("do", {}, "test")[0]
-    assert ended(runtime.queue.ledger, ordered.id, 5).state is JobState.SUCCEEDED
-    until(lambda: any(job.schedule and job.state.ended for job in runtime.queue.ledger.list(["do"])), 8)
+    assert ended(runtime.queue.job_store, ordered.id, 5).state is JobState.SUCCEEDED
+    until(lambda: any(job.schedule and job.state.ended for job in runtime.queue.job_store.list(["do"])), 8)
     runtime.stop()
     with pytest.raises(ConfigurationError, match="needs CELERY_BROKER_URL"):
         runtime.worker()

@@ -128,10 +128,10 @@ def test_where_the_database_is_stays_out_of_the_answer() -> None:
     assert not any(word in refused.value.message for word in ("someone", "127.0.0.1", "name "))
 
 
-def test_a_writer_waits_no_longer_than_its_patience(tmp_path: Path) -> None:
+def test_a_writer_waits_for_the_lock_no_longer_than_it_says(tmp_path: Path) -> None:
     database = StateDatabase.in_directory(tmp_path)
     database.migrate()
-    with database.write(), pytest.raises(NotReady), database.write(patience_ms=1):
+    with database.write(), pytest.raises(NotReady), database.write(lock_wait_ms=1):
         pass
     with database.write() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000

@@ -14,7 +14,7 @@ from service.config.store import ConfigStore
 from service.domain.access import Principal, Scope
 from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
 from service.state.database import StateDatabase
-from service.state.keys import KeyRing, could_be_key
+from service.state.keys import KeyRing, has_key_format
 from tests.support.clock import Clock
 from tests.support.old_keys import old_key
 
@@ -357,8 +357,8 @@ def test_an_outage_does_not_lock_out_a_known_key_whose_address_sent_wrong_ones(l
 
 def test_only_what_has_the_form_of_a_key_needs_the_database(keys: KeyRing) -> None:
     key, _ = keys.create("a", [Scope.READ])
-    assert could_be_key(key)
-    assert not any(map(could_be_key, (None, "", "a-static-key-0123456789", key[:-1] + ("0" if key[-1] != "0" else "1"))))
+    assert has_key_format(key)
+    assert not any(map(has_key_format, (None, "", "a-static-key-0123456789", key[:-1] + ("0" if key[-1] != "0" else "1"))))
 
 
 def test_the_last_known_coordinates_stand_in_for_a_database_that_is_away(losable: LosableDatabase, clock: Clock) -> None:

@@ -30,6 +30,7 @@ TELL_NOTHING: dict[str, Callable[[Store], object]] = {
     "first_point": lambda store: store.first_point(BUCKET),
     "last_point": lambda store: store.last_point(BUCKET),
     "schema": lambda store: store.schema(BUCKET),
+    "tag_values": lambda store: store.tag_values(BUCKET, "host", ()),
     "read": lambda store: store.read(Selection(BUCKET, EVER)).cancel(),
     "count_points": lambda store: store.count_points(BUCKET, ["m"], TimeRange(NOON, NOON + 10), 10),
     "latest": lambda store: store.latest(BUCKET, TimeRange(NOON, NOON + 10), "m"),

@@ -39,13 +39,13 @@ def refused(section: Any, own: Endpoint = OWN) -> str:
 
 
 def test_the_defaults_are_those_of_the_manual() -> None:
-    mirror = MirrorText.model_validate({"source": side(A)}).named("m", OWN)
+    mirror = MirrorText.model_validate({"source": side(A)}).to_mirror("m", OWN)
     assert (mirror.target, mirror.buckets, mirror.measurements, mirror.windows) == (OWN, None, (), None)
     assert (mirror.since_ns, mirror.history, mirror.budget_bytes) == (None, (), None)
     assert (mirror.future_ns, mirror.rescan_ns) == (parse_duration("130h", "x"), 7 * DAY)
     assert (mirror.full_count_ns, mirror.full_rescan_ns) == (DAY, 30 * DAY)
     assert (mirror.follow_deletes, mirror.on_conflict, mirror.log_in_target) == (False, OnConflict.FAIL, False)
-    assert MirrorText.model_validate({"source": side(A)}).timed("m") == Schedule(
+    assert MirrorText.model_validate({"source": side(A)}).to_schedule("m") == Schedule(
         "mirror m", "mirror", {"mirror": "m"}, cron="0 * * * *", at_start=True
     )
 
@@ -56,7 +56,7 @@ def test_every_member_arrives() -> None:
         "every": "1h", "fn": "max", "since": "4w", "history": {"cpu*": "7d"}, "future": "1h", "rescan": "2d", "full_count": "3d",
         "full_rescan": "5w", "budget": "300MB", "follow_deletes": True, "on_conflict": "skip", "log_in_target": True,
     }  # fmt: skip
-    mirror = MirrorText.model_validate(text).named("m", OWN)
+    mirror = MirrorText.model_validate(text).to_mirror("m", OWN)
     assert mirror.buckets == (BucketPair("W", "W"), BucketPair("X", "Y"), BucketPair("Z", "Z"))
     assert (mirror.measurements, mirror.windows) == (("cpu*",), Windows(DAY // 24, Fn.MAX))
     assert (mirror.since_ns, mirror.history) == (28 * DAY, (("cpu*", 7 * DAY),))
@@ -73,7 +73,7 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("an address without a scheme", {"source": side("a.test:8086")}, "m.source.url: this is no address: write it like http://127.0.0.1:8086"),
     ("a port that is none", {"source": side("http://a.test:99999")}, "m.source.url: its port is none"),
     ("a user in the address", {"source": side("http://u:p@a.test")}, "m.source.url: an address here holds no user or password"),
-    ("a metadata service", {"source": side("http://169.254.169.254/")}, "m.source.url: The mirror 'm': 'http://169.254.169.254' cannot be a side"),
+    ("a metadata service", {"source": side("http://169.254.169.254/")}, "'m': 'http://169.254.169.254' cannot be the source"),
     ("one in other words", {"target": side("http://[::ffff:169.254.169.254]")}, "is a cloud's metadata service, and such addresses are never"),
     ("an empty token", {"source": side(A, token="")}, "token: String should have at least 1 character"),
     ("no token", {"source": {"url": A, "org": "o"}}, "give either token, or token_env (the name of an environment variable)"),
@@ -135,17 +135,17 @@ class TestAddresses:
         assert (endpoint_at(url, "o", "t").address, endpoint_at(url, "o", "t").is_remote) == (address, True)
 
     def test_one_address_with_two_organisations_is_two_stores(self) -> None:
-        MirrorText.model_validate({**MIRROR, "target": side(A, org="other")}).named("m", OWN)
+        MirrorText.model_validate({**MIRROR, "target": side(A, org="other")}).to_mirror("m", OWN)
 
     def test_a_token_may_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(os.environ, "FLUXGATE_TOKEN_TEST", "from-there")
         source = {"url": A, "org": "o", "token_env": "FLUXGATE_TOKEN_TEST"}
-        assert MirrorText.model_validate({**MIRROR, "source": source}).named("m", OWN).source.token == "from-there"
+        assert MirrorText.model_validate({**MIRROR, "source": source}).to_mirror("m", OWN).source.token == "from-there"
 
     def test_embedded_is_refused_where_the_own_store_is_an_influxdb(self) -> None:
         assert "There is no embedded store here: INFLUXDB_URL is set" in refused({"m": {**MIRROR, "target": "embedded"}}, OWN_INFLUX)
-        assert MirrorText.model_validate({**MIRROR, "target": "embedded"}).named("m", OWN).target == OWN
-        assert MirrorText.model_validate({**MIRROR, "target": "store"}).named("m", OWN_INFLUX).target == OWN_INFLUX
+        assert MirrorText.model_validate({**MIRROR, "target": "embedded"}).to_mirror("m", OWN).target == OWN
+        assert MirrorText.model_validate({**MIRROR, "target": "store"}).to_mirror("m", OWN_INFLUX).target == OWN_INFLUX
 
 
 class TestOverlaps:
@@ -174,19 +174,19 @@ class TestOverlaps:
         section.model_validate({"m": {**MIRROR, "buckets": ["V"]}})
 
     def test_a_mirror_does_not_overlap_with_itself(self) -> None:
-        refuse_overlaps([MirrorText.model_validate({**MIRROR, "buckets": ["W", "V"]}).named("m", OWN)])
+        refuse_overlaps([MirrorText.model_validate({**MIRROR, "buckets": ["W", "V"]}).to_mirror("m", OWN)])
 
 
 class TestSchedules:
     def test_a_refresh_takes_the_place_of_the_cron_expression(self) -> None:
-        timed = MirrorText.model_validate({**MIRROR, "refresh": "00:10:00"}).timed("m")
+        timed = MirrorText.model_validate({**MIRROR, "refresh": "00:10:00"}).to_schedule("m")
         assert timed == Schedule("mirror m", "mirror", {"mirror": "m"}, every="00:10:00", at_start=True)
 
     def test_without_both_a_mirror_runs_by_hand_only(self) -> None:
-        assert MirrorText.model_validate({**MIRROR, "schedule": None}).timed("m") is None
+        assert MirrorText.model_validate({**MIRROR, "schedule": None}).to_schedule("m") is None
 
     def test_a_mirror_that_is_off_keeps_its_schedule(self) -> None:
-        timed = MirrorText.model_validate({**MIRROR, "enabled": False, "zone": "Europe/Berlin", "at_start": False}).timed("m")
+        timed = MirrorText.model_validate({**MIRROR, "enabled": False, "zone": "Europe/Berlin", "at_start": False}).to_schedule("m")
         assert timed == Schedule("mirror m", "mirror", {"mirror": "m"}, cron="0 * * * *", zone="Europe/Berlin", enabled=False)
 
 
@@ -202,26 +202,26 @@ def test_other_sizes_are_refused(text: str) -> None:
 
 
 class TestTheBook:
-    def book(self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None) -> MirrorRegistry:
+    def registry(self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None) -> MirrorRegistry:
         text = None if default is None else MirrorText.model_validate(default)
         return MirrorRegistry(lambda: section, OWN, text, folder / "mirrors.yaml")
 
     def test_without_any_there_are_none(self, tmp_path: Path) -> None:
-        assert self.book(tmp_path).names() == []
+        assert self.registry(tmp_path).names() == []
 
     def test_an_address_that_an_earlier_version_stored_is_refused_where_it_is_used(self, tmp_path: Path) -> None:
         old = {"source": {"url": "http://host.:8086", "org": "o", "token": "t"}, "buckets": ["O"]}
-        book = self.book(tmp_path, {"old": old, "plant": MIRROR})
-        assert book.get("plant").name == "plant"
+        registry = self.registry(tmp_path, {"old": old, "plant": MIRROR})
+        assert registry.get("plant").name == "plant"
         with pytest.raises(InvalidParameter, match="its host is no name"):
-            book.get("old")
+            registry.get("old")
 
     def test_a_policy_of_public_addresses_holds_for_every_mirror(self, tmp_path: Path) -> None:
         section = {"plant": {"source": side("http://10.0.0.7:8086")}, "cloud": {"source": side("https://8.8.8.8")}}
-        book = MirrorRegistry(lambda: section, OWN, None, tmp_path / "mirrors.yaml", PUBLIC_ONLY)
-        assert book.get("cloud").source.url == "https://8.8.8.8"
+        registry = MirrorRegistry(lambda: section, OWN, None, tmp_path / "mirrors.yaml", PUBLIC_ONLY)
+        assert registry.get("cloud").source.url == "https://8.8.8.8"
         with pytest.raises(InvalidParameter, match=r"10\.0\.0\.7 is private, and only public addresses are allowed here"):
-            book.get("plant")
+            registry.get("plant")
         with pytest.raises(InvalidParameter, match="only public addresses are allowed here"):
             mirrors_section(OWN, dict, PUBLIC_ONLY).model.model_validate({"plant": section["plant"]})
 
@@ -231,22 +231,22 @@ class TestTheBook:
             f"plant:\n  source: {{url: '{A}', org: file, token: t}}\n  buckets: [G]\n"
         )
         section = {"plant": {**MIRROR, "buckets": ["S"]}}
-        book = self.book(tmp_path, section, {**MIRROR, "buckets": ["D"]})
-        found = {name: book.get(name).buckets for name in book.names()}
+        registry = self.registry(tmp_path, section, {**MIRROR, "buckets": ["D"]})
+        found = {name: registry.get(name).buckets for name in registry.names()}
         assert found == {"cloud": (BucketPair("F", "F"),), "plant": (BucketPair("S", "S"),)}
 
     def test_the_settings_alone_make_the_mirror_cloud(self, tmp_path: Path) -> None:
-        assert self.book(tmp_path, default=MIRROR).names() == ["cloud"]
+        assert self.registry(tmp_path, default=MIRROR).names() == ["cloud"]
 
     def test_a_file_that_changes_is_read_again(self, tmp_path: Path) -> None:
-        book, file = self.book(tmp_path), tmp_path / "mirrors.yaml"
+        registry, file = self.registry(tmp_path), tmp_path / "mirrors.yaml"
         file.write_text(f"one: {{source: {{url: '{A}', org: o, token: t}}, buckets: [W]}}")
-        assert list(book.texts()) == ["one"]
+        assert list(registry.texts()) == ["one"]
         file.write_text(f"two: {{source: {{url: '{A}', org: o, token: t}}, buckets: [W]}}")
         os.utime(file, (1, 1))
-        assert list(book.texts()) == ["two"]
+        assert list(registry.texts()) == ["two"]
         file.unlink()
-        assert list(book.texts()) == []
+        assert list(registry.texts()) == []
 
     @pytest.mark.parametrize(
         ("text", "sentence"),
@@ -261,38 +261,38 @@ class TestTheBook:
     def test_a_file_that_is_wrong_is_refused_with_its_place(self, tmp_path: Path, text: str, sentence: str) -> None:
         (tmp_path / "mirrors.yaml").write_text(text)
         with pytest.raises(ConfigurationError) as caught:
-            self.book(tmp_path).texts()
+            self.registry(tmp_path).texts()
         assert sentence in caught.value.message
         assert str(tmp_path / "mirrors.yaml") in caught.value.message
 
     def test_an_empty_file_holds_no_mirrors(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text("# none yet\n")
-        assert self.book(tmp_path).texts() == {}
+        assert self.registry(tmp_path).texts() == {}
 
     def test_a_file_that_is_not_text_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(ConfigurationError, match="cannot be read"):
-            self.book(tmp_path).texts()
+            self.registry(tmp_path).texts()
 
     def test_overlaps_between_section_and_file_are_found(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text(
             f"n: {{source: {{url: 'http://c.test', org: o, token: t}}, target: {{url: '{B}', org: test, token: t}}, buckets: [W]}}"
         )
         with pytest.raises(InvalidParameter, match="The mirrors 'm' and 'n' both write the bucket 'W'"):
-            self.book(tmp_path, {"m": MIRROR}).get("m")
+            self.registry(tmp_path, {"m": MIRROR}).get("m")
 
     def test_a_mirror_that_does_not_exist_is_answered_with_those_that_do(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidParameter, match=r"There is no mirror 'x'\. There are: m\."):
-            self.book(tmp_path, {"m": MIRROR}).get("x")
+            self.registry(tmp_path, {"m": MIRROR}).get("x")
         with pytest.raises(InvalidParameter, match="none; PUT /config/mirrors makes one"):
-            self.book(tmp_path).get("x")
-        assert self.book(tmp_path, {"m": MIRROR}).get("m").name == "m"
+            self.registry(tmp_path).get("x")
+        assert self.registry(tmp_path, {"m": MIRROR}).get("m").name == "m"
 
     def test_schedules_are_those_of_the_mirrors_that_have_one(self, tmp_path: Path) -> None:
         section = {"m": MIRROR, "n": {**MIRROR, "schedule": None, "buckets": ["V"]}}
-        assert list(self.book(tmp_path, section).schedules()) == ["mirror m"]
+        assert list(self.registry(tmp_path, section).schedules()) == ["mirror m"]
 
 
 def test_a_mirror_is_a_value() -> None:
-    mirror = MirrorText.model_validate(MIRROR).named("m", OWN)
+    mirror = MirrorText.model_validate(MIRROR).to_mirror("m", OWN)
     assert replace(mirror) == mirror

@@ -4,7 +4,7 @@ import numpy as np
 
 from service.domain.schema import Bucket, FieldType
 from service.domain.shards import shard_number
-from service.stores.embedded.writing import Types, judge, rows
+from service.stores.embedded.writing import Types, check_batch, rows
 from tests.support.embedded_stores import NOON, WEEK_NS, points
 
 BUCKET = Bucket("b", "", 0, WEEK_NS)
@@ -12,12 +12,12 @@ SHARD = shard_number(NOON, WEEK_NS)
 
 
 def verdict(lines: str, known: Types | None = None, oldest_ns: int | None = None) -> tuple[list[bool], list[tuple[int, str]]]:
-    found = judge(points(lines), BUCKET, known or {}, oldest_ns)
+    found = check_batch(points(lines), BUCKET, known or {}, oldest_ns)
     return found.accepted.tolist(), [(one.line, one.code) for one in found.refusals]
 
 
 def test_lines_without_conflict_are_all_taken_and_set_the_types() -> None:
-    found = judge(points(f"m f=1,g=2i {NOON}\nm f=2 {NOON + WEEK_NS}\n"), BUCKET, {}, None)
+    found = check_batch(points(f"m f=1,g=2i {NOON}\nm f=2 {NOON + WEEK_NS}\n"), BUCKET, {}, None)
     assert found.accepted.tolist() == [True, True]
     assert found.refusals == ()
     assert set(found.new_types) == {
@@ -52,7 +52,7 @@ def test_a_line_that_gives_one_field_two_types_is_refused() -> None:
 
 
 def test_the_reason_names_field_types_and_shard_group() -> None:
-    [refusal] = judge(points(f"m f=1 {NOON}\nm f=t {NOON}\n"), BUCKET, {}, None).refusals
+    [refusal] = check_batch(points(f"m f=1 {NOON}\nm f=t {NOON}\n"), BUCKET, {}, None).refusals
     assert refusal.reason == "Field 'f' of 'm' is boolean here and float in the shard group that begins at 2024-01-01T00:00:00Z; send it as float."
 
 

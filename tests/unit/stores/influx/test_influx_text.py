@@ -56,7 +56,7 @@ def test_any_text_is_one_flux_literal(name: str) -> None:
     assert scanned_flux(flux.string(name)) == name
 
 
-@given((NAMES | st.sampled_from(HOSTILE)).filter(influxql.can_say))
+@given((NAMES | st.sampled_from(HOSTILE)).filter(influxql.can_quote))
 def test_any_text_is_one_influxql_name_and_string(name: str) -> None:
     assert scanned_influxql(influxql.identifier(name)) == name
     assert scanned_influxql(influxql.string(name)) == name
@@ -64,7 +64,7 @@ def test_any_text_is_one_influxql_name_and_string(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a\rb", "a\0b", "\0"])
 def test_a_nul_or_carriage_return_cannot_be_said_in_influxql_and_is_refused(name: str) -> None:
-    assert not influxql.can_say(name)
+    assert not influxql.can_quote(name)
     with pytest.raises(InvalidParameter, match="a NUL or a carriage return"):
         influxql.identifier(name)
 

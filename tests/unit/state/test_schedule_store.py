@@ -13,9 +13,9 @@ from service.domain.schedule import Missed, Schedule
 from service.errors import InvalidParameter
 from service.jobs import JobKind
 from service.jobs.schedule_section import named, schedules_section
-from service.runner.scheduler import order_by
+from service.runner.scheduler import queue_options_by_kind
 from service.state.database import StateDatabase
-from service.state.jobs import JobLedger
+from service.state.jobs import JobStore
 from service.state.leases import LeaseStore
 from service.state.schedules import ScheduleStore
 from tests.support.jobs import KINDS, Counting
@@ -26,24 +26,24 @@ HOUR = 3_600.0
 
 @dataclass
 class Clockwork:
-    """A schedule book over a time and definitions that the test sets."""
+    """A schedule store over a time and definitions that the test sets."""
 
     database: StateDatabase
     now: float = 10 * HOUR + 1
     definitions: dict[str, Schedule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ledger = JobLedger(self.database, lambda: self.now)
-        self.book = self.another_process()
+        self.job_store = JobStore(self.database, lambda: self.now)
+        self.store = self.another_process()
 
     def another_process(self) -> ScheduleStore:
-        return ScheduleStore(self.database, lambda: self.definitions, order_by(KINDS), lambda: self.now)
+        return ScheduleStore(self.database, lambda: self.definitions, queue_options_by_kind(KINDS), lambda: self.now)
 
     def add(self, name: str = "hourly", every: str = "01:00:00", **more: Any) -> None:
         self.definitions = {**self.definitions, name: Schedule(name, "count", COUNT, every=every, **more)}
 
     def end_all(self) -> None:
-        while claimed := self.ledger.claim("one", 30, ["count"]):
+        while claimed := self.job_store.claim("one", 30, ["count"]):
             LeaseStore(self.database, lambda: self.now).finish(claimed[1], JobState.SUCCEEDED)
 
 
@@ -58,82 +58,85 @@ def clockwork(state_url: str) -> Iterator[Clockwork]:
 def test_a_new_schedule_waits_for_its_next_tick_and_then_fires_once(clockwork: Clockwork) -> None:
     clockwork.add()
     other = clockwork.another_process()
-    assert clockwork.book.fire() == other.fire() == []
-    assert clockwork.book.states()["hourly"].next_run == 11 * HOUR
+    assert clockwork.store.fire() == other.fire() == []
+    assert clockwork.store.states()["hourly"].next_run == 11 * HOUR
     clockwork.now = 11 * HOUR
-    (job_id,) = clockwork.book.fire()
-    assert other.fire() == clockwork.book.fire() == []
-    job = clockwork.ledger.show(job_id)
+    (job_id,) = clockwork.store.fire()
+    assert other.fire() == clockwork.store.fire() == []
+    job = clockwork.job_store.show(job_id)
     assert (job.schedule, job.parameters, job.max_attempts, job.created_by) == ("hourly", COUNT, 3, "schedule")
-    state = clockwork.book.states()["hourly"]
+    state = clockwork.store.states()["hourly"]
     assert (state.next_run, state.last_run, state.last_job, state.skipped) == (12 * HOUR, 11 * HOUR, job_id, 0)
 
 
 def test_a_tick_while_the_last_job_is_not_done_is_left_out_and_counted(clockwork: Clockwork) -> None:
     clockwork.add()
-    clockwork.book.fire()
+    clockwork.store.fire()
     fired = []
     for hour in (11, 12, 13):
         clockwork.now = hour * HOUR
-        fired += clockwork.book.fire()
-    assert (len(fired), clockwork.book.states()["hourly"].skipped) == (1, 2)
+        fired += clockwork.store.fire()
+    assert (len(fired), clockwork.store.states()["hourly"].skipped) == (1, 2)
     clockwork.end_all()
     clockwork.now = 14 * HOUR
-    assert len(clockwork.book.fire()) == 1
+    assert len(clockwork.store.fire()) == 1
 
 
 @pytest.mark.parametrize(("missed", "jobs"), [(Missed.RUN_ONCE, 1), (Missed.SKIP, 0)])
 def test_ticks_that_nobody_was_there_for_follow_the_policy(clockwork: Clockwork, missed: Missed, jobs: int) -> None:
     clockwork.add(missed=missed)
-    clockwork.book.fire()
+    clockwork.store.fire()
     clockwork.now = 20.5 * HOUR
-    assert len(clockwork.book.fire()) == jobs
-    assert clockwork.book.states()["hourly"].next_run == 21 * HOUR
+    assert len(clockwork.store.fire()) == jobs
+    assert clockwork.store.states()["hourly"].next_run == 21 * HOUR
 
 
 def test_a_schedule_that_is_wrong_by_now_does_not_hold_up_the_others(clockwork: Clockwork) -> None:
-    clockwork.definitions = {"a": Schedule("a", "gone", {}, every="01:00:00"), "b": Schedule("b", "count", {"n": "many"}, every="01:00:00")}
+    clockwork.definitions = {
+        "a": Schedule("a", "gone", {}, every="01:00:00"),
+        "b": Schedule("b", "count", {"n": "many"}, every="01:00:00"),
+    }
     clockwork.add("c")
-    clockwork.book.fire()
+    clockwork.store.fire()
     clockwork.now = 11 * HOUR
-    assert [clockwork.ledger.show(one).schedule for one in clockwork.book.fire()] == ["c"]
-    assert {name: state.skipped for name, state in clockwork.book.states().items()} == {"a": 1, "b": 1, "c": 0}
+    assert [clockwork.job_store.show(one).schedule for one in clockwork.store.fire()] == ["c"]
+    assert {name: state.skipped for name, state in clockwork.store.states().items()} == {"a": 1, "b": 1, "c": 0}
 
 
 def test_a_change_moves_the_next_tick_and_a_removal_ends_it(clockwork: Clockwork) -> None:
     clockwork.add()
-    clockwork.book.fire()
+    clockwork.store.fire()
     clockwork.add(every="00:10:00")
-    clockwork.book.fire()
-    assert clockwork.book.states()["hourly"].next_run == 10 * HOUR + 600
+    clockwork.store.fire()
+    assert clockwork.store.states()["hourly"].next_run == 10 * HOUR + 600
     clockwork.add(every="00:10:00", enabled=False)
     clockwork.now += 3 * HOUR
-    assert clockwork.book.fire() == []
-    assert clockwork.book.states()["hourly"].next_run is None
+    assert clockwork.store.fire() == []
+    assert clockwork.store.states()["hourly"].next_run is None
     clockwork.definitions = {}
-    clockwork.book.fire()
-    assert clockwork.book.states() == {}
+    clockwork.store.fire()
+    assert clockwork.store.states() == {}
 
 
 def test_a_schedule_at_start_fires_once_a_start_however_many_processes(clockwork: Clockwork) -> None:
     clockwork.add(at_start=True)
     clockwork.add("plain", every="02:00:00")
-    books = [clockwork.another_process() for _ in range(3)]
+    stores = [clockwork.another_process() for _ in range(3)]
     fired = []
-    for book in books:
-        book.note_start()
-        fired += book.fire()
+    for store in stores:
+        store.note_start()
+        fired += store.fire()
         clockwork.now += 1
-    assert [clockwork.ledger.show(one).schedule for one in fired] == ["hourly"]
+    assert [clockwork.job_store.show(one).schedule for one in fired] == ["hourly"]
     clockwork.end_all()
     clockwork.now += 120
     clockwork.another_process().note_start()
-    assert len(clockwork.book.fire()) == 1
+    assert len(clockwork.store.fire()) == 1
 
 
 def test_the_section_schedules_is_checked_when_it_is_put(clockwork: Clockwork) -> None:
     def check(schedule: Schedule) -> None:
-        order_by(KINDS)(schedule)
+        queue_options_by_kind(KINDS)(schedule)
 
     scheduling = JobKind("mirror", Scope.MIRROR, Counting(), schedules=dict)
     config = ConfigStore(clockwork.database, lambda: clockwork.now)

@@ -1,0 +1,47 @@
+"""Names of filters that a bucket does not know, and near ones, at a bounded cost."""
+
+from service.domain.near_names import near_names
+from service.domain.schema import FieldType, MeasurementSchema
+from service.domain.unknown_names import NameKind, UnknownName, unknown_names
+from tests.support.work import steps_of
+
+F = (FieldType.FLOAT,)
+SCHEMA = [
+    MeasurementSchema("power", ("meter", "site"), {"watts": F, "volts": F}),
+    MeasurementSchema("wind", ("mast",), {"speed": F}),
+]
+
+
+def test_case_does_not_hide_a_near_name() -> None:
+    assert near_names("METER", ["meter", "site"]) == ("meter",)
+    assert near_names("Watts", ["watts", "WATTS", "speed"]) == ("watts", "WATTS")
+    assert near_names("zzz", ["meter"]) == ()
+
+
+def test_near_names_cost_the_same_however_many_and_long_the_known_ones_are() -> None:
+    known = [f"field number {number}" for number in range(100_000)]
+    few, many = (steps_of(lambda names=names: near_names("another", names)) for names in (known[:1000], known))
+    assert many < 1.1 * few
+    assert near_names("x" * 4096, known) == ()
+    assert near_names("x", ["x" * 4096]) == ()
+
+
+def test_fields_and_tags_are_looked_for_in_the_measurements_that_are_named() -> None:
+    assert unknown_names(SCHEMA, (), ("speed",), ("mast",)) == ()
+    assert unknown_names(SCHEMA, ("power",), ("speed", "watt"), ("mast",)) == (
+        UnknownName(NameKind.FIELD, "speed"),
+        UnknownName(NameKind.FIELD, "watt", ("watts",)),
+        UnknownName(NameKind.TAG, "mast"),
+    )
+
+
+def test_beside_an_unknown_measurement_the_others_are_looked_at() -> None:
+    assert unknown_names(SCHEMA, ("Wind",), ("speed", "pace"), ()) == (
+        UnknownName(NameKind.MEASUREMENT, "Wind", ("wind",)),
+        UnknownName(NameKind.FIELD, "pace"),
+    )
+
+
+def test_near_names_are_looked_for_for_the_first_few_alone() -> None:
+    names = unknown_names(SCHEMA, (), tuple(f"watts{number}" for number in range(9)), ())
+    assert [bool(name.near) for name in names] == [True] * 5 + [False] * 4
