@@ -36,7 +36,8 @@
     |   |   |-- QueryRefused           the store does not take the question, and never will
     |   |   |-- UnreadableText         a name or text is no UTF-8
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
-    |   |   `-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   |-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   `-- NotOffered             the server has no such thing, and will not have it later
     |   |-- StoreBroken            an answer that stops early or makes no sense
     |   |   `-- EndMissing             an answer without its end mark
     |   |-- MirrorConflict         a field has another type on the mirror's target
@@ -348,6 +349,12 @@ class LineEndLost(StoreFailed):
 
 class LedElsewhere(StoreFailed):
     """Rows would be those of the other bucket, until somebody changes the mapping."""
+
+    mended_by_time = False
+
+
+class NotOffered(StoreFailed):
+    """Another version or kind of server may have it."""
 
     mended_by_time = False
 
