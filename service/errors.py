@@ -39,7 +39,8 @@
     |   |   |-- LedElsewhere           InfluxQL finds another bucket under this name
     |   |   `-- NotOffered             the server has no such thing, and will not have it later
     |   |-- StoreBroken            an answer that stops early or makes no sense
-    |   |   `-- EndMissing             an answer without its end mark
+    |   |   |-- EndMissing             an answer without its end mark
+    |   |   `-- ShardRefused           the files of one shard are not handed out
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
     |-- ArchiveError           where backups lie, or what lies there: the operator acts
@@ -365,6 +366,10 @@ class StoreBroken(StoreError):
 
 class EndMissing(StoreBroken):
     """The connection ended in good order, but rows may be missing: the store may know why."""
+
+
+class ShardRefused(StoreBroken):
+    """The server may hand out all others."""
 
 
 class MirrorConflict(StoreError):

@@ -78,7 +78,7 @@ def _plain_manifest(destination: Destination, folder: str) -> tuple[str, Physica
     if not own:
         raise InvalidParameter(
             "folder",
-            f"{destination.name} has no folder {folder[:200]!r} with a manifest of `influx backup` (*.manifest). Copy the whole folder there.",
+            f"{destination.name} has no folder {folder[:200]!r} with a *.manifest of `influx backup`: copy it there.",
         )
     manifests = [(path.rpartition("/")[2], _read(destination, path)) for path in own]
     return max(name for name, _ in manifests), physical_manifest.newest(manifests)
