@@ -36,6 +36,7 @@ ROUTES = {
     ("POST", "/backups/{backup_id}/restore"): Scope.RESTORE,
     ("POST", "/backups/drill"): Scope.BACKUP,
     ("POST", "/backups/prune"): Scope.ADMIN,
+    ("POST", "/backups/adopt"): Scope.BACKUP,
     ("GET", "/jobs"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}/events"): JOB_SCOPES,

@@ -121,6 +121,10 @@ def restore(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")] = False,
     merge: Annotated[bool, typer.Option("--merge", help="Write into buckets that are there already.")] = False,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Restore what is intact, and list the loss.")] = False,
+    replace_server: Annotated[
+        str | None,
+        typer.Option(help="With a physical backup: replace everything on the server of this name (host:port)."),
+    ] = None,
     passphrase_env: Annotated[str | None, typer.Option(help="The variable of the gateway's process with another passphrase.")] = None,
     url: Url = None,
     key: Key = None,
@@ -136,6 +140,7 @@ def restore(
         "dry_run": dry_run,
         "merge": merge,
         "skip_damaged": skip_damaged,
+        "replace_server": replace_server,
         "passphrase_env": passphrase_env,
     }
     order = {name: value for name, value in members.items() if value}
@@ -144,6 +149,19 @@ def restore(
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     if result["state"] not in ("equal", "more", "planned"):
         raise typer.Exit(PARTIAL)
+
+
+@cli.command()
+def adopt(
+    folder: Annotated[str, typer.Argument(help="Its path in the place of backups, where you copied it.")],
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a backup of a folder that `influx backup` wrote."""
+    result = _followed("/backups/adopt", {"folder": folder}, url, key, as_json)
+    if not as_json:
+        typer.echo(_verdict(result))
 
 
 @cli.command("list")

@@ -100,10 +100,25 @@ class RestoreOrder(BaseModel):
     dry_run: Annotated[bool, Field(strict=True, description="Say what would happen, and write nothing.")] = False
     merge: Annotated[bool, Field(strict=True, description="Write into buckets that are there already.")] = False
     skip_damaged: Annotated[bool, Field(strict=True, description="Restore what is intact, and list the loss.")] = False
+    replace_server: Annotated[
+        str | None,
+        Field(
+            max_length=300,
+            description="With a physical backup: replace everything on the server of this name, its host and port.",
+        ),
+    ] = None
     passphrase_env: Annotated[
         str | None,
         Field(max_length=200, description="The variable with the passphrase of the backup, when it is not BACKUP_PASSPHRASE."),
     ] = None
+
+
+class AdoptOrder(BaseModel):
+    """A folder in the place of backups that `influx backup` wrote, copied there."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"folder": "from-the-old-server"}})
+
+    folder: Annotated[str, Field(min_length=1, max_length=500, description="Its path in the place.")]
 
 
 class JudgementInfo(BaseModel):
