@@ -10,8 +10,8 @@
     |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
     |   |-- BodyTimeout            a body that does not come
     |   |-- TooManyWindows         the read would make more windows than the limit
-    |   |-- SheetTooSmall          the answer does not fit the sheet of a spreadsheet
     |   |-- TableTooLarge          shape=table would have more columns or cells than the limit
+    |   |-- SheetTooSmall          the answer does not fit the sheet of a spreadsheet
     |   |-- PointsRefused          lines that do not parse, or that the store refused
     |   |-- VersionConflict        configuration changed since it was read
     |   |-- ClientDisconnected     the client left: nobody sees the answer
@@ -36,7 +36,8 @@
     |   |   |-- QueryRefused           the store does not take the question, and never will
     |   |   |-- UnreadableText         a name or text is no UTF-8
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
-    |   |   `-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   |-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   `-- NotOffered             the server has no such thing, and will not have it later
     |   |-- StoreBroken            an answer that stops early or makes no sense
     |   |   `-- EndMissing             an answer without its end mark
     |   |-- MirrorConflict         a field has another type on the mirror's target
@@ -194,13 +195,13 @@ class TooManyWindows(CallerError):
     code = "too_many_windows"
 
 
+class TableTooLarge(CallerError):
+    code = "table_too_large"
+
+
 class SheetTooSmall(CallerError):
     code = "sheet_too_small"
     advice = "Read a shorter range or longer windows, set limit=, or take format=csv or parquet."
-
-
-class TableTooLarge(CallerError):
-    code = "table_too_large"
 
 
 class PointsRefused(CallerError):
@@ -348,6 +349,12 @@ class LineEndLost(StoreFailed):
 
 class LedElsewhere(StoreFailed):
     """Rows would be those of the other bucket, until somebody changes the mapping."""
+
+    mended_by_time = False
+
+
+class NotOffered(StoreFailed):
+    """Another version or kind of server may have it."""
 
     mended_by_time = False
 

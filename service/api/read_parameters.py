@@ -57,8 +57,8 @@ def understand(
 ) -> Question:
     """Raises InvalidParameter, TooManyWindows, NotAcceptable."""
     simple, filters = _sorted_out(pairs)
-    form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
     zone = _zone(simple.get("tz", ""))
+    form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
     asked = AskedRead(
         bucket,
         _range(simple, zone),
@@ -71,9 +71,9 @@ def understand(
         shape=_member(Shape, "shape", simple.get("shape", "long")),
         zone=zone or "UTC",
         limit=_limit(simple.get("limit")),
-        csv=_csv_dialect(simple, form),
         stamp=_member(Stamp, "stamp", simple["stamp"]) if "stamp" in simple else None,
         align=_align(simple.get("align", "false")),
+        csv=_csv_dialect(simple, form),
     )
     return asked.at(now_ns, max_windows)
 

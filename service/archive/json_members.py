@@ -75,11 +75,16 @@ class Members:
     def spans(self, name: str) -> tuple[TimeRange, ...]:
         return self.items(name, self._span)
 
-    def text_pairs(self, name: str) -> tuple[tuple[str, str], ...]:
-        """An object of texts, by key."""
+    def mapping(self, name: str) -> Mapping[str, object]:
+        """An object whose members are not known by name."""
         value = self._take(name)
         if not isinstance(value, Mapping):
             raise WrongMember(f"{self._at(name)} is no object")
+        return value
+
+    def text_pairs(self, name: str) -> tuple[tuple[str, str], ...]:
+        """An object of texts, by key."""
+        value = self.mapping(name)
         return tuple((key, _text(value[key], f"{self._at(name)}.{key}")) for key in sorted(value))
 
     def _take(self, name: str) -> object:

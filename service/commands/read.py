@@ -64,6 +64,18 @@ def read(
     _say_what_came(rows, size, time.monotonic() - begun_s)
 
 
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """What the gateway warns of, as a line of standard error without a place in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GatewayWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                sys.stderr.write(f"Warning: {warning.message}\n")
+
+
 def _print(answer: Answer, form: str) -> tuple[int | None, int]:
     """The answer on standard output; its rows, where the format shows them on the way, and its bytes."""
     counter = RowCounter(form) if RowCounter.knows(form) else None
@@ -83,18 +95,6 @@ def _say_what_came(rows: int | None, size: int, seconds: float) -> None:
     if console.is_terminal:
         counted = [] if rows is None else [f"{rows:,} rows"]
         console.print(", ".join([*counted, f"{size:,} bytes", f"{seconds:.1f} s"]), markup=False)
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """What the gateway warns of, as a line of standard error without a place in the code."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", GatewayWarning)
-        try:
-            yield
-        finally:
-            for warning in caught:
-                sys.stderr.write(f"Warning: {warning.message}\n")
 
 
 def _save(answer: Answer, output: Path, form: str) -> tuple[int | None, int]:

@@ -21,6 +21,7 @@ from service.jobs import Kinds
 from service.jobs.kind import JobKind
 from service.settings import Settings
 from service.state.database import StateDatabase
+from service.stores.influx.physical import PhysicalOpener
 from service.stores.opener import Opener
 from service.stores.protocol import Store
 
@@ -31,7 +32,8 @@ class KindServices:
 
     `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
     address `addresses` allows; `open_scratch` makes an embedded store on a file for a while. `directory`: where files
-    are kept; `archive`: where backups lie. `clock` gives seconds since 1970.
+    are kept; `archive`: where backups lie. `open_physical` hands out the files of the gateway's own InfluxDB; None
+    without an operator token. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -43,6 +45,7 @@ class KindServices:
     addresses: AddressPolicy
     directory: Path
     archive: Destination
+    open_physical: PhysicalOpener | None
     clock: Callable[[], float]
 
 

@@ -84,8 +84,7 @@ class BucketReads:
 
     def _facts(self, question: Question, plan: ReadPlan) -> ReadFacts:
         skipped = NameList.of((field.measurement, field.field) for field in plan.skipped)
-        unknown = NameList.of_unknown(plan.unknown)
-        return ReadFacts(question.selection.span, self._store.name, skipped, unknown)
+        return ReadFacts(question.selection.span, self._store.name, skipped, NameList.of_unknown(plan.unknown))
 
     def _kept_as(self, question: Question) -> tuple[str, Sequence[str], float]:
         """How the cache knows an answer: its name (which database, which question), its buckets, and for how long."""

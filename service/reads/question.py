@@ -84,9 +84,9 @@ class AskedRead:
     shape: Shape = Shape.LONG
     zone: str = "UTC"
     limit: int | None = None
-    csv: CsvDialect = PLAIN_CSV
     stamp: Stamp | None = None
     align: bool = False
+    csv: CsvDialect = PLAIN_CSV
 
     def at(self, now_ns: int, max_windows: int) -> Question:
         """The question at the moment `now_ns`. Raises InvalidParameter, TooManyWindows."""

@@ -59,9 +59,9 @@ class BackupSettings(BaseModel):
         ge=0,
         description="The same for years. With all BACKUP_KEEP_ settings at 0 nothing is ever removed.",
     )
-    backup_concurrency: int = Field(2, ge=1, le=16, description="Slices that a backup or a restore moves at one time.")
-    backup_rate_mb: float = Field(0, ge=0, description="Megabytes of line protocol a second that a backup reads at most; 0: no limit.")
-    backup_pause_ms: int = Field(0, ge=0, le=60_000, description="Pause after each slice of a backup.")
+    backup_concurrency: int = Field(2, ge=1, le=16, description="Slices or shards that a backup or a restore moves at one time.")
+    backup_rate_mb: float = Field(0, ge=0, description="Megabytes a second that a backup reads at most: points, or packed shards; 0: no limit.")
+    backup_pause_ms: int = Field(0, ge=0, le=60_000, description="Pause after each slice or shard of a backup.")
     backup_max_age_hours: int = Field(
         0,
         ge=0,
@@ -78,7 +78,7 @@ class BackupSettings(BaseModel):
     )
     influxdb_operator_token: SecretStr | None = Field(
         None,
-        description="Operator token of INFLUXDB_URL, for physical backups alone. It holds the whole server: keep it out of `.env`.",
+        description="Operator token of INFLUXDB_URL, for physical backups and restores alone. It holds the whole server: keep it out of `.env`.",
     )
 
     @field_validator("backup_zone")

@@ -121,7 +121,7 @@ class KeyRing:
         """Whose key this is.
 
         Raises:
-            Unauthorized: no key; or the same message for an unknown, wrong, revoked or expired one.
+            Unauthorized: no key was sent; or the one that was sent is unknown, wrong, revoked or expired, with one message.
             NotReady: the database does not answer, and the key was not valid lately.
         """
         principal = self.known_without_query(presented)

@@ -32,7 +32,15 @@ from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import observer_of, place_of, read_limits
-from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint, scratch_store
+from service.wiring.stores import (
+    OwnStore,
+    address_policy,
+    open_own_store,
+    opener,
+    own_endpoint,
+    physical_opener,
+    scratch_store,
+)
 
 _MB = 1024 * 1024
 
@@ -115,6 +123,7 @@ def _kind_services(
         addresses=address_policy(settings),
         directory=settings.data_dir,
         archive=archive_destination(settings),
+        open_physical=physical_opener(settings),
         clock=time.time,
     )
 

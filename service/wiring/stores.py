@@ -13,7 +13,9 @@ from service.errors import ConfigurationError
 from service.settings import Settings
 from service.sockets import ANYWHERE, Connector
 from service.stores.embedded.store import EmbeddedStore
+from service.stores.influx.physical import PhysicalBackups, PhysicalOpener
 from service.stores.influx.store import InfluxStore
+from service.stores.influx.transport import Transport
 from service.stores.observed import ChangeListener, ObservedStore
 from service.stores.opener import Opener, OpenStore
 from service.stores.protocol import Store
@@ -99,6 +101,30 @@ def opener(settings: Settings, own: OwnStore) -> Opener:
             store.close()
 
     return open_store
+
+
+def physical_opener(settings: Settings) -> PhysicalOpener | None:
+    """Opens the files of the gateway's own InfluxDB; None: it is the embedded store, or no operator token is set."""
+    url, token, org = settings.influxdb_url, settings.influxdb_operator_token, settings.influxdb_org
+    if url is None or token is None or org is None:
+        return None
+
+    @contextmanager
+    def open_physical(other_token: str | None) -> Iterator[PhysicalBackups]:
+        transport = Transport(
+            url,
+            other_token or token.get_secret_value(),
+            org,
+            connect_timeout_s=settings.influxdb_connect_timeout_s,
+            silence_timeout_s=settings.influxdb_silence_timeout_s,
+        )
+        client = PhysicalBackups(transport)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    return open_physical
 
 
 @contextmanager

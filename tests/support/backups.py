@@ -11,6 +11,7 @@ from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.runnable import BackupRunnable
 from service.state.database import StateDatabase
+from service.stores.influx.physical import PhysicalOpener
 from service.stores.protocol import Store
 from tests.support.clock import Clock
 from tests.support.mirrors import KeptContext
@@ -29,6 +30,7 @@ class BackupRig:
         destination: Destination | None = None,
         place: Mapping[str, Any] | None = None,
         limits: WorkLimits | None = None,
+        open_physical: PhysicalOpener | None = None,
     ) -> None:
         self.clock = Clock(NOW_S)
         self.store = store
@@ -36,11 +38,20 @@ class BackupRig:
         self.state.migrate()
         self.place = BackupPlace(destination or LocalFolder(folder / "backups"), **(place or {}))
         self.limits = limits or WorkLimits()
+        self.open_physical = open_physical
         self.started = 0
 
     @property
     def runnable(self) -> BackupRunnable:
-        return BackupRunnable(self.place, self.store, self.state, self.limits, self.clock, self._count_start)
+        return BackupRunnable(
+            self.place,
+            self.store,
+            self.state,
+            self.limits,
+            self.clock,
+            self._count_start,
+            open_physical=self.open_physical,
+        )
 
     def run(self, context: KeptContext | None = None, **parameters: Any) -> Json:
         """The result of a job with these parameters."""

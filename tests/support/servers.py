@@ -176,8 +176,8 @@ class InfluxServer:
             return answer.text
 
 
-def start_influx(*flags: str) -> InfluxServer:
-    """A new InfluxDB, set up and empty."""
+def start_influx(*flags: str, token: str | None = None) -> InfluxServer:
+    """A new InfluxDB, set up and empty. `token`: of its operator; None: a new one."""
     program = influxd_program()
 
     def command(folder: Path, port: int) -> list[str]:
@@ -187,24 +187,24 @@ def start_influx(*flags: str) -> InfluxServer:
 
     server = _start("influxd", command, _answers_http)
     try:
-        return _set_up(server)
+        return _set_up(server, token or f"test-{secrets.token_hex(16)}")
     except BaseException:
         server.stop()
         raise
 
 
 @contextlib.contextmanager
-def running_influx(*flags: str) -> Iterator[InfluxServer]:
+def running_influx(*flags: str, token: str | None = None) -> Iterator[InfluxServer]:
     """A new InfluxDB that is stopped at the end."""
-    started = start_influx(*flags)
+    started = start_influx(*flags, token=token)
     try:
         yield started
     finally:
         started.server.stop()
 
 
-def _set_up(server: Server) -> InfluxServer:
-    url, token, org = f"http://127.0.0.1:{server.port}", f"test-{secrets.token_hex(16)}", "test org"
+def _set_up(server: Server, token: str) -> InfluxServer:
+    url, org = f"http://127.0.0.1:{server.port}", "test org"
     wanted = {"username": "tester", "password": secrets.token_hex(16), "org": org, "bucket": "first", "token": token}
     httpx.post(f"{url}/api/v2/setup", json=wanted, timeout=30).raise_for_status()
     return InfluxServer(url, token, org, server)

@@ -188,6 +188,9 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
         text = "never" if told is None else f"{told['outcome']} {told['at']} {told['detail']}"
         console.print(f"{name:12} {text}".rstrip(), markup=False)
     for held in backup["held"]:
+        if backup["kind"] == "physical":
+            console.print(f"bucket       {held['name']}", markup=False)
+            continue
         span = f"{held['first_point'] or 'no points'} to {held['last_point'] or ''}".removesuffix(" to ")
         console.print(f"bucket       {held['name']}: {held['points']:,} points in {held['slices']} slices, {span}", markup=False)
     for part in backup["missing"]:
@@ -232,7 +235,15 @@ def _size(count: int) -> str:
 
 
 def _verdict(result: dict[str, Any]) -> str:
-    lines = [f"{result['backup']} {result['state']}: {result['points']:,} points, {_size(result['own_bytes'])}"]
-    lines += [f"{held['name']}: {held['points']:,} points in {held['slices']} slices" for held in result["buckets"]]
+    points = "" if result["points"] is None else f"{result['points']:,} points, "
+    lines = [f"{result['backup']} {result['state']}: {points}{_size(result['own_bytes'])}"]
+    lines += [_held(held) for held in result["buckets"]]
     lines += [f"MISSING {part['bucket'] or 'all'}: {part['reason']}" for part in result["missing"]]
     return "\n".join(lines)
+
+
+def _held(held: dict[str, Any]) -> str:
+    if "shards" not in held:
+        return f"{held['name']}: {held['points']:,} points in {held['slices']} slices"
+    values = "values not counted" if held["values"] is None else f"{held['values']:,} values"
+    return f"{held['name']}: {values} in {held['shards']} shards"

@@ -60,6 +60,7 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
         services.clock,
         pings.started,
         AgeRule(_max_age_hours(settings), settings.backup_buckets or None),
+        services.open_physical,
     )
     restores = RestoreRunnable(
         place,

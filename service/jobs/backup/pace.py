@@ -31,6 +31,13 @@ class Pace:
             self._wait_for(sum(frame.nbytes for frame in block))
             yield block
 
+    def paced_bytes(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The same pieces, each no sooner than the rate allows. Raises JobInterrupted."""
+        for piece in pieces:
+            self._control.check()
+            self._wait_for(len(piece))
+            yield piece
+
     def after_slice(self) -> None:
         """Raises JobInterrupted."""
         if self._pause_s:

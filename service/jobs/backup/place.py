@@ -1,5 +1,6 @@
 """Where the backups of this gateway lie, and how they are packed, encrypted and signed there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.archive import catalog
@@ -15,6 +16,7 @@ from service.archive.encryption import (
     opened_key_pair,
 )
 from service.archive.manifest import Manifest, OtherFile
+from service.archive.physical_folder import PhysicalFolder
 from service.archive.slice_files import write_file
 from service.errors import ArchiveKeyRefused
 
@@ -55,6 +57,15 @@ class BackupPlace:
                 f"The backup {manifest.backup_id} is encrypted: give its passphrase, or set BACKUP_PASSPHRASE.",
             )
         return Decrypter((self._opened(manifest.backup_id, phrase).identity,))
+
+    def physical_folder(
+        self,
+        manifest: Manifest,
+        passphrase: str | None = None,
+        watch: Callable[[], None] = lambda: None,
+    ) -> PhysicalFolder:
+        """The files of a physical backup. `watch` is called while they are read. Raises as `decrypter`."""
+        return PhysicalFolder.of(self.destination, manifest, self.decrypter(manifest, passphrase), watch)
 
     def key_pair(self, backup_id: str, previous: Manifest | None) -> KeyPair | None:
         """The pair of a backup that begins, or goes on; None: files are not encrypted.

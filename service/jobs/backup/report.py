@@ -1,6 +1,8 @@
 """What jobs and routes say of a backup, JSON-ready."""
 
 from service.archive.manifest import Manifest
+from service.archive.physical_buckets import full_name
+from service.archive.physical_folder import PhysicalFolder
 from service.domain.job import Json
 from service.domain.timerange import EVER, TimeRange, format_time
 
@@ -29,6 +31,25 @@ def backup_result(manifest: Manifest) -> Json:
             {"bucket": part.bucket, "range": None if part.span is None else span_json(part.span), "reason": part.reason} for part in manifest.missing
         ],
     }
+
+
+def physical_result(manifest: Manifest, folder: PhysicalFolder) -> Json:
+    """The result of a job that took a physical backup. `values`: when it began; null: not counted.
+
+    Raises ArchiveError.
+    """
+    counts = folder.counts()
+    held = [
+        {
+            "name": bucket.name,
+            "organization": bucket.organization,
+            "values": counts[full_name(bucket)].total if full_name(bucket) in counts else None,
+            "shards": len(bucket.shards),
+            "bytes": sum(shard.file.size for shard in bucket.shards),
+        }
+        for bucket in folder.manifest().buckets
+    ]
+    return {**backup_result(manifest), "points": None, "buckets": held}
 
 
 def span_json(span: TimeRange) -> Json:

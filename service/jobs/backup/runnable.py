@@ -4,11 +4,14 @@ A run that is killed goes on with the same backup: what it finished is not read 
 one, only when everything in it is durable and was read back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from service.archive import catalog
 from service.archive.manifest import BackupKind, Manifest
+from service.domain.endpoint import EMBEDDED
 from service.domain.job import Json
 from service.errors import InvalidParameter, UnknownThing
 from service.jobs.backup.ages import BucketAge, bucket_ages
@@ -17,24 +20,31 @@ from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.logical_backup import LogicalBackup
 from service.jobs.backup.options import BackupOptions
 from service.jobs.backup.pace import Pace
+from service.jobs.backup.physical_backup import PhysicalBackup
+from service.jobs.backup.physical_download import PhysicalTools
+from service.jobs.backup.physical_progress import PhysicalProgress
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.previous import PreviousBackup
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
-from service.jobs.backup.report import backup_result
+from service.jobs.backup.report import backup_result, physical_result
 from service.jobs.backup.slice_progress import SliceProgress
 from service.jobs.backup.status import NO_AGE_RULE, AgeRule, overdue
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
+from service.stores.influx.physical import PhysicalBackups, PhysicalOpener
 from service.stores.protocol import Store
 from service.transfer.retry import Retry
-from service.transfer.run_log import RunLog
+from service.transfer.run_log import Log, RunLog
 from service.transfer.splitting import Splitter
 
 KIND = "backup"
 
 
 class BackupRunnable:
-    """Backs up `store`, the gateway's own. `started` is called when a backup begins. `clock`: seconds since 1970."""
+    """Backs up `store`, the gateway's own. `started` is called when a backup begins. `clock`: seconds since 1970.
+
+    `open_physical` hands out the store's files; None: it has none, or there is no operator token.
+    """
 
     def __init__(
         self,
@@ -45,6 +55,7 @@ class BackupRunnable:
         clock: Callable[[], float],
         started: Callable[[], None],
         age_rule: AgeRule = NO_AGE_RULE,
+        open_physical: PhysicalOpener | None = None,
     ) -> None:
         self.place = place
         self._store = store
@@ -53,6 +64,7 @@ class BackupRunnable:
         self._clock = clock
         self._started = started
         self._age_rule = age_rule
+        self._open_physical = open_physical
 
     @property
     def proofs(self) -> ProofStore:
@@ -73,15 +85,68 @@ class BackupRunnable:
     def validate(self, parameters: Mapping[str, Any]) -> None:
         options = BackupOptions.of(parameters)
         if options.kind is BackupKind.PHYSICAL:
-            raise InvalidParameter("kind", "This installation takes logical backups alone.")
+            self._physical_opener()
 
     def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:
         options = BackupOptions.of(parameters)
-        backup_id, created_ns = self._begun(context)
         log = RunLog([context.log], self._clock).write
-        finished = self._finished(backup_id)
-        if finished is not None:  # killed between the manifest and the end of the job
-            return backup_result(finished)
+        with self._opened(options, Retry(context, log)) as physical:
+            backup_id, created_ns = self._begun(context)
+            manifest = self._finished(backup_id)  # of a run that was killed between the manifest and the end of the job
+            if manifest is None:
+                take = self._logical if physical is None else partial(self._physical, physical)
+                manifest = take(options, context, log, backup_id, created_ns)
+                self.proofs.note_verification(backup_id, Judgement(self._clock(), Outcome.INTACT))
+        return self._result(manifest)
+
+    def _physical_opener(self) -> PhysicalOpener:
+        if self._open_physical is not None:
+            return self._open_physical
+        if self._store.name == EMBEDDED:
+            raise InvalidParameter("kind", "The embedded store has no files of an InfluxDB: order kind=logical.")
+        raise InvalidParameter(
+            "kind",
+            "A physical backup needs an operator token of this InfluxDB: set INFLUXDB_OPERATOR_TOKEN. InfluxDB Cloud"
+            " has none: order kind=logical there.",
+        )
+
+    def _opened(self, options: BackupOptions, retry: Retry) -> AbstractContextManager[PhysicalBackups | None]:
+        """The files of the server, for a physical backup, once the token was found good for them."""
+        if options.kind is BackupKind.LOGICAL:
+            return nullcontext()
+        return _demanded(self._physical_opener(), retry)
+
+    def _physical(
+        self,
+        physical: PhysicalBackups,
+        options: BackupOptions,
+        context: JobContext,
+        log: Log,
+        backup_id: str,
+        created_ns: int,
+    ) -> Manifest:
+        key_pair = self.place.key_pair(backup_id, None)
+        tools = PhysicalTools(
+            place=self.place,
+            backup_id=backup_id,
+            encrypter=self.place.encrypter(key_pair),
+            job=context,
+            retry=Retry(context, log),
+            pace=self._pace(context),
+            log=log,
+            concurrency=self._limits.concurrency,
+        )
+        progress = PhysicalProgress(self._database, self.place.name, backup_id)
+        return PhysicalBackup(physical, self._store, tools, progress, options, key_pair, created_ns, self._clock).run()
+
+    def _logical(
+        self,
+        options: BackupOptions,
+        context: JobContext,
+        log: Log,
+        backup_id: str,
+        created_ns: int,
+    ) -> Manifest:
         retry = Retry(context, log)
         previous = PreviousBackup.of(self.place.listed(), self.proofs.all())
         key_pair = self.place.key_pair(backup_id, previous.manifest)
@@ -92,17 +157,22 @@ class BackupRunnable:
             job=context,
             retry=retry,
             progress=SliceProgress(self._database, self.place.name, backup_id),
-            pace=Pace(context, self._clock, self._limits.bytes_a_second, self._limits.pause_s),
+            pace=self._pace(context),
             log=log,
             concurrency=self._limits.concurrency,
             parquet=self._limits.parquet,
             previous_copies=previous.copies,
         )
         splitter = Splitter(retry, log)
-        backup = LogicalBackup(self._store, tools, splitter, options, previous, key_pair, created_ns, self._clock)
-        manifest = backup.run()
-        self.proofs.note_verification(backup_id, Judgement(self._clock(), Outcome.INTACT))
-        return backup_result(manifest)
+        return LogicalBackup(self._store, tools, splitter, options, previous, key_pair, created_ns, self._clock).run()
+
+    def _pace(self, context: JobContext) -> Pace:
+        return Pace(context, self._clock, self._limits.bytes_a_second, self._limits.pause_s)
+
+    def _result(self, manifest: Manifest) -> Json:
+        if manifest.kind is BackupKind.LOGICAL:
+            return backup_result(manifest)
+        return physical_result(manifest, self.place.physical_folder(manifest))
 
     def _begun(self, context: JobContext) -> tuple[str, int]:
         """The backup of this job, and when it began (ns)."""
@@ -121,3 +191,10 @@ class BackupRunnable:
             return self.place.manifest(backup_id)
         except UnknownThing:
             return None
+
+
+@contextmanager
+def _demanded(open_physical: PhysicalOpener, retry: Retry) -> Iterator[PhysicalBackups]:
+    with open_physical(None) as physical:
+        retry.call(physical.demand_operator)
+        yield physical

@@ -6,13 +6,17 @@ that broke off like any other, and answers success to a tar that is cut.
 Source: influxdb v2.9.1, http/backup_service.go and http/restore_service.go.
 """
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
-from service.errors import FluxgateError, InvalidParameter, StoreBroken, StoreDenied, StoreFailed
+from service.errors import FluxgateError, InvalidParameter, NotOffered, StoreBroken, StoreDenied
 from service.stores.influx.answers import objects
 from service.stores.influx.catalog import checked_answer
 from service.stores.influx.failures import failure, not_an_answer, reason_of
@@ -48,8 +52,24 @@ class PhysicalBackups:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    @property
+    def organization(self) -> str:
+        """The organization of the gateway's own store."""
+        return self._transport.org
+
+    @property
+    def server_name(self) -> str:
+        """The server by host and port, as in its address."""
+        return urlsplit(self._transport.url).netloc.rpartition("@")[2]
+
+    def token_forms(self) -> tuple[bytes, ...]:
+        """How this object's token stands in a key-value store that has it: as it is, or hashed (since 2.9)."""
+        token = self._transport.token.encode()
+        hashes = (hashlib.sha256(token).digest(), hashlib.sha512(token).digest())
+        return (token, *(base64.urlsafe_b64encode(digest) for digest in hashes))
+
     def demand_operator(self) -> None:
-        """Raises StoreDenied: the token is no operator token. StoreFailed: the server has no physical backups."""
+        """Raises StoreDenied: the token is no operator token. NotOffered: the server has no physical backups."""
         files = self.shard(0)
         if files is not None:
             for _ in files.chunks:
@@ -200,6 +220,10 @@ class PhysicalBackups:
         return reply
 
 
+PhysicalOpener = Callable[[str | None], AbstractContextManager[PhysicalBackups]]
+"""Opens the gateway's own InfluxDB with this operator token; None: with the one of the settings."""
+
+
 def bucket_entry(
     bucket: Mapping[str, Any],
     *,
@@ -226,7 +250,7 @@ def _demand_success(reply: Reply) -> None:
 
 
 def _no_backups(reason: str) -> FluxgateError:
-    return StoreFailed(
+    return NotOffered(
         "This InfluxDB neither hands out its files nor takes them back (404).",
         advice="InfluxDB 2.1 and later can; Cloud and others are backed up by kind=logical.",
         upstream=reason,

@@ -281,6 +281,7 @@ class Transport:
     ) -> None:
         self.url = url.rstrip("/")
         self.org = org
+        self.token = token
         self._client = InfluxDBClient(url=self.url, token=token, org=org, connection_pool_maxsize=connections)
         self._pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
         self._pool.pool_classes_by_scheme = {
