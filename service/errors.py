@@ -5,7 +5,7 @@
     |   |-- InvalidParameter       a value cannot be read; says what is allowed
     |   |-- InvalidBody            a body cannot be read at all (not JSON, broken gzip)
     |   |-- UnknownBucket          no such bucket; names near ones
-    |   |-- UnknownThing           no such job, section, key
+    |   |-- NotFound           no such job, section, key
     |   |-- NotAcceptable          no offered format fits Accept
     |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
     |   |-- BodyTimeout            a body that does not come
@@ -23,7 +23,7 @@
     |   |-- TooManyWrites          every write slot is taken
     |   |-- WriteTimeout           a write took too long and was ended
     |   |-- StoreBusy              the store asked to wait (429, queue full)
-    |   |-- Stalled                a client reads nothing while others wait for the same answer
+    |   |-- ClientStalled                a client reads nothing while others wait for the same answer
     |   |-- DependencyBusy         every thread that asks a dependency waits for it
     |   `-- NotReady               starting or stopping
     |-- StoreError             the store did not do its part: the operator acts
@@ -36,10 +36,10 @@
     |   |   |-- QueryRefused           the store does not take the question, and never will
     |   |   |-- UnreadableText         a name or text is no UTF-8
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
-    |   |   |-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   |-- WrongMapping           InfluxQL finds another bucket under this name
     |   |   `-- NotOffered             the server has no such thing, and will not have it later
     |   |-- StoreBroken            an answer that stops early or makes no sense
-    |   |   `-- EndMissing             an answer without its end mark
+    |   |   `-- EndMarkMissing             an answer without its end mark
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
     |-- ArchiveError           where backups lie, or what lies there: the operator acts
@@ -65,7 +65,7 @@ from dataclasses import asdict, dataclass
 LONGEST_UPSTREAM = 500
 
 
-def readable(text: str) -> str:
+def printable_line(text: str) -> str:
     """A text of another server as one short line, without what moves a cursor or hides or turns letters."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_UPSTREAM * 16])
     return " ".join(shown.split())[:LONGEST_UPSTREAM]
@@ -109,13 +109,13 @@ class FluxgateError(Exception):
 
     code = "error"
     advice = ""
-    mended_by_time = False
+    retryable = False
     """Whether a job that failed with it is worth another try with nothing changed."""
 
     def __init__(self, finding: str, *, upstream: str = "", **extra: object) -> None:
         super().__init__(finding)
         self.finding = finding
-        self.upstream = readable(upstream)
+        self.upstream = printable_line(upstream)
         self.extra: Mapping[str, object] = extra
         self.subject: Subject | None = None
         self.progress: WriteProgress | None = None
@@ -175,7 +175,7 @@ class UnknownBucket(CallerError):
         self.near = tuple(near)
 
 
-class UnknownThing(CallerError):
+class NotFound(CallerError):
     code = "not_found"
 
 
@@ -228,7 +228,7 @@ class RetryLater(FluxgateError):
     """Carries `retry_after_s`, the seconds after which a new try makes sense."""
 
     code = "retry_later"
-    mended_by_time = True
+    retryable = True
 
     def __init__(self, message: str, retry_after_s: float = 1.0, *, upstream: str = "", **extra: object) -> None:
         super().__init__(message, upstream=upstream, **extra)
@@ -251,7 +251,7 @@ class StoreBusy(RetryLater):
     code = "store_busy"
 
 
-class Stalled(RetryLater):
+class ClientStalled(RetryLater):
     """A client read nothing for so long that others would have had to wait for it."""
 
     code = "client_stalled"
@@ -279,7 +279,7 @@ class TooManyFailedTries(CallerError):
 
 class StoreError(FluxgateError):
     code = "store_error"
-    mended_by_time = True
+    retryable = True
 
     def __init__(self, finding: str, *, advice: str = "", upstream: str = "", **extra: object) -> None:
         super().__init__(finding, upstream=upstream, **extra)
@@ -296,7 +296,7 @@ class StoreTimeout(StoreError):
 
 class StoreDenied(StoreError):
     code = "store_denied"
-    mended_by_time = False
+    retryable = False
 
 
 class StoreCancelled(StoreError):
@@ -316,7 +316,7 @@ class StoreLimit(StoreFailed):
 class QueryRefused(StoreFailed):
     """The same question gets the same answer."""
 
-    mended_by_time = False
+    retryable = False
 
 
 class UnreadableText(StoreFailed):
@@ -326,7 +326,7 @@ class UnreadableText(StoreFailed):
     """
 
     code = "unreadable_text"
-    mended_by_time = False
+    retryable = False
 
     def __init__(self, finding: str, *, measurement: str | None = None, upstream: str = "") -> None:
         super().__init__(
@@ -340,36 +340,36 @@ class UnreadableText(StoreFailed):
 class LineEndLost(StoreFailed):
     """Two series may look like one."""
 
-    mended_by_time = False
+    retryable = False
 
     def __init__(self) -> None:
         lost = "The value of a tag holds a line break, which Flux does not carry exactly"
         super().__init__(f"{lost}: read this measurement raw (every=raw).")
 
 
-class LedElsewhere(StoreFailed):
+class WrongMapping(StoreFailed):
     """Rows would be those of the other bucket, until somebody changes the mapping."""
 
-    mended_by_time = False
+    retryable = False
 
 
 class NotOffered(StoreFailed):
     """Another version or kind of server may have it."""
 
-    mended_by_time = False
+    retryable = False
 
 
 class StoreBroken(StoreError):
     code = "store_broken"
 
 
-class EndMissing(StoreBroken):
+class EndMarkMissing(StoreBroken):
     """The connection ended in good order, but rows may be missing: the store may know why."""
 
 
 class MirrorConflict(StoreError):
     code = "mirror_conflict"
-    mended_by_time = False
+    retryable = False
 
     def __init__(self, reason: str, bucket: str) -> None:
         super().__init__(
@@ -422,5 +422,5 @@ class ConfigurationError(FluxgateError):
     code = "configuration"
 
 
-OF_ONE_BUCKET = (InvalidParameter, StoreFailed)
+BUCKET_ERRORS = (InvalidParameter, StoreFailed)
 """What a store raises for what is odd in one bucket: no reason to leave the others unread."""

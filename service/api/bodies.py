@@ -6,8 +6,8 @@ import anyio
 from fastapi import Request
 
 from service.api.body_bound import BodyBound, too_large
+from service.api.body_gate import gate_of
 from service.api.deps import parts_of
-from service.api.door import gate_of
 from service.api.gzip_unpacker import GzipUnpacker
 from service.api.limits import Limits
 from service.errors import BodyTimeout, InvalidBody

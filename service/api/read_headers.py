@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from service.api.names import header_names, header_unknown
+from service.api.name_encoding import header_names, header_unknown
 from service.cache.answers import Served
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape

@@ -47,7 +47,7 @@ _OTHER_WORDS = {
 """What people write for an allowed word, by that of other programs."""
 
 
-def understand(
+def parse_question(
     bucket: str,
     pairs: Pairs,
     accept: str | None,
@@ -79,7 +79,7 @@ def understand(
 
 
 def needs_clock(pairs: Pairs) -> bool:
-    """Whether `understand` looks at the local clock of a zone, which can take a tenth of a second the first time."""
+    """Whether `parse_question` looks at the local clock of a zone, which can take a tenth of a second the first time."""
     return any(name == "tz" and value not in _UTC for name, value in pairs)
 
 

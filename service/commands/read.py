@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from fluxgate_client import Answer, GatewayWarning
 from fluxgate_client.files import FORMATS
-from service.console.connection import Key, Url, reach
+from service.console.connection import Key, Url, open_gateway
 from service.console.row_counts import RowCounter, rows_of_file
 from service.errors import InvalidParameter
 
@@ -51,7 +51,7 @@ def read(
     key: Key = None,
 ) -> None:
     """Read a bucket."""
-    with reach(url, key) as gateway, _plain_warnings():
+    with open_gateway(url, key) as gateway, _plain_warnings():
         answer = gateway.read(
             bucket, window=window, start=start, stop=stop, every=every, fn=fn, stamp=stamp, align=align or None,
             measurement=measurement, field=field, tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,

@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from service.app import configure_logs
 from service.commands.banner import FirstKey, banner, store_line
 from service.commands.near_names import warn_of_near_names
-from service.console.connection import FIRST_KEY, is_loopback, kept_key
+from service.console.connection import FIRST_KEY, is_loopback, stored_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, Unauthorized
 from service.server.bounds import ConnectionBounds
@@ -127,7 +127,7 @@ def ensure_key(settings: Settings, host: str) -> str | None:
             )
         key, _ = keys.create("first", list(Scope))
         _keep(settings.data_dir / FIRST_KEY, key)
-    kept = kept_key(settings.data_dir)
+    kept = stored_key(settings.data_dir)
     try:
         keys.check(kept)
     except Unauthorized:

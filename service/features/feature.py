@@ -30,7 +30,7 @@ from service.stores.protocol import Store
 class KindServices:
     """What a kind of job may build on.
 
-    `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
+    `store`: the gateway's own, which is `served_endpoint` as an endpoint. `open_store` connects to any endpoint whose
     address `addresses` allows; `open_scratch` makes an embedded store on a file for a while. `directory`: where files
     are kept; `archive`: where backups lie. `open_physical` hands out the files of the gateway's own InfluxDB; None
     without an operator token. `clock` gives seconds since 1970.
@@ -39,7 +39,7 @@ class KindServices:
     config: ConfigStore
     state: StateDatabase
     store: Store
-    own_endpoint: Endpoint
+    served_endpoint: Endpoint
     open_store: Opener
     open_scratch: Callable[[Path], AbstractContextManager[Store]]
     addresses: AddressPolicy

@@ -12,7 +12,7 @@ from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.thread_pools import ThreadPools
-from service.api.writes import WriteSlots
+from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
@@ -33,13 +33,13 @@ from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import observer_of, place_of, read_limits
 from service.wiring.stores import (
-    OwnStore,
+    ServedStore,
     address_policy,
-    open_own_store,
+    open_served_store,
     opener,
-    own_endpoint,
     physical_opener,
     scratch_store,
+    served_endpoint,
 )
 
 _MB = 1024 * 1024
@@ -65,7 +65,7 @@ def assemble(
         cache = _cache(settings)
         opened.callback(cache.close)
         answers = _answers(settings, cache, metrics)
-        own_store = open_own_store(settings, [lambda change: answers.invalidate(change.bucket)])
+        own_store = open_served_store(settings, [lambda change: answers.invalidate(change.bucket)])
         store = own_store.store
         opened.callback(store.close)
         services = _kind_services(settings, config, state, own_store)
@@ -111,13 +111,13 @@ def _kind_services(
     settings: Settings,
     config: ConfigStore,
     state: StateDatabase,
-    own_store: OwnStore,
+    own_store: ServedStore,
 ) -> KindServices:
     return KindServices(
         config=config,
         state=state,
         store=own_store.store,
-        own_endpoint=own_endpoint(settings),
+        served_endpoint=served_endpoint(settings),
         open_store=opener(settings, own_store),
         open_scratch=partial(scratch_store, settings),
         addresses=address_policy(settings),
@@ -138,7 +138,7 @@ def open_state(settings: Settings) -> StateDatabase:
 
 def ask_own_store(settings: Settings) -> None:
     """Ask the store of `settings` once, through a connection of its own. Raises what the store raises."""
-    store = open_own_store(settings, []).store
+    store = open_served_store(settings, []).store
     try:
         store.buckets()
     finally:

@@ -16,8 +16,8 @@ from service.errors import (
     BackupDamaged,
     FluxgateError,
     InvalidParameter,
+    NotFound,
     StoreUnavailable,
-    UnknownThing,
 )
 from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
@@ -297,12 +297,12 @@ def test_a_wrong_manifest_is_refused(site: BackupSite) -> None:
     path = f"{manifest.backup_id}/manifest.json"
     put(site.destination, path, content(site.destination, path).replace(b"plant a/b", b"plant a/c"))
     refused(site, BackupDamaged, "manifest.json is damaged", backup=manifest.backup_id)
-    refused(site, UnknownThing, "There is no complete backup")
+    refused(site, NotFound, "There is no complete backup")
 
 
 def test_a_partial_backup_is_restored_only_by_its_id(site: BackupSite) -> None:
     partial = site.backup(buckets=[HOSTILE[0], "not there"])
-    refused(site, UnknownThing, "There is no complete backup in .* or name a partial one by its id")
+    refused(site, NotFound, "There is no complete backup in .* or name a partial one by its id")
     context = SavingContext()
     result = site.restore(context, target=TARGET, backup=partial.backup_id)
     assert (result["backup_state"], states(result)) == ("partial", {HOSTILE[0]: "equal"})
@@ -352,7 +352,7 @@ def test_another_passphrase_comes_from_a_variable(site: BackupSite) -> None:
 )
 def test_what_cannot_be_asked_is_refused(site: BackupSite, wrong: dict[str, Any], match: str) -> None:
     site.backup()
-    with pytest.raises((InvalidParameter, UnknownThing), match=match):
+    with pytest.raises((InvalidParameter, NotFound), match=match):
         site.restore(**{"target": TARGET, **wrong})
     assert target_of(site).acts == {}
 

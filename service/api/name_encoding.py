@@ -61,7 +61,7 @@ def check_address(scope: Scope) -> None:
             raise InvalidParameter("address", f"{reason} Encode names as UTF-8, like %C3%BC for ü.") from None
 
 
-class PathSegments:
+class PathSegmentsMiddleware:
     """Hands routes a path whose segments still tell an encoded slash from one that separates."""
 
     def __init__(self, app: ASGIApp) -> None:
