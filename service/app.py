@@ -1,4 +1,4 @@
-"""The application: routes, errors, pages and middleware around the parts that wiring made."""
+"""The application: routes, errors, docs_pages and middleware around the parts that wiring made."""
 
 import os
 import sys
@@ -10,14 +10,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, config, health, jobs, pages, points, problems, telemetry
-from service.api.auth import describe
+from service.api import buckets, config, docs_pages, health, jobs, points, problems, telemetry
+from service.api.auth import with_security
+from service.api.body_gate import BodyGateMiddleware
 from service.api.config import with_sections
 from service.api.deps import Parts
-from service.api.documents import with_schemas
-from service.api.door import Door
-from service.api.middleware import Observed
-from service.api.names import PathSegments
+from service.api.json_bodies import with_schemas
+from service.api.middleware import RequestObserver
+from service.api.name_encoding import PathSegmentsMiddleware
 from service.api.readiness import readiness_of
 from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
@@ -55,7 +55,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     plain_document = app.openapi
 
     def described() -> dict[str, Any]:
-        return describe(with_sections(with_schemas(plain_document()), parts.config.sections))
+        return with_security(with_sections(with_schemas(plain_document()), parts.config.sections))
 
     app.openapi = described  # type: ignore[method-assign]
     app.state.parts = parts
@@ -64,11 +64,11 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     for router in (*(part.router for part in of_data), *parts.routers, *(part.router for part in of_service)):
         app.include_router(router)
     if parts.docs_enabled:
-        pages.install(app)
+        docs_pages.install(app)
     problems.install(app)
-    app.add_middleware(PathSegments)
-    app.add_middleware(Door)
-    app.add_middleware(Observed, metrics=parts.metrics)
+    app.add_middleware(PathSegmentsMiddleware)
+    app.add_middleware(BodyGateMiddleware)
+    app.add_middleware(RequestObserver, metrics=parts.metrics)
     return app
 
 

@@ -5,7 +5,7 @@
     |   |-- InvalidParameter       a value cannot be read; says what is allowed
     |   |-- InvalidBody            a body cannot be read at all (not JSON, broken gzip)
     |   |-- UnknownBucket          no such bucket; names near ones
-    |   |-- UnknownThing           no such job, section, key
+    |   |-- NotFound           no such job, section, key
     |   |-- NotAcceptable          no offered format fits Accept
     |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
     |   |-- BodyTimeout            a body that does not come
@@ -21,7 +21,7 @@
     |   |-- TooManyWrites          every write slot is taken
     |   |-- WriteTimeout           a write took too long and was ended
     |   |-- StoreBusy              the store asked to wait (429, queue full)
-    |   |-- Stalled                a client reads nothing while others wait for the same answer
+    |   |-- ClientStalled                a client reads nothing while others wait for the same answer
     |   |-- DependencyBusy         every thread that asks a dependency waits for it
     |   `-- NotReady               starting or stopping
     |-- StoreError             the store did not do its part: the operator acts
@@ -32,9 +32,9 @@
     |   |-- StoreFailed            the store answered an error
     |   |   |-- StoreLimit             it was too much at once
     |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
-    |   |   `-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   `-- WrongMapping           InfluxQL finds another bucket under this name
     |   |-- StoreBroken            an answer that stops early or makes no sense
-    |   |   `-- EndMissing             an answer without its end mark
+    |   |   `-- EndMarkMissing             an answer without its end mark
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
     |-- ArchiveError           where backups lie, or what lies there: the operator acts
@@ -60,7 +60,7 @@ from dataclasses import asdict, dataclass
 LONGEST_UPSTREAM = 500
 
 
-def readable(text: str) -> str:
+def printable_line(text: str) -> str:
     """A text of another server as one short line, without what moves a cursor or hides or turns letters."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_UPSTREAM * 16])
     return " ".join(shown.split())[:LONGEST_UPSTREAM]
@@ -104,13 +104,13 @@ class FluxgateError(Exception):
 
     code = "error"
     advice = ""
-    mended_by_time = False
+    retryable = False
     """Whether a job that failed with it is worth another try with nothing changed."""
 
     def __init__(self, finding: str, *, upstream: str = "", **extra: object) -> None:
         super().__init__(finding)
         self.finding = finding
-        self.upstream = readable(upstream)
+        self.upstream = printable_line(upstream)
         self.extra: Mapping[str, object] = extra
         self.subject: Subject | None = None
         self.progress: WriteProgress | None = None
@@ -170,7 +170,7 @@ class UnknownBucket(CallerError):
         self.near = tuple(near)
 
 
-class UnknownThing(CallerError):
+class NotFound(CallerError):
     code = "not_found"
 
 
@@ -214,7 +214,7 @@ class RetryLater(FluxgateError):
     """Carries `retry_after_s`, the seconds after which a new try makes sense."""
 
     code = "retry_later"
-    mended_by_time = True
+    retryable = True
 
     def __init__(self, message: str, retry_after_s: float = 1.0, *, upstream: str = "", **extra: object) -> None:
         super().__init__(message, upstream=upstream, **extra)
@@ -237,7 +237,7 @@ class StoreBusy(RetryLater):
     code = "store_busy"
 
 
-class Stalled(RetryLater):
+class ClientStalled(RetryLater):
     """A client read nothing for so long that others would have had to wait for it."""
 
     code = "client_stalled"
@@ -265,7 +265,7 @@ class TooManyFailedTries(CallerError):
 
 class StoreError(FluxgateError):
     code = "store_error"
-    mended_by_time = True
+    retryable = True
 
     def __init__(self, finding: str, *, advice: str = "", upstream: str = "", **extra: object) -> None:
         super().__init__(finding, upstream=upstream, **extra)
@@ -282,7 +282,7 @@ class StoreTimeout(StoreError):
 
 class StoreDenied(StoreError):
     code = "store_denied"
-    mended_by_time = False
+    retryable = False
 
 
 class StoreCancelled(StoreError):
@@ -307,7 +307,7 @@ class LineEndLost(StoreFailed):
         super().__init__(f"{lost}: read this measurement raw (every=raw).")
 
 
-class LedElsewhere(StoreFailed):
+class WrongMapping(StoreFailed):
     """Rows would be those of the other bucket."""
 
 
@@ -315,13 +315,13 @@ class StoreBroken(StoreError):
     code = "store_broken"
 
 
-class EndMissing(StoreBroken):
+class EndMarkMissing(StoreBroken):
     """The connection ended in good order, but rows may be missing: the store may know why."""
 
 
 class MirrorConflict(StoreError):
     code = "mirror_conflict"
-    mended_by_time = False
+    retryable = False
 
     def __init__(self, reason: str, bucket: str) -> None:
         super().__init__(
@@ -374,5 +374,5 @@ class ConfigurationError(FluxgateError):
     code = "configuration"
 
 
-OF_ONE_BUCKET = (InvalidParameter, StoreFailed)
+BUCKET_ERRORS = (InvalidParameter, StoreFailed)
 """What a store raises for what is odd in one bucket: no reason to leave the others unread."""

@@ -11,7 +11,7 @@ from collections import Counter
 from enum import Enum
 
 
-class Left(Enum):
+class Reserve(Enum):
     """What a key leaves to other keys: one part in so many."""
 
     QUARTER = 4
@@ -25,7 +25,7 @@ class Full(Enum):
     KEY = "key"
 
 
-def share_of_key(most: int, left: Left) -> int:
+def share_of_key(most: int, left: Reserve) -> int:
     """How many of `most` one key may hold: at least one."""
     return most - most // left.value
 

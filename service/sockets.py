@@ -16,7 +16,7 @@ Resolver = Callable[[str, int], Sequence[str]]
 SocketOptions = Iterable[tuple[int, int, int | bytes]]
 
 
-def resolved(host: str, port: int) -> Sequence[str]:
+def resolve_host(host: str, port: int) -> Sequence[str]:
     """What the system's resolver says."""
     return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
 
@@ -26,9 +26,9 @@ class Connector:
     """Connects to what `policy` allows."""
 
     policy: AddressPolicy
-    resolve: Resolver = resolved
+    resolve: Resolver = resolve_host
 
-    def checked(self, host: str, port: int) -> list[str]:
+    def allowed_addresses(self, host: str, port: int) -> list[str]:
         """The IP addresses of `host` that may be connected to.
 
         Raises:
@@ -48,7 +48,7 @@ class Connector:
             AddressRefused: none may be. OSError: none answers, or there is none.
         """
         failed: OSError = OSError(f"{host} has no address")
-        for text in self.checked(host, port):
+        for text in self.allowed_addresses(host, port):
             try:
                 link = socket.create_connection((text, port), timeout_s)
             except OSError as broken:

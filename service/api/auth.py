@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 from fastapi import Depends, Request
 
+from service.api.body_gate import accept
 from service.api.deps import parts_of
-from service.api.door import accept
-from service.api.failed_tries import judged
-from service.api.upstream import note_principal
+from service.api.failed_tries import check_key
+from service.api.upstream_visibility import remember_principal
 from service.domain.access import Principal, Scope
 from service.domain.origins import origin_of
 from service.errors import DependencyBusy, Forbidden, UnknownBucket
@@ -26,7 +26,7 @@ async def authenticate(request: Request) -> Principal:
     """
     principal = await _principal(request)
     structlog.contextvars.bind_contextvars(key=principal.id)
-    note_principal(request, principal)
+    remember_principal(request, principal)
     return principal
 
 
@@ -39,7 +39,7 @@ async def _principal(request: Request) -> Principal:
         return parts.keys.check(None)
     origin = origin_of(request.client.host if request.client else "")
     try:
-        return await judged(parts.keys, presented, parts.failed_tries, origin, parts.pools.keys)
+        return await check_key(parts.keys, presented, parts.failed_tries, origin, parts.pools.keys)
     except DependencyBusy:
         trusted = parts.keys.trusted(presented)
         if trusted is None:
@@ -64,14 +64,14 @@ def _check(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
     async def check(request: Request) -> Principal:
         principal = await authenticate(request)
         if not principal.may(scope):
-            raise Forbidden(lacks(principal, scope))
+            raise Forbidden(missing_scope(principal, scope))
         accept(request)
         return principal
 
     return check
 
 
-def lacks(principal: Principal, scope: Scope) -> str:
+def missing_scope(principal: Principal, scope: Scope) -> str:
     """Why `principal` may not do what needs `scope`, and what to do."""
     if scope in principal.scopes:
         return (
@@ -88,7 +88,7 @@ SCHEMES = {
 """How a key is presented, in OpenAPI."""
 
 
-def describe(document: dict[str, Any]) -> dict[str, Any]:
+def with_security(document: dict[str, Any]) -> dict[str, Any]:
     """`document` with the schemes, and with the need for a key on every operation that is not open."""
     document.setdefault("components", {})["securitySchemes"] = SCHEMES
     for operations in document["paths"].values():
@@ -102,7 +102,7 @@ OPEN = {"x-open": True}
 """As `openapi_extra` of a route that needs no key."""
 
 
-def allow_bucket(principal: Principal, bucket: str) -> None:
+def require_bucket(principal: Principal, bucket: str) -> None:
     """A bucket outside the key's list is not there."""
     if not principal.may_see(bucket):
         raise UnknownBucket(bucket)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import anyio
 from fastapi import Request
 
+from service.api.body_gate import gate_of
 from service.api.deps import parts_of
-from service.api.door import gate_of
 from service.api.limits import Limits
 from service.errors import BodyTimeout, BodyTooLarge, InvalidBody
 

@@ -14,12 +14,12 @@ from service.domain.access import Principal
 from service.domain.durations import format_duration
 from service.domain.schema import Bucket
 from service.domain.timerange import format_time
-from service.errors import OF_ONE_BUCKET, StoreTimeout, UnknownBucket
+from service.errors import BUCKET_ERRORS, StoreTimeout, UnknownBucket
 
 _LONGEST_S = 60.0
 
 
-def listing(parts: Parts, principal: Principal, clock: Callable[[], float] = time.monotonic) -> Served:
+def serve_bucket_list(parts: Parts, principal: Principal, clock: Callable[[], float] = time.monotonic) -> Served:
     """The buckets that `principal` may see. Raises StoreTimeout when all of them take more than a minute."""
     scope = "all" if principal.buckets is None else repr(sorted(principal.buckets))
     key = repr((parts.reads.limits.store_identity, "list", scope))
@@ -45,7 +45,7 @@ def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:
         newest = parts.store.last_point(bucket.name)
     except UnknownBucket:
         return None
-    except OF_ONE_BUCKET as error:
+    except BUCKET_ERRORS as error:
         note = error.message
     return BucketInfo(
         name=bucket.name,

@@ -8,18 +8,18 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from service.api.auth import allow_bucket, requires
-from service.api.bucket_list import listing
+from service.api.auth import require_bucket, requires
+from service.api.bucket_list import serve_bucket_list
 from service.api.deps import Parts, parts_of
-from service.api.documents import document, request_body
-from service.api.names import decode_segment
+from service.api.json_bodies import json_body, request_body
+from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
 from service.api.read_headers import read_headers
-from service.api.read_parameters import needs_clock, understand
+from service.api.read_parameters import needs_clock, parse_question
 from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
-from service.api.store_calls import seen
-from service.api.streaming import AnswerResponse, awaited, wants_gzip
+from service.api.store_calls import call_store
+from service.api.streaming import AnswerResponse, read_in_thread, wants_gzip
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec
@@ -55,7 +55,7 @@ _NEW_BUCKETS = request_body(NewBuckets, "Wanted", examples=[[{"name": "Lab 1", "
 async def list_buckets(request: Request, principal: Principal = requires(Scope.READ)) -> Response:
     """The buckets that the key may see, with their retention and the time of their newest point."""
     parts = parts_of(request)
-    served = await seen(parts.pools.catalogue, principal, partial(listing, parts, principal))
+    served = await call_store(parts.pools.catalogue, principal, partial(serve_bucket_list, parts, principal))
     headers = {"Content-Type": "application/json", "Cache-Control": "private"}
     return AnswerResponse(served, headers, gzip=False, most_s=parts.reads.limits.timeout_s)
 
@@ -63,7 +63,7 @@ async def list_buckets(request: Request, principal: Principal = requires(Scope.R
 @router.post("/buckets", summary="Create buckets", status_code=200, openapi_extra=_NEW_BUCKETS)
 async def create_buckets(
     request: Request,
-    wanted: Annotated[NewBucket | list[NewBucket], document(NewBuckets, Scope.ADMIN)],
+    wanted: Annotated[NewBucket | list[NewBucket], json_body(NewBuckets, Scope.ADMIN)],
     principal: Principal = requires(Scope.ADMIN),
 ) -> CreatedBuckets:
     """Make one bucket or many, at most 1000. One that is there already is left alone and named under `existing`."""
@@ -81,8 +81,8 @@ async def create_buckets(
 async def read_bucket_schema(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> BucketSchema:
     """Measurements with their tag keys, and their fields with types."""
     parts, bucket = parts_of(request), decode_segment(name)
-    allow_bucket(principal, bucket)
-    found = await seen(parts.pools.catalogue, principal, partial(parts.store.schema, bucket))
+    require_bucket(principal, bucket)
+    found = await call_store(parts.pools.catalogue, principal, partial(parts.store.schema, bucket))
     return BucketSchema(
         bucket=bucket,
         measurements=[
@@ -103,21 +103,21 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Row-Order, -Skipped-Fields, -Store, -Cache.
     """
     parts, bucket = parts_of(request), decode_segment(name)
-    allow_bucket(principal, bucket)
+    require_bucket(principal, bucket)
     question = await _understood(request, parts, bucket, principal)
     fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
     answer = parts.reads.at_hand(question, fresh)
     if answer is None:
-        answer = await awaited(request, principal, partial(parts.reads.read, question, principal.id, fresh))
+        answer = await read_in_thread(request, principal, partial(parts.reads.read, question, principal.id, fresh))
     gzip = not question.layout.format.columnar and wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
 
 
 async def _understood(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
-    """The question, made out in a thread when that costs more than a moment. Raises what `understand` raises, and DependencyBusy."""
+    """The question, made out in a thread when that costs more than a moment. Raises what `parse_question` raises, and DependencyBusy."""
     pairs, accept = request.query_params.multi_items(), request.headers.get("Accept")
     bounds = parts.limits.default_every, parts.reads.limits.max_windows
-    act = partial(understand, bucket, pairs, accept, parts.clock_ns(), *bounds)
+    act = partial(parse_question, bucket, pairs, accept, parts.clock_ns(), *bounds)
     return await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()
 
 

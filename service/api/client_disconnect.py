@@ -22,7 +22,7 @@ def threads() -> anyio.CapacityLimiter:
     return _of_this_loop(_limiter, _MOST_THREADS)
 
 
-async def leave_in_thread(leave: Callable[[], None]) -> None:
+async def cancel_in_thread(leave: Callable[[], None]) -> None:
     """Leave an answer, which may wait a moment for a lock or the cache."""
     await anyio.to_thread.run_sync(leave, limiter=_of_this_loop(_leaving_limiter, _MOST_LEAVING))
 
@@ -36,7 +36,7 @@ def _of_this_loop(variable: anyio.lowlevel.RunVar[anyio.CapacityLimiter], most: 
         return limiter
 
 
-async def watched(receive: Receive, leave: Callable[[], None], act: Callable[[anyio.Event], Awaitable[Result]]) -> Result:
+async def run_until_disconnect(receive: Receive, leave: Callable[[], None], act: Callable[[anyio.Event], Awaitable[Result]]) -> Result:
     """What `act` gives, or raises, as itself. When the client goes meanwhile, its event is set and `leave` is called in a thread."""
     gone = anyio.Event()
     failure: Exception | None = None
@@ -47,7 +47,7 @@ async def watched(receive: Receive, leave: Callable[[], None], act: Callable[[an
             while (await receive())["type"] != "http.disconnect":
                 pass
             gone.set()
-            await leave_in_thread(leave)
+            await cancel_in_thread(leave)
 
         group.start_soon(watch)
         try:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import parts_of
-from service.api.documents import document, request_body
+from service.api.json_bodies import json_body, request_body
 from service.api.problem_schema import PROBLEM
 from service.api.schemas import Section
 from service.config.redaction import hide
@@ -34,7 +34,7 @@ async def replace_config_section(
     request: Request,
     response: Response,
     section: SectionName,
-    value: Annotated[dict[str, Any], document(dict[str, Any], Scope.ADMIN)],
+    value: Annotated[dict[str, Any], json_body(dict[str, Any], Scope.ADMIN)],
     if_match: Annotated[str | None, Header(description="The version that was read; another one there now is a 409.")] = None,
     _: Principal = requires(Scope.ADMIN),
 ) -> Section:

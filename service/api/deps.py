@@ -13,7 +13,7 @@ from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.thread_pools import ThreadPools
-from service.api.writes import WriteSlots
+from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
 from service.config.store import ConfigStore

@@ -75,7 +75,7 @@ class FailedTries:
             del self._tries[origin]
 
 
-async def judged(keys: Keys, presented: str, tries: FailedTries, origin: str, pool: ThreadPool) -> Principal:
+async def check_key(keys: Keys, presented: str, tries: FailedTries, origin: str, pool: ThreadPool) -> Principal:
     """Whose key this is, looked up in a thread of `pool`. What cannot be one needs no thread and no database.
 
     Raises:

@@ -146,11 +146,11 @@ def schedule_info(schedule: Schedule, state: ScheduleState | None) -> ScheduleIn
     return ScheduleInfo(**asdict(schedule), **ran)
 
 
-def info(job: Job, now: float) -> JobInfo:
+def job_info(job: Job, now: float) -> JobInfo:
     return JobInfo(**_members(job, now))
 
 
-def detail(job: Job, lines: list[LogLine], now: float) -> JobDetail:
+def job_detail(job: Job, lines: list[LogLine], now: float) -> JobDetail:
     return JobDetail(**_members(job, now), log=[line_info(line) for line in lines])
 
 

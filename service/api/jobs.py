@@ -13,17 +13,17 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.api.auth import authenticate, lacks
+from service.api.auth import authenticate, missing_scope
+from service.api.body_gate import accept
 from service.api.deps import parts_of
-from service.api.door import accept
-from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, detail, info, line_info, schedule_info
+from service.api.job_schemas import JobDetail, JobInfo, JobList, ScheduleList, job_detail, job_info, line_info, schedule_info
 from service.api.problem_schema import PROBLEM
-from service.api.upstream import shown_job, shown_lines
+from service.api.upstream_visibility import visible_job, visible_lines
 from service.domain.access import Principal
 from service.domain.job import Job, JobState, LogLine
-from service.errors import Forbidden, InvalidParameter, RetryLater, TooManyFailedTries, Unauthorized, UnknownThing
+from service.errors import Forbidden, InvalidParameter, NotFound, RetryLater, TooManyFailedTries, Unauthorized
 from service.jobs.kind import JOB_SCOPES
-from service.shares import Left, Shares, share_of_key
+from service.shares import Reserve, Shares, share_of_key
 from service.state.jobs import LONGEST_LIST
 
 router = APIRouter(tags=["jobs"], responses={"default": PROBLEM})
@@ -48,7 +48,7 @@ async def _some_job_scope(request: Request) -> Principal:
     if not any(principal.may(scope) for scope in JOB_SCOPES):
         useless = next((scope for scope in JOB_SCOPES if scope in principal.scopes), None)
         if useless is not None:
-            raise Forbidden(lacks(principal, useless))
+            raise Forbidden(missing_scope(principal, useless))
         raise Forbidden(
             f"The key {principal.name!r} has none of the scopes that jobs need: {', '.join(JOB_SCOPES)}. Make one with `fluxgate keys create`."
         )
@@ -59,7 +59,7 @@ async def _some_job_scope(request: Request) -> Principal:
 JobReader = Annotated[Principal, Depends(_some_job_scope)]
 
 
-async def _seen_job(
+async def _visible_job(
     request: Request, job_id: Annotated[str, Path(description="Its id.", examples=["019b78f1a2c04be11f2e"])], principal: JobReader
 ) -> Job:
     """The job, when the key may see it; else it is not there."""
@@ -77,14 +77,14 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isalnum() and len(text) <= 32
 
 
-def _no_job(job_id: str) -> UnknownThing:
-    return UnknownThing(f"There is no job {job_id[:50]!r}. GET /jobs lists them.")
+def _no_job(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id[:50]!r}. GET /jobs lists them.")
 
 
-SeenJob = Annotated[Job, Depends(_seen_job)]
+VisibleJob = Annotated[Job, Depends(_visible_job)]
 
 
-async def accepted(request: Request, response: Response, principal: Principal, kind: str, parameters: Mapping[str, Any]) -> JobInfo:
+async def submit_job(request: Request, response: Response, principal: Principal, kind: str, parameters: Mapping[str, Any]) -> JobInfo:
     """Order a job: 202 with its Location. For the trigger routes of the kinds, which say the scope."""
     submit = partial(parts_of(request).jobs.submit, kind, parameters, principal.id)
     job, _ = await parts_of(request).pools.orders.run(submit)
@@ -94,7 +94,7 @@ async def accepted(request: Request, response: Response, principal: Principal, k
 def _answered(request: Request, response: Response, job: Job) -> JobInfo:
     response.status_code = 202
     response.headers["Location"] = f"/jobs/{job.id}"
-    return info(shown_job(request, job), now_of(request))
+    return job_info(visible_job(request, job), now_of(request))
 
 
 @router.get("/jobs", summary="List jobs")
@@ -112,7 +112,7 @@ async def list_jobs(
     queue = parts_of(request).jobs
     kinds = [name for name in queue.kinds.of(principal) if kind is None or name in kind]
     found = await state_call(request, partial(queue.ledger.list, kinds, state or (), limit, before))
-    return JobList(jobs=[info(shown_job(request, job), now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
+    return JobList(jobs=[job_info(visible_job(request, job), now_of(request)) for job in found], before=found[-1].id if len(found) == limit else None)
 
 
 @router.get("/schedules", summary="List schedules")
@@ -125,14 +125,14 @@ async def list_schedules(request: Request, principal: JobReader) -> ScheduleList
 
 
 @router.get("/jobs/{job_id}", summary="See a job")
-async def show_job(request: Request, job: SeenJob) -> JobDetail:
+async def show_job(request: Request, job: VisibleJob) -> JobDetail:
     """The job, with the newest hundred lines of its log."""
     lines = await state_call(request, parts_of(request).jobs.ledger.newest_lines, job.id, _SHOWN_LINES)
-    return detail(shown_job(request, job), shown_lines(request, lines), now_of(request))
+    return job_detail(visible_job(request, job), visible_lines(request, lines), now_of(request))
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", status_code=202)
-async def cancel_job(request: Request, response: Response, job: SeenJob, principal: JobReader) -> JobInfo:
+async def cancel_job(request: Request, response: Response, job: VisibleJob, principal: JobReader) -> JobInfo:
     """End a queued job at once; a running one stops within seconds and keeps its checkpoint. An ended one stays as it is."""
     ended = await state_call(request, parts_of(request).jobs.cancel, job.id, principal.name)
     return _answered(request, response, ended)
@@ -142,7 +142,7 @@ async def cancel_job(request: Request, response: Response, job: SeenJob, princip
 async def retry_job(
     request: Request,
     response: Response,
-    job: SeenJob,
+    job: VisibleJob,
     principal: JobReader,
     force: Annotated[bool, Query(description="Take a running job from its process, which can write nothing more about it; the log says so.")] = False,
 ) -> JobInfo:
@@ -158,7 +158,7 @@ class Streams:
     """
 
     def __init__(self, most: int) -> None:
-        self._open = Shares(most, share_of_key(most, Left.HALF))
+        self._open = Shares(most, share_of_key(most, Reserve.HALF))
 
     async def one(self, principal: JobReader) -> AsyncIterator[None]:
         """Hold a stream open. Raises RetryLater."""
@@ -176,7 +176,7 @@ _streams = Streams(_MOST_STREAMS)
 @router.get("/jobs/{job_id}/events", summary="Follow a job", response_class=EventSourceResponse)
 async def follow_job(
     request: Request,
-    job: SeenJob,
+    job: VisibleJob,
     _: Annotated[None, Depends(_streams.one)],
     last_event_id: Annotated[str | None, Header(description="The id of the last event that came: the stream goes on after it.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -188,11 +188,11 @@ async def follow_job(
         lines = await state_call(request, ledger.lines, job.id, number)
         for line in lines:
             number = line.number
-            for shown in shown_lines(request, [line]):
+            for shown in visible_lines(request, [line]):
                 yield _log_event(shown, version)
         if now_job.version != version and len(lines) < LONGEST_LIST:
             version = now_job.version
-            yield ServerSentEvent(event="job", id=f"{version}.{number}", data=info(shown_job(request, now_job), now_of(request)).model_dump())
+            yield ServerSentEvent(event="job", id=f"{version}.{number}", data=job_info(visible_job(request, now_job), now_of(request)).model_dump())
         elif now_job.state.ended and not lines:
             return
         await asyncio.sleep(_LOOK_EVERY_S)

@@ -13,7 +13,7 @@ _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 _log = structlog.get_logger(__name__)
 
 
-class Observed:
+class RequestObserver:
     """Gives a request its id (the caller's when it is sane), answers it with it, logs and counts it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

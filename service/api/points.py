@@ -7,17 +7,17 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Query, Request
 
-from service.api.auth import allow_bucket, requires
+from service.api.auth import require_bucket, requires
 from service.api.bodies import points_bound, read_body
-from service.api.client_disconnect import watched
+from service.api.client_disconnect import run_until_disconnect
 from service.api.deps import Parts, parts_of
-from service.api.names import decode_segment
+from service.api.name_encoding import decode_segment
 from service.api.problem_schema import PROBLEM
 from service.api.read_parameters import unknown_parameter
 from service.api.schemas import LineProblem, Stored
-from service.api.store_calls import seen
-from service.api.upstream import sees_upstream
-from service.api.writes import WriteBudget
+from service.api.store_calls import call_store
+from service.api.upstream_visibility import sees_upstream
+from service.api.write_limits import WriteBudget
 from service.domain.access import Principal, Scope
 from service.errors import InvalidParameter, PointsRefused
 from service.frames.points import ParsedLines
@@ -61,14 +61,14 @@ async def write_points(
     if partial_ not in ("true", "false"):
         raise InvalidParameter("partial", f"partial={partial_[:50]!r} is neither true nor false.")
     parts, bucket = parts_of(request), decode_segment(name)
-    allow_bucket(principal, bucket)
+    require_bucket(principal, bucket)
     is_json = request.headers.get("Content-Type", "").split(";")[0].strip().lower() == "application/json"
     budget = WriteBudget(parts.limits.write_timeout_s)
     async with parts.write_slots.body(request, principal.id) as charge:
         body = await _arrived(request, parts, budget, charge)
         act = partial(_store, parts, bucket, body, is_json, precision, partial_ == "true", budget, sees_upstream(request))
         async with parts.write_slots.slot(request, principal.id):
-            return await watched(request.receive, budget.leave, lambda _gone: seen(parts.pools.writes, principal, act))
+            return await run_until_disconnect(request.receive, budget.leave, lambda _gone: call_store(parts.pools.writes, principal, act))
 
 
 async def _arrived(request: Request, parts: Parts, budget: WriteBudget, charge: Callable[[int], None]) -> bytes:

@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from service import errors
-from service.api.upstream import sees_upstream
+from service.api.upstream_visibility import sees_upstream
 
 MEDIA_TYPE = "application/problem+json"
 STATUSES: Mapping[type[errors.FluxgateError], int] = {
@@ -25,7 +25,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.InvalidParameter: 422,
     errors.InvalidBody: 400,
     errors.UnknownBucket: 404,
-    errors.UnknownThing: 404,
+    errors.NotFound: 404,
     errors.NotAcceptable: 406,
     errors.BodyTooLarge: 413,
     errors.BodyTimeout: 408,
@@ -41,7 +41,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.TooManyWrites: 429,
     errors.WriteTimeout: 503,
     errors.StoreBusy: 503,
-    errors.Stalled: 503,
+    errors.ClientStalled: 503,
     errors.DependencyBusy: 503,
     errors.NotReady: 503,
     errors.StoreError: 502,
@@ -52,9 +52,9 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.StoreFailed: 502,
     errors.StoreLimit: 502,
     errors.LineEndLost: 502,
-    errors.LedElsewhere: 502,
+    errors.WrongMapping: 502,
     errors.StoreBroken: 502,
-    errors.EndMissing: 502,
+    errors.EndMarkMissing: 502,
     errors.MirrorConflict: 502,
     errors.MirrorIncomplete: 502,
     errors.ArchiveError: 502,
@@ -89,7 +89,7 @@ def problem(request: Request, status: int, code: str, detail: str, extra: Mappin
     return Response(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS), status, media_type=MEDIA_TYPE)
 
 
-def of_error(request: Request, error: errors.FluxgateError) -> Response:
+def problem_of(request: Request, error: errors.FluxgateError) -> Response:
     status = status_of(error)
     upstream = {"upstream": error.upstream} if error.upstream and sees_upstream(request) else {}
     answer = problem(request, status, error.code, error.message, {**error.extra, **upstream})
@@ -108,7 +108,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.FluxgateError)
     def known(request: Request, error: errors.FluxgateError) -> Response:
-        return of_error(request, error)
+        return problem_of(request, error)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:

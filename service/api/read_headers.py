@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from service.api.names import header_buckets, header_names
+from service.api.name_encoding import header_buckets, header_names
 from service.cache.answers import Served
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format

@@ -29,7 +29,7 @@ Pairs = Sequence[tuple[str, str]]
 Member = TypeVar("Member", Fn, Format, Shape)
 
 
-def understand(
+def parse_question(
     bucket: str,
     pairs: Pairs,
     accept: str | None,
@@ -56,7 +56,7 @@ def understand(
 
 
 def needs_clock(pairs: Pairs) -> bool:
-    """Whether `understand` looks at the local clock of a zone, which can take a tenth of a second the first time."""
+    """Whether `parse_question` looks at the local clock of a zone, which can take a tenth of a second the first time."""
     return any(name == "tz" and value not in _UTC for name, value in pairs)
 
 

@@ -20,7 +20,7 @@ _POLL_S = 0.01
 Found = Mapping[str, object]
 
 
-class DependencyLook:
+class DependencyCheck:
     """One dependency and the last look at it. `clock`: seconds that never go back."""
 
     def __init__(self, name: str, ping: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,7 +67,7 @@ class DependencyLook:
 class Readiness:
     """All dependencies of a gateway, by what they are for."""
 
-    def __init__(self, looks: Mapping[str, DependencyLook]) -> None:
+    def __init__(self, looks: Mapping[str, DependencyCheck]) -> None:
         self._looks = looks
 
     async def found(self) -> dict[str, Found]:
@@ -82,8 +82,8 @@ class Readiness:
 def readiness_of(parts: Parts) -> Readiness:
     return Readiness(
         {
-            "store": DependencyLook(parts.store.name, parts.store.ping),
-            "state": DependencyLook(parts.state.engine.dialect.name, parts.state.ping),
-            "cache": DependencyLook(parts.cache.name, parts.cache.ping),
+            "store": DependencyCheck(parts.store.name, parts.store.ping),
+            "state": DependencyCheck(parts.state.engine.dialect.name, parts.state.ping),
+            "cache": DependencyCheck(parts.cache.name, parts.cache.ping),
         }
     )

@@ -10,7 +10,7 @@ from service.errors import UnknownBucket
 Result = TypeVar("Result")
 
 
-async def seen(pool: ThreadPool, principal: Principal, act: Callable[[], Result]) -> Result:
+async def call_store(pool: ThreadPool, principal: Principal, act: Callable[[], Result]) -> Result:
     """Run `act` in a thread of the key's share of `pool`; near names of an unknown bucket are only those that the key may see."""
     try:
         return await pool.run(act, key=principal.id)

@@ -18,23 +18,23 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.client_disconnect import leave_in_thread, threads, watched
+from service.api.client_disconnect import cancel_in_thread, run_until_disconnect, threads
 from service.api.deps import parts_of
-from service.api.store_calls import seen
+from service.api.store_calls import call_store
 from service.cache.answers import CancelToken, Served
 from service.domain.access import Principal
-from service.errors import FluxgateError, Stalled
+from service.errors import ClientStalled, FluxgateError
 from service.reads.streams import Chunk, gzipped
 
 _log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 
 
-async def awaited(request: Request, principal: Principal, read: Callable[[CancelToken], Answer]) -> Answer:
+async def read_in_thread(request: Request, principal: Principal, read: Callable[[CancelToken], Answer]) -> Answer:
     """What `read` gives once its first bytes are there. When the client leaves before, the read is ended at once."""
     cancel_token, pool = CancelToken(), parts_of(request).pools.reads
     act = partial(read, cancel_token)
-    return await watched(request.receive, cancel_token.cancel, lambda _gone: seen(pool, principal, act))
+    return await run_until_disconnect(request.receive, cancel_token.cancel, lambda _gone: call_store(pool, principal, act))
 
 
 def wants_gzip(accept_encoding: str | None) -> bool:
@@ -69,17 +69,17 @@ class AnswerResponse(Response):
             if self._at_hand:
                 await self._send_at_once(send)
             else:
-                await watched(receive, self._served.close, lambda gone: self._send_all(send, gone))
+                await run_until_disconnect(receive, self._served.close, lambda gone: self._send_all(send, gone))
         except Exception as failure:
             if isinstance(failure, FluxgateError):
                 _log.error("answer broken off", code=failure.code, detail=failure.message, upstream=failure.upstream)
-            if isinstance(failure, Stalled):
+            if isinstance(failure, ClientStalled):
                 _break_off(scope)
-            raise BrokenOff from failure
+            raise StreamBroken from failure
         finally:
             if not self._at_hand:
                 with anyio.CancelScope(shield=True):
-                    await leave_in_thread(self._served.close)
+                    await cancel_in_thread(self._served.close)
 
     async def _send_at_once(self, send: Send) -> None:
         await self._sent(send, self._start())
@@ -106,25 +106,25 @@ class AnswerResponse(Response):
         return {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
 
     async def _sent(self, send: Send, message: Message) -> None:
-        """Send one piece, which waits for the client. Raises Stalled at the deadline of the whole answer."""
+        """Send one piece, which waits for the client. Raises ClientStalled at the deadline of the whole answer."""
         with anyio.move_on_at(self._until) as deadline:
             await send(message)
         if deadline.cancelled_caught:
-            raise Stalled(f"The client did not take the answer within {self._most_s:g} s (READ_TIMEOUT_S).")
+            raise ClientStalled(f"The client did not take the answer within {self._most_s:g} s (READ_TIMEOUT_S).")
 
     async def _next(self) -> Chunk | None:
         return await anyio.to_thread.run_sync(next, self._chunks, None, limiter=threads())
 
 
 def _break_off(scope: Scope) -> None:
-    """Reset the connection of a request, by our server's extension (`service.server.sending`).
+    """Reset the connection of a request, by our server's extension (`service.server.send_deadline`).
 
     Other servers drop it when the application raises.
     """
-    extension = scope.get("extensions", {}).get("fluxgate.break_off")
+    extension = scope.get("extensions", {}).get("fluxgate.reset_connection")
     if extension is not None:
         extension["act"]()
 
 
-class BrokenOff(Exception):
+class StreamBroken(Exception):
     """An answer that failed after its first byte: raised so that the server drops the connection."""

@@ -11,7 +11,7 @@ from service.api.deps import parts_of
 from service.api.problem_schema import PROBLEM
 from service.api.read_headers import latest_headers
 from service.api.read_parameters import unknown_parameter
-from service.api.streaming import AnswerResponse, awaited
+from service.api.streaming import AnswerResponse, read_in_thread
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.errors import InvalidParameter
@@ -55,6 +55,6 @@ async def read_latest_telemetry(
     lookback_ns = parse_duration(lookback or parts.limits.telemetry_lookback, "lookback")
     names = (tuple(sorted(set(bucket or ()))), tuple(sorted(set(measurement or ()))))
     question = LatestQuestion(*names, lookback_ns, TelemetryForm(format))
-    answer = await awaited(request, principal, partial(parts.telemetry.latest, question, principal))
+    answer = await read_in_thread(request, principal, partial(parts.telemetry.latest, question, principal))
     headers = latest_headers(answer)
     return AnswerResponse(answer.served, headers, gzip=False, most_s=parts.reads.limits.timeout_s)

@@ -15,7 +15,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from service.errors import DependencyBusy
-from service.shares import Left, share_of_key
+from service.shares import Reserve, share_of_key
 
 _WAIT_S = 2.0
 """How long a call waits for a thread: bursts pass, and a dependency that hangs is told of soon."""
@@ -38,7 +38,7 @@ class ThreadPool:
     def __init__(self, dependency: str, most: int, wait_s: float = _WAIT_S) -> None:
         self._dependency = dependency
         self._most = most
-        self._of_key = share_of_key(most, Left.HALF)
+        self._of_key = share_of_key(most, Reserve.HALF)
         self._wait_s = wait_s
         self._places: anyio.lowlevel.RunVar[_Places] = anyio.lowlevel.RunVar(f"threads for the {dependency}")
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.console.connection import Key, Url, reach
+from service.console.connection import Key, Url, open_gateway
 from service.errors import InvalidBody
 
 cli = typer.Typer(help="Buckets.", no_args_is_help=True)
@@ -17,7 +17,7 @@ cli = typer.Typer(help="Buckets.", no_args_is_help=True)
 @cli.command("list")
 def list_buckets(url: Url = None, key: Key = None, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """List the buckets that the key may see."""
-    with reach(url, key) as gateway:
+    with open_gateway(url, key) as gateway:
         found = gateway.buckets()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -39,7 +39,7 @@ def create(
         wanted = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as broken:
         raise InvalidBody(f"{file} is no JSON ({broken}). Write a list of objects with name, description and retention.") from None
-    with reach(url, key) as gateway:
+    with open_gateway(url, key) as gateway:
         made = gateway.create_buckets(wanted)
     for name in made["created"]:
         typer.echo(f"created   {name}")

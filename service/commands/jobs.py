@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import Parameters
-from service.console.connection import Key, Url, get, post, wire
-from service.console.jobs import AsJson, Json, done, follow, path_of, rate
+from service.console.connection import Key, Url, get, open_transport, post
+from service.console.jobs import AsJson, Json, done, follow, job_path, rate
 
 cli = typer.Typer(help="Jobs.", no_args_is_help=True)
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The id, as `fluxgate jobs list` shows it.")]
@@ -27,8 +27,8 @@ def list_jobs(
 ) -> None:
     """List jobs, the newest first."""
     chosen = [("kind", one) for one in kind or ()] + [("state", one) for one in state or ()] + [("limit", str(limit))]
-    with contextlib.closing(wire(url, key)) as link:
-        found = get(link, "/jobs", chosen)["jobs"]
+    with contextlib.closing(open_transport(url, key)) as transport:
+        found = get(transport, "/jobs", chosen)["jobs"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -44,8 +44,8 @@ def list_jobs(
 @cli.command()
 def show(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Show a job and the end of its log."""
-    with contextlib.closing(wire(url, key)) as link:
-        found = get(link, path_of(job_id))
+    with contextlib.closing(open_transport(url, key)) as transport:
+        found = get(transport, job_path(job_id))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -65,8 +65,8 @@ def show(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = Fals
 @cli.command()
 def watch(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Follow a job until it ends. Exit code 1 when it did not succeed. `--json`: one event a line."""
-    with contextlib.closing(wire(url, key)) as link:
-        state = follow(link, job_id, as_json)
+    with contextlib.closing(open_transport(url, key)) as transport:
+        state = follow(transport, job_id, as_json)
     if state != "succeeded":
         raise typer.Exit(1)
 
@@ -74,7 +74,7 @@ def watch(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = Fal
 @cli.command()
 def cancel(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Cancel a job; a running one stops within seconds and keeps its checkpoint."""
-    _changed(url, key, path_of(job_id, "/cancel"), as_json)
+    _changed(url, key, job_path(job_id, "/cancel"), as_json)
 
 
 @cli.command()
@@ -86,7 +86,7 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Run a failed or cancelled job again, from its checkpoint."""
-    _changed(url, key, path_of(job_id, "/retry"), as_json, [("force", "true")] if force else [])
+    _changed(url, key, job_path(job_id, "/retry"), as_json, [("force", "true")] if force else [])
 
 
 def what(job: Json) -> str:
@@ -101,7 +101,7 @@ def _shown(value: object) -> object:
 
 
 def _changed(url: str | None, key: str | None, path: str, as_json: bool, parameters: Parameters = ()) -> None:
-    with contextlib.closing(wire(url, key)) as link:
-        job = post(link, path, parameters)
+    with contextlib.closing(open_transport(url, key)) as transport:
+        job = post(transport, path, parameters)
     asked = " (asked to end)" if job["state"] == "running" and job["cancel_requested"] else ""
     typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}{asked}")

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from fluxgate_client import Answer
 from fluxgate_client.files import FORMATS
-from service.console.connection import Key, Url, reach
+from service.console.connection import Key, Url, open_gateway
 from service.errors import InvalidParameter
 
 
@@ -42,7 +42,7 @@ def read(
     key: Key = None,
 ) -> None:
     """Read a bucket."""
-    with reach(url, key) as gateway:
+    with open_gateway(url, key) as gateway:
         answer = gateway.read(
             bucket, window=window, start=start, stop=stop, every=every, fn=fn, measurement=measurement, field=field,
             tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,

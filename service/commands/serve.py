@@ -16,7 +16,7 @@ from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
 from service.app import configure_logs
-from service.console.connection import FIRST_KEY, is_loopback, kept_key
+from service.console.connection import FIRST_KEY, is_loopback, stored_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, Unauthorized
 from service.server.bounds import ConnectionBounds
@@ -119,7 +119,7 @@ def ensure_key(settings: Settings, host: str) -> str | None:
             raise ConfigurationError(f"{host} can be reached from outside and there is no key. Set API_KEY, or make one: fluxgate keys create.")
         key, _ = keys.create("first", list(Scope))
         _keep(settings.data_dir / FIRST_KEY, key)
-    kept = kept_key(settings.data_dir)
+    kept = stored_key(settings.data_dir)
     try:
         keys.check(kept)
     except Unauthorized:

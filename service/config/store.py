@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from service.config.redaction import restore_hidden
 from service.config.section import Section
 from service.config.validation_errors import wrong_members
-from service.errors import InvalidParameter, NotReady, UnknownThing
+from service.errors import InvalidParameter, NotFound, NotReady
 from service.state.database import StateDatabase
 from service.state.section_rows import SectionRows
 
@@ -55,7 +55,7 @@ class ConfigStore:
             return list(self._sections.values())
 
     def get(self, name: str) -> Versioned:
-        """Raises UnknownThing, NotReady."""
+        """Raises NotFound, NotReady."""
         section = self._section(name)
         row = self._rows.read(name)
         stored = Versioned(0, section.model().model_dump(mode="json")) if row is None else Versioned(*row)
@@ -66,7 +66,7 @@ class ConfigStore:
     def get_or_last_known(self, name: str) -> Versioned:
         """As `get`; while the database does not answer, what it said last, when that is at most `outage_s` ago.
 
-        Raises UnknownThing, NotReady.
+        Raises NotFound, NotReady.
         """
         try:
             return self.get(name)
@@ -83,7 +83,7 @@ class ConfigStore:
         A secret that reads `***` stays what it is.
 
         Raises:
-            InvalidParameter: the value does not fit the section. VersionConflict. UnknownThing. NotReady.
+            InvalidParameter: the value does not fit the section. VersionConflict. NotFound. NotReady.
         """
         checked = self._checked(self._section(name), restore_hidden(value, self.get(name).value))
         return Versioned(self._rows.replace(name, checked, self._clock(), expected_version), checked)
@@ -101,5 +101,5 @@ class ConfigStore:
         with self._lock:
             section, names = self._sections.get(name), sorted(self._sections)
         if section is None:
-            raise UnknownThing(f"There is no section {name!r}. There are: {', '.join(names)}.")
+            raise NotFound(f"There is no section {name!r}. There are: {', '.join(names)}.")
         return section

@@ -24,12 +24,12 @@ Url = Annotated[str | None, typer.Option(help=f"The gateway; else FLUXGATE_URL, 
 Key = Annotated[str | None, typer.Option(help="The key; else API_KEY, else, on this machine, the one that the first start made in DATA_DIR.")]
 
 
-def reach(url: str | None, key: str | None) -> Gateway:
+def open_gateway(url: str | None, key: str | None) -> Gateway:
     """The gateway at `url`, with `key`. Raises InvalidParameter when one of them cannot be sent."""
-    return Gateway(wire(url, key))
+    return Gateway(open_transport(url, key))
 
 
-def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Transport:
+def open_transport(url: str | None, key: str | None, timeout_s: float = 120.0) -> Transport:
     """The same, for what has no method there."""
     return Transport(*address_and_key(url, key), timeout_s)
 
@@ -47,16 +47,16 @@ def address_and_key(url: str | None, key: str | None) -> tuple[str, str | None]:
     return address, shown
 
 
-def get(link: Transport, path: str, parameters: Parameters = ()) -> dict[str, Any]:
+def get(transport: Transport, path: str, parameters: Parameters = ()) -> dict[str, Any]:
     """What the gateway answers to a question."""
     request = Request("GET", path, parameters)
-    return as_object(request, link.fetch(request))
+    return as_object(request, transport.fetch(request))
 
 
-def post(link: Transport, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:
+def post(transport: Transport, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:
     """What the gateway answers to an order; `body` goes as JSON."""
     request = posted(path, parameters, body)
-    return as_object(request, link.fetch(request))
+    return as_object(request, transport.fetch(request))
 
 
 def is_loopback(host: str) -> bool:
@@ -73,10 +73,10 @@ def _own_key(here: bool) -> str | None:
     settings = load_settings()
     if settings.api_key is not None:
         return settings.api_key.get_secret_value()
-    return kept_key(settings.data_dir) if here else None
+    return stored_key(settings.data_dir) if here else None
 
 
-def kept_key(directory: Path) -> str | None:
+def stored_key(directory: Path) -> str | None:
     """The key that a first start kept in `directory`."""
     kept = directory / FIRST_KEY
     return kept.read_text(encoding="ascii", errors="replace").strip() if kept.exists() else None

@@ -20,7 +20,7 @@ _RECONNECT_S = 1.0
 _MOST_RECONNECTS = 60
 
 
-def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
+def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
     """Show a job's events until it ends, with a bar on a terminal; its last state.
 
     For every command that waits for a job.
@@ -30,7 +30,7 @@ def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
     with Progress(*columns, console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
         task = bar.add_task("queued", total=None, told="")
         state = ""
-        for name, event in events(link, job_id):
+        for name, event in events(transport, job_id):
             if as_json:
                 typer.echo(json.dumps({"event": name, **event}))
             elif name == "log":
@@ -46,8 +46,8 @@ def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
     return state
 
 
-def events(link: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
-    """Name and data of each event; the link is made again where it broke, and nothing is told twice.
+def events(transport: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
+    """Name and data of each event; the connection is made again where it broke, and nothing is told twice.
 
     Raises GatewayUnreachable when it stays broken.
     """
@@ -55,8 +55,8 @@ def events(link: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
     while True:
         try:
             headers = {"Last-Event-ID": last} if last else {}
-            request = Request("GET", path_of(job_id, "/events"), headers=headers, repeatable=False)
-            with link.stream(request) as response:
+            request = Request("GET", job_path(job_id, "/events"), headers=headers, repeatable=False)
+            with transport.stream(request) as response:
                 for event_id, name, data in parsed(response.iter_lines()):
                     last, broken = event_id or last, 0
                     yield name, json.loads(data)
@@ -83,7 +83,7 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
 
 
-def path_of(job_id: str, rest: str = "") -> str:
+def job_path(job_id: str, rest: str = "") -> str:
     return f"/jobs/{segment(job_id)}{rest}"
 
 

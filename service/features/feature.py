@@ -25,14 +25,14 @@ from service.stores.protocol import Store
 class KindServices:
     """What a kind of job may build on.
 
-    `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
+    `store`: the gateway's own, which is `served_endpoint` as an endpoint. `open_store` connects to any endpoint whose
     address `addresses` allows. `directory`: where files are kept. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
     state: StateDatabase
     store: Store
-    own_endpoint: Endpoint
+    served_endpoint: Endpoint
     open_store: Opener
     addresses: AddressPolicy
     directory: Path

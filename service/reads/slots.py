@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable
 
 from service.errors import TooManyReads
-from service.shares import Full, Left, Shares, share_of_key
+from service.shares import Full, Reserve, Shares, share_of_key
 
 _RETRY_AFTER_S = 1.0
 
 
 class Slots:
     def __init__(self, most: int) -> None:
-        self._shares = Shares(most, share_of_key(most, Left.QUARTER))
+        self._shares = Shares(most, share_of_key(most, Reserve.QUARTER))
 
     @property
     def taken(self) -> int:

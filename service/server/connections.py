@@ -15,10 +15,10 @@ class Connection(Protocol):
 
     @property
     def waits_for_client(self) -> bool: ...
-    def give_way(self) -> None: ...
+    def evict(self) -> None: ...
 
 
-class Room(Enum):
+class Admission(Enum):
     """What a new connection may ask."""
 
     ALL = "all"
@@ -36,17 +36,17 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, new: Connection, bounds: ConnectionBounds) -> Room:
+    def add(self, new: Connection, bounds: ConnectionBounds) -> Admission:
         """Count `new` in, unless there is no room."""
         origin = origin_of(new.address)
         near = set() if bounds.is_trusted(new.address) else self._by_origin.get(origin, set())
-        room = Room.ALL
+        room = Admission.ALL
         for group, most in ((near, bounds.connections_per_address), (self._all, bounds.connections)):
             if len(group) >= most and not self._one_gives_way(group):
                 reserved = sum(one.only_health for one in self._all)
-                room = Room.HEALTH if reserved < RESERVED else Room.NONE
+                room = Admission.HEALTH if reserved < RESERVED else Admission.NONE
                 break
-        if room is not Room.NONE:
+        if room is not Admission.NONE:
             self._all.add(new)
             self._by_origin[origin].add(new)
         return room
@@ -64,6 +64,6 @@ class Connections:
         if not waiting:
             return False
         oldest = min(waiting, key=lambda one: one.since)
-        oldest.give_way()
+        oldest.evict()
         self.discard(oldest)
         return True

@@ -14,11 +14,11 @@ from uvicorn.server import ServerState
 
 from service.server import refusals
 from service.server.bounds import RESERVED_HEAD_TIMEOUT_S, ConnectionBounds
-from service.server.connections import Connections, Room
+from service.server.connections import Admission, Connections
 from service.server.lingering import LingeringTransport
 from service.server.pipelining import PipelineFlow, UnparsedBytes
 from service.server.refusals import Refusal, as_bytes
-from service.server.sending import SendDeadlineProtocol
+from service.server.send_deadline import SendDeadlineProtocol
 
 _HEALTH = b"/health/"
 CLIENT_DISCONNECT = "fluxgate.client_disconnect"
@@ -72,18 +72,18 @@ class BoundedProtocol(SendDeadlineProtocol):
         self.address = self.client[0] if self.client else ""
         self.since = self.loop.time()
         room = self._register.add(self, self._bounds)
-        if room is Room.NONE:
+        if room is Admission.NONE:
             self._end(refusals.FULL)
             return
-        self.only_health = room is Room.HEALTH
+        self.only_health = room is Admission.HEALTH
         self._arm(RESERVED_HEAD_TIMEOUT_S if self.only_health else self._bounds.head_timeout_s)
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """End at once, for another connection: with a reset when closing would wait for a client that does not take the rest."""
         self._ignores = True
         self._disarm()
         if self.transport.get_write_buffer_size():
-            self.break_off()
+            self.reset_connection()
             return
         if self._begun and not self._waiting_bytes():
             self.transport.write(as_bytes(refusals.FULL))

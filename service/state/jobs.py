@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.domain.job import Job, JobState, LogLine
-from service.errors import CallerError, UnknownThing
+from service.errors import CallerError, NotFound
 from service.state.database import StateDatabase
 from service.state.job_rows import error_of, job_of, line_of, new_id, sameness
 from service.state.leases import Lease, add_line
@@ -44,7 +44,7 @@ class JobLedger:
             return enqueue_on(connection, self._clock(), kind, parameters, exclusion_key, **more)
 
     def retry(self, job_id: str, by: str) -> Job:
-        """Queue a failed or cancelled job again, with its checkpoint. Raises UnknownThing, CallerError."""
+        """Queue a failed or cancelled job again, with its checkpoint. Raises NotFound, CallerError."""
         now = self._clock()
         again = {
             "state": JobState.QUEUED.value, "run_after": now, "sent_at": None, "attempts": 0, "cancel_requested": False, "error": None,
@@ -109,7 +109,7 @@ class JobLedger:
             return [row.id for row in rows]
 
     def take_over(self, job_id: str, by: str) -> Job:
-        """End a running job's lease on purpose and queue it again; its process can write nothing more. Raises UnknownThing, CallerError."""
+        """End a running job's lease on purpose and queue it again; its process can write nothing more. Raises NotFound, CallerError."""
         now = self._clock()
         values = {
             "state": JobState.QUEUED.value, "fence": jobs.c.fence + 1, "lease_owner": None, "lease_until": None, "sent_at": None,
@@ -123,7 +123,7 @@ class JobLedger:
             return _found(connection, job_id)
 
     def cancel(self, job_id: str, by: str) -> Job:
-        """End a queued job at once; ask a running one to end. An ended one stays as it is. Raises UnknownThing."""
+        """End a queued job at once; ask a running one to end. An ended one stays as it is. Raises NotFound."""
         now = self._clock()
         ended = {"state": JobState.CANCELLED.value, "finished_at": now, "cancel_requested": True, "version": jobs.c.version + 1}
         with self._database.write() as connection:
@@ -157,7 +157,7 @@ class JobLedger:
     # --- looking ---
 
     def show(self, job_id: str) -> Job:
-        """Raises UnknownThing."""
+        """Raises NotFound."""
         with self._database.read() as connection:
             return _found(connection, job_id)
 
@@ -251,5 +251,5 @@ def _reaped(row: sa.Row[Any], now: float) -> dict[str, object]:
 def _found(connection: sa.Connection, job_id: str) -> Job:
     row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).first()
     if row is None:
-        raise UnknownThing(f"There is no job {job_id!r}. GET /jobs lists them.")
+        raise NotFound(f"There is no job {job_id!r}. GET /jobs lists them.")
     return job_of(row)

@@ -9,7 +9,7 @@ from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.thread_pools import ThreadPools
-from service.api.writes import WriteSlots
+from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
@@ -27,7 +27,7 @@ from service.state.keys import KeyRing
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
 from service.wiring.reads import observer_of, place_of, read_limits
-from service.wiring.stores import OwnStore, address_policy, open_own_store, opener, own_endpoint
+from service.wiring.stores import ServedStore, address_policy, open_served_store, opener, served_endpoint
 
 _MB = 1024 * 1024
 
@@ -52,7 +52,7 @@ def assemble(
         cache = _cache(settings)
         opened.callback(cache.close)
         answers = _answers(settings, cache, metrics)
-        own_store = open_own_store(settings, [lambda change: answers.invalidate(change.bucket)])
+        own_store = open_served_store(settings, [lambda change: answers.invalidate(change.bucket)])
         store = own_store.store
         opened.callback(store.close)
         services = _kind_services(settings, config, state, own_store)
@@ -96,13 +96,13 @@ def _kind_services(
     settings: Settings,
     config: ConfigStore,
     state: StateDatabase,
-    own_store: OwnStore,
+    own_store: ServedStore,
 ) -> KindServices:
     return KindServices(
         config=config,
         state=state,
         store=own_store.store,
-        own_endpoint=own_endpoint(settings),
+        served_endpoint=served_endpoint(settings),
         open_store=opener(settings, own_store),
         addresses=address_policy(settings),
         directory=settings.data_dir,

@@ -18,7 +18,7 @@ from service.stores.opener import Opener, OpenStore
 
 
 @dataclass(frozen=True)
-class OwnStore:
+class ServedStore:
     """The store that the gateway serves, and what is told of its changes.
 
     `moved_bytes`: how many bytes went over its link so far.
@@ -29,11 +29,11 @@ class OwnStore:
     moved_bytes: Callable[[], int]
 
 
-def open_own_store(settings: Settings, listeners: Sequence[ChangeListener]) -> OwnStore:
+def open_served_store(settings: Settings, listeners: Sequence[ChangeListener]) -> ServedStore:
     """Open the store that the gateway serves. Nobody else gets it but inside its `ObservedStore`."""
     store = _own_store(settings)
     moved_bytes = store.moved_bytes if isinstance(store, InfluxStore) else lambda: 0
-    return OwnStore(ObservedStore(store, listeners), listeners, moved_bytes)
+    return ServedStore(ObservedStore(store, listeners), listeners, moved_bytes)
 
 
 def _own_store(settings: Settings) -> EmbeddedStore | InfluxStore:
@@ -45,7 +45,7 @@ def _own_store(settings: Settings) -> EmbeddedStore | InfluxStore:
             shard_ns=parse_duration(settings.embedded_shard, "EMBEDDED_SHARD"),
             clock=time.time_ns,
         )
-    return _influx(settings, own_endpoint(settings))
+    return _influx(settings, served_endpoint(settings))
 
 
 def address_policy(settings: Settings) -> AddressPolicy:
@@ -67,7 +67,7 @@ def _influx(settings: Settings, endpoint: Endpoint) -> InfluxStore:
     )
 
 
-def own_endpoint(settings: Settings) -> Endpoint:
+def served_endpoint(settings: Settings) -> Endpoint:
     """The gateway's own store as an endpoint. Raises ConfigurationError."""
     if settings.influxdb_url is None:
         return Endpoint(None, "", "", EMBEDDED, is_remote=False)
@@ -77,12 +77,12 @@ def own_endpoint(settings: Settings) -> Endpoint:
     return replace(found, url=None)
 
 
-def opener(settings: Settings, own: OwnStore) -> Opener:
+def opener(settings: Settings, own: ServedStore) -> Opener:
     """Stores for the time of a run; the gateway's own is not closed.
 
     A mirror may name the gateway's own InfluxDB by its url, with another token: its changes are told, too.
     """
-    own_identity = own_endpoint(settings).identity
+    own_identity = served_endpoint(settings).identity
 
     @contextmanager
     def open_store(endpoint: Endpoint) -> Iterator[OpenStore]:

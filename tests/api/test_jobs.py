@@ -18,10 +18,10 @@ from fastapi import FastAPI, Request, Response
 
 from service.api import jobs, problems
 from service.api.auth import requires
-from service.api.documents import document, request_body
-from service.api.door import Door
+from service.api.body_gate import BodyGateMiddleware
 from service.api.failed_tries import FailedTries
 from service.api.job_schemas import JobInfo
+from service.api.json_bodies import json_body, request_body
 from service.api.thread_pools import ThreadPools
 from service.commands.jobs import list_jobs, what
 from service.domain.access import Principal, Scope
@@ -78,16 +78,16 @@ def application(parts: Parts) -> FastAPI:
     app.include_router(jobs.router)
     problems.install(app)
 
-    app.add_middleware(Door)
+    app.add_middleware(BodyGateMiddleware)
 
     @app.post("/count/trigger", status_code=202, openapi_extra=request_body(dict[str, Any], "Body"))
     async def trigger(
         request: Request,
         response: Response,
-        body: Annotated[dict[str, Any], document(dict[str, Any], Scope.MIRROR)],
+        body: Annotated[dict[str, Any], json_body(dict[str, Any], Scope.MIRROR)],
         principal: Principal = requires(Scope.MIRROR),  # noqa: B008
     ) -> JobInfo:
-        return await jobs.accepted(request, response, principal, "count", body)
+        return await jobs.submit_job(request, response, principal, "count", body)
 
     return app
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
-from service.console.connection import Key, Url, get, post, wire
-from service.console.jobs import AsJson, follow, path_of
+from service.console.connection import Key, Url, get, open_transport, post
+from service.console.jobs import AsJson, follow, job_path
 
 cli = typer.Typer(help="Mirrors.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="MIRROR", help="Its name, as `fluxgate mirror list` shows it.")]
@@ -34,15 +34,15 @@ def run(
     """Run a mirror now."""
     given = {"mirror": name, "bucket": bucket, "start": start, "stop": stop, "dry_run": dry_run, "again": again}
     order = {member: value for member, value in given.items() if value not in (None, False)}
-    with contextlib.closing(wire(url, key)) as link:
-        ordered = post(link, "/mirror/trigger", body=order)["jobs"]
+    with contextlib.closing(open_transport(url, key)) as transport:
+        ordered = post(transport, "/mirror/trigger", body=order)["jobs"]
         if not (wait or dry_run):
             typer.echo(json.dumps(ordered, indent=2) if as_json else "\n".join(f"{job['id']} {job['state']}" for job in ordered))
             return
-        states = [follow(link, job["id"], as_json) for job in ordered]
+        states = [follow(transport, job["id"], as_json) for job in ordered]
         if dry_run:
             for job in ordered:
-                typer.echo(json.dumps(get(link, path_of(job["id"]))["result"], indent=2))
+                typer.echo(json.dumps(get(transport, job_path(job["id"]))["result"], indent=2))
     if any(state != "succeeded" for state in states):
         raise typer.Exit(1)
 
@@ -51,10 +51,10 @@ def run(
 def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Read both sides fully and compare digests. Exit code 0 only when they are equal."""
     limited = [] if bucket is None else [("bucket", bucket)]
-    with contextlib.closing(wire(url, key)) as link:
-        job = post(link, f"/mirror/{segment(name)}/verify", limited)
-        state = follow(link, job["id"], as_json)
-        result = get(link, path_of(job["id"]))["result"] if state == "succeeded" else None
+    with contextlib.closing(open_transport(url, key)) as transport:
+        job = post(transport, f"/mirror/{segment(name)}/verify", limited)
+        state = follow(transport, job["id"], as_json)
+        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
     if result is None:
         raise typer.Exit(1)
     typer.echo(json.dumps(result, indent=2) if as_json else _verdict(result))
@@ -65,8 +65,8 @@ def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, 
 @cli.command("list")
 def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """List mirrors, with what is known of their buckets."""
-    with contextlib.closing(wire(url, key)) as link:
-        found = get(link, "/mirror")["mirrors"]
+    with contextlib.closing(open_transport(url, key)) as transport:
+        found = get(transport, "/mirror")["mirrors"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return

@@ -40,8 +40,8 @@ def _registry(settings: Settings, services: KindServices) -> MirrorRegistry:
             f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.",
         )
     rules = EndpointRules(services.addresses, TokenVariables(frozenset(settings.mirror_token_variables)))
-    default = _default_mirror(settings, services.own_endpoint, rules)
-    return MirrorRegistry(lambda: services.config.get(SECTION).value, services.own_endpoint, default, file, rules)
+    default = _default_mirror(settings, services.served_endpoint, rules)
+    return MirrorRegistry(lambda: services.config.get(SECTION).value, services.served_endpoint, default, file, rules)
 
 
 def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> MirrorText | None:

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
-from service.api.documents import document, request_body
 from service.api.job_schemas import JobInfo, time_text
-from service.api.jobs import accepted, now_of, state_call
+from service.api.jobs import now_of, state_call, submit_job
+from service.api.json_bodies import json_body, request_body
 from service.api.problem_schema import PROBLEM
-from service.api.store_calls import seen
+from service.api.store_calls import call_store
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
 from service.domain.job import Job
 from service.domain.mirror import Mirror
 from service.domain.timerange import parse_range
-from service.errors import InvalidParameter, UnknownThing
+from service.errors import InvalidParameter, NotFound
 from service.features.mirror.schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
 from service.jobs.mirror.definitions import KIND, SCHEDULE_PREFIX
 from service.jobs.mirror.ledger import pairs_of
@@ -37,7 +37,7 @@ Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.",
 async def run_mirrors(
     request: Request,
     response: Response,
-    order: Annotated[MirrorOrder | None, document(_ORDER, Scope.MIRROR, required=False)],
+    order: Annotated[MirrorOrder | None, json_body(_ORDER, Scope.MIRROR, required=False)],
     principal: Principal = requires(Scope.MIRROR),
 ) -> OrderedJobs:
     """Order a run of one mirror or of all; of one bucket or of a range, when that is said. Each is a job. A dry run changes nothing."""
@@ -46,7 +46,7 @@ async def run_mirrors(
     names = [wanted.mirror] if wanted.mirror is not None else await state_call(request, _names, parts_of(request))
     if not names:
         raise InvalidParameter("mirror", "No mirror is configured. PUT /config/mirrors makes one; docs/mirror.md says how.")
-    ordered = [await accepted(request, response, principal, KIND, {"mirror": name, **parameters}) for name in names]
+    ordered = [await submit_job(request, response, principal, KIND, {"mirror": name, **parameters}) for name in names]
     if len(ordered) > 1:
         response.headers["Location"] = f"/jobs?kind={KIND}"
     return OrderedJobs(jobs=ordered)
@@ -63,7 +63,7 @@ async def verify_mirror(
     """Order a job that reads both sides fully and compares digests; its `result.equal` is the answer."""
     mirror = await state_call(request, _mirror, parts_of(request), name)
     parameters = {"mirror": mirror.name, "verify": True, **({} if bucket is None else {"bucket": bucket})}
-    return await accepted(request, response, principal, KIND, parameters)
+    return await submit_job(request, response, principal, KIND, parameters)
 
 
 @router.get("/mirror", summary="List mirrors")
@@ -93,7 +93,7 @@ async def diff_mirror(
     parts = parts_of(request)
     span = parse_range(start, stop)
     mirror = await state_call(request, _mirror, parts, name)
-    found = await seen(_POOL, principal, partial(_mirrors(parts).diff, mirror, bucket, span))
+    found = await call_store(_POOL, principal, partial(_mirrors(parts).diff, mirror, bucket, span))
     return Difference.model_validate(found)
 
 
@@ -109,7 +109,7 @@ def _mirror(parts: Parts, name: str) -> Mirror:
     try:
         return _mirrors(parts).registry.get(name)
     except InvalidParameter as unknown:
-        raise UnknownThing(unknown.message) from None
+        raise NotFound(unknown.message) from None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from service.domain.schema import FieldType
-from service.errors import EndMissing, StoreBroken
+from service.errors import EndMarkMissing, StoreBroken
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, Block
 from service.stores.influx.annotated_csv import BLOCK_BYTES, FIRST_BLOCK_BYTES
 from service.stores.influx.failures import senseless
@@ -28,7 +28,7 @@ def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
     with a backslash: so a line feed without one before it ends a row, and two in a row end the section.
 
     Raises:
-        EndMissing: the section of the second statement did not arrive.
+        EndMarkMissing: the section of the second statement did not arrive.
     """
     pending, begun, ended, enough = bytearray(), False, False, FIRST_BLOCK_BYTES
     for chunk in chunks:
@@ -47,7 +47,9 @@ def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if not ended and len(pending) == before:
             break
     if not ended or not _has_row(pending):
-        raise EndMissing("InfluxDB's answer ended before its end mark: rows are missing. Ask again; if it stays so, look at its log and the link.")
+        raise EndMarkMissing(
+            "InfluxDB's answer ended before its end mark: rows are missing. Ask again; if it stays so, look at its log and the link."
+        )
 
 
 def _take(pending: bytearray, begun: bool, final: bool) -> tuple[bytes, bool, bool]:

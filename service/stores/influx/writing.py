@@ -12,7 +12,7 @@ import numpy as np
 
 from service.domain.schema import Bucket
 from service.domain.shards import shard_offset
-from service.errors import RetryLater, StoreBusy, StoreError, StoreFailed, WriteProgress, readable
+from service.errors import RetryLater, StoreBusy, StoreError, StoreFailed, WriteProgress, printable_line
 from service.frames.points import Points
 from service.stores.influx.failures import failure
 from service.stores.influx.failures import reason_of as said
@@ -102,7 +102,7 @@ class _Write:
 
     def _by_halves(self, lines: Lines, message: str) -> None:
         if len(lines) == 1:
-            self._refuse(lines, REFUSED, "InfluxDB refused this line alone. A key with admin is shown why.", upstream=readable(message))
+            self._refuse(lines, REFUSED, "InfluxDB refused this line alone. A key with admin is shown why.", upstream=printable_line(message))
             return
         middle = len(lines) // 2
         self.batch(lines[:middle])

@@ -6,7 +6,7 @@ import time
 import anyio
 import pytest
 
-from service.api.readiness import DependencyLook, Readiness
+from service.api.readiness import DependencyCheck, Readiness
 from service.errors import NotReady
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ class Ping:
 
 async def test_each_is_up_or_down_with_a_code_that_names_no_host() -> None:
     """Everybody may ask, so the message stays in the log."""
-    readiness = Readiness({"store": DependencyLook("influx", Ping()), "state": DependencyLook("sqlite", Ping(NotReady("away")))})
+    readiness = Readiness({"store": DependencyCheck("influx", Ping()), "state": DependencyCheck("sqlite", Ping(NotReady("away")))})
     found = await readiness.found()
     assert (found["store"]["name"], found["store"]["state"]) == ("influx", "up")
     assert (found["state"]["state"], found["state"]["reason"]) == ("down", "not_ready")
@@ -38,7 +38,7 @@ async def test_each_is_up_or_down_with_a_code_that_names_no_host() -> None:
 
 async def test_twenty_who_ask_at_once_cost_one_look() -> None:
     ping = Ping()
-    readiness = Readiness({"store": DependencyLook("influx", ping)})
+    readiness = Readiness({"store": DependencyCheck("influx", ping)})
     async with anyio.create_task_group() as group:
         for _ in range(20):
             group.start_soon(readiness.found)
@@ -49,7 +49,7 @@ async def test_twenty_who_ask_at_once_cost_one_look() -> None:
 async def test_one_that_hangs_is_slow_after_two_seconds_and_then_at_once_and_hides_no_other() -> None:
     hanging, fine = Ping(), Ping()
     hanging.go_on.clear()
-    readiness = Readiness({"store": DependencyLook("influx", hanging), "state": DependencyLook("sqlite", fine)})
+    readiness = Readiness({"store": DependencyCheck("influx", hanging), "state": DependencyCheck("sqlite", fine)})
     begun = time.monotonic()
     first = await readiness.found()
     assert time.monotonic() - begun > 1.9

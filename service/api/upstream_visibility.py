@@ -9,7 +9,7 @@ from service.domain.access import Principal, Scope
 from service.domain.job import UPSTREAM, Job, LogLine
 
 
-def note_principal(request: Request, principal: Principal) -> None:
+def remember_principal(request: Request, principal: Principal) -> None:
     """Keep whose request it is, for answers that are made after the route is left."""
     request.state.principal = principal
 
@@ -20,14 +20,14 @@ def sees_upstream(request: Request) -> bool:
     return principal is not None and principal.may(Scope.ADMIN)
 
 
-def shown_job(request: Request, job: Job) -> Job:
+def visible_job(request: Request, job: Job) -> Job:
     """`job` as the request's key is shown it."""
     if job.error is None or UPSTREAM not in job.error or sees_upstream(request):
         return job
     return replace(job, error={name: text for name, text in job.error.items() if name != UPSTREAM})
 
 
-def shown_lines(request: Request, lines: Iterable[LogLine]) -> list[LogLine]:
+def visible_lines(request: Request, lines: Iterable[LogLine]) -> list[LogLine]:
     """Those of `lines` that the request's key is shown."""
     shown = sees_upstream(request)
     return [line for line in lines if shown or line.level != UPSTREAM]

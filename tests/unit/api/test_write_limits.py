@@ -6,7 +6,7 @@ import anyio
 import pytest
 from fastapi import Request
 
-from service.api.writes import SMALL_BODY_BYTES, WriteBudget, WriteSlots
+from service.api.write_limits import SMALL_BODY_BYTES, WriteBudget, WriteSlots
 from service.errors import ClientDisconnected, TooManyWrites, WriteTimeout
 
 

@@ -1,6 +1,6 @@
 """JSON documents in bodies: configuration, lists of buckets, orders. Read behind the door, parsed off the event loop.
 
-FastAPI's own `Body` reads before it asks for a key, so no route uses it: `document` takes its place as a dependency,
+FastAPI's own `Body` reads before it asks for a key, so no route uses it: `json_body` takes its place as a dependency,
 and `request_body` says in the OpenAPI document what `Body` would have said.
 """
 
@@ -28,7 +28,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REFERENCES = "#/components/schemas/{model}"
 
 
-def document(model: Any, scope: Scope, required: bool = True) -> Any:  # noqa: ANN401  (FastAPI's Depends has no public type)
+def json_body(model: Any, scope: Scope, required: bool = True) -> Any:  # noqa: ANN401  (FastAPI's Depends has no public type)
     """A dependency that gives the body as `model`, once the key has `scope`; without a body None, unless `required`."""
     adapter = TypeAdapter(model)
 

@@ -34,7 +34,7 @@ def decode_segment(segment: str) -> str:
     return segment.replace("%2F", "/").replace("%25", "%")
 
 
-class PathSegments:
+class PathSegmentsMiddleware:
     """Hands routes a path whose segments still tell an encoded slash from one that separates."""
 
     def __init__(self, app: ASGIApp) -> None:

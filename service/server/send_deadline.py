@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-BREAK_OFF = "fluxgate.break_off"
-"""The ASGI extension by which a route resets its connection: `scope["extensions"][BREAK_OFF]["act"]()`."""
+RESET_CONNECTION = "fluxgate.reset_connection"
+"""The ASGI extension by which a route resets its connection: `scope["extensions"][RESET_CONNECTION]["act"]()`."""
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing discards what the kernel still holds and sends a reset, which no client takes for an end."""
 _log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class SendDeadlineProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {**(self.scope.get("extensions") or {}), BREAK_OFF: {"act": self.break_off}}
+        self.scope["extensions"] = {**(self.scope.get("extensions") or {}), RESET_CONNECTION: {"act": self.reset_connection}}
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -57,7 +57,7 @@ class SendDeadlineProtocol(HttpToolsProtocol):
         self._unwatch_sending()
         super().connection_lost(exc)
 
-    def break_off(self) -> None:
+    def reset_connection(self) -> None:
         """Reset the connection: nothing that waits to be sent is sent."""
         self._unwatch_sending()
         with contextlib.suppress(OSError, AttributeError):  # a socket that is gone already needs no option
@@ -89,4 +89,4 @@ class SendDeadlineProtocol(HttpToolsProtocol):
             self._watch_sending()
             return
         _log.warning("connection broken off", reason="the client took nothing within SEND_TIMEOUT_S", waiting_bytes=before_bytes)
-        self.break_off()
+        self.reset_connection()

@@ -8,7 +8,7 @@ import anyio
 from fastapi import Request
 
 from service.errors import ClientDisconnected, TooManyWrites, WriteTimeout
-from service.shares import Full, Left, Shares, share_of_key
+from service.shares import Full, Reserve, Shares, share_of_key
 
 SMALL_BODY_BYTES = 64 * 1024
 """A plain body up to this length costs too little to need a slot."""
@@ -26,9 +26,9 @@ class WriteSlots:
 
     def __init__(self, most: int, most_body_bytes: int, wait_s: float = _WAIT_S) -> None:
         self._wait_s = wait_s
-        share, bodies = share_of_key(most, Left.QUARTER), _BODIES_PER_WRITE * most
+        share, bodies = share_of_key(most, Reserve.QUARTER), _BODIES_PER_WRITE * most
         self._writes = Shares(most, share)
-        self._bodies = Shares(bodies, share_of_key(bodies, Left.HALF))
+        self._bodies = Shares(bodies, share_of_key(bodies, Reserve.HALF))
         self._bytes = Shares(most * most_body_bytes, share * most_body_bytes)
 
     @property

@@ -71,7 +71,7 @@ class BodyGate:
         return message
 
 
-class Door:
+class BodyGateMiddleware:
     """Gives every request its gate, and ends the connection behind an answer to a body that was not taken."""
 
     def __init__(self, app: ASGIApp) -> None:
