@@ -1,6 +1,6 @@
-"""The command `fluxgate`: serving, keys, buckets and reads from the shell.
+"""The command `fluxgate` and its subcommands.
 
-Exit codes: 0 done; 1 it could not be done, with the reason on standard error; 2 the call was wrong.
+Exit codes: 0 it succeeded; 1 it failed, and standard error says why; 2 the arguments were wrong.
 """
 
 import sys
@@ -19,34 +19,34 @@ from service.wiring.features import FEATURES
 
 
 def build(features: Sequence[Feature]) -> typer.Typer:
-    """The whole command, with the group of each feature."""
-    whole = typer.Typer(
+    """Make the command, with one group of subcommands per feature."""
+    root = typer.Typer(
         name="fluxgate",
         help="Gets data out of InfluxDB, exactly.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    whole.add_typer(keys.cli, name="keys")
-    whole.add_typer(buckets.cli, name="buckets")
+    root.add_typer(keys.cli, name="keys")
+    root.add_typer(buckets.cli, name="buckets")
     for feature in features:
-        whole.add_typer(feature.commands, name=feature.name)
-    whole.add_typer(jobs.cli, name="jobs")
-    whole.command("serve")(serve.serve)
-    whole.command("worker")(workers.worker)
-    whole.command("scheduler")(workers.scheduler)
-    whole.command("read")(read.read)
-    whole.command("settings")(settings.settings)
-    whole.command("openapi")(openapi.openapi)
-    whole.command("version")(settings.version)
-    return whole
+        root.add_typer(feature.commands, name=feature.name)
+    root.add_typer(jobs.cli, name="jobs")
+    root.command("serve")(serve.serve)
+    root.command("worker")(workers.worker)
+    root.command("scheduler")(workers.scheduler)
+    root.command("read")(read.read)
+    root.command("settings")(settings.settings)
+    root.command("openapi")(openapi.openapi)
+    root.command("version")(settings.version)
+    return root
 
 
 cli = build(FEATURES)
 
 
 def main() -> None:
-    """Run, and turn what goes wrong into one sentence."""
+    """Run the command. An expected error becomes one sentence on standard error."""
     warnings.showwarning = _warn
     try:
         cli()
@@ -59,13 +59,20 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> NoReturn:
-    _say(sentence, "red")
+    _print_error(sentence, "red")
     sys.exit(1)
 
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None) -> None:
-    _say(str(message), "yellow")
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _print_error(str(message), "yellow")
 
 
-def _say(sentence: str, style: str) -> None:
+def _print_error(sentence: str, style: str) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style=style, markup=False)
