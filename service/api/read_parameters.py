@@ -1,7 +1,7 @@
-"""The parameters of a read: text in, a question out, or a sentence that says what is allowed.
+"""Parses the parameters of a read into a question, or raises an error that says what is allowed.
 
-Pure: what "now" is comes in. Nothing is guessed; a parameter that does not exist is refused with the
-name it may have meant.
+It is pure: the caller passes the current time. Nothing is guessed. An unknown parameter is refused, and the error
+names a similar one.
 """
 
 import difflib
@@ -37,9 +37,9 @@ def parse_question(
     default_every: str,
     max_windows: int,
 ) -> Question:
-    """Raises InvalidParameter, TooManyWindows, NotAcceptable."""
-    simple, filters = _sorted_out(pairs)
-    asked = AskedRead(
+    """The question that the parameters ask. Raises InvalidParameter, TooManyWindows, NotAcceptable."""
+    simple, filters = _split(pairs)
+    read = AskedRead(
         bucket,
         _range(simple),
         every=simple.get("every", default_every),
@@ -52,16 +52,16 @@ def parse_question(
         zone=_zone(simple.get("tz", "UTC")),
         limit=_limit(simple.get("limit")),
     )
-    return asked.at(now_ns, max_windows)
+    return read.at(now_ns, max_windows)
 
 
 def needs_clock(pairs: Pairs) -> bool:
-    """Whether `parse_question` looks at the local clock of a zone, which can take a tenth of a second the first time."""
+    """Whether `parse_question` loads a time zone, which can take a tenth of a second the first time."""
     return any(name == "tz" and value not in _UTC for name, value in pairs)
 
 
 def negotiate(accept: str | None) -> Format:
-    """The format for an Accept header: the best that is offered; CSV when anything will do. Raises NotAcceptable.
+    """The best offered format for an Accept header; CSV when every format fits. Raises NotAcceptable.
 
     Only its first 50 media ranges count, and the first 10 parameters of each: browsers send about ten ranges.
     """
@@ -71,9 +71,9 @@ def negotiate(accept: str | None) -> Format:
     for part in accept.split(",", _MOST_MEDIA_RANGES)[:_MOST_MEDIA_RANGES]:
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
-        for place, form in enumerate(Format):
+        for position, form in enumerate(Format):
             fit = _fit(media.strip().lower(), form)
-            rank = (quality, fit, -place)
+            rank = (quality, fit, -position)
             if fit and quality > 0 and (best is None or rank > best[0]):
                 best = (rank, form)
     if best is None:
@@ -84,7 +84,7 @@ def negotiate(accept: str | None) -> Format:
 
 
 def _fit(media: str, form: Format) -> int:
-    """How exactly a media range names a format: 3 itself, 2 its group, 1 anything, 0 not."""
+    """How exactly a media range names a format: 3 by its type, 2 by its group, 1 by */*, 0 not at all."""
     media_type = form.media_type.split(";")[0]
     if media == media_type:
         return 3
@@ -104,8 +104,8 @@ def _quality(parameters: str) -> float:
     return 1.0
 
 
-def _sorted_out(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Simple parameters, each at most once, and filters with their values."""
+def _split(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """The simple parameters, each at most once, and the filters with their values. Raises InvalidParameter."""
     simple: dict[str, str] = {}
     filters: dict[str, set[str]] = {}
     for name, value in pairs:
@@ -127,6 +127,7 @@ def _sorted_out(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
 
 
 def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
+    """The error for a parameter that is not `known`. It names a similar one."""
     known = list(known)
     near = difflib.get_close_matches(name[:200], known, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -144,11 +145,11 @@ def _range(simple: dict[str, str]) -> LastWindow | Between:
     return Between(start_ns, parse_time(simple["stop"], "stop") if "stop" in simple else None)
 
 
-def _member(kind: type[Member], parameter: str, text: str) -> Member:
+def _member(choices: type[Member], parameter: str, text: str) -> Member:
     try:
-        return kind(text)
+        return choices(text)
     except ValueError:
-        allowed = [str(member.value) for member in kind]
+        allowed = [str(member.value) for member in choices]
         near = difflib.get_close_matches(text[:100], allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         reason = f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}."

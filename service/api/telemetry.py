@@ -1,4 +1,4 @@
-"""The latest telemetry of all buckets, in the shape that cloud platforms take."""
+"""The route of the latest telemetry of all buckets, in the JSON shape that cloud platforms accept."""
 
 from functools import partial
 from typing import Annotated
@@ -21,13 +21,13 @@ from service.reads.telemetry_document import TelemetryForm
 router = APIRouter(tags=["telemetry"], responses={"default": PROBLEM})
 FORMATS = tuple(form.value for form in TelemetryForm)
 _MOST_NAMES = 100
-"""Names of buckets and of measurements in one question: each measurement is looked up in each bucket."""
+"""Most buckets and most measurements in one request, because each measurement is looked up in each bucket."""
 PARAMETERS = ("bucket", "measurement", "lookback", "format")
 _EXAMPLE = {"ts": 1767225600000, "values": {"real_power": {"watts": 412.5}, "latitude": 52.5, "longitude": 13.4}}
 _JSON = {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}}
 _ANSWER = {"description": "The newest values.", "content": _JSON}
-_MEASUREMENT = Query(description="Only these measurements, whatever their name; repeatable.")
-_LOOKBACK = Query(description="How far back a value may be, like 30s.", examples=["30s"])
+_MEASUREMENT = Query(description="Only these measurements, whatever their names; repeatable.")
+_LOOKBACK = Query(description="How old a value may be, like 30s.", examples=["30s"])
 _FORMAT = Query(description="thingsboard (default), flat or rows.", examples=["thingsboard"])
 
 
@@ -40,15 +40,15 @@ async def read_latest_telemetry(
     format: Annotated[str, _FORMAT] = "thingsboard",
     principal: Principal = requires(Scope.READ),
 ) -> Response:
-    """The newest value of each field of the measurements whose name says that they are real; see docs/telemetry.md."""
+    """The newest value of each field of the measurements whose name contains TELEMETRY_WORD; see docs/telemetry.md."""
     for name in request.query_params:
         if name not in PARAMETERS:
             raise unknown_parameter(name, PARAMETERS)
     if format not in FORMATS:
         reason = f"format={format[:100]!r} is unknown. Allowed: {', '.join(FORMATS)}."
         raise InvalidParameter("format", reason, allowed=list(FORMATS))
-    for parameter, given in (("bucket", bucket), ("measurement", measurement)):
-        if len(given or ()) > _MOST_NAMES:
+    for parameter, values in (("bucket", bucket), ("measurement", measurement)):
+        if len(values or ()) > _MOST_NAMES:
             reason = f"More than {_MOST_NAMES} times {parameter}. Ask for fewer at a time, or leave it out."
             raise InvalidParameter(parameter, reason)
     parts = parts_of(request)
