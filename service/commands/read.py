@@ -1,4 +1,7 @@
-"""`fluxgate read`: one read through a running gateway, to a file that appears when it is whole, or to standard output."""
+"""`fluxgate read`: reads a bucket through a running gateway, to standard output or a file.
+
+The file appears only when it is complete.
+"""
 
 import sys
 from enum import StrEnum
@@ -16,6 +19,8 @@ from service.errors import InvalidParameter
 
 
 class ReadFormat(StrEnum):
+    """The formats of a read."""
+
     CSV = "csv"
     JSON = "json"
     NDJSON = "ndjson"
@@ -24,29 +29,39 @@ class ReadFormat(StrEnum):
 
 
 def read(
-    bucket: Annotated[str, typer.Argument(help="Its name, as it is.")],
+    bucket: Annotated[str, typer.Argument(help="The name of the bucket.")],
     window: Annotated[str | None, typer.Option(help="How far back from now, like 30d.")] = None,
-    start: Annotated[str | None, typer.Option(help="Begin of the range, RFC 3339.")] = None,
+    start: Annotated[str | None, typer.Option(help="Start of the range, RFC 3339.")] = None,
     stop: Annotated[str | None, typer.Option(help="End of the range, RFC 3339.")] = None,
     every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, or raw.")] = None,
     fn: Annotated[str | None, typer.Option(help="mean, min, max, sum, count, first, last, median, spread.")] = None,
-    measurement: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
-    field: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
+    measurement: Annotated[list[str] | None, typer.Option(help="Only this measurement; repeatable.")] = None,
+    field: Annotated[list[str] | None, typer.Option(help="Only this field; repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only series with KEY=VALUE; repeatable.")] = None,
     shape: Annotated[str | None, typer.Option(help="long or wide.")] = None,
-    tz: Annotated[str | None, typer.Option(help="IANA zone for windows and printed times.")] = None,
-    format: Annotated[ReadFormat | None, typer.Option(help="Else by the ending of the file, else csv.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many rows.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; else standard output.")] = None,
+    tz: Annotated[str | None, typer.Option(help="IANA time zone of windows and printed times.")] = None,
+    format: Annotated[ReadFormat | None, typer.Option(help="Default: by the ending of the file, else csv.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Most rows to read.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file. Default: standard output.")] = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Read a bucket."""
     with open_gateway(url, key) as gateway:
         answer = gateway.read(
-            bucket, window=window, start=start, stop=stop, every=every, fn=fn, measurement=measurement, field=field,
-            tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
-        )  # fmt: skip
+            bucket,
+            window=window,
+            start=start,
+            stop=stop,
+            every=every,
+            fn=fn,
+            measurement=measurement,
+            field=field,
+            tags=_tags(tag or []),
+            shape=shape,
+            tz=tz,
+            limit=limit,
+        )
         if output is None:
             for piece in answer.pieces((format or ReadFormat.CSV).value):
                 sys.stdout.buffer.write(piece)
@@ -57,7 +72,13 @@ def read(
 
 def _save(answer: Answer, output: Path, form: str) -> None:
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(output.name, total=None)
         answer.save(output, form, lambda size: progress.advance(task, size))

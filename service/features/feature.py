@@ -1,7 +1,7 @@
-"""A feature: a kind of job with everything that people see of it, as one value.
+"""A feature is a kind of job with its routes and commands, as one value.
 
-`service.wiring.features` lists them. That list is all that the application, the command line, the configuration and the
-scheduler need: what stands in it is served, ordered, configured and scheduled.
+`service.wiring.features` lists all features. The application, the command line, the configuration and the scheduler
+need only that list: each feature in it is served, submitted, configured and scheduled.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from service.stores.protocol import Store
 
 @dataclass(frozen=True)
 class KindServices:
-    """What a kind of job may build on.
+    """The services of the gateway that a kind of job may use.
 
-    `store`: the gateway's own, which is `served_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory`: where files are kept. `clock` gives seconds since 1970.
+    `store` is the served store, and `served_endpoint` is its endpoint. `open_store` connects to any endpoint whose
+    address `addresses` allows. `directory` holds files. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -41,10 +41,11 @@ class KindServices:
 
 @dataclass(frozen=True)
 class Feature:
-    """`make` gives the kind, whose name is `name`; it opens nothing and starts nothing. Raises ConfigurationError.
+    """A kind of job as the application sees it.
 
-    `router`: its routes, which find what runs the kind with `parts_of(request).kinds.runnable(name, …)`. `commands`: as
-    `fluxgate NAME`; they work through a running gateway, so they need nothing that `make` makes.
+    `make` returns the kind, whose name is `name`. It opens nothing, starts nothing, and may raise ConfigurationError.
+    The routes of `router` get the runnable from `parts_of(request).kinds.runnable(name, …)`. `commands` become
+    `fluxgate NAME`. They use a running gateway, so they do not need what `make` returns.
     """
 
     name: str
