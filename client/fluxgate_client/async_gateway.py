@@ -14,7 +14,7 @@ from fluxgate_client import calls, requests
 from fluxgate_client.answers import Call, as_frame, as_table
 from fluxgate_client.async_transport import AsyncSleep, AsyncTransport
 from fluxgate_client.files import PIECE_BYTES, format_of, whole_file
-from fluxgate_client.requests import Names, Read, ReadOptions
+from fluxgate_client.requests import LatestOptions, Names, Read, ReadOptions
 from fluxgate_client.retries import Retry
 
 if TYPE_CHECKING:
@@ -58,10 +58,8 @@ class AsyncGateway:
     async def schema(self, bucket: str) -> dict[str, Any]:
         return await self._fetched(calls.schema(bucket))
 
-    async def latest(
-        self, *, bucket: Names = None, measurement: Names = None, lookback: str | None = None
-    ) -> dict[str, Any]:
-        return await self._fetched(calls.latest(bucket, measurement, lookback))
+    async def latest(self, **options: Unpack[LatestOptions]) -> dict[str, Any]:
+        return await self._fetched(calls.latest(options))
 
     async def write(
         self, bucket: str, lines: str | bytes, *, precision: str = "ns", partial: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fluxgate_client import requests
 from fluxgate_client.answers import Call, as_buckets, as_object
 from fluxgate_client.points import to_lines
-from fluxgate_client.requests import Names, Request
+from fluxgate_client.requests import LatestOptions, Names, Request
 
 if TYPE_CHECKING:
     from fluxgate_client.points import Table
@@ -27,8 +27,8 @@ def schema(bucket: str) -> Call[Json]:
     return Call(Request("GET", requests.bucket_path(bucket, "/schema")), as_object)
 
 
-def latest(bucket: Names, measurement: Names, lookback: str | None) -> Call[Json]:
-    return Call(requests.latest(bucket, measurement, lookback), as_object)
+def latest(options: LatestOptions) -> Call[Json]:
+    return Call(requests.latest(options), as_object)
 
 
 def write(bucket: str, lines: str | bytes, precision: str, partial: bool) -> Call[Json]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from fluxgate_client import calls, requests
 from fluxgate_client.answers import Call, as_frame, as_table
 from fluxgate_client.files import PIECE_BYTES, format_of, whole_file
-from fluxgate_client.requests import Names, Read, ReadOptions
+from fluxgate_client.requests import LatestOptions, Names, Read, ReadOptions
 from fluxgate_client.retries import Retry
 from fluxgate_client.transport import Sleep, Transport
 
@@ -74,9 +74,13 @@ class Gateway:
         """Measurements of a bucket with their fields, types and tag keys."""
         return self._fetched(calls.schema(bucket))
 
-    def latest(self, *, bucket: Names = None, measurement: Names = None, lookback: str | None = None) -> dict[str, Any]:
-        """The latest telemetry in the ThingsBoard shape: `{"ts": ms, "values": {...}}`."""
-        return self._fetched(calls.latest(bucket, measurement, lookback))
+    def latest(self, **options: Unpack[LatestOptions]) -> dict[str, Any]:
+        """The latest telemetry in the ThingsBoard shape: `{"ts": ms, "values": {...}}`.
+
+        Options: `bucket`, `measurement`, `lookback`; `by="device"` gives `{"M-100": [{"ts": ms, "values": {...}}]}`,
+        one object for each value of that tag; `missing="omit"` leaves silent fields out, `"null"` makes them None.
+        """
+        return self._fetched(calls.latest(options))
 
     def write(self, bucket: str, lines: str | bytes, *, precision: str = "ns", partial: bool = False) -> dict[str, Any]:
         """Store line protocol. Returns `{"stored": n, ...}`; raises `PointsRefused` naming each bad line."""

@@ -91,10 +91,7 @@ class Read:
 
 def read(bucket: str, options: ReadOptions) -> Read:
     """A read of `bucket`. Raises InvalidRequest for a naive datetime or an option that does not exist."""
-    unknown = set(options) - set(ReadOptions.__annotations__)
-    if unknown:
-        known = ", ".join(ReadOptions.__annotations__)
-        raise InvalidRequest(f"A read has no option {', '.join(sorted(unknown))}. There are: {known}.")
+    _check_options("A read", options, ReadOptions)
     single = ("window", "start", "stop", "every", "fn", "shape", "tz", "limit")
     given: Mapping[str, Any] = options
     parameters = [(name, text_of(given[name])) for name in single if given.get(name) is not None]
@@ -104,10 +101,28 @@ def read(bucket: str, options: ReadOptions) -> Read:
     return Read(bucket_path(bucket), tuple(parameters))
 
 
-def latest(bucket: Names, measurement: Names, lookback: str | None) -> Request:
-    parameters = [("bucket", name) for name in names(bucket)]
-    parameters += [("measurement", name) for name in names(measurement)]
-    parameters += [("lookback", length) for length in names(lookback)]
+class LatestOptions(TypedDict, total=False):
+    """The parameters of the latest telemetry, as `docs/telemetry.md` of the gateway says them. Absent: its defaults."""
+
+    bucket: Names
+    measurement: Names
+    lookback: str | None
+    by: str | None
+    missing: str | None
+
+
+def _check_options(what: str, options: Mapping[str, object], kind: type) -> None:
+    unknown = set(options) - set(kind.__annotations__)
+    if unknown:
+        known = ", ".join(kind.__annotations__)
+        raise InvalidRequest(f"{what} has no option {', '.join(sorted(unknown))}. There are: {known}.")
+
+
+def latest(options: LatestOptions) -> Request:
+    """The latest telemetry. Raises InvalidRequest for an option that does not exist."""
+    _check_options("The latest telemetry", options, LatestOptions)
+    given: Mapping[str, Any] = options
+    parameters = [(name, value) for name in LatestOptions.__annotations__ for value in names(given.get(name))]
     return Request("GET", "/telemetry/latest", parameters)
 
 

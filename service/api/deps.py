@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
+from service.api.status_board import StatusBoard
 from service.api.thread_pools import ThreadPools
 from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
@@ -32,8 +33,8 @@ from service.stores.protocol import Store
 class Parts:
     """All parts of a gateway, open until `close`.
 
-    `clock_ns` gives nanoseconds since 1970. `routers` are the routers of the kinds of job. `docs_enabled` says whether
-    the OpenAPI document and its pages are served.
+    `clock_ns` gives nanoseconds since 1970. `routers` are the routers of the features, and `status_board` has what the
+    features report to monitoring. `docs_enabled` says whether the OpenAPI document and its pages are served.
     """
 
     store: Store
@@ -53,6 +54,7 @@ class Parts:
     failed_tries: FailedTries
     clock_ns: Callable[[], int]
     routers: tuple[APIRouter, ...]
+    status_board: StatusBoard
     docs_enabled: bool
 
     @property

@@ -33,12 +33,15 @@ async def check_ready(request: Request) -> JSONResponse:
     The answer comes within two seconds: a dependency that takes longer is `slow`, which counts as down.
 
     A cache that cannot be reached makes the state `degraded`, with 200: answers are the same, but slower.
+    `warnings` do not change the status; backups that are too old are one.
     """
     checks: Readiness = request.app.state.readiness
     dependencies = await checks.states()
     down = [name for name in ("store", "state") if dependencies[name]["state"] != "up"]
     status = "down" if down else ("degraded" if dependencies["cache"]["state"] != "up" else "ready")
-    return JSONResponse({"status": status, "dependencies": dependencies}, 503 if down else 200)
+    warnings = parts_of(request).status_board.warnings()
+    content = {"status": status, "dependencies": dependencies, "warnings": warnings}
+    return JSONResponse(content, 503 if down else 200)
 
 
 @router.get(
@@ -47,6 +50,8 @@ async def check_ready(request: Request) -> JSONResponse:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def read_metrics(request: Request, _: Principal = requires(Scope.READ)) -> Response:
-    """The gateway's own metrics, in the text format of Prometheus."""
-    return Response(parts_of(request).metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+async def read_metrics(request: Request, principal: Principal = requires(Scope.READ)) -> Response:
+    """The gateway's own metrics, in the text format of Prometheus. A key that is limited to buckets sees only these."""
+    parts = parts_of(request)
+    page = parts.metrics.page() + parts.status_board.page(principal.may_see)
+    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -12,17 +12,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _LONGEST_HEADER = 4000
 
 
-def header_names(fields: Iterable[tuple[str, str]]) -> str:
-    """`measurement.field` for each pair, percent-encoded and separated by commas.
+def header_names(names: Iterable[tuple[str, ...]]) -> str:
+    """The names, separated by commas. Each part of a name is percent-encoded, and dots separate the parts.
+
 
     A list that is too long for a header is cut, and ends with `...`.
     """
-    return _cut(",".join(f"{quote(measurement, safe='')}.{quote(field, safe='')}" for measurement, field in fields))
-
-
-def header_buckets(names: Iterable[str]) -> str:
-    """Names of buckets, encoded and cut in the same way."""
-    return _cut(",".join(quote(name, safe="") for name in names))
+    return _cut(",".join(".".join(quote(part, safe="") for part in parts) for parts in names))
 
 
 def _cut(text: str) -> str:

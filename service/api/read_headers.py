@@ -1,14 +1,12 @@
 """Makes the headers of an answer from its facts."""
 
-from collections.abc import Iterable
 from urllib.parse import quote
 
-from service.api.name_encoding import header_buckets, header_names
+from service.api.name_encoding import header_names
 from service.cache.answers import Served
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format
 from service.reads.bucket_reads import ReadAnswer
-from service.reads.facts import NameList
 from service.reads.telemetry import LatestAnswer
 
 _FILE_EXTENSIONS = {
@@ -38,7 +36,7 @@ def read_headers(answer: ReadAnswer) -> dict[str, str]:
     if selection.windows is not None:
         headers["X-Fluxgate-Fn"] = selection.windows.fn.value
     if facts.skipped.count:
-        headers["X-Fluxgate-Skipped-Fields"] = header_names(_pairs(facts.skipped))
+        headers["X-Fluxgate-Skipped-Fields"] = header_names(facts.skipped.names)
     return headers
 
 
@@ -51,15 +49,14 @@ def latest_headers(answer: LatestAnswer) -> dict[str, str]:
         "X-Fluxgate-Cache": _cache(answer.served),
         "Cache-Control": "private",
     }
-    if facts.text.count:
-        headers["X-Fluxgate-Text-Fields"] = header_names(_pairs(facts.text))
-    if facts.unread.count:
-        headers["X-Fluxgate-Unread-Buckets"] = header_buckets(name for (name,) in facts.unread.names)
-    return headers
-
-
-def _pairs(names: NameList) -> Iterable[tuple[str, str]]:
-    return ((measurement, field) for measurement, field in names.names)
+    lists = {
+        "X-Fluxgate-Text-Fields": facts.text,
+        "X-Fluxgate-Silent-Fields": facts.silent,
+        "X-Fluxgate-Merged-Series": facts.merged,
+        "X-Fluxgate-Renamed": facts.renamed,
+        "X-Fluxgate-Unread-Buckets": facts.unread,
+    }
+    return headers | {header: header_names(names.names) for header, names in lists.items() if names.count}
 
 
 def _cache(served: Served) -> str:

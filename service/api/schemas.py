@@ -153,7 +153,10 @@ class Dependency(BaseModel):
 
 
 class Health(BaseModel):
-    """The readiness of the gateway. `status` is ready, degraded (no cache: exact, but slower) or down."""
+    """The readiness of the gateway. `status` is ready, degraded (no cache: exact, but slower) or down.
+
+    `warnings` say what an operator should look at.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -163,9 +166,11 @@ class Health(BaseModel):
                     "store": {"name": "influx", "state": "up", "ms": 2.1},
                     "state": {"name": "sqlite", "state": "up", "ms": 0.2},
                 },
+                "warnings": [],
             }
         }
     )
 
     status: str
     dependencies: dict[str, Dependency]
+    warnings: list[str]

@@ -12,6 +12,7 @@ from itertools import pairwise
 from service.archive.backup_ids import sequence_of
 from service.archive.compression import Packing
 from service.archive.paths import wrong_path
+from service.domain.bucket_details import DbrpMapping, Label
 from service.domain.timerange import TimeRange
 from service.frames.slice_digest import SliceDigest
 
@@ -54,23 +55,6 @@ class NotCovered:
     what: str
     names: tuple[str, ...]
     reason: str
-
-
-@dataclass(frozen=True)
-class Label:
-    """A label of a bucket. `properties` by key, such as its color."""
-
-    name: str
-    properties: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class DbrpMapping:
-    """A database and retention policy of InfluxDB 1 by which the bucket answers."""
-
-    database: str
-    retention_policy: str
-    default: bool
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,13 @@ from service.archive.manifest import (
     BackupState,
     BucketBackup,
     BucketMetadata,
-    DbrpMapping,
-    Label,
     Manifest,
     Missing,
     NotCovered,
     OtherFile,
     SliceFile,
 )
+from service.domain.bucket_details import DbrpMapping, Label
 from service.domain.timerange import TimeRange
 from service.frames.slice_digest import SliceDigest
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from service.domain.shards import wrong_shard_ns
 from service.errors import InvalidParameter
 
 LONGEST_BUCKET_NAME = 1000
@@ -40,26 +41,29 @@ class Bucket:
 
 @dataclass(frozen=True)
 class BucketSpec:
-    """A bucket to be created. `retention_ns` 0 keeps everything.
+    """A bucket to be created. `retention_ns` 0 keeps everything; `shard_ns` 0 leaves that length to the store.
 
     InfluxDB accepts its name, InfluxQL finds the bucket by it, and a URL can hold it (`wrong_name`).
 
     Raises:
-        InvalidParameter: the name breaks one of these rules, or the description is no Unicode text.
+        InvalidParameter: the name breaks one of these rules, the description is no Unicode text, or no store makes
+            shard groups of that length.
     """
 
     name: str
     description: str = ""
     retention_ns: int = 0
+    shard_ns: int = 0
 
     def __post_init__(self) -> None:
         reason = wrong_name(self.name)
         if reason:
             problem = f"No bucket can be named {self.name[:100]!r}: {reason}."
             raise InvalidParameter("name", f"{problem} Nothing was made; take another name.")
-        if not _is_text(self.description):
-            problem = f"The description of the bucket {self.name[:100]!r} is no Unicode text."
-            raise InvalidParameter("description", f"{problem} Nothing was made.")
+        check_description(self.name, self.description)
+        wrong = wrong_shard_ns(self.shard_ns, self.retention_ns) if self.shard_ns else None
+        if wrong:
+            raise InvalidParameter("shard_ns", f"The bucket {self.name[:100]!r} cannot be made: {wrong}.")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,15 @@ class MeasurementSchema:
     name: str
     tags: tuple[str, ...]
     fields: dict[str, tuple[FieldType, ...]] = field(default_factory=dict)
+
+
+def check_description(name: str, description: str) -> None:
+    """Raises InvalidParameter: the description for the bucket `name` is no Unicode text."""
+    if not _is_text(description):
+        raise InvalidParameter(
+            "description",
+            f"The description of the bucket {name[:100]!r} is no Unicode text. Nothing was made or changed.",
+        )
 
 
 def wrong_name(name: str) -> str | None:

@@ -25,6 +25,19 @@ def default_shard_ns(retention_ns: int) -> int:
     return DAY_NS if retention_ns >= _DAILY_FROM_NS else HOUR_NS
 
 
+def wrong_shard_ns(shard_ns: int, retention_ns: int) -> str | None:
+    """Why a bucket with this retention cannot have shard groups of `shard_ns`; None: it can.
+
+    InfluxDB 2.9.1 makes an hour of less without a word, and refuses groups longer than the retention.
+    """
+    if shard_ns < HOUR_NS or shard_ns % SECOND_NS:
+        return "shard groups are 1h long or longer, in whole seconds"
+    if 0 < retention_ns < shard_ns:
+        seconds = shard_ns // SECOND_NS, retention_ns // SECOND_NS
+        return "shard groups of {} s are longer than the retention of {} s".format(*seconds)
+    return None
+
+
 def shard_start(time_ns: int, shard_ns: int) -> int:
     """Start of the shard group that holds `time_ns`, for groups of `shard_ns`, counted from year 1."""
     return floor_to(time_ns, shard_ns, _YEAR_ONE_NS)

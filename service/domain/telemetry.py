@@ -1,19 +1,33 @@
-"""Turns the newest values of series into telemetry: which of them counts, and under which name.
+"""Turns the newest values of series into telemetry: which of them counts, in the object of which device.
 
 In a measurement with points in the look-back, the newest value of each field counts, whichever series it is in. A field
-of the measurement without a value there is 0.0, and so is NaN; booleans are 1.0 and 0.0. Text is listed by name and
-never becomes a number.
+of the measurement without a value there is silent, and so is NaN; booleans are 1.0 and 0.0. Text is listed by name and
+never becomes a number. Series of several devices stay apart when the tag that names the device is said.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from service.domain.series import Tags
 
 COORDINATES = ("latitude", "longitude")
 Value = float | int | bool | str
+Source = tuple[str, str]
+"""A bucket and a measurement."""
+Device = str | None
+"""The value of the tag that names devices; None for series without it, and for all series when no tag is said."""
+Fields = Mapping[str, tuple[str, ...]]
+"""The types of each field of a measurement."""
+
+
+class Missing(StrEnum):
+    """What stands for a silent field: 0.0, null, or nothing."""
+
+    ZERO = "zero"
+    NULL = "null"
+    OMIT = "omit"
 
 
 @dataclass(frozen=True)
@@ -27,69 +41,76 @@ class Newest:
     time_ns: int
     value: Value
 
+    @property
+    def source(self) -> Source:
+        return self.bucket, self.measurement
+
 
 @dataclass(frozen=True)
-class Telemetry:
-    """`values` by measurement and field. `text`: the pairs of measurement and field that hold text."""
+class Part:
+    """What one device has of one measurement of one bucket.
 
-    values: dict[str, dict[str, float]]
-    text: tuple[tuple[str, str], ...]
+    `text` and `silent` name fields. `merged`: the values are of several series.
+    """
 
-
-Fields = Mapping[str, tuple[str, ...]]
-"""The types of each field of a measurement."""
+    device: Device
+    source: Source
+    values: Mapping[str, float | None]
+    text: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    merged: bool = False
 
 
 @dataclass
-class _Measurement:
+class _Gathered:
     values: dict[str, float] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
     text: set[str] = field(default_factory=set)
+    series: set[Tags] = field(default_factory=set)
 
-    def take(self, name: str, time_ns: int, value: float) -> None:
+    def add(self, row: Newest, fields: Fields) -> None:
+        self.series.add(row.tags)
+        if isinstance(row.value, str):
+            self.text.add(row.field)
+        elif math.isfinite(number := float(row.value)):
+            self._take(row.field, row.time_ns, number)
+        for key, text in row.tags:
+            coordinate = _coordinate(key, text)
+            if coordinate is not None and key not in fields:
+                self._take(key, row.time_ns, coordinate)
+
+    def _take(self, name: str, time_ns: int, value: float) -> None:
         if name not in self.times or time_ns >= self.times[name]:
             self.values[name], self.times[name] = value, time_ns
 
+    def part(self, device: Device, source: Source, fields: Fields, missing: Missing) -> Part:
+        text = self.text | {name for name, types in fields.items() if tuple(types) == ("string",)}
+        silent = sorted(fields.keys() - self.values.keys() - text)
+        values: dict[str, float | None] = dict(self.values)
+        if missing is not Missing.OMIT:
+            values |= dict.fromkeys(silent, 0.0 if missing is Missing.ZERO else None)
+        ordered = dict(sorted(values.items()))
+        return Part(device, source, ordered, tuple(sorted(text)), tuple(silent), len(self.series) > 1)
 
-def fold(rows: Iterable[Newest], known: Mapping[tuple[str, str], Fields]) -> Telemetry:
-    """One value for each field. `known` holds every field of each (bucket, measurement), with its types.
 
-    A measurement that several buckets hold is named `<bucket>/<measurement>` for each of them. Tags named `latitude`
-    and `longitude` with numbers are among the values of the measurement, unless it has fields with these names.
+def fold(
+    rows: Iterable[Newest],
+    known: Mapping[Source, Fields],
+    by: str | None = None,
+    missing: Missing = Missing.ZERO,
+) -> list[Part]:
+    """One value for each field, in one part for each device and measurement: sorted, series without a device first.
+
+    `known` holds every field of each bucket and measurement, with its types. `by`: the tag that names the device; None:
+    all series are of one. Tags named `latitude` and `longitude` with numbers are among the values, unless the
+    measurement has fields with these names.
     """
-    measurements: dict[tuple[str, str], _Measurement] = {}
+    gathered: dict[tuple[Device, Source], _Gathered] = {}
     for row in rows:
-        measurement = measurements.setdefault((row.bucket, row.measurement), _Measurement())
-        if isinstance(row.value, str):
-            measurement.text.add(row.field)
-        else:
-            measurement.take(row.field, row.time_ns, _number(row.value))
-        for key, text in row.tags:
-            coordinate = _coordinate(key, text)
-            if coordinate is not None and key not in known.get((row.bucket, row.measurement), {}):
-                measurement.take(key, row.time_ns, coordinate)
-    for identity, measurement in measurements.items():
-        for name, types in known.get(identity, {}).items():
-            if tuple(types) == ("string",):
-                measurement.text.add(name)
-            elif name not in measurement.values and name not in measurement.text:
-                measurement.values[name] = 0.0
-    return _named(measurements)
-
-
-def _named(measurements: Mapping[tuple[str, str], _Measurement]) -> Telemetry:
-    bucket_counts = Counter(name for _, name in measurements)
-    values, text = {}, []
-    for (bucket, name), measurement in sorted(measurements.items(), key=lambda item: item[0]):
-        shown_name = name if bucket_counts[name] == 1 else f"{bucket}/{name}"
-        values[shown_name] = dict(sorted(measurement.values.items()))
-        text += [(shown_name, field_name) for field_name in sorted(measurement.text - measurement.values.keys())]
-    return Telemetry(values, tuple(text))
-
-
-def _number(value: float | int | bool) -> float:
-    number = float(value)
-    return number if math.isfinite(number) else 0.0
+        device = None if by is None else dict(row.tags).get(by)
+        gathered.setdefault((device, row.source), _Gathered()).add(row, known.get(row.source, {}))
+    ordered = sorted(gathered, key=lambda owner: (owner[0] or "", owner[1]))
+    return [gathered[device, source].part(device, source, known.get(source, {}), missing) for device, source in ordered]
 
 
 def _coordinate(key: str, text: str) -> float | None:
@@ -100,24 +121,3 @@ def _coordinate(key: str, text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def thingsboard(telemetry: Telemetry, ts_ms: int, latitude: float | None, longitude: float | None) -> dict[str, object]:
-    """`{"ts": ms, "values": {measurement: {field: number}, "latitude": .., "longitude": ..}}`.
-
-    Unknown coordinates are left out.
-    """
-    values: dict[str, object] = dict(telemetry.values)
-    return {"ts": ts_ms, "values": values | _known(latitude, longitude)}
-
-
-def flat(telemetry: Telemetry, ts_ms: int, latitude: float | None, longitude: float | None) -> dict[str, object]:
-    """The same in one level: `{"ts": ms, "values": {"measurement.field": number, "latitude": ..}}`."""
-    values: dict[str, object] = {}
-    for measurement, fields in telemetry.values.items():
-        values |= {f"{measurement}.{name}": value for name, value in fields.items()}
-    return {"ts": ts_ms, "values": values | _known(latitude, longitude)}
-
-
-def _known(latitude: float | None, longitude: float | None) -> dict[str, object]:
-    return {name: value for name, value in zip(COORDINATES, (latitude, longitude), strict=True) if value is not None}

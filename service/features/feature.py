@@ -1,4 +1,4 @@
-"""A feature is a kind of job with its routes and commands, as one value.
+"""A feature is one or more kinds of job with their routes and commands, as one value.
 
 `service.wiring.features` lists all features. The application, the command line, the configuration and the scheduler
 need only that list: each feature in it is served, submitted, configured and scheduled.
@@ -11,9 +11,12 @@ from pathlib import Path
 import typer
 from fastapi import APIRouter
 
+from service.api.status_board import Status
+from service.archive.destination import Destination
 from service.config.store import ConfigStore
 from service.domain.addresses import AddressPolicy
 from service.domain.endpoint import Endpoint
+from service.jobs import Kinds
 from service.jobs.kind import JobKind
 from service.settings import Settings
 from service.state.database import StateDatabase
@@ -26,7 +29,7 @@ class KindServices:
     """The services of the gateway that a kind of job may use.
 
     `store` is the served store, and `served_endpoint` is its endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows. `directory` holds files. `clock` gives seconds since 1970.
+    address `addresses` allows. `directory` holds files, and `archive` holds backups. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
@@ -36,19 +39,22 @@ class KindServices:
     open_store: Opener
     addresses: AddressPolicy
     directory: Path
+    archive: Destination
     clock: Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A kind of job as the application sees it.
+    """One or more kinds of job as the application sees them.
 
-    `make` returns the kind, whose name is `name`. It opens nothing, starts nothing, and may raise ConfigurationError.
-    The routes of `router` get the runnable from `parts_of(request).kinds.runnable(name, …)`. `commands` become
-    `fluxgate NAME`. They use a running gateway, so they do not need what `make` returns.
+    `make` returns the kinds, mostly one. It opens nothing, starts nothing, and may raise ConfigurationError.
+    The routes of `router` get a runnable from `parts_of(request).kinds.runnable(name, …)`. `commands` become
+    `fluxgate NAME`. They use a running gateway, so they do not need what `make` returns. `status` is what the feature
+    reports to monitoring; it may be slow, and may raise.
     """
 
     name: str
-    make: Callable[[Settings, KindServices], JobKind]
+    make: Callable[[Settings, KindServices], tuple[JobKind, ...]]
     router: APIRouter
     commands: typer.Typer
+    status: Callable[[Kinds], Status] | None = None

@@ -5,11 +5,25 @@ from dataclasses import dataclass
 
 from service.config.section import Section
 from service.domain.access import Scope
+from service.domain.job import JobState, Json
 from service.domain.schedule import Schedule
 from service.jobs.protocol import Runnable
 
 JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.ADMIN)
 """The scopes that a kind may need. A key with none of them sees no job."""
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """A job that has ended for good: succeeded, failed or cancelled. `outcome`: its result, or its error; None: cancelled.
+
+    `seconds`: since it was first started.
+    """
+
+    job_id: str
+    state: JobState
+    outcome: Json | None
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -19,7 +33,8 @@ class JobKind:
     `scope`: what a key needs to order, see, cancel and retry its jobs. `max_attempts`: starts without a new checkpoint
     before a job fails (None: as many as it takes). `deadline_s`: seconds from the order until it must be done (None: no
     limit). `sections`: its runtime configuration. `schedules`: gives those that its configuration makes, by
-    name: each of this kind, with a name that begins with `schedule_prefix`.
+    name: each of this kind, with a name that begins with `schedule_prefix`. `ended`: called once after each run that
+    ended its job for good, by the process that ran it; a process that dies right then tells nobody.
 
     Raises ValueError for a scope that is none of JOB_SCOPES: nobody could see its jobs.
     """
@@ -31,6 +46,7 @@ class JobKind:
     deadline_s: float | None = None
     sections: tuple[Section, ...] = ()
     schedules: Callable[[], Mapping[str, Schedule]] | None = None
+    ended: Callable[[JobEnd], None] | None = None
 
     def __post_init__(self) -> None:
         if self.scope not in JOB_SCOPES:

@@ -66,15 +66,37 @@ class ReadFacts:
 
 @dataclass(frozen=True)
 class LatestFacts:
-    """`text`: measurements and fields that hold text. `unread`: buckets that cannot be read."""
+    """`text` and `silent`: fields that hold text, and those without a value in the look-back, each with its measurement.
+
+    `merged`: measurements whose values are of several series. `renamed`: names that are not the plain ones, because
+    two things would share them. `unread`: buckets that cannot be read. Where devices stand apart, the device of a field
+    or measurement stands before it.
+    """
 
     store: str
     text: NameList = NameList()
+    silent: NameList = NameList()
+    merged: NameList = NameList()
+    renamed: NameList = NameList()
     unread: NameList = NameList()
 
     def texts(self) -> dict[str, str]:
-        return {"store": self.store, **self.text.texts("text"), **self.unread.texts("unread")}
+        return {
+            "store": self.store,
+            **self.text.texts("text"),
+            **self.silent.texts("silent"),
+            **self.merged.texts("merged"),
+            **self.renamed.texts("renamed"),
+            **self.unread.texts("unread"),
+        }
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "LatestFacts":
-        return cls(texts["store"], NameList.from_texts(texts, "text"), NameList.from_texts(texts, "unread"))
+        return cls(
+            texts["store"],
+            text=NameList.from_texts(texts, "text"),
+            silent=NameList.from_texts(texts, "silent"),
+            merged=NameList.from_texts(texts, "merged"),
+            renamed=NameList.from_texts(texts, "renamed"),
+            unread=NameList.from_texts(texts, "unread"),
+        )

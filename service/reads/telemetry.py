@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -10,14 +10,14 @@ import structlog
 from service.cache.answers import EVERY_BUCKET, AnswerCache, CancelToken, Served
 from service.cache.single_flight import Produced
 from service.domain.access import Principal
-from service.domain.telemetry import fold
+from service.domain.telemetry import Missing, fold
 from service.domain.timerange import EARLIEST_NS, TimeRange
 from service.errors import BUCKET_ERRORS, FluxgateError, StoreTimeout, UnknownBucket
 from service.reads.facts import LatestFacts, NameList
 from service.reads.limits import ReadLimits
 from service.reads.slots import Slots
 from service.reads.streams import UNOBSERVED, ReadObserver
-from service.reads.telemetry_document import Place, TelemetryForm, newest_of, printed
+from service.reads.telemetry_document import Place, TelemetryForm, newest_of, row_document, value_document
 from service.stores.protocol import Latest, Store
 
 _log = structlog.get_logger(__name__)
@@ -27,13 +27,16 @@ _log = structlog.get_logger(__name__)
 class LatestQuestion:
     """`buckets`: to look in, and all of them must be read; none: every bucket that the reader may see.
 
-    `measurements`: only these; none: those whose name contains the word of the limits.
+    `measurements`: only these; none: those whose name contains the word of the limits. `by`: the tag whose values are
+    devices, each with an object of its own. `missing`: what stands for a silent field.
     """
 
     buckets: tuple[str, ...]
     measurements: tuple[str, ...]
     lookback_ns: int
     form: TelemetryForm = TelemetryForm.THINGSBOARD
+    by: str | None = None
+    missing: Missing = Missing.ZERO
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,13 @@ class TelemetryReads:
         rows = [row for bucket, latest in looked.items() for frame in latest.frames for row in newest_of(bucket, frame)]
         known = {(bucket, name): fields for bucket, latest in looked.items() for name, fields in latest.fields.items()}
         self._observer.rows(len(rows))
-        telemetry = fold(rows, known)
-        body = printed(question.form, telemetry, rows, place, now_ns)
-        unread_names = NameList.of((bucket,) for bucket in unread)
-        facts = LatestFacts(self._store.name, NameList.of(telemetry.text), unread_names)
-        return Produced(facts.texts(), iter([body]), lambda: None)
+        parts, store_name = fold(rows, known, question.by, question.missing), self._store.name
+        if question.form is TelemetryForm.ROWS:
+            document = row_document(rows, parts, place, now_ns, store_name)
+        else:
+            document = value_document(question.form, parts, question.by, place, now_ns, store_name)
+        facts = replace(document.facts, unread=NameList.of((bucket,) for bucket in unread))
+        return Produced(facts.texts(), iter([document.body]), lambda: None)
 
     def _looked(
         self,

@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
 from service.domain.backoff import next_try
 from service.domain.job import Cancelled, DeadlinePassed, Job, JobState, Json, LeaseLost, Stopping
 from service.errors import FluxgateError
+from service.jobs.kind import JobEnd
 from service.jobs.kinds import Kinds
 from service.runner.context import RunContext
 from service.state.job_rows import error_of
@@ -28,6 +30,15 @@ LEASE_S = 30.0
 _CANCEL_SEEN_WITHIN_S = 1.0
 _TRY_AGAIN_S = 0.5
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a run ended, and what writes that down. `state` and `outcome` (result or error) of a job that ended for good."""
+
+    record: Callable[[], None]
+    state: JobState | None = None
+    outcome: Json | None = None
 
 
 def owner_name() -> str:
@@ -57,45 +68,61 @@ class Runner:
         """Run `job` until its end, or until `stopping` is set."""
         context = RunContext(job, lease, self._book, self._clock, stopping)
         with self._kept_alive(context):
-            record = self._outcome(job, context)
-            self._record(context, record)
+            end = self._outcome(job, context)
+            if self._record(context, end.record) and end.state is not None:
+                self._tell(job, end)
 
-    def _outcome(self, job: Job, context: RunContext) -> Callable[[], None]:
-        """Do the work; what to write about its end."""
+    def _tell(self, job: Job, end: "_End") -> None:
+        """Tell the kind that a job of it has ended for good. What that breaks changes nothing about the job."""
+        ended = self.kinds.get(job.kind).ended
+        if ended is None or end.state is None:
+            return
+        try:
+            ended(JobEnd(job.id, end.state, end.outcome, self._clock() - (job.started_at or self._clock())))
+        except Exception as broken:  # noqa: BLE001  (the job has ended, and its row says so)
+            _log.error("the end of a job was not told", job=job.id, kind=job.kind, exc_info=broken)
+
+    def _outcome(self, job: Job, context: RunContext) -> "_End":
+        """Do the work; how it ended, and what to write about that."""
         book = self._book
         try:
             runnable = self.kinds.get(job.kind).runnable
             runnable.validate(job.parameters)
             result = runnable.run(job.parameters, context)
             context.flush()
-            return lambda: book.finish(context.lease, JobState.SUCCEEDED, result=result)
+            return _End(lambda: book.finish(context.lease, JobState.SUCCEEDED, result=result), JobState.SUCCEEDED, result)
         except LeaseLost as lost:
             _log.warning("job left to another", job=job.id, reason=str(lost))
-            return lambda: None
+            return _End(lambda: None)
         except Cancelled:
-            return lambda: book.finish(context.lease, JobState.CANCELLED)
+            return _End(lambda: book.finish(context.lease, JobState.CANCELLED), JobState.CANCELLED)
         except Stopping:
-            return lambda: book.put_back(context.lease, run_after=None, error=None, why="its process stops; it goes on from its checkpoint")
+            why = "its process stops; it goes on from its checkpoint"
+            return _End(lambda: book.put_back(context.lease, run_after=None, error=None, why=why))
         except DeadlinePassed:
             late = error_of("deadline", "Its deadline passed before it was done. Give it longer, or look in its log for what held it up.")
-            return lambda: book.finish(context.lease, JobState.FAILED, error=late)
+            return _End(lambda: book.finish(context.lease, JobState.FAILED, error=late), JobState.FAILED, late)
         except Exception as broken:  # noqa: BLE001  (whatever it is, the row has to say it)
             return self._failure(job, context, broken)
 
-    def _failure(self, job: Job, context: RunContext, broken: Exception) -> Callable[[], None]:
+    def _failure(self, job: Job, context: RunContext, broken: Exception) -> "_End":
         book, now, error = self._book, self._clock(), _told(job, broken)
         attempts = 1 if context.saved else job.attempts
         again_at = next_try(broken, attempts, job.max_attempts, job.deadline, now, self._chance())
         if again_at is None:
-            return lambda: book.finish(context.lease, JobState.FAILED, error=error)
+            return _End(lambda: book.finish(context.lease, JobState.FAILED, error=error), JobState.FAILED, error)
         why = f"attempt {attempts}: {error['message']} It is tried again in {again_at - now:.0f} s."
-        return lambda: book.put_back(context.lease, run_after=again_at, error=error, why=why)
+        return _End(lambda: book.put_back(context.lease, run_after=again_at, error=error, why=why))
 
-    def _record(self, context: RunContext, record: Callable[[], None]) -> None:
-        """Write the end down, again and again while the lease lasts: the state database may be away for a moment."""
+    def _record(self, context: RunContext, record: Callable[[], None]) -> bool:
+        """Write the end down, again and again while the lease lasts: the state database may be away for a moment.
+
+        Whether it is written.
+        """
         while True:
             try:
                 record()
+                return True
             except LeaseLost as lost:
                 _log.warning("job left to another", job=context.job_id, reason=str(lost))
             except Exception as broken:  # noqa: BLE001  (the work is done; only the writing is missing)
@@ -103,7 +130,7 @@ class Runner:
                     time.sleep(_TRY_AGAIN_S)
                     continue
                 _log.error("the end of a job could not be written", job=context.job_id, reason=type(broken).__name__)
-            return
+            return False
 
     @contextmanager
     def _kept_alive(self, context: RunContext) -> Iterator[None]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import Selection
 from service.domain.series import SeriesKey
@@ -21,7 +22,7 @@ from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, Write
 class BucketChange:
     """Times of a bucket whose points may differ from what they were. A time outside `ranges` is as it was.
 
-    A bucket that was made has `EVER`: whatever was known under its name is no answer any more.
+    A bucket that was made or changed has `EVER`: whatever was known under its name is no answer any more.
     """
 
     bucket: str
@@ -32,7 +33,9 @@ ChangeListener = Callable[[BucketChange], None]
 
 
 class ObservedStore:
-    """A `Store` that calls each listener exactly once per write, delete and bucket made, whatever became of the call.
+    """A `Store` that calls each listener exactly once per write, delete and bucket made or changed, whatever became of the call.
+
+    Labels and mappings are told nowhere: no kept answer has them, and none of them changes what a bucket answers.
 
     Listeners are called after the store has done its part and before the caller knows of it. So a read that began
     before the change may still see the old points, but it began before the listeners were called, too: what keeps
@@ -45,6 +48,9 @@ class ObservedStore:
         self._store = store
         self._listeners = tuple(listeners)
 
+    def server(self) -> str:
+        return self._store.server()
+
     def buckets(self) -> list[Bucket]:
         return self._store.buckets()
 
@@ -55,6 +61,16 @@ class ObservedStore:
         """A bucket that was there is told, too: it may have been made around this gateway, and kept lists lack it."""
         with self._notifying(BucketChange(spec.name, (EVER,))):
             return self._store.create_bucket(spec)
+
+    def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
+        with self._notifying(BucketChange(name, (EVER,))):
+            self._store.update_bucket(name, description, retention_ns)
+
+    def bucket_details(self, name: str) -> BucketDetails:
+        return self._store.bucket_details(name)
+
+    def add_bucket_details(self, name: str, details: BucketDetails) -> list[str]:
+        return self._store.add_bucket_details(name, details)
 
     def first_point(self, bucket: str) -> int | None:
         return self._store.first_point(bucket)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
 from service.domain.selection import Selection
 from service.domain.series import SeriesKey
@@ -89,6 +90,9 @@ class Store(Protocol):
     name: str
     """`influx` or `embedded`, as answers name it."""
 
+    def server(self) -> str:
+        """What stores the points, with its version: `influxdb 2.9.1`, `influxdb cloud`, `embedded duckdb 1.4.1`."""
+
     def buckets(self) -> list[Bucket]:
         """All buckets but system ones, by name."""
 
@@ -98,7 +102,35 @@ class Store(Protocol):
     def create_bucket(self, spec: BucketSpec) -> bool:
         """True when created, False when a bucket of that name was there; that one is left alone.
 
-        Raises InvalidParameter for a name or retention that the store cannot take.
+        Raises InvalidParameter for a name, retention or length of shard groups that the store cannot take.
+        """
+
+    def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
+        """Give a bucket this description and retention (0: everything is kept); its shard groups stay as long as they are.
+
+        What a shorter retention ends vanishes as the store's rules say: InfluxDB looks every 30 minutes, and drops
+        whole shard groups; the embedded store shows it no more at once.
+
+        Raises InvalidParameter, with nothing changed, for a retention that the store cannot take, or one that is
+        shorter than a shard group.
+        """
+
+    def bucket_details(self, name: str) -> BucketDetails:
+        """The labels and the mappings made by hand of a bucket; the embedded store has none of either.
+
+        What the server refuses to list with 401 or 403 is named in `unreadable`. Labels can be hidden all the same:
+        InfluxDB 2.9.1 shows a token without the right to read labels an empty list.
+        """
+
+    def add_bucket_details(self, name: str, details: BucketDetails) -> list[str]:
+        """Make the labels and mappings that the bucket lacks; what is there is left alone.
+
+        A label of the organization with the same name, in large or small letters, is used as it is. A mapping never
+        takes a name, nor the place of a database's default, from another bucket. The first mapping of a database is
+        its default, whatever is asked, so of several buckets those with defaults come first. Gives a sentence for each
+        thing that was not made as asked. The embedded store makes none.
+
+        Raises StoreError when the server is away or broken; doing it again makes what lacks.
         """
 
     def first_point(self, bucket: str) -> int | None:

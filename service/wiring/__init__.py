@@ -24,8 +24,9 @@ from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
+from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
-from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions
+from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import place_source, read_limits, read_observer
 from service.wiring.stores import ServedStore, address_policy, open_served_store, opener, served_endpoint
 
@@ -81,6 +82,7 @@ def assemble(
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=clock_ns,
         routers=tuple(feature.router for feature in features),
+        status_board=status_board(features, kinds),
         docs_enabled=settings.docs_enabled,
     )
 
@@ -106,6 +108,7 @@ def _kind_services(
         open_store=opener(settings, served_store),
         addresses=address_policy(settings),
         directory=settings.data_dir,
+        archive=archive_destination(settings),
         clock=time.time,
     )
 

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import structlog
 from pydantic import ValidationError
 
+from service.api.status_board import StatusBoard
 from service.config.store import ConfigStore
 from service.config.validation_errors import wrong_members
 from service.domain.schedule import Schedule
@@ -23,19 +25,22 @@ Definitions = Callable[[], Mapping[str, Schedule]]
 
 
 def make_kinds(features: Iterable[Feature], settings: Settings, services: KindServices) -> Kinds:
-    """Make the kind of each feature and register its sections. Raises ConfigurationError.
+    """Make the kinds of all features and register their sections. Raises ConfigurationError.
 
-    Raises ValueError when two features or two sections have the same name, or a kind has another name than its feature.
+    Raises ValueError when two kinds or two sections have the same name.
     """
-    kinds = []
-    for feature in features:
-        kind = feature.make(settings, services)
-        if kind.name != feature.name:
-            raise ValueError(f"The feature {feature.name!r} makes the kind {kind.name!r}. Give both the same name.")
+    kinds = [kind for feature in features for kind in feature.make(settings, services)]
+    for kind in kinds:
         for section in kind.sections:
             services.config.register(section)
-        kinds.append(kind)
     return Kinds(kinds)
+
+
+def status_board(features: Iterable[Feature], kinds: Kinds) -> StatusBoard:
+    """What features tell monitoring."""
+    return StatusBoard(
+        {feature.name: partial(feature.status, kinds) for feature in features if feature.status is not None},
+    )
 
 
 def schedule_definitions(settings: Settings, kinds: Kinds, config: ConfigStore) -> Definitions:

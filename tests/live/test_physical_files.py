@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +12,9 @@ from service.archive.local_folder import LocalFolder
 from service.archive.physical_files import check_physical
 from service.archive.slice_files import write_slice
 from service.domain.timerange import EVER
+from tests.support.influx_cli import influx_cli, run_influx
 from tests.support.sample_blocks import Row, block_of
-from tests.support.servers import InfluxServer, ServerMissing, influx_program
+from tests.support.servers import InfluxServer
 from tests.unit.archive.sample_backups import DAY_1
 
 MOST = 1_000_000_000
@@ -23,20 +22,7 @@ MOST = 1_000_000_000
 
 @pytest.fixture
 def program() -> Path:
-    try:
-        return influx_program()
-    except ServerMissing as missing:
-        if os.environ.get("FLUXGATE_REQUIRE_SERVERS") == "1":
-            pytest.fail(f"FLUXGATE_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
-        pytest.skip(f"server missing: {missing}")
-
-
-def run(program: Path, server: InfluxServer, *arguments: str) -> str:
-    access = ["--host", server.url, "--token", server.token]
-    command = [str(program), *arguments[:1], *access, *arguments[1:]]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
+    return influx_cli()
 
 
 def count(server: InfluxServer, bucket: str) -> int:
@@ -64,7 +50,7 @@ def test_a_backup_of_the_command_line_is_whole_and_our_manifest_of_it_restores(
     tmp_path: Path,
 ) -> None:
     with filled_bucket(influx) as bucket:
-        run(program, influx, "backup", "--bucket", bucket, "--org", influx.org, str(tmp_path / "theirs"))
+        run_influx(program, influx, "backup", "--bucket", bucket, "--org", influx.org, str(tmp_path / "theirs"))
         [path] = (tmp_path / "theirs").glob("*.manifest")
         manifest = physical_manifest.read(path.read_bytes(), path.name)
         destination = LocalFolder(tmp_path)
@@ -75,13 +61,13 @@ def test_a_backup_of_the_command_line_is_whole_and_our_manifest_of_it_restores(
         assert json.loads(ours) == json.loads(path.read_bytes())
         path.write_bytes(ours)
         copy = f"{bucket} again"
-        run(program, influx, "restore", "--bucket", bucket, "--new-bucket", copy, "--org", influx.org, str(path.parent))
+        run_influx(program, influx, "restore", "--bucket", bucket, "--new-bucket", copy, "--org", influx.org, str(path.parent))
         assert count(influx, copy) == count(influx, bucket) == 1000
 
 
 def test_damages_of_a_real_backup_are_found(influx: InfluxServer, program: Path, tmp_path: Path) -> None:
     with filled_bucket(influx) as bucket:
-        run(program, influx, "backup", "--bucket", bucket, "--org", influx.org, str(tmp_path / "theirs"))
+        run_influx(program, influx, "backup", "--bucket", bucket, "--org", influx.org, str(tmp_path / "theirs"))
     [path] = (tmp_path / "theirs").glob("*.manifest")
     manifest = physical_manifest.read(path.read_bytes(), path.name)
     for file in manifest.files:
@@ -103,5 +89,5 @@ def test_a_slice_file_is_what_influx_write_reads(influx: InfluxServer, program: 
     assert entry is not None
     bucket = influx.new_bucket()
     path = str(tmp_path / entry.path)
-    run(program, influx, "write", "--bucket", bucket, "--org", influx.org, "--compression", "gzip", "--file", path)
+    run_influx(program, influx, "write", "--bucket", bucket, "--org", influx.org, "--compression", "gzip", "--file", path)
     assert count(influx, bucket) == 500

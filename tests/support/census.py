@@ -76,9 +76,9 @@ class Census:
         return {"buckets": buckets}
 
 
-def make(settings: Settings, services: KindServices) -> JobKind:
+def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     census = Census(services.store, services.config)
-    return JobKind(NAME, Scope.BACKUP, census, max_attempts=3, sections=(SECTION,), schedules=census.schedules)
+    return (JobKind(NAME, Scope.BACKUP, census, max_attempts=3, sections=(SECTION,), schedules=census.schedules),)
 
 
 router = APIRouter(tags=[NAME])

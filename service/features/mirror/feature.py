@@ -19,7 +19,7 @@ from service.settings import Settings
 _SETTINGS_OF_MEMBERS = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"}
 
 
-def make(settings: Settings, services: KindServices) -> JobKind:
+def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     """The kind `mirror`. Raises ConfigurationError when the file of mirrors or the mirror of the settings is wrong."""
     registry = _registry(settings, services)
     registry.elsewhere()  # so that a wrong file of mirrors stops the start
@@ -30,7 +30,7 @@ def make(settings: Settings, services: KindServices) -> JobKind:
         services.directory,
         services.clock,
     )
-    return mirror_kind(runnable)
+    return (mirror_kind(runnable),)
 
 
 def _registry(settings: Settings, services: KindServices) -> MirrorRegistry:

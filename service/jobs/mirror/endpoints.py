@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
+from service.domain.bucket_details import BucketDetails
 from service.domain.endpoint import Endpoint
 from service.domain.mirror import Mirror
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
@@ -73,6 +74,10 @@ class NamedStore:
     def _naming(self) -> AbstractContextManager[None]:
         return naming_endpoint(self._role, self._endpoint)
 
+    def server(self) -> str:
+        with self._naming():
+            return self._store.server()
+
     def buckets(self) -> list[Bucket]:
         with self._naming():
             return self._store.buckets()
@@ -84,6 +89,18 @@ class NamedStore:
     def create_bucket(self, spec: BucketSpec) -> bool:
         with self._naming():
             return self._store.create_bucket(spec)
+
+    def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
+        with self._naming():
+            self._store.update_bucket(name, description, retention_ns)
+
+    def bucket_details(self, name: str) -> BucketDetails:
+        with self._naming():
+            return self._store.bucket_details(name)
+
+    def add_bucket_details(self, name: str, details: BucketDetails) -> list[str]:
+        with self._naming():
+            return self._store.add_bucket_details(name, details)
 
     def first_point(self, bucket: str) -> int | None:
         with self._naming():

@@ -10,14 +10,16 @@ import difflib
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
-from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.bucket_details import BucketDetails
+from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema, check_description
 from service.domain.selection import Fn, Selection, Windows, plan_read
 from service.domain.series import SeriesKey
-from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of
+from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of, wrong_shard_ns
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid, grids
 from service.errors import InvalidParameter, UnknownBucket
@@ -59,6 +61,9 @@ class EmbeddedStore:
         with self._fatal_noted(f"load {path}"):
             self._catalog: Catalog = transactions.load(self._connection)
 
+    def server(self) -> str:
+        return f"embedded duckdb {duckdb.__version__}"
+
     def buckets(self) -> list[Bucket]:
         with self._guard:
             return [self._catalog.buckets[name].bucket for name in sorted(self._catalog.buckets)]
@@ -68,8 +73,9 @@ class EmbeddedStore:
             return self._contents(name).bucket
 
     def create_bucket(self, spec: BucketSpec) -> bool:
-        _check(spec)
-        bucket = Bucket(spec.name, spec.description, spec.retention_ns, _shard_ns(self._shard_ns, spec.retention_ns))
+        _check_retention(spec.name, spec.retention_ns)
+        shard_ns = spec.shard_ns or _shard_ns(self._shard_ns, spec.retention_ns)
+        bucket = Bucket(spec.name, spec.description, spec.retention_ns, shard_ns)
         with self._writer, self._fatal_noted(f"create the bucket {spec.name!r}"):
             if spec.name in self._catalog.buckets:
                 return False
@@ -79,6 +85,30 @@ class EmbeddedStore:
                 self._connection.execute(tables.ADD_BUCKET, row)
                 self._catalog.add_bucket(number, bucket)
         return True
+
+    def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
+        check_description(name, description)
+        _check_retention(name, retention_ns)
+        with self._writer, self._fatal_noted(f"change the bucket {name!r}"):
+            contents = self._contents(name)
+            self._drop_expired(contents)  # groups that had expired as a whole stay gone when the retention becomes longer
+            wrong = wrong_shard_ns(contents.bucket.shard_ns, retention_ns) if retention_ns else None
+            if wrong:
+                raise InvalidParameter("retention", f"The bucket {name!r} cannot be changed: its {wrong}.")
+            changed = replace(contents.bucket, description=description, retention_ns=retention_ns)
+            transactions.update_bucket(self._connection, contents, changed, lambda: self._guard)
+
+    def bucket_details(self, name: str) -> BucketDetails:
+        self.bucket(name)
+        return BucketDetails()
+
+    def add_bucket_details(self, name: str, details: BucketDetails) -> list[str]:
+        self.bucket(name)
+        labels = [f"The label {label.name!r}" for label in details.labels]
+        mappings = [f"The mapping {mapping.database}/{mapping.retention_policy}" for mapping in details.mappings]
+        return [
+            f"{subject} of the bucket {name!r} was not made: the embedded store has no labels and no mappings." for subject in (*labels, *mappings)
+        ]
 
     def first_point(self, bucket: str) -> int | None:
         with self._guard:
@@ -252,12 +282,10 @@ def _shard_range(shard: int, shard_ns: int) -> TimeRange:
     return TimeRange(max(shard_start_of(shard, shard_ns), EARLIEST_NS), min(shard_start_of(shard + 1, shard_ns), LATEST_NS + 1))
 
 
-def _check(spec: BucketSpec) -> None:
-    """InfluxDB's rule for retentions: at least an hour, or none."""
-    if spec.retention_ns and not HOUR_NS <= spec.retention_ns <= LATEST_NS:
-        raise InvalidParameter(
-            "retention", f"The retention of {spec.name!r} must be at least 1h and at most 292 years, or absent to keep everything."
-        )
+def _check_retention(name: str, retention_ns: int) -> None:
+    """InfluxDB's rule for retentions."""
+    if retention_ns and not HOUR_NS <= retention_ns <= LATEST_NS:
+        raise InvalidParameter("retention", f"The retention of {name!r} must be at least 1h and at most 292 years, or absent to keep everything.")
 
 
 def _shard_ns(longest_ns: int, retention_ns: int) -> int:

@@ -48,6 +48,7 @@ LOAD_TYPES = "SELECT bucket, measurement, field, shard, type FROM types"
 LOAD_NEWEST = {kind: f"SELECT series, max(time) AS newest FROM {table} GROUP BY series" for kind, table in VALUES.items()}
 
 ADD_BUCKET = "INSERT INTO buckets VALUES (?, ?, ?, ?, ?)"
+UPDATE_BUCKET = "UPDATE buckets SET description = ?, retention_ns = ? WHERE id = ?"
 ADD_SERIES = "INSERT INTO series SELECT id, bucket, measurement, tag_keys, tag_values, field, type FROM new_series"
 ADD_TYPES = "INSERT INTO types SELECT bucket, measurement, field, shard, type FROM new_types"
 ADD_VALUES = {kind: f"INSERT INTO {table} SELECT series, time, value FROM batch" for kind, table in VALUES.items()}

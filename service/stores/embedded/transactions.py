@@ -79,6 +79,19 @@ def store(
         raise
 
 
+def update_bucket(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, bucket: Bucket, guard: Guard) -> None:
+    """Give the bucket the description and the retention of `bucket`, durably; then let the catalog say so."""
+    cursor.begin()
+    try:
+        cursor.execute(tables.UPDATE_BUCKET, [bucket.description, bucket.retention_ns, contents.id])
+        with guard():
+            cursor.commit()
+            contents.bucket = bucket
+    except BaseException:
+        roll_back(cursor)
+        raise
+
+
 def drop_expired(cursor: duckdb.DuckDBPyConnection, contents: BucketContents, oldest_ns: int, first_shard: int, guard: Guard) -> None:
     """Delete what lies before `oldest_ns`, and forget the types of shard groups before `first_shard`."""
     cursor.begin()

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.domain.durations import SECOND_NS
-from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
+from service.domain.schema import Bucket, FieldType, MeasurementSchema
 from service.domain.series import FieldSeries, SeriesKey, Tags
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, StoreBroken, StoreDenied, UnknownBucket, WrongMapping
 from service.stores.influx import influxql
 from service.stores.influx.answers import objects
-from service.stores.influx.failures import failure, not_an_answer, query_failure, reason_of
+from service.stores.influx.failures import failure, not_an_answer, query_failure
 from service.stores.influx.mappings import influxql_name
 from service.stores.influx.transport import Transport
 
@@ -68,19 +68,24 @@ class Catalog:
         self._routes: dict[str, Route] = {}
 
     def buckets(self) -> list[Bucket]:
-        with _making_sense("/api/v2/buckets"):
+        with making_sense("/api/v2/buckets"):
             return sorted((_bucket(one) for one in self._pages()), key=lambda one: one.name)
 
     def bucket(self, name: str) -> Bucket:
         """Raises UnknownBucket with near names, also when the token may not see the bucket."""
-        found = self._found(name)
-        if found is None or found.get("type") == "system":
-            names = [one.name for one in self.buckets()]
-            raise UnknownBucket(name, difflib.get_close_matches(name, names))
+        found = self.user_document(name)
         bucket_id = str(found["id"])
         self._routes[name] = Route(bucket_id, influxql_name(self._transport, name, bucket_id))
-        with _making_sense("/api/v2/buckets"):
+        with making_sense("/api/v2/buckets"):
             return _bucket(found)
+
+    def user_document(self, name: str) -> dict[str, Any]:
+        """A user's bucket as InfluxDB describes it. Raises UnknownBucket, as `bucket` does."""
+        document = self.document(name)
+        if document is None or document.get("type") == "system":
+            names = [bucket.name for bucket in self.buckets()]
+            raise UnknownBucket(name, difflib.get_close_matches(name, names))
+        return document
 
     def route(self, bucket: str) -> Route:
         """How InfluxQL was found to reach a bucket that was asked for."""
@@ -106,32 +111,11 @@ class Catalog:
         """As `influxql.source`, under the name that leads to the bucket."""
         return influxql.source(self.route(bucket).influxql_name, measurement)
 
-    def create(self, spec: BucketSpec) -> bool:
-        seconds, rest = divmod(spec.retention_ns, SECOND_NS)
-        if rest or spec.retention_ns < 0 or 0 < seconds < _HOUR_S:
-            raise InvalidParameter("retention", "InfluxDB keeps data for 1h or longer, in whole seconds; 0 keeps everything.")
-        if self._found(spec.name) is not None:
-            return False
-        rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
-        payload = {"orgID": self._org(), "name": spec.name, "description": spec.description, "retentionRules": rules}
-        body, headers = json.dumps(payload).encode(), {"Content-Type": "application/json"}
-        reply = self._transport.send("POST", "/api/v2/buckets", None, body, headers)
-        if reply.status == 201:
-            reply.read()
-            return True
-        answer = reply.read()
-        if reply.status == 422 and self._found(spec.name) is not None:
-            return False
-        if reply.status in (400, 422):
-            told = f"InfluxDB does not take the bucket {spec.name!r}: its name, description or retention breaks a rule of the server."
-            raise InvalidParameter("name", told, upstream=reason_of(answer))
-        raise failure(reply.status, reply.headers, answer)
-
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         """Measurements by name, of all the bucket's time: types as `SHOW FIELD KEYS` has them, one a shard's type."""
         types: dict[str, dict[str, set[FieldType]]] = {}
         keys: dict[str, set[str]] = {}
-        with _making_sense("/query"):
+        with making_sense("/query"):
             fields, tags = self._fields_and_tags(bucket)
             for measurement, rows in fields:
                 for field, kind in rows:
@@ -150,13 +134,13 @@ class Catalog:
     def outermost_point(self, bucket: str, newest: bool) -> int | None:
         """Time of the newest or the oldest point of all measurements, one statement each in one request."""
         queries = [influxql.edge_point(self.source(bucket, one.name), one.fields.items(), newest) for one in self.schema(bucket)]
-        with _making_sense("/query"):
+        with making_sense("/query"):
             found = self._show(bucket, *queries) if queries else []
             return (max if newest else min)((int(rows[0][0]) for series in found for _, rows in series), default=None)
 
     def sums(self, bucket: str, queries: Sequence[str]) -> list[list[tuple[int, int]]]:
         """For each query, whose rows are whole numbers, the time and the sum of each row; all in one request."""
-        with _making_sense("/query"):
+        with making_sense("/query"):
             return [
                 [(int(time_ns), sum(number or 0 for number in numbers)) for _, rows in series for time_ns, *numbers in rows]
                 for series in self._show(bucket, *queries)
@@ -164,7 +148,7 @@ class Catalog:
 
     def tag_sets(self, bucket: str, query: str) -> set[Tags]:
         """The tags of each series that `query`, grouped by all of them, answers."""
-        with _making_sense("/query"):
+        with making_sense("/query"):
             series = [one for result in self._results(bucket, query) for one in result.get("series", [])]
             return {_tags(one) for one in series}
 
@@ -172,7 +156,7 @@ class Catalog:
         """The newest value of each field in each series, in one request. A number of a field of several types has the first that fits."""
         queries = [influxql.newest_value(self.source(bucket, one.measurement), one.field, span) for one in fields]
         found = []
-        with _making_sense("/query"):
+        with making_sense("/query"):
             for result in self._results(bucket, *queries):
                 asked = fields[result["statement_id"]]
                 for series in result.get("series", []):
@@ -203,7 +187,7 @@ class Catalog:
         ]
         return fields, keys
 
-    def _found(self, name: str) -> dict[str, Any] | None:
+    def document(self, name: str) -> dict[str, Any] | None:
         parameters = {"name": name, "org": self._transport.org, "limit": "2"}
         reply = self._transport.send("GET", "/api/v2/buckets", parameters)
         body = reply.read()
@@ -227,7 +211,7 @@ class Catalog:
             yield from (one for one in fresh if one.get("type") != "system")
             offset += _PAGE
 
-    def _org(self) -> str:
+    def org_id(self) -> str:
         with self._lock:
             if self._org_id is None:
                 orgs = objects(self._transport.open("GET", "/api/v2/orgs", {"org": self._transport.org}).read(), "orgs")
@@ -263,7 +247,7 @@ class Catalog:
 
 
 @contextlib.contextmanager
-def _making_sense(path: str) -> Iterator[None]:
+def making_sense(path: str) -> Iterator[None]:
     """Whatever is missing or of another kind in an answer: it is not InfluxDB's."""
     try:
         yield

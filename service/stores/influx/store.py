@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Collection, Generator
 
+from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.series import SeriesKey
@@ -14,12 +15,15 @@ from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.sockets import ANYWHERE, Connector
 from service.stores.influx.aggregates import WindowReader
+from service.stores.influx.bucket_changes import create_bucket, update_bucket
+from service.stores.influx.bucket_details import BucketDetailsApi
 from service.stores.influx.catalog import Catalog, Route
 from service.stores.influx.counting import count_points
 from service.stores.influx.deleting import delete_points
 from service.stores.influx.latest import newest_frames, outermost_time
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
+from service.stores.influx.server_version import server_version
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
@@ -51,12 +55,16 @@ class InfluxStore:
             url, token, org, connect_timeout_s=connect_timeout_s, silence_timeout_s=silence_timeout_s, packed=packed, connector=connector
         )
         self._catalog = Catalog(self._transport)
+        self._details = BucketDetailsApi(self._transport, self._catalog)
         self._read_timeout_s = read_timeout_s
         self._schemas: dict[str, tuple[float, list[MeasurementSchema]]] = {}
 
     def moved_bytes(self) -> int:
         """How many bytes went over the link so far, both ways."""
         return self._transport.meter.moved_bytes
+
+    def server(self) -> str:
+        return server_version(self._transport)
 
     def buckets(self) -> list[Bucket]:
         return self._catalog.buckets()
@@ -65,7 +73,19 @@ class InfluxStore:
         return self._catalog.bucket(name)
 
     def create_bucket(self, spec: BucketSpec) -> bool:
-        return self._catalog.create(spec)
+        return create_bucket(self._transport, self._catalog, spec)
+
+    def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
+        try:
+            update_bucket(self._transport, self._catalog, name, description, retention_ns)
+        finally:
+            self._schemas.pop(name, None)
+
+    def bucket_details(self, name: str) -> BucketDetails:
+        return self._details.read(name)
+
+    def add_bucket_details(self, name: str, details: BucketDetails) -> list[str]:
+        return self._details.add(name, details)
 
     def first_point(self, bucket: str) -> int | None:
         return self._outermost_point(bucket, newest=False)

@@ -182,6 +182,24 @@ class Meter:
             self._bytes += size
 
 
+class _Stream:
+    """A body in pieces, counted as they go. What its source raises is kept, apart from what the connection raises."""
+
+    def __init__(self, source: Iterator[bytes], meter: Meter) -> None:
+        self.broken: Exception | None = None
+        self._source = source
+        self._meter = meter
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for piece in self._source:
+                self._meter.add(len(piece))
+                yield piece
+        except Exception as broken:
+            self.broken = broken
+            raise
+
+
 class Reply:
     """An answer whose status is known and whose body comes in pieces. Read it to its end, or close it."""
 
@@ -273,30 +291,36 @@ class Transport:
         method: str,
         path: str,
         parameters: Parameters | None = None,
-        body: bytes | None = None,
+        body: bytes | Iterator[bytes] | None = None,
         headers: Parameters | None = None,
         call: Call | None = None,
     ) -> Reply:
         """One request; the reply may have any status. Redirects are not followed.
+
+        A body in pieces is sent as they come, and never twice. What its iterator raises is raised here as it is.
 
         Raises:
             StoreUnavailable: no connection. StoreTimeout: no answer in time. StoreCancelled: aborted.
             AddressRefused: its host leads where `connector` does not connect to.
         """
         call = call or Call()
-        self.meter.add(len(body or b""))
+        stream = None if body is None or isinstance(body, bytes) else _Stream(body, self.meter)
+        if isinstance(body, bytes):
+            self.meter.add(len(body))
         url = f"{self.url}{path}" + (f"?{urlencode(parameters)}" if parameters else "")
         while True:
             _current.call = call
             try:
                 call.check()
                 response = self._pool.urlopen(
-                    method, url, body=body, headers={**self._headers, **(headers or {})},
+                    method, url, body=stream or body, headers={**self._headers, **(headers or {})},
                     timeout=self._timeout, retries=False, redirect=False, preload_content=False, decode_content=self._packed,
                 )  # fmt: skip
             except (urllib3.exceptions.HTTPError, OSError, AttributeError) as broken:
                 call.check()
-                if call.was_stale(broken):
+                if stream is not None and stream.broken is not None:
+                    raise stream.broken from None
+                if call.was_stale(broken) and stream is None:
                     continue
                 raise _translated(broken, path) from broken
             finally:
@@ -313,7 +337,7 @@ class Transport:
         method: str,
         path: str,
         parameters: Parameters | None = None,
-        body: bytes | None = None,
+        body: bytes | Iterator[bytes] | None = None,
         headers: Parameters | None = None,
         call: Call | None = None,
         bucket: str | None = None,

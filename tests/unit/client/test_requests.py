@@ -84,3 +84,10 @@ def test_lines_with_times_may_be_sent_twice(lines: bytes) -> None:
 def test_lines_without_times_and_those_hard_to_judge_may_not(lines: bytes) -> None:
     """Each arrival of a line without a time is another point."""
     assert not have_times(lines)
+
+
+def test_options_of_the_latest_telemetry_become_parameters() -> None:
+    request = requests.latest({"missing": "omit", "by": "device name", "bucket": ["a", "b"], "lookback": None})
+    assert request.target == "/telemetry/latest?bucket=a&bucket=b&by=device%20name&missing=omit"
+    with pytest.raises(InvalidRequest, match="no option bye"):
+        requests.latest({"bye": "x"})  # type: ignore[typeddict-unknown-key]

@@ -15,6 +15,7 @@ from service.domain.shards import (
     shard_slices,
     shard_start,
     shard_start_of,
+    wrong_shard_ns,
 )
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_time, parse_time
 
@@ -75,3 +76,13 @@ def test_groups_of_a_week_change_on_monday() -> None:
     week_ns = parse_duration("1w", "shard")
     sunday, monday = parse_time("2024-01-07T23:59:59.999999999Z", "t"), parse_time("2024-01-08T00:00:00Z", "t")
     assert shard_number(monday, week_ns) == shard_number(sunday, week_ns) + 1
+
+
+@pytest.mark.parametrize(("shard_ns", "retention_ns"), [(HOUR_NS, 0), (HOUR_NS, HOUR_NS), (WEEK_NS, 0), (DAY_NS, WEEK_NS)])
+def test_shard_groups_of_an_hour_up_to_the_retention_are_right(shard_ns: int, retention_ns: int) -> None:
+    assert wrong_shard_ns(shard_ns, retention_ns) is None
+
+
+@pytest.mark.parametrize(("shard_ns", "retention_ns"), [(HOUR_NS - 1, 0), (0, 0), (-DAY_NS, 0), (HOUR_NS + 1, 0), (DAY_NS, HOUR_NS)])
+def test_other_shard_groups_are_wrong(shard_ns: int, retention_ns: int) -> None:
+    assert wrong_shard_ns(shard_ns, retention_ns) is not None

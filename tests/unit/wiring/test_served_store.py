@@ -28,7 +28,7 @@ def changes() -> list[BucketChange]:
 def embedded(tmp_path: Path, changes: list[BucketChange]) -> Iterator[tuple[Settings, ServedStore]]:
     settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg]
     served = open_served_store(settings, [changes.append])
-    yield settings, own
+    yield settings, served
     served.store.close()
 
 

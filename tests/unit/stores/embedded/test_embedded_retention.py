@@ -76,3 +76,46 @@ def test_shard_groups_are_as_long_as_influxdb_makes_them_for_a_retention(tmp_pat
         store.create_bucket(BucketSpec(name, "", retention_ns))
     assert {one.name: one.shard_ns for one in store.buckets()} == {BUCKET: WEEK_NS, "hour": HOUR_NS, "month": DAY_NS, "year": WEEK_NS}
     store.close()
+
+
+def test_a_retention_that_is_given_later_ends_what_is_older(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    store = store_with_bucket(tmp_path, clock)
+    store.write(BUCKET, points(f"m f=1 {NOON - WEEK_NS - 1}\nm f=2 {NOON - WEEK_NS}\nm f=3 {NOON}\n"))
+    store.update_bucket(BUCKET, "", WEEK_NS)
+    assert read(store, BUCKET, ALWAYS) == [row("m", {}, "f", NOON - WEEK_NS, 2.0), row("m", {}, "f", NOON, 3.0)]
+    store.update_bucket(BUCKET, "", 0)
+    assert read(store, BUCKET, ALWAYS) == [
+        row("m", {}, "f", NOON - WEEK_NS - 1, 1.0),
+        row("m", {}, "f", NOON - WEEK_NS, 2.0),
+        row("m", {}, "f", NOON, 3.0),
+    ]
+    store.close()
+
+
+def test_shard_groups_that_expired_as_a_whole_do_not_come_back_with_a_longer_retention(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    store = store_with_bucket(tmp_path, clock)
+    store.write(BUCKET, points(f"m f=1 {NOON - 3 * WEEK_NS}\nm f=2 {NOON}\n"))
+    store.update_bucket(BUCKET, "", WEEK_NS)
+    store.update_bucket(BUCKET, "", 0)
+    assert read(store, BUCKET, ALWAYS) == [row("m", {}, "f", NOON, 2.0)]
+    assert rows_in_the_file(store) == 1
+    store.close()
+
+
+def test_a_changed_bucket_is_the_same_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    store = store_with_bucket(tmp_path)
+    store.write(BUCKET, points(f"m f=1 {NOON}\n"))
+    store.create_bucket(BucketSpec("other", "", 0, HOUR_NS))
+    store.update_bucket(BUCKET, "meters", 2 * WEEK_NS)
+    before = store.buckets()
+    store.close()
+    store = open_store(tmp_path)
+    assert store.buckets() == before
+    assert [(bucket.description, bucket.retention_ns, bucket.shard_ns) for bucket in before] == [
+        ("meters", 2 * WEEK_NS, WEEK_NS),
+        ("", 0, HOUR_NS),
+    ]
+    assert read(store, BUCKET, ALWAYS) == [row("m", {}, "f", NOON, 1.0)]
+    store.close()

@@ -22,6 +22,7 @@ from service.domain.addresses import WrongAddress, parse_address
 from service.domain.durations import parse_duration
 from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
+from service.settings.backup import BackupSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 _ENV_FILE = ".env"
@@ -32,7 +33,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(BaseSettings):
+class Settings(BackupSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -368,8 +369,9 @@ def _passwords(value: str) -> set[str]:
 
 
 def documented() -> Iterator[tuple[str, str, str]]:
-    """Name, default as text (empty: no default) and description of each setting, in order."""
-    for name, field in Settings.model_fields.items():
+    """Name, default as text (empty: no default) and description of each setting; those of backups come last."""
+    for name in sorted(Settings.model_fields, key=lambda name: name in BackupSettings.model_fields):
+        field = Settings.model_fields[name]
         default = field.default
         if default is None or default == ():
             text = ""

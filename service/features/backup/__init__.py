@@ -1,0 +1,1 @@
+"""Backups: their routes, commands, and how their jobs are made of the settings."""

@@ -1,0 +1,112 @@
+"""The feature `backup`, and how its kinds are made of the settings."""
+
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from service.api.status_board import GaugeValue, Status
+from service.archive.compression import Packing
+from service.domain.job import Json
+from service.domain.schedule import Schedule
+from service.errors import ConfigurationError, InvalidParameter
+from service.features.backup import commands, routes
+from service.features.feature import Feature, KindServices
+from service.jobs import Kinds
+from service.jobs.backup.kind import KIND, backup_kind, nightly_schedule
+from service.jobs.backup.limits import WorkLimits
+from service.jobs.backup.pings import PingAddresses, Pings
+from service.jobs.backup.place import BackupPlace
+from service.jobs.backup.runnable import BackupRunnable
+from service.jobs.backup.status import AgeRule
+from service.jobs.kind import JobKind
+from service.settings import Settings
+from service.state.jobs import JobLedger
+
+_MB = 1_000_000
+_LOG_LINES = 20
+_PREFIX, _UNIT = "fluxgate_backup_last", "_timestamp_seconds"
+_NIGHTLY_AGE_H = 36
+
+
+def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
+    """The kinds of backups. Raises ConfigurationError: a schedule of the settings cannot be read."""
+    place, pings = place_of(settings, services), _pings(settings, services)
+    runnable = BackupRunnable(
+        place,
+        services.store,
+        services.state,
+        work_limits(settings),
+        services.clock,
+        pings.started,
+        AgeRule(_max_age_hours(settings), settings.backup_buckets or None),
+    )
+    nightly = _nightly(settings)
+    return (backup_kind(runnable, pings, lambda: nightly),)
+
+
+def place_of(settings: Settings, services: KindServices) -> BackupPlace:
+    """Where backups lie, and how they are packed and protected."""
+    key, passphrase = settings.backup_hmac_key, settings.backup_passphrase
+    return BackupPlace(
+        services.archive,
+        Packing(settings.backup_compression),
+        None if key is None else key.get_secret_value().encode(),
+        None if passphrase is None else passphrase.get_secret_value(),
+    )
+
+
+def work_limits(settings: Settings) -> WorkLimits:
+    return WorkLimits(
+        settings.backup_concurrency,
+        settings.backup_rate_mb * _MB,
+        settings.backup_pause_ms / 1000,
+        settings.backup_parquet,
+    )
+
+
+def _max_age_hours(settings: Settings) -> int:
+    return settings.backup_max_age_hours or (_NIGHTLY_AGE_H if settings.backup_nightly else 0)
+
+
+def _nightly(settings: Settings) -> Schedule | None:
+    if not settings.backup_nightly:
+        return None
+    parameters: Json = {"buckets": list(settings.backup_buckets)} if settings.backup_buckets else {}
+    try:
+        return nightly_schedule(settings.backup_time, settings.backup_zone, parameters)
+    except InvalidParameter as wrong:
+        raise ConfigurationError(f"BACKUP_TIME or BACKUP_ZONE: {wrong.message}") from None
+
+
+def _pings(settings: Settings, services: KindServices) -> Pings:
+    secrets = (settings.backup_ping_start, settings.backup_ping_success, settings.backup_ping_failure)
+    addresses = PingAddresses(*(None if secret is None else secret.get_secret_value() for secret in secrets))
+    ledger = JobLedger(services.state, services.clock)
+
+    def log_lines(job_id: str) -> Sequence[str]:
+        return [f"{line.level} {line.message}" for line in ledger.newest_lines(job_id, _LOG_LINES)]
+
+    return Pings(addresses, lambda: httpx.Client(follow_redirects=False), time.sleep, log_lines)
+
+
+def status(kinds: Kinds) -> Status:
+    """How old the last complete and the last proven backup of each bucket is, and a warning when one is too old."""
+    backups = kinds.runnable(KIND, BackupRunnable)
+    ages, late = backups.ages(), backups.overdue()
+    gauges = [
+        GaugeValue(name, description, time_ns / 1e9, {"bucket": age.bucket})
+        for age in ages
+        for name, description, time_ns in (
+            (f"{_PREFIX}_complete{_UNIT}", "When the last complete backup of a bucket began.", age.complete_ns),
+            (f"{_PREFIX}_proven{_UNIT}", "When the last backup of a bucket began that a drill restored.", age.proven_ns),
+        )
+        if time_ns is not None
+    ]
+    few = "1 bucket" if len(late) == 1 else f"{len(late)} buckets"
+    warning = f"The last complete backup of {few} is too old, or there is none: see GET /backups."
+    return Status(tuple(gauges), (warning,) if late else ())
+
+
+BACKUP = Feature(KIND, make, routes.router, commands.cli, status)
+"""Backups: taken, seen, verified, test-restored, restored and pruned."""

@@ -1,0 +1,99 @@
+"""Backups over HTTP: ordered and seen."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service.api.auth import requires
+from service.api.deps import Parts, parts_of
+from service.api.job_schemas import JobInfo
+from service.api.jobs import submit_job
+from service.api.json_bodies import json_body, request_body
+from service.api.problem_schema import PROBLEM
+from service.api.store_calls import call_store
+from service.api.thread_pools import ThreadPool
+from service.domain.access import Principal, Scope
+from service.errors import NotFound
+from service.features.backup.schemas import (
+    BackupDetail,
+    BackupList,
+    BackupOrder,
+    age_info,
+    backup_detail,
+    backup_info,
+)
+from service.jobs.backup.ages import bucket_ages
+from service.jobs.backup.kind import KIND
+from service.jobs.backup.proofs import Proof
+from service.jobs.backup.runnable import BackupRunnable
+
+router = APIRouter(tags=["backup"], responses={"default": PROBLEM})
+_ORDER = BackupOrder | None
+_POOL = ThreadPool("the place of backups", 4)
+"""For calls that look at the place where backups lie."""
+BackupId = Annotated[
+    str,
+    Path(max_length=100, description="The backup, as `GET /backups` names it.", examples=["00000012-20260131T235900Z"]),
+]
+
+
+@router.post(
+    "/backup/trigger",
+    summary="Back up now",
+    status_code=202,
+    openapi_extra=request_body(_ORDER, "Order", required=False),
+)
+async def run_backup(
+    request: Request,
+    response: Response,
+    order: Annotated[BackupOrder | None, json_body(_ORDER, Scope.BACKUP, required=False)],
+    principal: Principal = requires(Scope.BACKUP),
+) -> JobInfo:
+    """Order a backup of every bucket, or of some; it is a job, whose `result.state` is `complete` or `partial`."""
+    wanted = order or BackupOrder()
+    parameters = {name: value for name, value in wanted.model_dump().items() if value not in (None, False, "") and value != "logical"}
+    return await submit_job(request, response, principal, KIND, parameters)
+
+
+@router.get("/backups", summary="List backups")
+async def list_backups(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
+    principal: Principal = requires(Scope.BACKUP),
+) -> BackupList:
+    """Every backup with its state, newest first, and how old the last complete and the last proven one of each bucket is."""
+    parts = parts_of(request)
+    return await call_store(_POOL, principal, lambda: _listing(parts, limit))
+
+
+@router.get("/backups/{backup_id}", summary="See a backup")
+async def show_backup(
+    request: Request,
+    backup_id: BackupId,
+    principal: Principal = requires(Scope.BACKUP),
+) -> BackupDetail:
+    """One backup: its buckets, what is missing in it and why, and whether it is proven to restore."""
+    parts = parts_of(request)
+    return await call_store(_POOL, principal, lambda: _detail(parts, backup_id))
+
+
+def _runnable(parts: Parts) -> BackupRunnable:
+    return parts.kinds.runnable(KIND, BackupRunnable)
+
+
+def _listing(parts: Parts, limit: int) -> BackupList:
+    backups = _runnable(parts)
+    listed, proofs = backups.place.listed(), backups.proofs.all()
+    return BackupList(
+        place=backups.place.name,
+        backups=[backup_info(backup, proofs.get(backup.backup_id, Proof())) for backup in listed[:limit]],
+        buckets=[age_info(age) for age in bucket_ages(listed, proofs)],
+    )
+
+
+def _detail(parts: Parts, backup_id: str) -> BackupDetail:
+    backups = _runnable(parts)
+    for backup in backups.place.listed():
+        if backup.backup_id == backup_id:
+            return backup_detail(backup, backups.proofs.all().get(backup_id, Proof()))
+    raise NotFound(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")

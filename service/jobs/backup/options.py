@@ -1,0 +1,96 @@
+"""What a backup is asked to do: the parameters of its job, read and refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service.archive.manifest import BackupKind
+from service.domain.timerange import EVER, TimeRange, parse_range, parse_time
+from service.errors import InvalidParameter
+
+_TEXTS = {"kind", "start", "stop", "comment", "seal_before"}
+_SWITCHES = {"compare_values"}
+_PARAMETERS = {"buckets", *_TEXTS, *_SWITCHES}
+LONGEST_COMMENT = 500
+MOST_BUCKETS = 1000
+
+
+@dataclass(frozen=True)
+class BackupOptions:
+    """`buckets` None: all. `span`: what is taken of each. `compare_values`: trust no count, and compare every value with
+    the backup before. `seal_before_ns`: ranges before it are sealed once they are proven."""
+
+    kind: BackupKind = BackupKind.LOGICAL
+    buckets: tuple[str, ...] | None = None
+    span: TimeRange = EVER
+    comment: str = ""
+    compare_values: bool = False
+    seal_before_ns: int | None = None
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "BackupOptions":
+        """Raises InvalidParameter."""
+        _refuse_unknown(parameters)
+        given = {name: value for name, value in parameters.items() if value is not None}
+        seal_before = given.get("seal_before")
+        options = cls(
+            _kind(given.get("kind", BackupKind.LOGICAL.value)),
+            _buckets(given.get("buckets")),
+            _span(given.get("start"), given.get("stop")),
+            given.get("comment", ""),
+            given.get("compare_values", False),
+            None if seal_before is None else parse_time(seal_before, "seal_before"),
+        )
+        _refuse_unfitting(options)
+        return options
+
+
+def _refuse_unknown(parameters: Mapping[str, Any]) -> None:
+    for name, value in parameters.items():
+        if name not in _PARAMETERS:
+            known = ", ".join(sorted(_PARAMETERS))
+            raise InvalidParameter(name[:100], f"A backup has no parameter {name[:100]!r}. It has: {known}.")
+        if value is None:
+            continue
+        if name in _TEXTS and not isinstance(value, str):
+            raise InvalidParameter(name, f"{name} is not a text.")
+        if name in _SWITCHES and not isinstance(value, bool):
+            raise InvalidParameter(name, f"{name} is neither true nor false.")
+
+
+def _refuse_unfitting(options: BackupOptions) -> None:
+    if len(options.comment) > LONGEST_COMMENT or not options.comment.isprintable():
+        raise InvalidParameter(
+            "comment",
+            f"A comment has at most {LONGEST_COMMENT} characters, without control characters.",
+        )
+    if options.kind is BackupKind.PHYSICAL and (options.span != EVER or options.seal_before_ns is not None):
+        raise InvalidParameter("start", "A physical backup takes whole buckets. Leave the range out, or order kind=logical.")
+
+
+def _kind(text: str) -> BackupKind:
+    try:
+        return BackupKind(text)
+    except ValueError:
+        raise InvalidParameter("kind", f"kind={text[:100]!r} is neither logical nor physical.") from None
+
+
+def _buckets(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name for name in names):
+        raise InvalidParameter("buckets", "buckets is a list of names of buckets, or absent for all.")
+    if not 1 <= len(names) <= MOST_BUCKETS:
+        raise InvalidParameter("buckets", f"Name between 1 and {MOST_BUCKETS} buckets, or leave `buckets` out for all.")
+    return tuple(dict.fromkeys(names))
+
+
+def _span(start: str | None, stop: str | None) -> TimeRange:
+    if start is None and stop is None:
+        return EVER
+    if start is None:
+        return TimeRange(EVER.start_ns, parse_time(stop or "", "stop"))
+    if stop is None:
+        return TimeRange(parse_time(start, "start"), EVER.stop_ns)
+    return parse_range(start, stop)

@@ -1,0 +1,63 @@
+"""The backup before: what of it a new one may take over, and what of it is sealed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.archive.catalog import ListedBackup
+from service.archive.manifest import BackupKind, Manifest, OtherFile, SliceFile
+from service.archive.reuse import sealed_slices
+from service.domain.timerange import EVER, TimeRange
+from service.jobs.backup.backup_tools import numberless
+from service.jobs.backup.proofs import Proof
+
+
+@dataclass(frozen=True)
+class PreviousBackup:
+    """The newest finished logical backup; `manifest` None: there is none. `is_proven`: it was restored in a drill."""
+
+    manifest: Manifest | None = None
+    is_proven: bool = False
+
+    @classmethod
+    def of(cls, listed: Sequence[ListedBackup], proofs: Mapping[str, Proof]) -> "PreviousBackup":
+        """`listed`: newest first."""
+        for backup in listed:
+            manifest = backup.manifest
+            if manifest is not None and manifest.kind is BackupKind.LOGICAL:
+                return cls(manifest, proofs.get(manifest.backup_id, Proof()).is_proven)
+        return cls()
+
+    @property
+    def created_ns(self) -> int:
+        return 0 if self.manifest is None else self.manifest.created_ns
+
+    def slices(self, bucket: str, recipients: tuple[str, ...]) -> list[SliceFile]:
+        """Slices that may be taken over by who encrypts to `recipients`: whole ones, of which nothing is missing."""
+        if self.manifest is None or self.manifest.recipients != recipients:
+            return []
+        missing = [part.span or EVER for part in self.manifest.missing if part.bucket in ("", bucket)]
+        entries = (entry for known in self.manifest.buckets if known.metadata.name == bucket for entry in known.slices)
+        return [entry for entry in entries if entry.encrypted == bool(recipients) and not any(entry.span.intersect(span) for span in missing)]
+
+    def sealed(self, bucket: str, span: TimeRange, recipients: tuple[str, ...]) -> list[SliceFile] | None:
+        """The slices of a range that is sealed already, or that can be sealed now, as a drill proved the backup.
+
+        None: the range is not proven.
+        """
+        if self.manifest is None or self.manifest.recipients != recipients:
+            return None
+        known = next((known for known in self.manifest.buckets if known.metadata.name == bucket), None)
+        if known is None or known.span.intersect(span) != span:
+            return None
+        sealed = sealed_slices(self.manifest, bucket, span)
+        if sealed:
+            return list(sealed)
+        inside = [entry for entry in self.slices(bucket, recipients) if entry.span.intersect(span) == entry.span]
+        touching = [entry for entry in known.slices if entry.span.intersect(span)]
+        return inside if self.is_proven and len(inside) == len(touching) else None
+
+    @property
+    def copies(self) -> dict[str, OtherFile]:
+        """Its Parquet files, by path without the number of their bucket."""
+        files = () if self.manifest is None else self.manifest.files
+        return {numberless(file.file): file for file in files if file.file.startswith("parquet/")}

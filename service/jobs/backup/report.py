@@ -1,0 +1,39 @@
+"""What jobs and routes say of a backup, JSON-ready."""
+
+from service.archive.manifest import Manifest
+from service.domain.job import Json
+from service.domain.timerange import EVER, TimeRange, format_time
+
+
+def backup_result(manifest: Manifest) -> Json:
+    """The result of the job that took it."""
+    own = [entry for entry in manifest.entries if entry.backup == manifest.backup_id]
+    return {
+        "backup": manifest.backup_id,
+        "state": manifest.state.value,
+        "kind": manifest.kind.value,
+        "points": sum(bucket.points for bucket in manifest.buckets),
+        "bytes": manifest.size,
+        "own_bytes": sum(entry.size for entry in own),
+        "buckets": [
+            {
+                "name": bucket.metadata.name,
+                "points": bucket.points,
+                "values": sum(entry.digest.count for entry in bucket.slices),
+                "slices": len(bucket.slices),
+                "bytes": sum(entry.size for entry in bucket.slices),
+            }
+            for bucket in manifest.buckets
+        ],
+        "missing": [
+            {"bucket": part.bucket, "range": None if part.span is None else span_json(part.span), "reason": part.reason} for part in manifest.missing
+        ],
+    }
+
+
+def span_json(span: TimeRange) -> Json:
+    """A range as start and stop; null for an end that has no limit."""
+    return {
+        "start": None if span.start_ns == EVER.start_ns else format_time(span.start_ns),
+        "stop": None if span.stop_ns == EVER.stop_ns else format_time(span.stop_ns),
+    }

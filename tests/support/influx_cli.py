@@ -1,0 +1,28 @@
+"""The `influx` command line, run against a server for tests."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import InfluxServer, ServerMissing, influx_program
+
+
+def influx_cli() -> Path:
+    """The program. The test is skipped without it, or fails where servers are demanded."""
+    try:
+        return influx_program()
+    except ServerMissing as missing:
+        if os.environ.get("FLUXGATE_REQUIRE_SERVERS") == "1":
+            pytest.fail(f"FLUXGATE_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
+        pytest.skip(f"server missing: {missing}")
+
+
+def run_influx(program: Path, server: InfluxServer, *arguments: str) -> str:
+    """What the command prints. It has to succeed."""
+    access = ["--host", server.url, "--token", server.token]
+    command = [str(program), *arguments[:1], *access, *arguments[1:]]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
