@@ -90,16 +90,16 @@ def _is_json(request: Request) -> bool:
     return message.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
-def request_body(model: Any, title: str, required: bool = True, **shown: object) -> dict[str, Any]:  # noqa: ANN401
+def request_body(model: Any, title: str, required: bool = True, **examples: object) -> dict[str, Any]:  # noqa: ANN401
     """The `openapi_extra` of a route that takes `model`.
 
-    `shown` may have `examples` or `openapi_examples`, as `Body` has.
+    `examples` may have the members `examples` or `openapi_examples`, as `Body` has.
     """
     schema = TypeAdapter(model).json_schema(ref_template=_REFERENCES)
-    examples = {"examples": shown["examples"]} if "examples" in shown else {}
-    content = {"schema": {**schema, **examples, "title": title}}
-    if "openapi_examples" in shown:
-        content["examples"] = shown["openapi_examples"]  # type: ignore[assignment]
+    schema_examples = {"examples": examples["examples"]} if "examples" in examples else {}
+    content = {"schema": {**schema, **schema_examples, "title": title}}
+    if "openapi_examples" in examples:
+        content["examples"] = examples["openapi_examples"]  # type: ignore[assignment]
     return {"requestBody": {"content": {"application/json": content}, **({"required": True} if required else {})}}
 
 

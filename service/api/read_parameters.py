@@ -128,10 +128,10 @@ def _split(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
 
 def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
     """The error for a parameter that is not `known`. It names a similar one."""
-    known = list(known)
-    near = difflib.get_close_matches(name[:200], known, 1)
+    names = list(known)
+    near = difflib.get_close_matches(name[:200], names, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return InvalidParameter(name[:200], f"There is no parameter {name[:200]!r}.{hint} There are: {', '.join(known)}.")
+    return InvalidParameter(name[:200], f"There is no parameter {name[:200]!r}.{hint} There are: {', '.join(names)}.")
 
 
 def _range(simple: dict[str, str]) -> LastWindow | Between:

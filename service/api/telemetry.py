@@ -31,8 +31,8 @@ _ANSWER = {"description": "The newest values.", "content": _JSON}
 _MEASUREMENT = Query(description="Only these measurements, whatever their names; repeatable.")
 _LOOKBACK = Query(description="How old a value may be, like 30s.", examples=["30s"])
 _FORMAT = Query(description="thingsboard (default), flat or rows.", examples=["thingsboard"])
-_BY = Query(description="The tag that names devices: each gets an object of its own.", examples=["device"])
-_SILENT = Query(description="What stands for a silent field: zero (default), null or omit.", examples=["omit"])
+_BY = Query(description="The tag that names devices. The answer has one object per device.", examples=["device"])
+_SILENT = Query(description="The value of a field without new points: zero (default), null or omit.", examples=["omit"])
 
 
 @router.get("/telemetry/latest", summary="The latest telemetry", response_class=Response, responses={200: _ANSWER})
@@ -67,17 +67,18 @@ async def read_latest_telemetry(
     return AnswerResponse(answer.served, headers, gzip=False, most_s=parts.reads.limits.timeout_s)
 
 
-def _check_choice(parameter: str, given: str, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        reason = f"{parameter}={given[:100]!r} is unknown. Allowed: {', '.join(allowed)}."
+def _check_choice(parameter: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raises InvalidParameter for a value that is not allowed."""
+    if value not in allowed:
+        reason = f"{parameter}={value[:100]!r} is unknown. Allowed: {', '.join(allowed)}."
         raise InvalidParameter(parameter, reason, allowed=list(allowed))
 
 
 def _check_devices(format: str, by: str | None, missing: str | None) -> None:
-    """Rows stand alone, with all of their tags and no other fields than those that have a value."""
+    """Raises InvalidParameter for `by` and `missing` with rows, which have all tags and only fields with a value."""
     if by == "":
         raise InvalidParameter("by", "by= names no tag. Write the tag that names the device, like by=device.")
-    for parameter, given in (("by", by), ("missing", missing)):
-        if given is not None and format == TelemetryForm.ROWS:
+    for parameter, value in (("by", by), ("missing", missing)):
+        if value is not None and format == TelemetryForm.ROWS:
             reason = f"{parameter} has no meaning with format=rows, where every series stands alone."
             raise InvalidParameter(parameter, f"{reason} Leave one of them out.")
