@@ -1,4 +1,4 @@
-"""`fluxgate openapi`: the API's document, as openapi/openapi.json holds it."""
+"""`fluxgate openapi`: prints the OpenAPI document, as openapi/openapi.json holds it."""
 
 import tempfile
 from pathlib import Path

@@ -24,7 +24,7 @@ from service.api.job_schemas import JobInfo
 from service.api.json_bodies import json_body, request_body
 from service.api.thread_pools import ThreadPools
 from service.commands.jobs import list_jobs
-from service.console.jobs import what
+from service.console.jobs import summary
 from service.domain.access import Principal, Scope
 from service.domain.schedule import Schedule
 from service.jobs import JobQueue
@@ -261,10 +261,10 @@ def shell(served: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_a_job_is_about_is_told_in_a_few_words() -> None:
     """A verification looked like a run in the list."""
-    assert what({"kind": "mirror", "parameters": {"mirror": "plant"}}) == "mirror plant"
-    assert what({"kind": "mirror", "parameters": {"mirror": "plant", "verify": True}}) == "mirror plant (verify)"
-    assert what({"kind": "mirror", "parameters": {"mirror": "plant", "dry_run": True, "again": True}}) == "mirror plant (dry run, again)"
-    assert what({"kind": "count", "parameters": {"n": 8}}) == "count"
+    assert summary({"kind": "mirror", "parameters": {"mirror": "plant"}}) == "mirror plant"
+    assert summary({"kind": "mirror", "parameters": {"mirror": "plant", "verify": True}}) == "mirror plant (verify)"
+    assert summary({"kind": "mirror", "parameters": {"mirror": "plant", "dry_run": True, "again": True}}) == "mirror plant (dry run, again)"
+    assert summary({"kind": "count", "parameters": {"n": 8}}) == "count"
 
 
 def test_a_list_with_a_long_error_fits_a_narrow_terminal(served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

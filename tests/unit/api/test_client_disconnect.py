@@ -1,9 +1,9 @@
-"""Clients that leave are noticed, and all reads of a loop share one bounded set of threads."""
+"""Clients that leave are noticed, and all reads of a loop share one bounded set of answer_threads."""
 
 import anyio
 import pytest
 
-from service.api.client_disconnect import run_until_disconnect, threads
+from service.api.client_disconnect import answer_threads, run_until_disconnect
 
 
 async def stays() -> dict[str, str]:
@@ -17,7 +17,7 @@ async def goes() -> dict[str, str]:
 
 def test_all_reads_of_a_loop_share_one_set_of_threads() -> None:
     async def ask() -> set[int]:
-        kept = [threads() for _ in range(10)]
+        kept = [answer_threads() for _ in range(10)]
         async with anyio.create_task_group() as group:
             group.start_soon(_add, kept)
         return {id(one) for one in kept}
@@ -26,7 +26,7 @@ def test_all_reads_of_a_loop_share_one_set_of_threads() -> None:
 
 
 async def _add(kept: list[anyio.CapacityLimiter]) -> None:
-    kept.append(threads())
+    kept.append(answer_threads())
 
 
 def test_what_is_done_for_a_client_that_stays_is_given() -> None:

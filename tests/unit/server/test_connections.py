@@ -4,7 +4,7 @@ import pickle
 from dataclasses import dataclass
 from functools import partial
 
-from service.server.bounds import RESERVED, ConnectionBounds
+from service.server.bounds import RESERVED_CONNECTIONS, ConnectionBounds
 from service.server.connections import Admission, Connections
 from service.server.protocol import BoundedProtocol
 
@@ -36,12 +36,12 @@ def test_when_all_are_at_work_a_new_one_is_for_health_until_those_are_too_many()
     for _ in range(2):
         register.add(One("a"), BOUNDS)
     late = []
-    for _ in range(RESERVED + 1):
+    for _ in range(RESERVED_CONNECTIONS + 1):
         one = One("a")
         late.append(register.add(one, BOUNDS))
         one.only_health = True
-    assert late == [Admission.HEALTH] * RESERVED + [Admission.NONE]
-    assert len(register) == 2 + RESERVED
+    assert late == [Admission.HEALTH] * RESERVED_CONNECTIONS + [Admission.NONE]
+    assert len(register) == 2 + RESERVED_CONNECTIONS
 
 
 def test_a_trusted_proxy_has_no_bound_of_its_own() -> None:
