@@ -1,24 +1,24 @@
-"""The application: routes, errors, pages and middleware around the parts that wiring made."""
+"""Makes the application: routes, error handlers, documentation pages and middleware over the parts from `wiring`."""
 
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, config, health, jobs, pages, points, problems, telemetry
-from service.api.auth import describe
+from service.api import buckets, config, docs_pages, health, jobs, points, problems, telemetry
+from service.api.auth import with_security
+from service.api.body_gate import BodyGateMiddleware
 from service.api.config import with_sections
 from service.api.deps import Parts
-from service.api.documents import with_schemas
-from service.api.door import Door
 from service.api.head_requests import HeadRequests
-from service.api.middleware import Observed
-from service.api.names import PathSegments
+from service.api.json_bodies import with_schemas
+from service.api.middleware import RequestObserver
+from service.api.name_encoding import PathSegmentsMiddleware
 from service.api.origins import Origins
 from service.api.readiness import readiness_of
 from service.reads.memory import limit_arenas
@@ -27,19 +27,20 @@ from service.wiring import assemble
 
 _DESCRIPTION = """Gets data out of InfluxDB, exactly.
 
-Send a key as `X-API-Key` or `Authorization: Bearer`. Errors are problem documents (RFC 9457) with a stable `code` that say what to do."""
-_SIMULATED_EVERY_S = 5.0
-_SWITCH_S = 0.0005
-"""Threads that decode and encode give way to the one that answers small requests ten times as often as Python's default."""
+Send a key as `X-API-Key` or `Authorization: Bearer`.
+Errors are problem documents (RFC 9457) with a stable `code`, and say what to do."""
+_SIMULATOR_INTERVAL_S = 5.0
+_THREAD_SWITCH_S = 0.0005
+"""A tenth of Python's default, so that threads that decode and encode delay small requests less."""
 
 
 def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
-    """The application over `parts`, which it closes at its end. `simulate`: a sensor of the demo keeps writing."""
+    """Make the application over `parts`, which it closes when it ends. `simulate`: a simulated sensor keeps writing."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.runtime.start()
-        with _simulator(parts) if simulate else _nothing():
+        with _simulator(parts) if simulate else nullcontext():
             yield
         parts.close()
 
@@ -54,33 +55,41 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    plain_document = app.openapi
+    fastapi_openapi = app.openapi
 
-    def described() -> dict[str, Any]:
-        return describe(with_sections(with_schemas(plain_document()), parts.config.sections))
+    def openapi_with_additions() -> dict[str, Any]:
+        return with_security(with_sections(with_schemas(fastapi_openapi()), parts.config.sections))
 
-    app.openapi = described  # type: ignore[method-assign]
+    app.openapi = openapi_with_additions  # type: ignore[method-assign]
     app.state.parts = parts
     app.state.readiness = readiness_of(parts)
-    of_data, of_service = (buckets, points, telemetry), (jobs, config, health)
-    for router in (*(part.router for part in of_data), *parts.routers, *(part.router for part in of_service)):
+    routers = (
+        buckets.router,
+        points.router,
+        telemetry.router,
+        *parts.routers,
+        jobs.router,
+        config.router,
+        health.router,
+    )
+    for router in routers:
         app.include_router(router)
     if parts.docs_enabled:
-        pages.install(app)
+        docs_pages.install(app)
     problems.install(app)
     app.add_middleware(HeadRequests)
     app.add_middleware(Origins, origins=parts.cors_origins)
-    app.add_middleware(PathSegments)
-    app.add_middleware(Door)
-    app.add_middleware(Observed, metrics=parts.metrics)
+    app.add_middleware(PathSegmentsMiddleware)
+    app.add_middleware(BodyGateMiddleware)
+    app.add_middleware(RequestObserver, metrics=parts.metrics)
     return app
 
 
 def app_from_environment() -> FastAPI:
-    """The application that a server process runs. FLUXGATE_DEMO=1: with demo data and a simulated sensor."""
+    """Make the application of a server process. FLUXGATE_DEMO=1 adds demo data and a simulated sensor."""
     settings = load_settings()
     configure_logs(settings)
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(_THREAD_SWITCH_S)
     limit_arenas()
     simulated = os.environ.get("FLUXGATE_DEMO") == "1" and settings.influxdb_url is None
     parts = assemble(with_demo_place(settings) if simulated else settings)
@@ -97,17 +106,13 @@ def with_demo_place(settings: Settings) -> Settings:
 
 
 def configure_logs(settings: Settings) -> None:
+    """Configure the logs of this process as `settings` says, without its secrets."""
     logs.configure(settings.log_level, settings.log_json, secret_values(settings))
 
 
 @contextmanager
 def _simulator(parts: Parts) -> Iterator[None]:
-    simulator = demo.Simulator(parts.store, _SIMULATED_EVERY_S)
+    simulator = demo.Simulator(parts.store, _SIMULATOR_INTERVAL_S)
     simulator.start()
     yield
     simulator.stop()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

@@ -1,6 +1,6 @@
-"""The command `fluxgate`: serving, keys, buckets and reads from the shell.
+"""The command `fluxgate` and its subcommands.
 
-Exit codes: 0 done; 1 it could not be done, with the reason on standard error; 2 the call was wrong.
+Exit codes: 0 it succeeded; 1 it failed, and standard error says why; 2 the arguments were wrong.
 Nothing of the service is imported before a command is run.
 """
 
@@ -42,8 +42,8 @@ def feature_entries() -> list[Entry]:
 
 
 def build(of_features: Sequence[Entry]) -> typer.Typer:
-    """The whole command, with the commands of the features."""
-    whole = typer.Typer(
+    """Make the command, with one group of subcommands per feature."""
+    root = typer.Typer(
         name="fluxgate",
         help="Gets data out of InfluxDB, exactly.",
         no_args_is_help=True,
@@ -52,13 +52,16 @@ def build(of_features: Sequence[Entry]) -> typer.Typer:
         cls=group_of([*_BEFORE_FEATURES, *of_features, *_BEHIND_FEATURES]),
     )
 
-    @whole.callback()
+    @root.callback()
     def fluxgate(
-        version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_version)] = False,
+        version: Annotated[
+            bool,
+            typer.Option("--version", help="Show the version.", is_eager=True, callback=_version),
+        ] = False,
     ) -> None:
         """Gets data out of InfluxDB, exactly."""
 
-    return whole
+    return root
 
 
 def _version(wanted: bool) -> None:
@@ -71,7 +74,7 @@ cli = build(feature_entries())
 
 
 def main() -> None:
-    """Run, and turn what goes wrong into one sentence."""
+    """Run the command. An expected error becomes one sentence on standard error."""
     warnings.showwarning = _warn
     try:
         cli()
@@ -95,15 +98,22 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _fail(sentence: str) -> NoReturn:
-    _say(sentence, "red")
+    _print_error(sentence, "red")
     sys.exit(1)
 
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None) -> None:
-    _say(str(message), "yellow")
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _print_error(str(message), "yellow")
 
 
-def _say(sentence: str, style: str) -> None:
+def _print_error(sentence: str, style: str) -> None:
     from rich.console import Console
 
     Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style=style, markup=False)

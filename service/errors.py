@@ -1,63 +1,63 @@
 """Every error that Fluxgate raises on purpose, and who has to act on it.
 
     FluxgateError
-    |-- CallerError            the request is wrong: change it
-    |   |-- InvalidParameter       a value cannot be read; says what is allowed
+    |-- CallerError            the request is wrong: the caller changes it
+    |   |-- InvalidParameter       a value cannot be read; the message says what is allowed
     |   |-- InvalidBody            a body cannot be read at all (not JSON, broken gzip)
-    |   |-- UnknownBucket          no such bucket; names near ones
-    |   |-- UnknownThing           no such job, section, key
+    |   |-- UnknownBucket          there is no such bucket; the message names similar ones
+    |   |-- NotFound               there is no such job, section or key
     |   |-- NotAcceptable          no offered format fits Accept
-    |   |-- BodyTooLarge           more bytes than the limit, packed or unpacked
-    |   |-- BodyTimeout            a body that does not come
+    |   |-- BodyTooLarge           the body has more bytes than the limit, packed or unpacked
+    |   |-- BodyTimeout            the body does not arrive in time
     |   |-- TooManyWindows         the read would make more windows than the limit
     |   |-- TableTooLarge          shape=table would have more columns or cells than the limit
     |   |-- SheetTooSmall          the answer does not fit the sheet of a spreadsheet
-    |   |-- PointsRefused          lines that do not parse, or that the store refused
-    |   |-- VersionConflict        configuration changed since it was read
-    |   |-- ClientDisconnected     the client left: nobody sees the answer
-    |   |-- Unauthorized           no key, or none that is valid
-    |   |-- Forbidden              a valid key without the scope or bucket
-    |   `-- TooManyFailedTries     wrong keys too often from one address
-    |-- RetryLater             nothing is wrong but the moment: wait and ask again
+    |   |-- PointsRefused          lines do not parse, or the store refused them
+    |   |-- VersionConflict        the configuration changed since it was read
+    |   |-- ClientDisconnected     the client disconnected: nobody sees the answer
+    |   |-- Unauthorized           there is no key, or no valid one
+    |   |-- Forbidden              the key is valid, but lacks the scope or the bucket
+    |   `-- TooManyFailedTries     too many wrong keys came from one address
+    |-- RetryLater             the request is right, the moment is not: the caller waits and asks again
     |   |-- TooManyReads           every read slot is taken
     |   |-- TooManyWrites          every write slot is taken
     |   |-- WriteTimeout           a write took too long and was ended
     |   |-- StoreBusy              the store asked to wait (429, queue full)
-    |   |-- Stalled                a client reads nothing while others wait for the same answer
+    |   |-- ClientStalled          a client reads nothing while others wait for the same answer
     |   |-- DependencyBusy         every thread that asks a dependency waits for it
-    |   `-- NotReady               starting or stopping
-    |-- StoreError             the store did not do its part: the operator acts
-    |   |-- StoreUnavailable       no connection
-    |   |-- StoreTimeout           no answer in time
-    |   |-- StoreDenied            the store refuses our token
-    |   |-- StoreCancelled         this side ended the call; nobody waits for it
-    |   |-- StoreFailed            the store answered an error
-    |   |   |-- StoreLimit             it was too much at once
+    |   `-- NotReady               the service starts or stops
+    |-- StoreError             the store failed: the operator acts
+    |   |-- StoreUnavailable       there is no connection
+    |   |-- StoreTimeout           there is no answer in time
+    |   |-- StoreDenied            the store refuses the token
+    |   |-- StoreCancelled         the gateway ended the call; nobody waits for it
+    |   |-- StoreFailed            the store answered with an error
+    |   |   |-- StoreLimit             the request was too large for the store
     |   |   |-- QueryRefused           the store does not take the question, and never will
     |   |   |-- UnreadableText         a name or text is no UTF-8
-    |   |   |-- LineEndLost            a tag holds a line end, which Flux does not carry
-    |   |   |-- LedElsewhere           InfluxQL finds another bucket under this name
+    |   |   |-- LineEndLost            a tag holds a line break, which Flux does not carry
+    |   |   |-- WrongMapping           InfluxQL finds another bucket under this name
     |   |   `-- NotOffered             the server has no such thing, and will not have it later
-    |   |-- StoreBroken            an answer that stops early or makes no sense
-    |   |   |-- EndMissing             an answer without its end mark
+    |   |-- StoreBroken            an answer stops early or makes no sense
+    |   |   |-- EndMarkMissing         an answer has no end mark
     |   |   `-- ShardRefused           the files of one shard are not handed out
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
-    |-- ArchiveError           where backups lie, or what lies there: the operator acts
-    |   |-- ArchiveUnavailable     it cannot be reached, refuses, or is full
-    |   |-- ArchiveFileMissing     a file is not there
-    |   |-- ArchiveFileExists      a file is there that may not be
-    |   |-- ArchiveKeyRefused      the passphrase or key is missing, or opens nothing
-    |   `-- BackupDamaged          what lies there is not what the manifest says
-    |-- AddressRefused         an address that may not be connected to: whoever named it acts
-    `-- ConfigurationError     the process cannot run like this: the operator acts
+    |-- ArchiveError           the place of the backups, or a file there, is wrong: the operator acts
+    |   |-- ArchiveUnavailable     the place cannot be reached, refuses, or is full
+    |   |-- ArchiveFileMissing     a file does not exist
+    |   |-- ArchiveFileExists      a file exists that must not
+    |   |-- ArchiveKeyRefused      the passphrase or key is missing, or does not fit
+    |   `-- BackupDamaged          a file differs from what the manifest says
+    |-- AddressRefused         an address must not be connected to: whoever configured it acts
+    `-- ConfigurationError     the process cannot run with these settings: the operator acts
 
-Each carries a stable `code`; `service.api.problems` gives it a status. Messages say what was
-attempted, what was found and what to do; they never hold secrets, nor what another server wrote:
-that is `upstream`, which keys with `admin` and the log alone see.
+Each error carries a stable `code`; `service.api.problems` gives it a status. A message says what was attempted,
+what was found and what to do. It never holds secrets or the text of another server. That text is `upstream`;
+only the log and keys with `admin` see it.
 
-An error carries data, and `message` makes the text of it when somebody reads it. Who knows more than the code that
-raised it (which endpoint of a mirror the store is, how many lines were stored) adds that as data; nobody changes text.
+An error carries data, and `message` makes the text when somebody reads it. Code that knows more than the code that
+raised the error adds it as data (which endpoint of a mirror, how many lines were stored). No code changes the text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,17 +66,17 @@ from dataclasses import asdict, dataclass
 LONGEST_UPSTREAM = 500
 
 
-def readable(text: str) -> str:
-    """A text of another server as one short line, without what moves a cursor or hides or turns letters."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_UPSTREAM * 16])
-    return " ".join(shown.split())[:LONGEST_UPSTREAM]
+def printable_line(text: str) -> str:
+    """Make one short line of another server's text: unprintable characters become spaces, at most 500 are kept."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_UPSTREAM * 16])
+    return " ".join(printable.split())[:LONGEST_UPSTREAM]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The store that an error is about, and what people call the members of its configuration.
+    """The store that an error is about, with the names of the settings that configure it.
 
-    `name` begins the message; empty for the store that the gateway serves. `rights`: what its token has to allow.
+    `name` begins the message; it is empty for the served store. `rights` says what the token has to allow.
     """
 
     name: str = ""
@@ -91,7 +91,7 @@ SERVED_STORE = Subject()
 
 @dataclass(frozen=True)
 class WriteProgress:
-    """How far a write came that broke off. Of `lines` lines, `stored` are known to be stored."""
+    """How far a write came before it failed: `stored` of `lines` lines are known to be stored."""
 
     stored: int
     lines: int
@@ -101,29 +101,29 @@ class WriteProgress:
 
 
 class FluxgateError(Exception):
-    """Root of the tree. `code` is stable and documented in docs/errors.md.
+    """The root of the tree. `code` is stable, and docs/errors.md documents it.
 
-    `finding`: what was attempted and found. `advice`: what to do, a format whose fields are members of `Subject`.
-    `upstream`: what the other server wrote, if one did. `subject`: the store it is about; None for the store served.
-    `extra`: further members of the problem document, JSON-ready.
+    `finding` says what was attempted and found. `advice` says what to do; it is a format string with the members of
+    `Subject` as fields. `upstream` is the text of the other server, if there is one. `subject` is the store that the
+    error is about; None means the served store. `extra` has further members of the problem document, ready for JSON.
     """
 
     code = "error"
     advice = ""
-    mended_by_time = False
-    """Whether a job that failed with it is worth another try with nothing changed."""
+    retryable = False
+    """Whether a job that failed with this error may succeed when it is tried again unchanged."""
 
     def __init__(self, finding: str, *, upstream: str = "", **extra: object) -> None:
         super().__init__(finding)
         self.finding = finding
-        self.upstream = readable(upstream)
+        self.upstream = printable_line(upstream)
         self.extra: Mapping[str, object] = extra
         self.subject: Subject | None = None
         self.progress: WriteProgress | None = None
 
     @property
     def message(self) -> str:
-        """The whole text for people: which store, what was found, what to do, what is stored."""
+        """The whole text: the store, the finding, the advice and the progress of the write."""
         subject = self.subject or SERVED_STORE
         sentences = [self.finding, self.advice.format_map(asdict(subject)), str(self.progress or "")]
         text = " ".join(filter(None, sentences))
@@ -138,7 +138,7 @@ class CallerError(FluxgateError):
 
 
 class InvalidParameter(CallerError):
-    """`value`, where given, stands before the finding as `parameter='value'`."""
+    """A parameter with a wrong value. When `value` is given, the message begins with `parameter='value'`."""
 
     code = "invalid_parameter"
 
@@ -151,13 +151,13 @@ class InvalidParameter(CallerError):
         upstream: str = "",
         **extra: object,
     ) -> None:
-        shown = finding if value is None else f"{parameter}={value!r} {finding}"
-        super().__init__(shown, upstream=upstream, parameter=parameter, **extra)
+        text = finding if value is None else f"{parameter}={value!r} {finding}"
+        super().__init__(text, upstream=upstream, parameter=parameter, **extra)
         self.parameter = parameter
         self._value, self._finding = value, finding
 
     def renamed(self, parameter: str) -> "InvalidParameter":
-        """The same about a value that its caller knows as `parameter`."""
+        """The same error under the name that the caller knows the value by."""
         extra = {name: member for name, member in self.extra.items() if name != "parameter"}
         return InvalidParameter(parameter, self._finding, value=self._value, upstream=self.upstream, **extra)
 
@@ -176,7 +176,7 @@ class UnknownBucket(CallerError):
         self.near = tuple(near)
 
 
-class UnknownThing(CallerError):
+class NotFound(CallerError):
     code = "not_found"
 
 
@@ -226,10 +226,10 @@ class Forbidden(CallerError):
 
 
 class RetryLater(FluxgateError):
-    """Carries `retry_after_s`, the seconds after which a new try makes sense."""
+    """An error of the moment. `retry_after_s` says after how many seconds a new try makes sense."""
 
     code = "retry_later"
-    mended_by_time = True
+    retryable = True
 
     def __init__(self, message: str, retry_after_s: float = 1.0, *, upstream: str = "", **extra: object) -> None:
         super().__init__(message, upstream=upstream, **extra)
@@ -252,20 +252,20 @@ class StoreBusy(RetryLater):
     code = "store_busy"
 
 
-class Stalled(RetryLater):
-    """A client read nothing for so long that others would have had to wait for it."""
+class ClientStalled(RetryLater):
+    """A client read nothing for so long that other clients would have waited for it."""
 
     code = "client_stalled"
 
 
 class DependencyBusy(RetryLater):
-    """`dependency` in the document says which one hangs, or has too much to do."""
+    """All threads of a dependency are taken. `dependency` in the problem document names it."""
 
     code = "dependency_busy"
 
 
 class NotReady(RetryLater):
-    """The service starts or stops, or its state database is away."""
+    """The service starts or stops, or its state database cannot be reached."""
 
     code = "not_ready"
 
@@ -280,7 +280,7 @@ class TooManyFailedTries(CallerError):
 
 class StoreError(FluxgateError):
     code = "store_error"
-    mended_by_time = True
+    retryable = True
 
     def __init__(self, finding: str, *, advice: str = "", upstream: str = "", **extra: object) -> None:
         super().__init__(finding, upstream=upstream, **extra)
@@ -297,7 +297,7 @@ class StoreTimeout(StoreError):
 
 class StoreDenied(StoreError):
     code = "store_denied"
-    mended_by_time = False
+    retryable = False
 
 
 class StoreCancelled(StoreError):
@@ -309,7 +309,7 @@ class StoreFailed(StoreError):
 
 
 class StoreLimit(StoreFailed):
-    """Half as much at a time may work."""
+    """The request was too large for the store; half of it may work."""
 
     code = "store_limit"
 
@@ -317,7 +317,7 @@ class StoreLimit(StoreFailed):
 class QueryRefused(StoreFailed):
     """The same question gets the same answer."""
 
-    mended_by_time = False
+    retryable = False
 
 
 class UnreadableText(StoreFailed):
@@ -327,7 +327,7 @@ class UnreadableText(StoreFailed):
     """
 
     code = "unreadable_text"
-    mended_by_time = False
+    retryable = False
 
     def __init__(self, finding: str, *, measurement: str | None = None, upstream: str = "") -> None:
         super().__init__(
@@ -339,33 +339,33 @@ class UnreadableText(StoreFailed):
 
 
 class LineEndLost(StoreFailed):
-    """Two series may look like one."""
+    """The store cannot name a series exactly, so two series would look like one."""
 
-    mended_by_time = False
+    retryable = False
 
     def __init__(self) -> None:
         lost = "The value of a tag holds a line break, which Flux does not carry exactly"
         super().__init__(f"{lost}: read this measurement raw (every=raw).")
 
 
-class LedElsewhere(StoreFailed):
-    """Rows would be those of the other bucket, until somebody changes the mapping."""
+class WrongMapping(StoreFailed):
+    """A mapping leads InfluxQL to another bucket, so a read would return its rows until the mapping changes."""
 
-    mended_by_time = False
+    retryable = False
 
 
 class NotOffered(StoreFailed):
-    """Another version or kind of server may have it."""
+    """The server lacks a function that another version or kind of server may have."""
 
-    mended_by_time = False
+    retryable = False
 
 
 class StoreBroken(StoreError):
     code = "store_broken"
 
 
-class EndMissing(StoreBroken):
-    """The connection ended in good order, but rows may be missing: the store may know why."""
+class EndMarkMissing(StoreBroken):
+    """The connection was closed properly, but rows may be missing. The store's log may say why."""
 
 
 class ShardRefused(StoreBroken):
@@ -374,7 +374,7 @@ class ShardRefused(StoreBroken):
 
 class MirrorConflict(StoreError):
     code = "mirror_conflict"
-    mended_by_time = False
+    retryable = False
 
     def __init__(self, reason: str, bucket: str) -> None:
         super().__init__(
@@ -409,7 +409,7 @@ class ArchiveKeyRefused(ArchiveError):
 
 
 class BackupDamaged(ArchiveError):
-    """`file` is its path in the destination, `reason` what is wrong with it."""
+    """A file of a backup is not what its manifest says. `file` is its path in the destination."""
 
     code = "backup_damaged"
 
@@ -427,5 +427,5 @@ class ConfigurationError(FluxgateError):
     code = "configuration"
 
 
-OF_ONE_BUCKET = (InvalidParameter, StoreFailed)
-"""What a store raises for what is odd in one bucket: no reason to leave the others unread."""
+BUCKET_ERRORS = (InvalidParameter, StoreFailed)
+"""Errors that concern one bucket. The other buckets can still be read."""

@@ -1,9 +1,9 @@
-"""How much of a bound one key may hold, so that it cannot shut out the others.
+"""Limits how much of a bounded resource one key may hold, so that no key can shut out the others.
 
-One rule, with two amounts. Of what ends by itself, a key leaves a quarter to others: reads and writes under way
-(and the bytes of their bodies) end within READ_TIMEOUT_S and WRITE_TIMEOUT_S. Of what lasts as long as somebody
-else wants, a key leaves half: threads that wait for a dependency, bodies on their way, event streams.
-Both are rounded down, so of a bound of one the key may hold all.
+Of resources that are freed by a deadline, a key leaves a quarter to other keys. These are running reads and writes
+and the bytes of their bodies; READ_TIMEOUT_S and WRITE_TIMEOUT_S end them. Of resources that are held as long as
+somebody else decides, a key leaves half: threads that wait for a dependency, arriving bodies, event streams.
+The part for others is rounded down, so a key may hold all of a resource of one.
 """
 
 import threading
@@ -11,27 +11,27 @@ from collections import Counter
 from enum import Enum
 
 
-class Left(Enum):
-    """What a key leaves to other keys: one part in so many."""
+class Reserve(Enum):
+    """The part of a resource that a key leaves to other keys, as a divisor."""
 
     QUARTER = 4
     HALF = 2
 
 
 class Full(Enum):
-    """Why nothing more may be taken: everything is, or the share of the key is."""
+    """Why nothing more may be taken: all of the resource is taken, or all of the key's share."""
 
     ALL = "all"
     KEY = "key"
 
 
-def share_of_key(most: int, left: Left) -> int:
+def share_of_key(most: int, reserve: Reserve) -> int:
     """How many of `most` one key may hold: at least one."""
-    return most - most // left.value
+    return most - most // reserve.value
 
 
 class Shares:
-    """Who holds how much of a bound: at most `most` in all, and `of_key` for one key. May be used from many threads."""
+    """Counts what each key holds of a resource: at most `most` in all, and `of_key` by one key. Thread-safe."""
 
     def __init__(self, most: int, of_key: int) -> None:
         self.most = most
@@ -50,7 +50,7 @@ class Shares:
             return self._full(key_id, count)
 
     def take(self, key_id: str, count: int = 1) -> Full | None:
-        """Count `count` more for a key and give None; or say why that is not possible, and count nothing."""
+        """Take `count` more for a key and return None, or return why not and take nothing."""
         with self._lock:
             full = self._full(key_id, count)
             if full is None:
@@ -58,7 +58,7 @@ class Shares:
             return full
 
     def give_back(self, key_id: str, count: int = 1) -> None:
-        """Count less for a key, and forget a key that holds nothing."""
+        """Return `count` of what a key holds, and forget a key that holds nothing."""
         with self._lock:
             self._held[key_id] -= count
             if not self._held[key_id]:

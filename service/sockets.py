@@ -1,6 +1,7 @@
-"""Opens connections to hosts that somebody named: the name is resolved, each address is judged, and one that passed is connected to.
+"""Opens connections to configured hosts, and only to addresses that the policy allows.
 
-The judged address itself is connected to, so that a name which resolves differently a moment later changes nothing.
+The name is resolved once, each address is checked, and the checked address itself is connected to.
+So a name that resolves differently a moment later changes nothing.
 """
 
 import ipaddress
@@ -16,49 +17,51 @@ Resolver = Callable[[str, int], Sequence[str]]
 SocketOptions = Iterable[tuple[int, int, int | bytes]]
 
 
-def resolved(host: str, port: int) -> Sequence[str]:
-    """What the system's resolver says."""
-    return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+def resolve_host(host: str, port: int) -> Sequence[str]:
+    """The addresses that the system's resolver gives, without repeats."""
+    return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
 
 
 @dataclass(frozen=True)
 class Connector:
-    """Connects to what `policy` allows."""
+    """Connects only to addresses that `policy` allows."""
 
     policy: AddressPolicy
-    resolve: Resolver = resolved
+    resolve: Resolver = resolve_host
 
-    def checked(self, host: str, port: int) -> list[str]:
+    def allowed_addresses(self, host: str, port: int) -> list[str]:
         """The IP addresses of `host` that may be connected to.
 
         Raises:
-            AddressRefused: it has some, and none of them may be. OSError: it has none.
+            AddressRefused: the host has addresses, and the policy allows none of them. OSError: it has no address.
         """
-        found = self.resolve(host, port)
-        refused = [reason for text in found if (reason := refusal(ipaddress.ip_address(text), self.policy)) is not None]
-        allowed = [text for text in found if refusal(ipaddress.ip_address(text), self.policy) is None]
+        addresses = self.resolve(host, port)
+        refusals = {text: refusal(ipaddress.ip_address(text), self.policy) for text in addresses}
+        refused = [reason for reason in refusals.values() if reason is not None]
+        allowed = [text for text, reason in refusals.items() if reason is None]
         if not allowed and refused:
-            raise AddressRefused(f"No connection was made to {host}:{port}: {refused[0]}. Name another address, or change what is allowed.")
+            finding = f"No connection was made to {host}:{port}: {refused[0]}."
+            raise AddressRefused(f"{finding} Name another address, or change what is allowed.")
         return allowed
 
     def connect(self, host: str, port: int, timeout_s: float | None, options: SocketOptions = ()) -> socket.socket:
-        """A connection to the first address of `host` that may be connected to and answers; `timeout_s` is for each.
+        """Connect to the first allowed address of `host` that answers. `timeout_s` applies to each address.
 
         Raises:
-            AddressRefused: none may be. OSError: none answers, or there is none.
+            AddressRefused: the policy allows no address. OSError: no address answers, or the host has none.
         """
-        failed: OSError = OSError(f"{host} has no address")
-        for text in self.checked(host, port):
+        failure: OSError = OSError(f"{host} has no address")
+        for text in self.allowed_addresses(host, port):
             try:
-                link = socket.create_connection((text, port), timeout_s)
+                connection = socket.create_connection((text, port), timeout_s)
             except OSError as broken:
-                failed = broken
+                failure = broken
                 continue
             for option in options:
-                link.setsockopt(*option)
-            return link
-        raise failed
+                connection.setsockopt(*option)
+            return connection
+        raise failure
 
 
 ANYWHERE = Connector(AddressPolicy.ANYWHERE)
-"""For addresses out of the operator's own settings."""
+"""For addresses from the operator's settings, which are trusted."""

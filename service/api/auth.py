@@ -1,6 +1,6 @@
-"""Who asks, and whether they may: a key that `service.api.presented_key` finds in the request, a scope for every route.
+"""Authentication by a key that `service.api.presented_key` finds, and authorization by a scope for every route.
 
-A route says `requires(Scope.…)` or `OPEN`; a test walks all routes and fails for one that says neither.
+A route declares `requires(Scope.…)` or `OPEN`. A test walks all routes and fails for one that declares neither.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,38 +10,38 @@ from typing import Any
 import structlog
 from fastapi import Depends, Request
 
+from service.api.body_gate import accept
 from service.api.deps import parts_of
-from service.api.door import accept
-from service.api.failed_tries import judged
-from service.api.names import check_address
+from service.api.failed_tries import check_key
+from service.api.name_encoding import check_address
 from service.api.presented_key import presented_key
-from service.api.upstream import note_principal
+from service.api.upstream_visibility import remember_principal
 from service.domain.access import Principal, Scope
 from service.domain.origins import origin_of
 from service.errors import DependencyBusy, Forbidden, UnknownBucket
 
 
 async def authenticate(request: Request) -> Principal:
-    """The principal of the request's key, whose id every line of the log about the request then has.
+    """The principal of the request's key. Every later log line of the request carries its id.
 
     Raises Unauthorized, TooManyFailedTries.
     """
     principal = await _principal(request)
     structlog.contextvars.bind_contextvars(key=principal.id)
-    note_principal(request, principal)
+    remember_principal(request, principal)
     return principal
 
 
 async def _principal(request: Request) -> Principal:
     parts, presented = parts_of(request), presented_key(request)
-    known = parts.keys.known_without_query(presented)
-    if known is not None:
-        return known
+    remembered = parts.keys.known_without_query(presented)
+    if remembered is not None:
+        return remembered
     if presented is None:
         return parts.keys.check(None)
     origin = origin_of(request.client.host if request.client else "")
     try:
-        return await judged(parts.keys, presented, parts.failed_tries, origin, parts.pools.keys)
+        return await check_key(parts.keys, presented, parts.failed_tries, origin, parts.pools.keys)
     except DependencyBusy:
         trusted = parts.keys.trusted(presented)
         if trusted is None:
@@ -50,18 +50,18 @@ async def _principal(request: Request) -> Principal:
 
 
 def requires(scope: Scope) -> Any:  # noqa: ANN401  (FastAPI's Depends has no public type)
-    """A dependency that gives the principal when its key has `scope`. One step, because FastAPI pays for each."""
+    """A dependency that gives the principal when its key has `scope`. It is one dependency, because each costs time."""
     return Depends(_check(scope))
 
 
 @cache
 def _check(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
-    """One for each scope: what depends on it again has its answer without asking twice."""
+    """The check for `scope`, always the same object, so that FastAPI runs it once per request."""
 
     async def check(request: Request) -> Principal:
         principal = await authenticate(request)
         if not principal.may(scope):
-            raise Forbidden(lacks(principal, scope))
+            raise Forbidden(missing_scope(principal, scope))
         check_address(request.scope)
         accept(request)
         return principal
@@ -69,26 +69,32 @@ def _check(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
     return check
 
 
-def lacks(principal: Principal, scope: Scope) -> str:
-    """Why `principal` may not do what needs `scope`, and what to do."""
+def missing_scope(principal: Principal, scope: Scope) -> str:
+    """The sentence that says why `principal` may not use `scope`, and what to do."""
     if scope in principal.scopes:
         return (
             f"The key {principal.name!r} is limited to some buckets, and the scope {scope.value!r} reaches past them. "
             "Use a key without that limit: `fluxgate keys create` without --bucket."
         )
-    return f"The key {principal.name!r} lacks the scope {scope.value!r}. Make one that has it with `fluxgate keys create`."
+    lack = f"The key {principal.name!r} lacks the scope {scope.value!r}."
+    return f"{lack} Make one that has it with `fluxgate keys create`."
 
 
 SCHEMES = {
-    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key from `fluxgate keys create`, or API_KEY."},
+    "APIKeyHeader": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "A key from `fluxgate keys create`, or API_KEY.",
+    },
     "HTTPBearer": {"type": "http", "scheme": "bearer", "description": "The same key as a bearer token."},
     "HTTPBasic": {"type": "http", "scheme": "basic", "description": "The same key as the password of any user name."},
 }
-"""How a key is presented, in OpenAPI."""
+"""The ways to present a key, as OpenAPI security schemes."""
 
 
-def describe(document: dict[str, Any]) -> dict[str, Any]:
-    """`document` with the schemes, and with the need for a key on every operation that is not open."""
+def with_security(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the security schemes to `document`, and the need for a key to every operation that is not open."""
     document.setdefault("components", {})["securitySchemes"] = SCHEMES
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -98,10 +104,10 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
 
 
 OPEN = {"x-open": True}
-"""As `openapi_extra` of a route that needs no key."""
+"""Marks a route that needs no key; passed as `openapi_extra`."""
 
 
-def allow_bucket(principal: Principal, bucket: str) -> None:
-    """A bucket outside the key's list is not there."""
+def require_bucket(principal: Principal, bucket: str) -> None:
+    """Raises UnknownBucket for a bucket that the key may not see, as for one that does not exist."""
     if not principal.may_see(bucket):
         raise UnknownBucket(bucket)

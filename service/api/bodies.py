@@ -1,4 +1,4 @@
-"""Bodies of requests, bounded as they arrive: as sent, once unpacked, and in time."""
+"""Reads request bodies within bounds: on the bytes as sent, on the bytes once unpacked, and on the time."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -6,41 +6,52 @@ import anyio
 from fastapi import Request
 
 from service.api.body_bound import BodyBound, too_large
+from service.api.body_gate import gate_of
 from service.api.deps import parts_of
-from service.api.door import gate_of
 from service.api.gzip_unpacker import GzipUnpacker
 from service.api.limits import Limits
 from service.errors import BodyTimeout, InvalidBody
 
 
 def points_bound(limits: Limits) -> BodyBound:
+    """The bounds of a body of points."""
     sizes = limits.max_body_bytes, limits.max_unpacked_bytes
     return BodyBound(*sizes, "MAX_BODY_MB", "MAX_UNPACKED_MB", limits.body_silence_s, limits.body_timeout_s)
 
 
 def document_bound(limits: Limits) -> BodyBound:
+    """The bounds of a JSON document."""
     size, setting = limits.max_document_bytes, "MAX_DOCUMENT_KB"
     return BodyBound(size, size, setting, setting, limits.body_silence_s, limits.body_timeout_s)
 
 
-async def read_body(request: Request, bound: BodyBound, arrived: Callable[[int], None] = lambda _size: None) -> bytes:
-    """The body, unpacked when it is gzip. Only for a request whose key is accepted. `arrived` hears the size of each piece, and may refuse it.
+async def read_body(
+    request: Request,
+    bound: BodyBound,
+    charge: Callable[[int], None] = lambda _size: None,
+) -> bytes:
+    """The body, unpacked when it is gzip. The key of the request must be accepted before.
+
+    `charge` is called with the unpacked size of each piece, and may raise to refuse it.
 
     Raises:
-        BodyTooLarge: more bytes than either limit, before they are read when their number is announced.
-        BodyTimeout: it does not come. InvalidBody: broken or unknown coding, or the client left.
+        BodyTooLarge: more bytes than a limit; raised before reading when Content-Length announces them.
+        BodyTimeout: the body does not arrive in time.
+        InvalidBody: the coding is broken or unknown, or the client disconnected.
     """
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("identity", "gzip", "x-gzip"):
-        raise InvalidBody(f"Content-Encoding: {coding[:50]} is not known here. Send the body plain or as gzip.")
+        raise InvalidBody(f"Content-Encoding: {coding[:50]} is not supported. Send the body plain or as gzip.")
     unpacker = None if coding == "identity" else GzipUnpacker(bound)
     pieces, sent = [], 0
     async for piece in _pieces(request, bound):
         sent += len(piece)
         if sent > bound.most_bytes:
             raise too_large(bound.most_bytes, f"as sent ({bound.setting})")
-        plain = piece if unpacker is None else await parts_of(request).pools.parsing.run(unpacker.unpack, piece)
-        arrived(len(plain))
+        plain = piece
+        if unpacker is not None:
+            plain = await parts_of(request).pools.parsing.run(unpacker.unpack, piece)
+        charge(len(plain))
         pieces.append(plain)
     if unpacker is not None and not unpacker.complete and sent:
         raise InvalidBody("The gzip body ends too early. Send it whole.")
@@ -48,7 +59,7 @@ async def read_body(request: Request, bound: BodyBound, arrived: Callable[[int],
 
 
 async def _pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises BodyTooLarge, BodyTimeout, InvalidBody."""
+    """The pieces of the body as they arrive. Raises BodyTooLarge, BodyTimeout, InvalidBody."""
     gate = gate_of(request)
     if gate.length > bound.most_bytes:
         raise too_large(bound.most_bytes, f"as sent ({bound.setting})")
@@ -59,10 +70,9 @@ async def _pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
         with anyio.move_on_after(max(wait_s, 0)) as waiting:
             message = await request.receive()
         if waiting.cancelled_caught:
-            raise BodyTimeout(
-                f"The body did not come: nothing for {bound.silence_s:g} s (BODY_SILENCE_S), or not whole after {bound.whole_s:g} s"
-                " (BODY_TIMEOUT_S). Send it in smaller parts, or over a better link."
-            )
+            silence, whole = f"{bound.silence_s:g} s (BODY_SILENCE_S)", f"{bound.whole_s:g} s (BODY_TIMEOUT_S)"
+            finding = f"The body did not come: nothing for {silence}, or not whole after {whole}."
+            raise BodyTimeout(f"{finding} Send it in smaller parts, or over a better link.")
         if message["type"] == "http.disconnect":
             raise InvalidBody("The connection ended before the body did. Send it whole.")
         yield message.get("body", b"")

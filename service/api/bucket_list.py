@@ -1,6 +1,7 @@
-"""The list of buckets with their newest points: one question for each bucket, so it is asked once for all who ask at the same time.
+"""The list of buckets with their newest points.
 
-It is never kept: a write that was acknowledged before the question is in it.
+It costs one store call per bucket, so requests that arrive at the same time share one list. It is never cached:
+a point that was acknowledged before the request is counted.
 """
 
 import time
@@ -14,24 +15,26 @@ from service.domain.access import Principal
 from service.domain.durations import format_duration
 from service.domain.schema import Bucket
 from service.domain.timerange import format_time
-from service.errors import OF_ONE_BUCKET, StoreTimeout, UnknownBucket
+from service.errors import BUCKET_ERRORS, StoreTimeout, UnknownBucket
 
-_LONGEST_S = 60.0
+_TIMEOUT_S = 60.0
 
 
-def listing(parts: Parts, principal: Principal, clock: Callable[[], float] = time.monotonic) -> Served:
-    """The buckets that `principal` may see. Raises StoreTimeout when all of them take more than a minute."""
+def serve_bucket_list(parts: Parts, principal: Principal, clock: Callable[[], float] = time.monotonic) -> Served:
+    """The buckets that `principal` may see. Raises StoreTimeout when they take more than a minute."""
     scope = "all" if principal.buckets is None else repr(sorted(principal.buckets))
     key = repr((parts.reads.limits.store_identity, "list", scope))
-    return parts.answers.serve(key, [EVERY_BUCKET], 0.0, lambda: _produced(parts, principal, clock))
+    return parts.answers.serve(key, [EVERY_BUCKET], 0.0, lambda: _produce(parts, principal, clock))
 
 
-def _produced(parts: Parts, principal: Principal, clock: Callable[[], float]) -> Produced:
-    until_s = clock() + _LONGEST_S
+def _produce(parts: Parts, principal: Principal, clock: Callable[[], float]) -> Produced:
+    deadline_s = clock() + _TIMEOUT_S
     infos = []
     for bucket in parts.store.buckets():
-        if clock() > until_s:
-            raise StoreTimeout(f"The newest points of all buckets were not there within {_LONGEST_S:.0f} s. Use a key limited to fewer buckets.")
+        if clock() > deadline_s:
+            raise StoreTimeout(
+                f"The newest points did not arrive within {_TIMEOUT_S:.0f} s. Use a key limited to fewer buckets.",
+            )
         if principal.may_see(bucket.name):
             infos.append(_info(parts, bucket))
     body = BucketList(buckets=[info for info in infos if info is not None]).model_dump_json().encode()
@@ -39,13 +42,13 @@ def _produced(parts: Parts, principal: Principal, clock: Callable[[], float]) ->
 
 
 def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:
-    """None: the bucket was deleted meanwhile."""
+    """The bucket with its newest point; None when it was deleted meanwhile."""
     newest, note = None, None
     try:
         newest = parts.store.last_point(bucket.name)
     except UnknownBucket:
         return None
-    except OF_ONE_BUCKET as error:
+    except BUCKET_ERRORS as error:
         note = error.message
     return BucketInfo(
         name=bucket.name,

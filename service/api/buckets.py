@@ -1,5 +1,6 @@
-"""Buckets: which there are, what they hold, making them, and reading one."""
+"""Routes of buckets: list, create, show the schema, and read."""
 
+import json
 from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
@@ -8,35 +9,47 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from service.api.auth import allow_bucket, requires
-from service.api.bucket_list import listing
+from service.api.auth import require_bucket, requires
+from service.api.bucket_list import serve_bucket_list
 from service.api.deps import Parts, parts_of
-from service.api.documents import document, request_body
 from service.api.head_requests import head_answer, wants_head
-from service.api.names import decode_segment
+from service.api.json_bodies import json_body, request_body
+from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
 from service.api.read_headers import facts_headers, read_headers
-from service.api.read_parameters import needs_clock, understand
+from service.api.read_parameters import needs_clock, parse_question
 from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
-from service.api.store_calls import seen
-from service.api.streaming import AnswerResponse, awaited, wants_gzip
+from service.api.store_calls import call_store
+from service.api.streaming import AnswerResponse, read_in_thread, wants_gzip
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
-from service.domain.schema import BucketSpec
+from service.domain.schema import BucketSpec, MeasurementSchema
 from service.encoding.encoders import Format
 from service.errors import InvalidParameter
 from service.reads.question import Question
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
-_EXAMPLE_ROW = {"_time": "2026-01-31T12:00:00Z", "_value": 412.5, "_field": "power", "_measurement": "site", "meter": "m1"}
+_EXAMPLE_ROW = {
+    "_time": "2026-01-31T12:00:00Z",
+    "_value": 412.5,
+    "_field": "power",
+    "_measurement": "site",
+    "meter": "m1",
+}
 _EXAMPLES = {
     Format.CSV: "_time,_value,_field,_measurement,meter\n2026-01-31T12:00:00Z,412.5,power,site,m1\n",
-    Format.JSON: {"bucket": "Power", "start": "2026-01-31T00:00:00Z", "stop": "2026-02-01T00:00:00Z", "every": "1h", "rows": [_EXAMPLE_ROW]},
-    Format.NDJSON: '{"_time":"2026-01-31T12:00:00Z","_value":412.5,"_field":"power","_measurement":"site","meter":"m1"}\n',
+    Format.JSON: {
+        "bucket": "Power",
+        "start": "2026-01-31T00:00:00Z",
+        "stop": "2026-02-01T00:00:00Z",
+        "every": "1h",
+        "rows": [_EXAMPLE_ROW],
+    },
+    Format.NDJSON: json.dumps(_EXAMPLE_ROW, separators=(",", ":")) + "\n",
 }
-_ROWS = {
-    "description": "The rows, streamed. An answer that breaks off is not complete: the connection ends without the end of the body.",
+_ROWS_RESPONSE = {
+    "description": "The rows, streamed. When the connection ends before the body does, the answer is not complete.",
     "content": {
         form.media_type.split(";")[0]: (
             {"schema": {"type": "object" if form is Format.JSON else "string"}, "example": _EXAMPLES[form]}
@@ -49,14 +62,18 @@ _ROWS = {
 
 
 NewBuckets = NewBucket | Annotated[list[NewBucket], Field(max_length=1000)]
-_NEW_BUCKETS = request_body(NewBuckets, "Wanted", examples=[[{"name": "Lab 1", "description": "Bench tests", "retention": "30d"}]])
+_NEW_BUCKETS = request_body(
+    NewBuckets,
+    "Wanted",
+    examples=[[{"name": "Lab 1", "description": "Bench tests", "retention": "30d"}]],
+)
 
 
 @router.get("/buckets", summary="List buckets", response_model=BucketList)
 async def list_buckets(request: Request, principal: Principal = requires(Scope.READ)) -> Response:
     """The buckets that the key may see, with their retention and the time of their newest point."""
     parts = parts_of(request)
-    served = await seen(parts.pools.catalogue, principal, partial(listing, parts, principal))
+    served = await call_store(parts.pools.catalogue, principal, partial(serve_bucket_list, parts, principal))
     headers = {"Content-Type": "application/json", "Cache-Control": "private"}
     return AnswerResponse(served, headers, gzip=False, most_s=parts.reads.limits.timeout_s)
 
@@ -64,16 +81,19 @@ async def list_buckets(request: Request, principal: Principal = requires(Scope.R
 @router.post("/buckets", summary="Create buckets", status_code=200, openapi_extra=_NEW_BUCKETS)
 async def create_buckets(
     request: Request,
-    wanted: Annotated[NewBucket | list[NewBucket], document(NewBuckets, Scope.ADMIN)],
+    order: Annotated[NewBucket | list[NewBucket], json_body(NewBuckets, Scope.ADMIN)],
     principal: Principal = requires(Scope.ADMIN),
 ) -> CreatedBuckets:
-    """Make one bucket or many, at most 1000. One that is there already is left alone and named under `existing`."""
+    """Create one bucket or many, at most 1000. An existing bucket is not changed; `existing` names it."""
     parts = parts_of(request)
-    specs = _specs(wanted if isinstance(wanted, list) else [wanted])
+    specs = _specs(order if isinstance(order, list) else [order])
 
     def create() -> CreatedBuckets:
-        made = {spec.name: parts.store.create_bucket(spec) for spec in specs}
-        return CreatedBuckets(created=[name for name, new in made.items() if new], existing=[name for name, new in made.items() if not new])
+        created = {spec.name: parts.store.create_bucket(spec) for spec in specs}
+        return CreatedBuckets(
+            created=[name for name, is_new in created.items() if is_new],
+            existing=[name for name, is_new in created.items() if not is_new],
+        )
 
     return await parts.pools.catalogue.run(create, key=principal.id)
 
@@ -82,57 +102,72 @@ async def create_buckets(
 async def read_bucket_schema(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> BucketSchema:
     """Measurements with their tag keys, and their fields with types."""
     parts, bucket = parts_of(request), decode_segment(name)
-    allow_bucket(principal, bucket)
-    found = await seen(parts.pools.catalogue, principal, partial(parts.store.schema, bucket))
-    return BucketSchema(
-        bucket=bucket,
-        measurements=[
-            MeasurementInfo(
-                name=one.name,
-                tags=list(one.tags),
-                fields=[FieldInfo(name=field, types=[kind.value for kind in types]) for field, types in one.fields.items()],
-                unreadable=[str(name) for name in one.unreadable],
-            )
-            for one in found
-        ],
+    require_bucket(principal, bucket)
+    measurements = await call_store(parts.pools.catalogue, principal, partial(parts.store.schema, bucket))
+    return BucketSchema(bucket=bucket, measurements=[_measurement_info(measurement) for measurement in measurements])
+
+
+def _measurement_info(measurement: MeasurementSchema) -> MeasurementInfo:
+    fields = {field: [value_type.value for value_type in types] for field, types in measurement.fields.items()}
+    return MeasurementInfo(
+        name=measurement.name,
+        tags=list(measurement.tags),
+        fields=[FieldInfo(name=field, types=types) for field, types in fields.items()],
+        unreadable=[str(name) for name in measurement.unreadable],
     )
 
 
-@router.get("/buckets/{name}", summary="Read a bucket", response_class=Response, responses={200: _ROWS}, openapi_extra={"parameters": PARAMETERS})
+@router.get(
+    "/buckets/{name}",
+    summary="Read a bucket",
+    response_class=Response,
+    responses={200: _ROWS_RESPONSE},
+    openapi_extra={"parameters": PARAMETERS},
+)
 async def read_bucket(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> Response:
-    """One range of one bucket, in windows or raw, streamed. Filter by tags with `tag.KEY=VALUE` (repeatable).
+    """Stream one range of one bucket, in windows or raw. `tag.KEY=VALUE` filters by tags and may be repeated.
 
-    Response headers say what was done: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape,
-    -Row-Order, -Skipped-Fields, -Store, -Cache; -Warning names what the filters name and the bucket does not know, and an
+    Response headers describe the answer: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape,
+    -Row-Order, -Skipped-Fields, -Store and
+    -Cache; -Warning names what the filters name and the bucket does not know, and an
     answer without rows has -Newest-Point.
     """
     parts, bucket = parts_of(request), decode_segment(name)
-    allow_bucket(principal, bucket)
-    question = await _understood(request, parts, bucket, principal)
-    fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    answer = parts.reads.cached(question, fresh)
+    require_bucket(principal, bucket)
+    question = await _question(request, parts, bucket, principal)
+    bypass_cache = "no-cache" in request.headers.get("Cache-Control", "").lower()
+    answer = parts.reads.cached(question, bypass_cache)
     if answer is None and wants_head(request):
-        facts = await seen(parts.pools.catalogue, principal, partial(parts.reads.facts, question, principal.id))
+        facts = await call_store(parts.pools.catalogue, principal, partial(parts.reads.facts, question, principal.id))
         return head_answer(facts_headers(question, facts))
     if answer is None:
-        answer = await awaited(request, principal, partial(parts.reads.read, question, principal.id, fresh))
+        answer = await read_in_thread(
+            request,
+            principal,
+            partial(parts.reads.read, question, principal.id, bypass_cache),
+        )
     gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
 
 
-async def _understood(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
-    """The question, made out in a thread when that costs more than a moment. Raises what `understand` raises, and DependencyBusy."""
+async def _question(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
+    """Parse the question, in a thread when that loads a time zone.
+
+    Raises DependencyBusy, and what `parse_question` raises.
+    """
     pairs, accept = request.query_params.multi_items(), request.headers.get("Accept")
     bounds = parts.limits.default_every, parts.reads.limits.max_windows
-    act = partial(understand, bucket, pairs, accept, parts.clock_ns(), *bounds)
+    act = partial(parse_question, bucket, pairs, accept, parts.clock_ns(), *bounds)
     return await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()
 
 
-def _specs(wanted: Iterable[NewBucket]) -> list[BucketSpec]:
-    """One for each name. Raises InvalidParameter for a name that is wrong, or stands twice with different members."""
+def _specs(order: Iterable[NewBucket]) -> list[BucketSpec]:
+    """One spec per name. Raises InvalidParameter for a wrong name, or a name with two different specs."""
     specs: dict[str, BucketSpec] = {}
-    for one in wanted:
-        spec = BucketSpec(one.name, one.description, 0 if one.retention is None else parse_duration(one.retention, "retention"))
+    for bucket in order:
+        retention_ns = 0 if bucket.retention is None else parse_duration(bucket.retention, "retention")
+        spec = BucketSpec(bucket.name, bucket.description, retention_ns)
         if specs.setdefault(spec.name, spec) != spec:
-            raise InvalidParameter("name", f"The bucket {spec.name!r} stands twice in the request, with different members. Nothing was made.")
+            reason = f"The bucket {spec.name!r} stands twice in the request, with different members. Nothing was made."
+            raise InvalidParameter("name", reason)
     return list(specs.values())

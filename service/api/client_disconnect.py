@@ -1,6 +1,7 @@
-"""Clients that leave: noticed while something is done for them, and told at once to whoever does it.
+"""Notices clients that disconnect, and cancels the work for them at once.
 
-Answers under way have threads of their own, and so has leaving them: neither waits for the other, nor for other routes.
+Reading the next piece of an answer and cancelling an answer have separate threads.
+So neither waits for the other, or for the threads of other routes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,23 +12,23 @@ import anyio.lowlevel
 import anyio.to_thread
 from starlette.types import Receive
 
-_MOST_THREADS, _MOST_LEAVING = 128, 16
-_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("threads_for_reads")
-_leaving_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("threads_for_leaving")
+_MOST_ANSWER_THREADS, _MOST_CANCEL_THREADS = 128, 16
+_answer_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("threads_for_answers")
+_cancel_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("threads_for_cancelling")
 Result = TypeVar("Result")
 
 
-def threads() -> anyio.CapacityLimiter:
-    """Threads that wait for the next piece of an answer, apart from those of the other routes."""
-    return _of_this_loop(_limiter, _MOST_THREADS)
+def answer_threads() -> anyio.CapacityLimiter:
+    """The limiter of threads that wait for the next piece of an answer."""
+    return _limiter_of_loop(_answer_limiter, _MOST_ANSWER_THREADS)
 
 
-async def leave_in_thread(leave: Callable[[], None]) -> None:
-    """Leave an answer, which may wait a moment for a lock or the cache."""
-    await anyio.to_thread.run_sync(leave, limiter=_of_this_loop(_leaving_limiter, _MOST_LEAVING))
+async def cancel_in_thread(cancel: Callable[[], None]) -> None:
+    """Call `cancel` in a thread, because it may wait for a lock or the cache."""
+    await anyio.to_thread.run_sync(cancel, limiter=_limiter_of_loop(_cancel_limiter, _MOST_CANCEL_THREADS))
 
 
-def _of_this_loop(variable: anyio.lowlevel.RunVar[anyio.CapacityLimiter], most: int) -> anyio.CapacityLimiter:
+def _limiter_of_loop(variable: anyio.lowlevel.RunVar[anyio.CapacityLimiter], most: int) -> anyio.CapacityLimiter:
     try:
         return variable.get()
     except LookupError:
@@ -36,9 +37,16 @@ def _of_this_loop(variable: anyio.lowlevel.RunVar[anyio.CapacityLimiter], most: 
         return limiter
 
 
-async def watched(receive: Receive, leave: Callable[[], None], act: Callable[[anyio.Event], Awaitable[Result]]) -> Result:
-    """What `act` gives, or raises, as itself. When the client goes meanwhile, its event is set and `leave` is called in a thread."""
-    gone = anyio.Event()
+async def run_until_disconnect(
+    receive: Receive,
+    cancel: Callable[[], None],
+    act: Callable[[anyio.Event], Awaitable[Result]],
+) -> Result:
+    """Return what `act` returns, and raise what it raises.
+
+    When the client disconnects meanwhile, the event that `act` got is set, and `cancel` is called in a thread.
+    """
+    disconnected = anyio.Event()
     failure: Exception | None = None
     results: list[Result] = []
     async with anyio.create_task_group() as group:
@@ -46,18 +54,18 @@ async def watched(receive: Receive, leave: Callable[[], None], act: Callable[[an
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            gone.set()
-            await leave_in_thread(leave)
+            disconnected.set()
+            await cancel_in_thread(cancel)
 
         group.start_soon(watch)
         try:
-            results.append(await act(gone))
-        except Exception as error:  # noqa: BLE001  (raised again below, outside the group, as itself)
+            results.append(await act(disconnected))
+        except Exception as error:  # noqa: BLE001  (raised again below, outside the group, which would wrap it)
             failure = error
         group.cancel_scope.cancel()
     if failure is not None:
         try:
             raise failure
         finally:
-            failure = None  # its traceback holds this frame, and with it what was being sent
+            failure = None  # its traceback refers to this frame, which would keep what was being sent
     return results[0]

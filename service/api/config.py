@@ -1,4 +1,4 @@
-"""Runtime configuration: sections that change without a restart, each with a version."""
+"""Routes of the runtime configuration: sections that change without a restart, each with a version."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import parts_of
-from service.api.documents import document, request_body
+from service.api.json_bodies import json_body, request_body
 from service.api.problem_schema import PROBLEM
 from service.api.schemas import Section
 from service.config.redaction import hide
@@ -22,11 +22,19 @@ router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
 
 
 @router.get(_PATH, summary="Read a section")
-async def read_config_section(request: Request, response: Response, section: SectionName, _: Principal = requires(Scope.ADMIN)) -> Section:
-    """The section's value and version; the version is also the ETag. Secrets read `***`, and stay what they are when that is sent back."""
+async def read_config_section(
+    request: Request,
+    response: Response,
+    section: SectionName,
+    _: Principal = requires(Scope.ADMIN),
+) -> Section:
+    """The section's value and version; the version is also the ETag.
+
+    Secrets are shown as `***`. A secret that is sent back as `***` keeps its value.
+    """
     parts = parts_of(request)
-    found = await parts.pools.state.run(parts.config.get, section)
-    return _answer(response, section, found)
+    stored = await parts.pools.state.run(parts.config.get, section)
+    return _answer(response, section, stored)
 
 
 @router.put(_PATH, summary="Replace a section", openapi_extra=request_body(dict[str, Any], "Value"))
@@ -34,11 +42,14 @@ async def replace_config_section(
     request: Request,
     response: Response,
     section: SectionName,
-    value: Annotated[dict[str, Any], document(dict[str, Any], Scope.ADMIN)],
-    if_match: Annotated[str | None, Header(description="The version that was read; another one there now is a 409.")] = None,
+    value: Annotated[dict[str, Any], json_body(dict[str, Any], Scope.ADMIN)],
+    if_match: Annotated[
+        str | None,
+        Header(description="The version that was read; 409 when the section has another version now."),
+    ] = None,
     _: Principal = requires(Scope.ADMIN),
 ) -> Section:
-    """Replace the whole section. With `If-Match`, only when nobody changed it since."""
+    """Replace the whole section. With `If-Match`, only when nobody changed it since that version."""
     parts, expected = parts_of(request), _version(if_match)
     stored = await parts.pools.state.run(parts.config.put, section, value, expected)
     return _answer(response, section, stored)
@@ -49,17 +60,18 @@ def _version(if_match: str | None) -> int | None:
         return None
     text = if_match.strip().removeprefix("W/").strip('"')
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise InvalidParameter("If-Match", f"If-Match: {if_match[:50]!r} is no version. Send the ETag that reading the section gave.")
+        reason = f"If-Match: {if_match[:50]!r} is no version. Send the ETag that reading the section gave."
+        raise InvalidParameter("If-Match", reason)
     return int(text)
 
 
-def _answer(response: Response, section: str, found: Versioned) -> Section:
-    response.headers["ETag"] = f'"{found.version}"'
-    return Section(section=section, version=found.version, value=hide(found.value))
+def _answer(response: Response, section: str, stored: Versioned) -> Section:
+    response.headers["ETag"] = f'"{stored.version}"'
+    return Section(section=section, version=stored.version, value=hide(stored.value))
 
 
 def with_sections(openapi: dict[str, Any], sections: Sequence[ConfigSection]) -> dict[str, Any]:
-    """`openapi` with the names of the sections that there are, and an example of each."""
+    """Add the names of the sections to `openapi`, and an example of each."""
     names = [f"`{section.name}`" for section in sections]
     listed = " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
     operations = openapi["paths"][_PATH]

@@ -1,6 +1,6 @@
-"""The parts that a running gateway is made of.
+"""The parts of a running gateway.
 
-`service.wiring` makes them, and routes ask for them with `parts_of(request)`.
+`service.wiring` makes them, and routes get them from `parts_of(request)`.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.status_board import StatusBoard
 from service.api.thread_pools import ThreadPools
-from service.api.writes import WriteSlots
+from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
 from service.config.store import ConfigStore
@@ -31,9 +31,12 @@ from service.stores.protocol import Store
 
 @dataclass(frozen=True)
 class Parts:
-    """`clock_ns` gives nanoseconds since 1970. `routers`: those of the kinds of job; `status_board`: what
-    these tell monitoring. `docs_enabled`: whether the API's document and its pages are served.
-    `cors_origins`: whose scripts may read answers."""
+    """All parts of a gateway, open until `close`.
+
+    `clock_ns` gives nanoseconds since 1970. `routers` are the routers of the features, and `status_board` has what the
+    features report to monitoring. `docs_enabled` says whether the OpenAPI document and its pages are served. Scripts
+    from `cors_origins` may read answers.
+    """
 
     store: Store
     cache: Cache
@@ -69,7 +72,7 @@ class Parts:
         return self.runtime.schedules
 
     def close(self) -> None:
-        """Runs keep their checkpoints; then everything that is open is closed."""
+        """Stop the jobs, which keep their checkpoints, and close everything that is open."""
         self.runtime.stop()
         self.memory.close()
         for part in (self.store, self.cache, self.state):
@@ -77,4 +80,5 @@ class Parts:
 
 
 def parts_of(request: Request) -> Parts:
+    """The parts of the gateway that answers `request`."""
     return cast(Parts, request.app.state.parts)

@@ -1,7 +1,7 @@
-"""Wrong keys lock out the guess, not the owner.
+"""Limits how many wrong keys one address may send in a minute, without locking out its valid keys.
 
-A try is counted before the key is looked up, so that parallel ones cannot slip past the limit, and given back when the
-key is right. From an address that has no try left, a key is held against a list in memory: a right one still works.
+A try is counted before the key is looked up, so that parallel requests cannot pass the limit. It is given back when
+the key is valid. Without a try left, a key is checked against a list in memory, so a valid key still works.
 """
 
 import threading
@@ -18,12 +18,12 @@ from service.state.keys import has_key_format
 
 _WINDOW_S = 60.0
 _MOST_ORIGINS = 10_000
-"""Origins that are counted at one time; the one that tried least lately makes room."""
+"""Most origins that are counted at one time. The origin whose last try is oldest is forgotten first."""
 _log = structlog.get_logger(__name__)
 
 
 class Keys(Protocol):
-    """What is asked of the key ring."""
+    """The part of the key ring that is needed here."""
 
     def check(self, presented: str | None) -> Principal: ...
 
@@ -31,7 +31,7 @@ class Keys(Protocol):
 
 
 class FailedTries:
-    """Counts wrong keys by origin, in this process: `most` in any minute. `clock` gives seconds and is never set back."""
+    """Counts wrong keys by origin in this process: `most` in any minute. `clock` gives monotonic seconds."""
 
     def __init__(self, most: int, clock: Callable[[], float], most_origins: int = _MOST_ORIGINS) -> None:
         self._most = most
@@ -41,12 +41,12 @@ class FailedTries:
         self._tries: OrderedDict[str, list[float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """Origins that are counted now."""
+        """How many origins are counted now."""
         with self._lock:
             return len(self._tries)
 
     def take(self, origin: str) -> float | None:
-        """The moment of a try that now counts; None: the origin has none left."""
+        """Count a try and return its moment; return None when the origin has no try left."""
         with self._lock:
             now = self._clock()
             self._drop_old(now)
@@ -60,14 +60,14 @@ class FailedTries:
             return now
 
     def give_back(self, origin: str, moment: float) -> None:
-        """The try of `moment` was none: its key was right, or could not be looked up."""
+        """Remove the try of `moment`, because its key was valid or could not be looked up."""
         with self._lock:
             tries = self._tries.get(origin, [])
             if moment in tries:
                 tries.remove(moment)
 
     def _drop_old(self, now: float) -> None:
-        """Forget origins, the longest silent first, whose tries are over."""
+        """Forget origins whose last try is older than the window."""
         while self._tries:
             origin, tries = next(iter(self._tries.items()))
             if tries and now - tries[-1] < _WINDOW_S:
@@ -75,12 +75,13 @@ class FailedTries:
             del self._tries[origin]
 
 
-async def judged(keys: Keys, presented: str, tries: FailedTries, origin: str, pool: ThreadPool) -> Principal:
-    """Whose key this is, looked up in a thread of `pool`. What cannot be one needs no thread and no database.
+async def check_key(keys: Keys, presented: str, tries: FailedTries, origin: str, pool: ThreadPool) -> Principal:
+    """The principal of a key, looked up in a thread of `pool`. A text that cannot be a key needs no thread.
 
     Raises:
-        Unauthorized: it is none, and the origin may try again. TooManyFailedTries: it is none, and the origin has to wait.
-        NotReady, DependencyBusy: nobody can tell now; that is no try.
+        Unauthorized: the key is not valid, and the origin may try again.
+        TooManyFailedTries: the key is not valid, and the origin has to wait.
+        NotReady, DependencyBusy: the key cannot be looked up now, which is not counted as a try.
     """
     moment = tries.take(origin)
     if moment is None:

@@ -1,4 +1,4 @@
-"""Jobs as JSON: what a row says, with the rate and the rest of the time worked out."""
+"""Jobs and schedules as JSON, made from their rows, with the rate and the remaining time of a job."""
 
 import datetime as dt
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from service.state.schedules import ScheduleState
 
 
 class ProgressInfo(BaseModel):
-    """How much is done, in `unit`. Null: not known (yet)."""
+    """How much is done, in `unit`. Null means not known (yet)."""
 
     done: int
     total: int | None
@@ -22,7 +22,10 @@ class ProgressInfo(BaseModel):
 
 
 class JobError(BaseModel):
-    """Why it failed, or why it will be tried again, and what to do. `upstream`: what another server wrote, for keys with `admin` alone."""
+    """Why a job failed or will be tried again, and what to do.
+
+    `upstream` is the text of another server; only keys with `admin` see it.
+    """
 
     code: str
     message: str
@@ -30,7 +33,7 @@ class JobError(BaseModel):
 
 
 class JobInfo(BaseModel):
-    """A job. `attempts`: starts since its last checkpoint; `next_try_at`: when a queued one may start."""
+    """A job. `attempts` counts starts since its last checkpoint. `next_try_at` is when a queued job may start."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -74,7 +77,10 @@ class JobInfo(BaseModel):
 
 
 class JobLogLine(BaseModel):
-    """A line of its log. `number` grows with each line. Lines of the level `upstream` hold what another server wrote, for keys with `admin` alone."""
+    """A line of a job's log. `number` grows with each line.
+
+    Lines of the level `upstream` hold the text of another server; only keys with `admin` see them.
+    """
 
     number: int
     at: str
@@ -89,14 +95,17 @@ class JobDetail(JobInfo):
 
 
 class JobList(BaseModel):
-    """Jobs, the newest first. `before`: as a parameter it gives those that follow; null: there are no more."""
+    """Jobs, the newest first. `before`, sent as a parameter, gives the following jobs; null: there are none."""
 
     jobs: list[JobInfo]
     before: str | None
 
 
 class ScheduleInfo(BaseModel):
-    """A schedule: by `cron` in `zone`, or `every` HH:MM:SS. `skipped`: ticks left out, because its last job was not done or by `missed`."""
+    """A schedule by `cron` in `zone`, or by `every` HH:MM:SS.
+
+    `skipped` counts the runs left out, because the last job had not ended or because of `missed`.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -134,34 +143,43 @@ class ScheduleInfo(BaseModel):
 
 
 class ScheduleList(BaseModel):
-    """The schedules, by name."""
+    """The schedules, ordered by name."""
 
     schedules: list[ScheduleInfo]
 
 
 def schedule_info(schedule: Schedule, state: ScheduleState | None) -> ScheduleInfo:
-    ran: dict[str, Any] = {"next_run": None, "last_run": None, "last_job": None, "skipped": 0}
+    """The schedule with its runs so far. `state` is None for a schedule that the scheduler does not know yet."""
+    runs: dict[str, Any] = {"next_run": None, "last_run": None, "last_job": None, "skipped": 0}
     if state is not None:
-        ran = {"next_run": time_text(state.next_run), "last_run": time_text(state.last_run), "last_job": state.last_job, "skipped": state.skipped}
-    return ScheduleInfo(**asdict(schedule), **ran)
+        runs = {
+            "next_run": time_text(state.next_run),
+            "last_run": time_text(state.last_run),
+            "last_job": state.last_job,
+            "skipped": state.skipped,
+        }
+    return ScheduleInfo(**asdict(schedule), **runs)
 
 
-def info(job: Job, now: float) -> JobInfo:
+def job_info(job: Job, now: float) -> JobInfo:
+    """The job as JSON. `now`, in seconds since 1970, is where the rate of a running job ends."""
     return JobInfo(**_members(job, now))
 
 
-def detail(job: Job, lines: list[LogLine], now: float) -> JobDetail:
+def job_detail(job: Job, lines: list[LogLine], now: float) -> JobDetail:
+    """The job as JSON, with `lines` of its log."""
     return JobDetail(**_members(job, now), log=[line_info(line) for line in lines])
 
 
 def line_info(line: LogLine) -> JobLogLine:
+    """A log line as JSON."""
     return JobLogLine(number=line.number, at=time_text(line.at) or "", level=line.level, message=line.message)
 
 
 def _members(job: Job, now: float) -> dict[str, Any]:
     progress = job.progress
     at = job.finished_at or now
-    moves = job.state is not JobState.QUEUED
+    has_started = job.state is not JobState.QUEUED
     return {
         "id": job.id,
         "kind": job.kind,
@@ -182,8 +200,8 @@ def _members(job: Job, now: float) -> dict[str, Any]:
             "done": progress.done,
             "total": progress.total,
             "unit": progress.unit,
-            "rate_per_s": progress.rate(at) if moves else None,
-            "eta_s": progress.eta_s(at) if moves else None,
+            "rate_per_s": progress.rate(at) if has_started else None,
+            "eta_s": progress.eta_s(at) if has_started else None,
         },
         "result": job.result,
         "error": job.error,
@@ -192,4 +210,6 @@ def _members(job: Job, now: float) -> dict[str, Any]:
 
 def time_text(moment: float | None) -> str | None:
     """Seconds since 1970 as RFC 3339 in UTC, to the millisecond."""
-    return None if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment is None:
+        return None
+    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,11 +1,11 @@
-"""The bounds and defaults of the routes, out of the settings."""
+"""The limits and defaults of the routes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Lengths in ns or seconds as named, sizes in bytes."""
+    """Limits and defaults, as the settings give them. The names carry the units."""
 
     default_every: str
     max_body_bytes: int

@@ -1,4 +1,4 @@
-"""What the gateway counts of itself, in Prometheus' form. Labels are routes, never buckets or paths."""
+"""The gateway's own metrics, for Prometheus. Labels are routes, never buckets or paths, so their number is bounded."""
 
 from collections.abc import Callable
 
@@ -9,20 +9,42 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 
 
 class Metrics:
-    """One registry a process, so that several apps in one process do not meet."""
+    """The metrics of one application. Each has its own registry, so that several may run in one process."""
 
     def __init__(self, reads_running: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter("fluxgate_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
-        self.seconds = Histogram(
-            "fluxgate_request_seconds", "Time to the end of an answer.", ("method", "route"), registry=self.registry, buckets=_SECONDS
+        self.requests = Counter(
+            "fluxgate_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self.registry,
         )
-        self.cache = Counter("fluxgate_cache_outcomes", "Answers by where they came from.", ("outcome",), registry=self.registry)
+        self.seconds = Histogram(
+            "fluxgate_request_seconds",
+            "Time to the end of an answer.",
+            ("method", "route"),
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.cache = Counter(
+            "fluxgate_cache_outcomes",
+            "Answers by where they came from.",
+            ("outcome",),
+            registry=self.registry,
+        )
         self.upstream_seconds = Histogram(
-            "fluxgate_upstream_read_seconds", "Time of whole reads from the store.", registry=self.registry, buckets=_SECONDS
+            "fluxgate_upstream_read_seconds",
+            "Time of whole reads from the store.",
+            registry=self.registry,
+            buckets=_SECONDS,
         )
         self.upstream_rows = Counter("fluxgate_upstream_rows", "Rows read from the store.", registry=self.registry)
-        self.upstream_failures = Counter("fluxgate_upstream_failures", "Reads that failed, by code.", ("code",), registry=self.registry)
+        self.upstream_failures = Counter(
+            "fluxgate_upstream_failures",
+            "Reads that failed, by code.",
+            ("code",),
+            registry=self.registry,
+        )
         self.bytes_out = Counter("fluxgate_bytes_out", "Bytes of answers sent.", registry=self.registry)
         self.bytes_in = Counter("fluxgate_bytes_in", "Bytes of requests taken.", registry=self.registry)
         self.points_in = Counter("fluxgate_points_stored", "Points stored through the gateway.", registry=self.registry)
@@ -31,5 +53,6 @@ class Metrics:
         self._process = psutil.Process()
 
     def page(self) -> bytes:
+        """All metrics in the text format of Prometheus."""
         self._memory.set(self._process.memory_info().rss)
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, and the counts. Plain ASGI, so that streams stay streams."""
+"""Gives every request an id, a log line and metrics. It is plain ASGI, so that streamed answers stay streamed."""
 
 import re
 import secrets
@@ -9,12 +9,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.metrics import Metrics
 
-_SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
+_METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")
 _log = structlog.get_logger(__name__)
 
 
-class Observed:
-    """Gives a request its id (the caller's when it is sane), answers it with it, logs and counts it."""
+class RequestObserver:
+    """Gives each request an id, sends it back as X-Request-Id, and logs and counts the request.
+
+    An id that the caller sent is kept when it has at most 128 harmless characters.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -51,12 +55,12 @@ class Observed:
 
     def _count(self, scope: Scope, status: int, size: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
-        method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH") else "other"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(method, route, str(status or 500)).inc()
         self._metrics.seconds.labels(method, route).observe(seconds)
         self._metrics.bytes_out.inc(size)
 
 
 def _request_id(scope: Scope) -> str:
-    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-    return given if _SANE.fullmatch(given) else secrets.token_hex(8)
+    received = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    return received if _REQUEST_ID.fullmatch(received) else secrets.token_hex(8)

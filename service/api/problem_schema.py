@@ -1,4 +1,4 @@
-"""The answer for every error as the OpenAPI document shows it: one type, `Problem`, for all routes."""
+"""The answer to every error in the OpenAPI document: all routes share the type `Problem`."""
 
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
@@ -15,34 +15,34 @@ PROBLEM_SCHEMA = {
         "status": {"type": "integer"},
         "detail": _TEXT,
         "code": _TEXT,
-        "request_id": {**_TEXT, "description": "The log has the rest under it."},
-        "parameter": {**_TEXT, "description": "Which parameter is wrong."},
-        "allowed": {**_TEXTS, "description": "What may stand there."},
-        "bucket": {**_TEXT, "description": "Which bucket it is about."},
-        "near": {**_TEXTS, "description": "Names that are similar to one that does not exist."},
+        "request_id": {**_TEXT, "description": "The log has more about the request under this id."},
+        "parameter": {**_TEXT, "description": "The wrong parameter."},
+        "allowed": {**_TEXTS, "description": "The allowed values."},
+        "bucket": {**_TEXT, "description": "The bucket that the error is about."},
+        "near": {**_TEXTS, "description": "Existing names that are similar."},
         "stored": {"type": "integer", "description": "How many points of the body were stored."},
         "bad": {**_LINES, "description": "Lines that do not parse."},
-        "refused": {**_LINES, "description": "Points that the store did not take."},
+        "refused": {**_LINES, "description": "Points that the store refused."},
         "errors": {
             "type": "array",
             "description": "What is wrong in a body or parameter, and where.",
             "items": {"$ref": "#/components/schemas/WrongPlace"},
         },
-        "dependency": {**_TEXT, "description": "What is busy."},
-        "upstream": {**_TEXT, "description": "What another server wrote; for keys with `admin`."},
+        "dependency": {**_TEXT, "description": "The dependency that is busy."},
+        "upstream": {**_TEXT, "description": "The text of another server; only for keys with `admin`."},
     },
     "additionalProperties": True,
 }
-"""Members past `request_id` are there where they apply."""
+"""The members after `request_id` are present where they apply."""
 
-_WRONG_PLACE = {
+_LOCATED_ERROR = {
     "title": "WrongPlace",
     "type": "object",
     "required": ["where", "problem"],
     "properties": {"where": _TEXT, "problem": _TEXT},
 }
 
-SCHEMAS = {"Problem": PROBLEM_SCHEMA, "WrongPlace": _WRONG_PLACE}
+SCHEMAS = {"Problem": PROBLEM_SCHEMA, "WrongPlace": _LOCATED_ERROR}
 
 PROBLEM = {
     "description": "What went wrong, with a stable `code` and what to do (RFC 9457).",
@@ -61,4 +61,4 @@ PROBLEM = {
         }
     },
 }
-"""As `responses={"default": PROBLEM}` of a router."""
+"""For `responses={"default": PROBLEM}` of a router."""

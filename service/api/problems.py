@@ -1,7 +1,7 @@
-"""Errors as RFC 9457 problem documents: one shape for everything that goes wrong.
+"""Turns errors into RFC 9457 problem documents: all errors have the same shape.
 
-Each class of `service.errors` has a status here; a test holds that none is missing. What is nobody's
-intention is a 500 without internals, and the log has the rest under the request's id.
+Each class of `service.errors` has a status here; a test fails when one is missing. An unexpected error is a 500
+without internals, and the log has its traceback under the request's id.
 """
 
 import http
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from service import errors
 from service.api.presented_key import challenges
-from service.api.upstream import sees_upstream
+from service.api.upstream_visibility import sees_upstream
 
 MEDIA_TYPE = "application/problem+json"
 STATUSES: Mapping[type[errors.FluxgateError], int] = {
@@ -26,7 +26,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.InvalidParameter: 422,
     errors.InvalidBody: 400,
     errors.UnknownBucket: 404,
-    errors.UnknownThing: 404,
+    errors.NotFound: 404,
     errors.NotAcceptable: 406,
     errors.BodyTooLarge: 413,
     errors.BodyTimeout: 408,
@@ -44,7 +44,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.TooManyWrites: 429,
     errors.WriteTimeout: 503,
     errors.StoreBusy: 503,
-    errors.Stalled: 503,
+    errors.ClientStalled: 503,
     errors.DependencyBusy: 503,
     errors.NotReady: 503,
     errors.StoreError: 502,
@@ -57,11 +57,11 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.QueryRefused: 502,
     errors.UnreadableText: 502,
     errors.LineEndLost: 502,
-    errors.LedElsewhere: 502,
+    errors.WrongMapping: 502,
     errors.NotOffered: 502,
     errors.ShardRefused: 502,
     errors.StoreBroken: 502,
-    errors.EndMissing: 502,
+    errors.EndMarkMissing: 502,
     errors.MirrorConflict: 502,
     errors.MirrorIncomplete: 502,
     errors.ArchiveError: 502,
@@ -79,11 +79,17 @@ _log = structlog.get_logger(__name__)
 
 def status_of(error: errors.FluxgateError) -> int:
     """The status of the nearest class that has one."""
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    return next(STATUSES[error_class] for error_class in type(error).__mro__ if error_class in STATUSES)
 
 
-def problem(request: Request, status: int, code: str, detail: str, extra: Mapping[str, object] | None = None) -> Response:
-    """A problem document. `extra` members stand beside the fixed ones."""
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    extra: Mapping[str, object] | None = None,
+) -> Response:
+    """A response with a problem document. `extra` adds members to the fixed ones."""
     document = {
         **(extra or {}),
         "type": f"urn:fluxgate:problem:{code}",
@@ -96,11 +102,13 @@ def problem(request: Request, status: int, code: str, detail: str, extra: Mappin
     return Response(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS), status, media_type=MEDIA_TYPE)
 
 
-def of_error(request: Request, error: errors.FluxgateError) -> Response:
+def problem_of(request: Request, error: errors.FluxgateError) -> Response:
+    """The response to `error`. Server errors are logged."""
     status = status_of(error)
     upstream = {"upstream": error.upstream} if error.upstream and sees_upstream(request) else {}
     answer = problem(request, status, error.code, error.message, {**error.extra, **upstream})
-    retry_after_s = getattr(error, "retry_after_s", _UNAVAILABLE_RETRY_S if isinstance(error, errors.StoreUnavailable) else None)
+    default_s = _UNAVAILABLE_RETRY_S if isinstance(error, errors.StoreUnavailable) else None
+    retry_after_s = getattr(error, "retry_after_s", default_s)
     if retry_after_s is not None:
         answer.headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if status == 401:
@@ -111,27 +119,38 @@ def of_error(request: Request, error: errors.FluxgateError) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` in this shape."""
+    """Make `app` answer every error with a problem document."""
 
     @app.exception_handler(errors.FluxgateError)
     def known(request: Request, error: errors.FluxgateError) -> Response:
-        return of_error(request, error)
+        return problem_of(request, error)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
-        found = [{"where": ".".join(map(str, one["loc"])), "problem": one["msg"]} for one in error.errors()]
-        detail = "; ".join(f"{one['where']}: {one['problem']}" for one in found[:5])
-        return problem(request, 422, "invalid_parameter", f"The request does not fit: {detail}.", {"errors": found[:20]})
+        wrong = [{"where": ".".join(map(str, entry["loc"])), "problem": entry["msg"]} for entry in error.errors()]
+        detail = "; ".join(f"{entry['where']}: {entry['problem']}" for entry in wrong[:5])
+        return problem(
+            request,
+            422,
+            "invalid_parameter",
+            f"The request does not fit: {detail}.",
+            {"errors": wrong[:20]},
+        )
 
     @app.exception_handler(HTTPException)
     def plain(request: Request, error: HTTPException) -> Response:
+        status, path = error.status_code, request.url.path
         codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-        details = {404: f"There is nothing at {request.url.path}. See /docs.", 405: f"{request.method} is not for {request.url.path}. See /docs."}
-        answer = problem(request, error.status_code, codes.get(error.status_code, "error"), details.get(error.status_code, str(error.detail)))
+        details = {
+            404: f"There is nothing at {path}. See /docs.",
+            405: f"{request.method} is not for {path}. See /docs.",
+        }
+        answer = problem(request, status, codes.get(status, "error"), details.get(status, str(error.detail)))
         answer.headers.update(error.headers or {})
         return answer
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> Response:
         _log.error("unexpected error", exc_info=error)
-        return problem(request, 500, "internal", "Something unexpected went wrong. The log says more under this request's id.")
+        detail = "Something unexpected went wrong. The log says more under this request's id."
+        return problem(request, 500, "internal", detail)

@@ -1,8 +1,8 @@
-"""The headers of an answer, out of what it says of itself."""
+"""Makes the headers of an answer from its facts."""
 
 from urllib.parse import quote
 
-from service.api.names import header_names, header_unknown
+from service.api.name_encoding import header_names, header_unknown
 from service.cache.answers import Served
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape
@@ -11,7 +11,7 @@ from service.reads.facts import ReadFacts
 from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
-_ENDINGS = {
+_FILE_EXTENSIONS = {
     Format.CSV: "csv",
     Format.JSON: "json",
     Format.NDJSON: "ndjson",
@@ -23,11 +23,12 @@ _ENDINGS = {
 
 
 def read_headers(answer: ReadAnswer) -> dict[str, str]:
+    """The headers of a read of a bucket."""
     return {**facts_headers(answer.question, answer.facts), "X-Fluxgate-Cache": _cache(answer.served)}
 
 
 def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
-    """What is known before the first row."""
+    """The headers that are known before the first row."""
     selection, layout = question.selection, question.layout
     headers = {
         "Content-Type": layout.format.media_type,
@@ -56,6 +57,7 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
 
 
 def latest_headers(answer: LatestAnswer) -> dict[str, str]:
+    """The headers of the latest telemetry."""
     facts = answer.facts
     headers = {
         "Content-Type": "application/json",
@@ -81,8 +83,8 @@ def _cache(served: Served) -> str:
 
 
 def _disposition(bucket: str, form: Format) -> str:
-    """A file name for browsers (RFC 6266), plain and exact."""
+    """The file name for browsers (RFC 6266), once in plain ASCII and once exact."""
     letters = (letter if letter.isascii() and (letter.isalnum() or letter in " -_.") else "_" for letter in bucket)
-    plain, exact, ending = "".join(letters)[:80], quote(bucket[:200], safe=""), _ENDINGS[form]
-    kind = "attachment" if form.is_file else "inline"
-    return f"{kind}; filename=\"{plain}.{ending}\"; filename*=UTF-8''{exact}.{ending}"
+    plain, exact, extension = "".join(letters)[:80], quote(bucket[:200], safe=""), _FILE_EXTENSIONS[form]
+    disposition = "attachment" if form.is_file else "inline"
+    return f"{disposition}; filename=\"{plain}.{extension}\"; filename*=UTF-8''{exact}.{extension}"

@@ -1,7 +1,7 @@
-"""The parameters of a read: text in, a question out, or a sentence that says what is allowed.
+"""Parses the parameters of a read into a question, or raises an error that says what is allowed.
 
-Pure: what "now" is comes in. Nothing is guessed; a parameter that does not exist is refused with the
-name it may have meant.
+It is pure: the caller passes the current time. Nothing is guessed. An unknown parameter is refused, and the error
+names a similar one.
 """
 
 import difflib
@@ -47,7 +47,7 @@ _OTHER_WORDS = {
 """What people write for an allowed word, by that of other programs."""
 
 
-def understand(
+def parse_question(
     bucket: str,
     pairs: Pairs,
     accept: str | None,
@@ -55,11 +55,11 @@ def understand(
     default_every: str,
     max_windows: int,
 ) -> Question:
-    """Raises InvalidParameter, TooManyWindows, NotAcceptable."""
-    simple, filters = _sorted_out(pairs)
+    """The question that the parameters ask. Raises InvalidParameter, TooManyWindows, NotAcceptable."""
+    simple, filters = _split(pairs)
     zone = _zone(simple.get("tz", ""))
     form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
-    asked = AskedRead(
+    read = AskedRead(
         bucket,
         _range(simple, zone),
         every=simple.get("every", default_every),
@@ -75,16 +75,16 @@ def understand(
         align=_align(simple.get("align", "false")),
         csv=_csv_dialect(simple, form),
     )
-    return asked.at(now_ns, max_windows)
+    return read.at(now_ns, max_windows)
 
 
 def needs_clock(pairs: Pairs) -> bool:
-    """Whether `understand` looks at the local clock of a zone, which can take a tenth of a second the first time."""
+    """Whether `parse_question` loads a time zone, which can take a tenth of a second the first time."""
     return any(name == "tz" and value not in _UTC for name, value in pairs)
 
 
 def negotiate(accept: str | None) -> Format:
-    """The format for an Accept header: the best that is offered; CSV when anything will do. Raises NotAcceptable.
+    """The best offered format for an Accept header; CSV when every format fits. Raises NotAcceptable.
 
     Only its first 50 media ranges count, and the first 10 parameters of each: browsers send about ten ranges.
     """
@@ -94,9 +94,9 @@ def negotiate(accept: str | None) -> Format:
     for part in accept.split(",", _MOST_MEDIA_RANGES)[:_MOST_MEDIA_RANGES]:
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
-        for place, form in enumerate(Format):
+        for position, form in enumerate(Format):
             fit = _fit(media.strip().lower(), form)
-            rank = (quality, fit, -place)
+            rank = (quality, fit, -position)
             if fit and quality > 0 and (best is None or rank > best[0]):
                 best = (rank, form)
     if best is None:
@@ -107,7 +107,7 @@ def negotiate(accept: str | None) -> Format:
 
 
 def _fit(media: str, form: Format) -> int:
-    """How exactly a media range names a format: 3 itself, 2 its group, 1 anything, 0 not."""
+    """How exactly a media range names a format: 3 by its type, 2 by its group, 1 by */*, 0 not at all."""
     media_type = form.media_type.split(";")[0]
     if media == media_type:
         return 3
@@ -127,8 +127,8 @@ def _quality(parameters: str) -> float:
     return 1.0
 
 
-def _sorted_out(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Simple parameters, each at most once, and filters with their values."""
+def _split(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """The simple parameters, each at most once, and the filters with their values. Raises InvalidParameter."""
     simple: dict[str, str] = {}
     filters: dict[str, set[str]] = {}
     for name, value in pairs:
@@ -150,11 +150,12 @@ def _sorted_out(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
 
 
 def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
-    known = list(known)
-    near = difflib.get_close_matches(name[:200], known, 1)
+    """The error for a parameter that is not `known`. It names a similar one."""
+    names = list(known)
+    near = difflib.get_close_matches(name[:200], names, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     tag = f" A tag is written {TAG}{name[:200]}=VALUE." if f"{TAG}KEY" in known else ""
-    reason = f"There is no parameter {name[:200]!r}.{hint}{tag} There are: {', '.join(known)}."
+    reason = f"There is no parameter {name[:200]!r}.{hint}{tag} There are: {', '.join(names)}."
     return InvalidParameter(name[:200], reason)
 
 
@@ -169,11 +170,11 @@ def _range(simple: dict[str, str], zone: str | None) -> LastWindow | Between:
     return Between(start_ns, parse_moment(simple["stop"], "stop", zone) if "stop" in simple else None)
 
 
-def _member(kind: type[Member], parameter: str, text: str) -> Member:
+def _member(choices: type[Member], parameter: str, text: str) -> Member:
     try:
-        return kind(text)
+        return choices(text)
     except ValueError:
-        allowed = [str(member.value) for member in kind]
+        allowed = [str(member.value) for member in choices]
         other = _OTHER_WORDS.get(text.lower())
         near = [other] if other in allowed else difflib.get_close_matches(text[:100].lower(), allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""

@@ -1,7 +1,7 @@
-"""How the dependencies are, asked in threads of their own and answered within two seconds, whatever hangs.
+"""Checks the dependencies of a gateway and answers within two seconds, even when one hangs.
 
-Each is asked at most every three seconds, however many ask, by one thread that may wait as long as it likes:
-while it does, the dependency is `slow`.
+One thread per dependency checks it at most every three seconds, however many requests ask. The thread may wait
+without limit; after two seconds of waiting, the dependency is `slow`.
 """
 
 import threading
@@ -13,77 +13,86 @@ import structlog
 
 from service.api.deps import Parts
 
-_KEPT_S = 3.0
+_FRESH_FOR_S = 3.0
 _log = structlog.get_logger(__name__)
 _DEADLINE_S = 2.0
 _POLL_S = 0.01
-Found = Mapping[str, object]
+DependencyState = Mapping[str, object]
 
 
-class DependencyLook:
-    """One dependency and the last look at it. `clock`: seconds that never go back."""
+class DependencyCheck:
+    """The check of one dependency and its last result. `clock` gives monotonic seconds."""
 
     def __init__(self, name: str, ping: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._ping = ping
         self._clock = clock
         self._lock = threading.Lock()
-        self._begun_at: float | None = None
+        self._started_at: float | None = None
         self._ended_at = float("-inf")
-        self._found: Found = {}
+        self._state: DependencyState = {}
 
-    def begin_if_due(self) -> None:
-        """Look, unless the last look is young or one is under way."""
+    def start_if_due(self) -> None:
+        """Start a check, unless the last one is fresh or one is running."""
         with self._lock:
-            if self._begun_at is not None or self._clock() - self._ended_at <= _KEPT_S:
+            if self._started_at is not None or self._clock() - self._ended_at <= _FRESH_FOR_S:
                 return
-            self._begun_at = self._clock()
-        threading.Thread(target=self._look, name=f"look at {self._name}", daemon=True).start()
+            self._started_at = self._clock()
+        threading.Thread(target=self._check, name=f"check of {self._name}", daemon=True).start()
 
-    def answer(self) -> Found | None:
-        """What was found, or that it takes too long; None while there is hope for an answer in time."""
+    def state(self) -> DependencyState | None:
+        """The last result, or `slow` when the running check takes too long; None while it may still be in time."""
         with self._lock:
-            if self._begun_at is None:
-                return self._found
-            waited_s = self._clock() - self._begun_at
+            if self._started_at is None:
+                return self._state
+            waited_s = self._clock() - self._started_at
         if waited_s < _DEADLINE_S:
             return None
-        return {"name": self._name, "state": "slow", "reason": f"No answer for {waited_s:.0f} s.", "ms": round(waited_s * 1000, 1)}
+        return {
+            "name": self._name,
+            "state": "slow",
+            "reason": f"No answer for {waited_s:.0f} s.",
+            "ms": round(waited_s * 1000, 1),
+        }
 
-    def _look(self) -> None:
-        begun = self._clock()
+    def _check(self) -> None:
+        started_at = self._clock()
         try:
             self._ping()
-            found: dict[str, object] = {"name": self._name, "state": "up"}
-        except Exception as broken:  # noqa: BLE001  (whatever it is, it is why the dependency is down)
-            found = {"name": self._name, "state": "down", "reason": getattr(broken, "code", None) or type(broken).__name__}
-            _log.warning("a dependency is down", dependency=self._name, reason=getattr(broken, "message", None) or type(broken).__name__)
+            state: dict[str, object] = {"name": self._name, "state": "up"}
+        except Exception as broken:  # noqa: BLE001  (any error means that the dependency is down)
+            error_class = type(broken).__name__
+            reason = getattr(broken, "code", None) or error_class
+            state = {"name": self._name, "state": "down", "reason": reason}
+            message = getattr(broken, "message", None) or error_class
+            _log.warning("a dependency is down", dependency=self._name, reason=message)
         with self._lock:
             self._ended_at = self._clock()
-            self._found = {**found, "ms": round((self._ended_at - begun) * 1000, 1)}
-            self._begun_at = None
+            self._state = {**state, "ms": round((self._ended_at - started_at) * 1000, 1)}
+            self._started_at = None
 
 
 class Readiness:
-    """All dependencies of a gateway, by what they are for."""
+    """The dependencies of a gateway, by their use."""
 
-    def __init__(self, looks: Mapping[str, DependencyLook]) -> None:
-        self._looks = looks
+    def __init__(self, checks: Mapping[str, DependencyCheck]) -> None:
+        self._checks = checks
 
-    async def found(self) -> dict[str, Found]:
-        """The state of each: `up`, `down` or `slow`. Takes two seconds at most, and no thread of the caller's."""
-        for look in self._looks.values():
-            look.begin_if_due()
-        while any(look.answer() is None for look in self._looks.values()):
+    async def states(self) -> dict[str, DependencyState]:
+        """The state of each dependency: `up`, `down` or `slow`. It takes at most two seconds."""
+        for check in self._checks.values():
+            check.start_if_due()
+        while any(check.state() is None for check in self._checks.values()):
             await anyio.sleep(_POLL_S)
-        return {use: look.answer() or {"state": "slow"} for use, look in self._looks.items()}
+        return {use: check.state() or {"state": "slow"} for use, check in self._checks.items()}
 
 
 def readiness_of(parts: Parts) -> Readiness:
+    """The checks of the store, the state database and the cache."""
     return Readiness(
         {
-            "store": DependencyLook(parts.store.name, parts.store.ping),
-            "state": DependencyLook(parts.state.engine.dialect.name, parts.state.ping),
-            "cache": DependencyLook(parts.cache.name, parts.cache.ping),
+            "store": DependencyCheck(parts.store.name, parts.store.ping),
+            "state": DependencyCheck(parts.state.engine.dialect.name, parts.state.ping),
+            "cache": DependencyCheck(parts.cache.name, parts.cache.ping),
         }
     )

@@ -1,12 +1,15 @@
-"""The shapes of JSON bodies, with an example for each, as the OpenAPI document shows them."""
+"""The JSON bodies of the routes, with examples for the OpenAPI document."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class NewBucket(BaseModel):
-    """A bucket to be made. `retention`: a duration such as 30d; null keeps everything."""
+    """A bucket to create. `retention` is a duration such as 30d; null keeps all points."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"name": "Lab 1", "description": "Bench tests", "retention": "30d"}})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"name": "Lab 1", "description": "Bench tests", "retention": "30d"}},
+    )
 
     name: str = Field(min_length=1, max_length=1000)
     description: str = Field("", max_length=10_000)
@@ -14,7 +17,7 @@ class NewBucket(BaseModel):
 
 
 class CreatedBuckets(BaseModel):
-    """Which were made, and which were there already and left alone."""
+    """The buckets that were created, and those that existed and were not changed."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"created": ["Lab 1"], "existing": ["Weather"]}})
 
@@ -23,7 +26,10 @@ class CreatedBuckets(BaseModel):
 
 
 class BucketInfo(BaseModel):
-    """A bucket. `retention` null: everything is kept. `last_point` null: empty, or not to be found, and then `note` says why."""
+    """A bucket. `retention` is null when all points are kept.
+
+    `last_point` is null when the bucket is empty, or when its newest point cannot be read; then `note` says why.
+    """
 
     name: str
     description: str
@@ -33,10 +39,20 @@ class BucketInfo(BaseModel):
 
 
 class BucketList(BaseModel):
+    """The buckets that the key may see."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "buckets": [{"name": "Weather", "description": "", "retention": "30d", "last_point": "2026-01-31T12:00:00Z", "note": None}],
+                "buckets": [
+                    {
+                        "name": "Weather",
+                        "description": "",
+                        "retention": "30d",
+                        "last_point": "2026-01-31T12:00:00Z",
+                        "note": None,
+                    }
+                ],
             }
         }
     )
@@ -45,14 +61,17 @@ class BucketList(BaseModel):
 
 
 class FieldInfo(BaseModel):
-    """A field and its types: several when it changed between shard groups."""
+    """A field and its types. It has several types when the type changed between shard groups."""
 
     name: str
     types: list[str]
 
 
 class MeasurementInfo(BaseModel):
-    """A measurement. `unreadable`: names of it that are not UTF-8, with each such byte as \\xHH; they cannot be read."""
+    """A measurement with its tag keys and fields.
+
+    `unreadable` are its names that are not UTF-8, with each such byte as \\xHH. They cannot be read.
+    """
 
     name: str
     tags: list[str]
@@ -61,11 +80,15 @@ class MeasurementInfo(BaseModel):
 
 
 class BucketSchema(BaseModel):
+    """The measurements of a bucket."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "bucket": "Weather",
-                "measurements": [{"name": "real_weather", "tags": ["station"], "fields": [{"name": "celsius", "types": ["float"]}]}],
+                "measurements": [
+                    {"name": "real_weather", "tags": ["station"], "fields": [{"name": "celsius", "types": ["float"]}]},
+                ],
             }
         }
     )
@@ -75,7 +98,7 @@ class BucketSchema(BaseModel):
 
 
 class LineProblem(BaseModel):
-    """A line that was not stored: its number in the body from 1, a code, and why."""
+    """A line that was not stored: its number in the body, counted from 1, a code and the reason."""
 
     line: int
     code: str
@@ -83,12 +106,14 @@ class LineProblem(BaseModel):
 
 
 class Stored(BaseModel):
-    """How many points were stored. `bad`: lines that do not parse; `refused`: points that the store did not take.
+    """How many points were stored. `bad` are lines that do not parse; `refused` are points that the store refused.
 
-    Both name the first thousand; `bad_count` and `refused_count` count all.
+    Both lists name the first thousand; `bad_count` and `refused_count` count all.
     """
 
-    model_config = ConfigDict(json_schema_extra={"example": {"stored": 2, "bad": [], "bad_count": 0, "refused": [], "refused_count": 0}})
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"stored": 2, "bad": [], "bad_count": 0, "refused": [], "refused_count": 0}},
+    )
 
     stored: int
     bad: list[LineProblem]
@@ -98,9 +123,13 @@ class Stored(BaseModel):
 
 
 class Section(BaseModel):
-    """A section of the configuration and its version. 0: never set."""
+    """A section of the configuration and its version. The version is 0 before the section is set."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"section": "coordinates", "version": 1, "value": {"latitude": 52.5, "longitude": 13.4}}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"section": "coordinates", "version": 1, "value": {"latitude": 52.5, "longitude": 13.4}},
+        }
+    )
 
     section: str
     version: int
@@ -108,13 +137,18 @@ class Section(BaseModel):
 
 
 class Life(BaseModel):
+    """The process answers."""
+
     model_config = ConfigDict(json_schema_extra={"example": {"status": "alive"}})
 
     status: str
 
 
 class Dependency(BaseModel):
-    """What the gateway depends on. `state`: up, down or slow; `reason` where it is not up; `ms` its last answer took."""
+    """A dependency of the gateway. `state` is up, down or slow; `reason` says why it is not up.
+
+    `ms` is how long its last answer took.
+    """
 
     name: str | None = None
     state: str
@@ -123,7 +157,10 @@ class Dependency(BaseModel):
 
 
 class Health(BaseModel):
-    """`status`: ready, degraded (the cache is away: slower, and exact) or down. `warnings`: what an operator should look at."""
+    """The readiness of the gateway. `status` is ready, degraded (no cache: exact, but slower) or down.
+
+    `warnings` say what an operator should look at.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={

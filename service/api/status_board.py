@@ -1,7 +1,7 @@
-"""What kinds of job tell about themselves without being asked: gauges for /metrics, warnings for /health/ready.
+"""The status that features report to monitoring: gauges for /metrics, warnings for /health/ready.
 
-Each is looked at by a thread of its own, at most once a minute, however many ask; what it found last is told meanwhile.
-A look that fails leaves what was known, and the log says so.
+One thread per feature calls its probe at most once a minute, however many requests ask. Until it ends, the last status
+is shown. When a probe fails, the last status stays, and the log says so.
 """
 
 import threading
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-_LOOK_EVERY_S = 60.0
+_PROBE_INTERVAL_S = 60.0
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class GaugeValue:
-    """A number for Prometheus. One with the label `bucket` is told only to keys that may see the bucket."""
+    """A number for Prometheus. A gauge with the label `bucket` is shown only to keys that may see the bucket."""
 
     name: str
     description: str
@@ -28,7 +28,7 @@ class GaugeValue:
 
 @dataclass(frozen=True)
 class Status:
-    """What a feature tells. `warnings` are read by anybody: they name no bucket."""
+    """The status of a feature. Anybody can read the `warnings`, so they name no bucket."""
 
     gauges: tuple[GaugeValue, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -38,58 +38,60 @@ Probe = Callable[[], Status]
 
 
 class StatusBoard:
-    """The last known status of each probe, by name. `clock`: seconds that never go back."""
+    """The last status of each feature, by name. `clock` gives monotonic seconds."""
 
     def __init__(self, probes: Mapping[str, Probe], clock: Callable[[], float] = time.monotonic) -> None:
-        self._looks = [_Look(name, probe, clock) for name, probe in probes.items()]
+        self._statuses = [_ProbedStatus(name, probe, clock) for name, probe in probes.items()]
 
     def warnings(self) -> list[str]:
-        return [warning for look in self._looks for warning in look.latest().warnings]
+        """The warnings of all features."""
+        return [warning for status in self._statuses for warning in status.latest().warnings]
 
     def page(self, may_see: Callable[[str], bool]) -> bytes:
-        """All gauges in Prometheus' text form, those of buckets only where `may_see` says so of their name."""
-        gauges = [gauge for look in self._looks for gauge in look.latest().gauges]
+        """All gauges in the text format of Prometheus. Gauges of buckets need `may_see` to be true for the name."""
+        gauges = [gauge for status in self._statuses for gauge in status.latest().gauges]
         return _page(gauge for gauge in gauges if "bucket" not in gauge.labels or may_see(gauge.labels["bucket"]))
 
-    def look(self) -> None:
-        """Look at all of them now, in this thread."""
-        for look in self._looks:
-            look.look()
+    def refresh(self) -> None:
+        """Call all probes now, in this thread."""
+        for status in self._statuses:
+            status.refresh()
 
 
-class _Look:
-    """One probe and what it told last."""
+class _ProbedStatus:
+    """A probe and its last status."""
 
     def __init__(self, name: str, probe: Probe, clock: Callable[[], float]) -> None:
         self._name = name
         self._probe = probe
         self._clock = clock
         self._lock = threading.Lock()
-        self._is_looking = False
-        self._looked_at = float("-inf")
+        self._is_probing = False
+        self._probed_at = float("-inf")
         self._status = Status()
 
     def latest(self) -> Status:
-        """What is known; begins a look when that is old."""
+        """The last status. Starts a probe when it is old."""
         with self._lock:
-            is_due = not self._is_looking and self._clock() - self._looked_at >= _LOOK_EVERY_S
-            self._is_looking = self._is_looking or is_due
+            is_due = not self._is_probing and self._clock() - self._probed_at >= _PROBE_INTERVAL_S
+            self._is_probing = self._is_probing or is_due
             status = self._status
         if is_due:
-            threading.Thread(target=self.look, name=f"status of {self._name}", daemon=True).start()
+            threading.Thread(target=self.refresh, name=f"status of {self._name}", daemon=True).start()
         return status
 
-    def look(self) -> None:
+    def refresh(self) -> None:
+        """Call the probe, and keep the last status when it fails."""
         try:
             status = self._probe()
-        except Exception as broken:  # noqa: BLE001  (whatever it is, what was known stays)
+        except Exception as broken:  # noqa: BLE001  (after any error, the last status stays)
             reason = getattr(broken, "message", None) or type(broken).__name__
             _log.warning("the status of a feature is not known", feature=self._name, reason=reason)
             status = None
         with self._lock:
             self._status = self._status if status is None else status
-            self._looked_at = self._clock()
-            self._is_looking = False
+            self._probed_at = self._clock()
+            self._is_probing = False
 
 
 def _page(gauges: Iterable[GaugeValue]) -> bytes:

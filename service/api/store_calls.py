@@ -1,4 +1,4 @@
-"""Waiting for the store in a thread, for a key that may not see every bucket."""
+"""Calls the store in a thread, on behalf of a key that may not see every bucket."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,8 +10,11 @@ from service.errors import UnknownBucket
 Result = TypeVar("Result")
 
 
-async def seen(pool: ThreadPool, principal: Principal, act: Callable[[], Result]) -> Result:
-    """Run `act` in a thread of the key's share of `pool`; near names of an unknown bucket are only those that the key may see."""
+async def call_store(pool: ThreadPool, principal: Principal, act: Callable[[], Result]) -> Result:
+    """Call `act` in a thread of the key's share of `pool`.
+
+    UnknownBucket names only similar buckets that the key may see.
+    """
     try:
         return await pool.run(act, key=principal.id)
     except UnknownBucket as unknown:

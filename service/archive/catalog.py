@@ -18,7 +18,7 @@ from service.archive.backup_ids import LARGEST_SEQUENCE, backup_id, sequence_of
 from service.archive.destination import Destination
 from service.archive.manifest import FAILED_FILE, MANIFEST_FILE, STARTED_FILE, BackupState, Manifest
 from service.archive.manifest_file import LARGEST_MANIFEST_BYTES, manifest_bytes, read_manifest
-from service.errors import ArchiveError, ArchiveFileExists, ArchiveFileMissing, BackupDamaged, UnknownThing
+from service.errors import ArchiveError, ArchiveFileExists, ArchiveFileMissing, BackupDamaged, NotFound
 
 CLAIMS = "claims"
 _LARGEST_MARKER_BYTES = 100_000
@@ -85,14 +85,14 @@ def mark_failed(destination: Destination, backup: str, now_ns: int, reason: str)
 def manifest_of_backup(destination: Destination, backup: str, key: bytes | None = None) -> Manifest:
     """The manifest of a finished backup. With `key` one that is not signed with it is damaged.
 
-    Raises UnknownThing (no backup of that id, or it is not finished), BackupDamaged, ArchiveError.
+    Raises NotFound (no backup of that id, or it is not finished), BackupDamaged, ArchiveError.
     """
     path = f"{backup}/{MANIFEST_FILE}"
     if sequence_of(backup) is None:
-        raise UnknownThing(f"{backup[:100]!r} is no id of a backup. The list of backups shows them.")
+        raise NotFound(f"{backup[:100]!r} is no id of a backup. The list of backups shows them.")
     size = destination.size(path)
     if size is None:
-        raise UnknownThing(f"There is no finished backup {backup}. The list of backups shows those there are.")
+        raise NotFound(f"There is no finished backup {backup}. The list of backups shows those there are.")
     if size > LARGEST_MANIFEST_BYTES:
         raise BackupDamaged(path, f"it is larger than {LARGEST_MANIFEST_BYTES} bytes")
     manifest = read_manifest(b"".join(destination.read(path)), path, key)
@@ -112,10 +112,10 @@ def listed(destination: Destination, key: bytes | None = None) -> list[ListedBac
 def remove(destination: Destination, backup: str) -> int:
     """Remove a backup, its manifest first, so that a broken removal leaves no backup; how many files went.
 
-    Whether others refer to it is `retention`'s to know. Raises UnknownThing for what is no id, ArchiveError.
+    Whether others refer to it is `retention`'s to know. Raises NotFound for what is no id, ArchiveError.
     """
     if sequence_of(backup) is None:
-        raise UnknownThing(f"{backup[:100]!r} is no id of a backup. The list of backups shows them.")
+        raise NotFound(f"{backup[:100]!r} is no id of a backup. The list of backups shows them.")
     manifest = f"{backup}/{MANIFEST_FILE}"
     had_manifest = destination.size(manifest) is not None
     destination.delete(manifest)
@@ -143,7 +143,7 @@ def _described(destination: Destination, folder: str, sequence: int, key: bytes 
         manifest = manifest_of_backup(destination, folder, key)
     except (BackupDamaged, ArchiveFileMissing) as damage:
         return ListedBackup(folder, sequence, ListedState.DAMAGED, reason=damage.message)
-    except UnknownThing:
+    except NotFound:
         failure = _failure(destination, folder)
         if failure is not None:
             return ListedBackup(folder, sequence, ListedState.FAILED, reason=failure)

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from service.errors import Stalled, StoreBroken, StoreTimeout
+from service.errors import ClientStalled, StoreBroken, StoreTimeout
 
 _AHEAD_BYTES = 4 * 1024 * 1024
 _STALL_S = 30.0
@@ -155,7 +155,7 @@ class Flight:
     def chunks(self, consumer: Consumer) -> Iterator[bytes]:
         """The answer from its start. Ends early for a consumer that left.
 
-        Raises what producing raised, after the chunks before it; StoreTimeout; Stalled.
+        Raises what producing raised, after the chunks before it; StoreTimeout; ClientStalled.
         """
         try:
             while (chunk := self._next(consumer)) is not None:
@@ -177,7 +177,7 @@ class Flight:
             self._await(consumer, lambda: self._end > consumer.position or self._finished or consumer.left)
             consumer.moved_at = self._clock()
             if consumer.stalled:
-                raise Stalled(_STALLED)
+                raise ClientStalled(_STALLED)
             if consumer.left:
                 return None
             if self._end == consumer.position:

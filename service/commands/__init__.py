@@ -1,1 +1,1 @@
-"""The subcommands of `fluxgate`, a file each."""
+"""The subcommands of `fluxgate`, one file for each group."""

@@ -1,4 +1,4 @@
-"""`fluxgate buckets`: list them, or make those of a file, through a running gateway."""
+"""`fluxgate buckets`: list buckets, or create those of a file, through a running gateway."""
 
 import json
 from pathlib import Path
@@ -8,23 +8,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.console.connection import Key, Url, reach
+from service.console.connection import Key, Url, open_gateway
+from service.console.jobs import AsJson
 from service.errors import InvalidBody
 
 cli = typer.Typer(help="Buckets.", no_args_is_help=True)
 
 
 @cli.command("list")
-def list_buckets(url: Url = None, key: Key = None, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+def list_buckets(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """List the buckets that the key may see."""
-    with reach(url, key) as gateway:
-        found = gateway.buckets()
+    with open_gateway(url, key) as gateway:
+        buckets = gateway.buckets()
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(buckets, indent=2))
         return
     table = Table("name", "description", "retention", "last point")
-    for one in found:
-        table.add_row(one["name"], one["description"], one["retention"] or "for ever", one["last_point"] or one.get("note") or "empty")
+    for bucket in buckets:
+        newest = bucket["last_point"] or bucket.get("note") or "empty"
+        table.add_row(bucket["name"], bucket["description"], bucket["retention"] or "for ever", newest)
     Console(markup=False, highlight=False).print(table)
 
 
@@ -34,14 +36,15 @@ def create(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Make the buckets of a file. Those that are there already are left alone and reported."""
+    """Create the buckets of a file. Existing buckets are reported and not changed."""
     try:
-        wanted = json.loads(file.read_text(encoding="utf-8"))
+        buckets = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as broken:
-        raise InvalidBody(f"{file} is no JSON ({broken}). Write a list of objects with name, description and retention.") from None
-    with reach(url, key) as gateway:
-        made = gateway.create_buckets(wanted)
-    for name in made["created"]:
+        finding = f"{file} is no JSON ({broken})."
+        raise InvalidBody(f"{finding} Write a list of objects with name, description and retention.") from None
+    with open_gateway(url, key) as gateway:
+        result = gateway.create_buckets(buckets)
+    for name in result["created"]:
         typer.echo(f"created   {name}")
-    for name in made["existing"]:
+    for name in result["existing"]:
         typer.echo(f"existing  {name}")

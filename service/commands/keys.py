@@ -1,4 +1,4 @@
-"""`fluxgate keys`: make, list and revoke API keys, in the state database itself."""
+"""`fluxgate keys`: create, list and revoke API keys directly in the state database."""
 
 import datetime as dt
 import json
@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from service.console.jobs import AsJson
 from service.domain.access import Scope, beyond_buckets
 from service.domain.durations import SECOND_NS, parse_duration
 from service.domain.timerange import parse_time
@@ -25,19 +26,25 @@ cli = typer.Typer(help="API keys.", no_args_is_help=True)
 
 @cli.command()
 def create(
-    name: Annotated[str, typer.Option(help="Whose key it is, or what for.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it may do; repeatable.")],
-    bucket: Annotated[list[str] | None, typer.Option(help="Only this bucket; repeatable; for read and write alone. Left out: every bucket.")] = None,
-    expires: Annotated[str | None, typer.Option(help="When it ends: a duration like 30d, or an RFC 3339 time.")] = None,
+    name: Annotated[str, typer.Option(help="Who or what the key is for.")],
+    scope: Annotated[list[Scope], typer.Option(help="A scope of the key; repeatable.")],
+    bucket: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this bucket; repeatable; for read and write only. Default: every bucket."),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(help="When the key expires: a duration like 30d, or an RFC 3339 time."),
+    ] = None,
     init: Annotated[bool, typer.Option("--init", help="Make the state database when there is none yet.")] = False,
 ) -> None:
-    """Make a key. It is shown once, on standard output, and kept as a hash."""
+    """Create a key. It is printed once, on standard output; only its hash is stored."""
     expires_at = None if expires is None else expiry(expires, time.time())
     settings = load_settings()
     place = _place(settings, init)
     key, record = open_keys(settings).create(name, scope, bucket or (), expires_at)
-    sentence = f"Key {record.id} for {name!r} in {place}. Keep it now: it is not shown again."
-    Console(stderr=True, soft_wrap=True).print(sentence, markup=False, highlight=False)
+    message = f"Key {record.id} for {name!r} in {place}. Keep it now: it is not shown again."
+    Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
     typer.echo(key)
 
 
@@ -54,7 +61,7 @@ def _place(settings: Settings, init: bool) -> str:
 
 
 @cli.command("list")
-def list_keys(as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """List all keys, without their secrets."""
     records = open_keys(load_settings()).list()
     if as_json:
@@ -64,20 +71,25 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="For machines
     table = Table(identity, "name", "scopes", "buckets", "created", "expires", "used", "state")
     for record in records:
         buckets = "all" if record.buckets is None else ", ".join(record.buckets)
-        times = [_day(moment) for moment in (record.created_at, record.expires_at, record.used_at)]
+        times = [_minute(moment) for moment in (record.created_at, record.expires_at, record.used_at)]
         table.add_row(record.id, record.name, _scopes(record), buckets, *times, _state(record))
     Console(markup=False, highlight=False).print(table)
 
 
 @cli.command()
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `fluxgate keys list` shows it.")]) -> None:
-    """End a key, now."""
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `fluxgate keys list` shows it.")],
+) -> None:
+    """Revoke a key at once."""
     record = open_keys(load_settings()).revoke(key_id)
     typer.echo(f"Key {record.id} ({record.name}) is revoked.")
 
 
 def expiry(text: str, now: float) -> float:
-    """Seconds since 1970 for a duration from `now` or a time; it must lie ahead."""
+    """The expiry in seconds since 1970, from an RFC 3339 time or a duration from `now`.
+
+    Raises InvalidParameter for a text that is neither, or a time that is over.
+    """
     is_time = re.match(r"\d{4}-", text, re.ASCII)
     at = parse_time(text, "expires") / SECOND_NS if is_time else now + parse_duration(text, "expires") / SECOND_NS
     if at <= now:
@@ -85,13 +97,14 @@ def expiry(text: str, now: float) -> float:
     return at
 
 
-def _day(moment: float | None) -> str:
+def _minute(moment: float | None) -> str:
     return "" if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def _scopes(record: KeyRecord) -> str:
-    useless = () if record.buckets is None else beyond_buckets(record.scopes)
-    return ", ".join(f"{scope.value} (without effect)" if scope in useless else scope.value for scope in record.scopes)
+    ineffective = () if record.buckets is None else beyond_buckets(record.scopes)
+    notes = dict.fromkeys(ineffective, " (without effect)")
+    return ", ".join(f"{scope.value}{notes.get(scope, '')}" for scope in record.scopes)
 
 
 def _state(record: KeyRecord) -> str:

@@ -1,4 +1,7 @@
-"""`fluxgate read`: one read through a running gateway, to a file that appears when it is whole, or to standard output."""
+"""`fluxgate read`: reads a bucket through a running gateway, to standard output or a file.
+
+The file appears only when it is complete.
+"""
 
 import sys
 import time
@@ -15,12 +18,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from fluxgate_client import Answer, GatewayWarning
 from fluxgate_client.files import FORMATS
-from service.console.connection import Key, Url, reach
+from service.console.connection import Key, Url, open_gateway
 from service.console.row_counts import RowCounter, rows_of_file
 from service.errors import InvalidParameter
 
 
 class ReadFormat(StrEnum):
+    """The formats of a read."""
+
     CSV = "csv"
     JSON = "json"
     NDJSON = "ndjson"
@@ -31,31 +36,46 @@ class ReadFormat(StrEnum):
 
 
 def read(
-    bucket: Annotated[str, typer.Argument(help="Its name, as it is.")],
+    bucket: Annotated[str, typer.Argument(help="The name of the bucket.")],
     window: Annotated[str | None, typer.Option(help="How far back from now, like 30d.")] = None,
-    start: Annotated[str | None, typer.Option(help="Begin: RFC 3339, 1700000000s, or with --tz a local time.")] = None,
-    stop: Annotated[str | None, typer.Option(help="End of the range, likewise; not part of it.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Start of the range: RFC 3339, 1700000000s, or with --tz a local time."),
+    ] = None,
+    stop: Annotated[str | None, typer.Option(help="End of the range, in the same forms; exclusive.")] = None,
     every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, 500ms or 1mo, or raw.")] = None,
     fn: Annotated[str | None, typer.Option(help="mean, min, max, sum, count, first, last, median, spread.")] = None,
     stamp: Annotated[str | None, typer.Option(help="Which end of a window is a row's time: start or stop.")] = None,
     align: Annotated[bool, typer.Option("--align", help="Only whole windows, none that the range cuts.")] = False,
-    measurement: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
-    field: Annotated[list[str] | None, typer.Option(help="Only this; repeatable.")] = None,
+    measurement: Annotated[list[str] | None, typer.Option(help="Only this measurement; repeatable.")] = None,
+    field: Annotated[list[str] | None, typer.Option(help="Only this field; repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only series with KEY=VALUE; repeatable.")] = None,
     shape: Annotated[str | None, typer.Option(help="long, wide or table.")] = None,
-    tz: Annotated[str | None, typer.Option(help="IANA zone for windows and printed times.")] = None,
-    format: Annotated[ReadFormat | None, typer.Option(help="Else by the ending of the file, else csv.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many rows.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; else standard output.")] = None,
+    tz: Annotated[str | None, typer.Option(help="IANA time zone of windows and printed times.")] = None,
+    format: Annotated[ReadFormat | None, typer.Option(help="Default: by the ending of the file, else csv.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Most rows to read.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file. Default: standard output.")] = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Read a bucket."""
-    with reach(url, key) as gateway, _plain_warnings():
+    with open_gateway(url, key) as gateway, _plain_warnings():
         answer = gateway.read(
-            bucket, window=window, start=start, stop=stop, every=every, fn=fn, stamp=stamp, align=align or None,
-            measurement=measurement, field=field, tags=_tags(tag or []), shape=shape, tz=tz, limit=limit,
-        )  # fmt: skip
+            bucket,
+            window=window,
+            start=start,
+            stop=stop,
+            every=every,
+            fn=fn,
+            stamp=stamp,
+            align=align or None,
+            measurement=measurement,
+            field=field,
+            tags=_tags(tag or []),
+            shape=shape,
+            tz=tz,
+            limit=limit,
+        )
         begun_s = time.monotonic()
         if output is None:
             rows, size = _print(answer, (format or ReadFormat.CSV).value)
@@ -100,7 +120,13 @@ def _say_what_came(rows: int | None, size: int, seconds: float) -> None:
 def _save(answer: Answer, output: Path, form: str) -> tuple[int | None, int]:
     """The answer as a file; its rows, which only a terminal is told, and its bytes."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(output.name, total=None)
         answer.save(output, form, lambda size: progress.advance(task, size))

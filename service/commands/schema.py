@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from service.console.connection import Key, Url, reach
+from service.console.connection import Key, Url, open_gateway
 from service.console.jobs import AsJson
 
 
@@ -18,7 +18,7 @@ def schema(
     as_json: AsJson = False,
 ) -> None:
     """Show the measurements of a bucket, with their tags and fields."""
-    with reach(url, key) as gateway:
+    with open_gateway(url, key) as gateway:
         document = gateway.schema(bucket)
     if as_json:
         typer.echo(json.dumps(document, indent=2))

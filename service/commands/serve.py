@@ -1,4 +1,4 @@
-"""`fluxgate serve`: the service itself, with what a newcomer needs printed once it can be reached."""
+"""`fluxgate serve`: runs the service. Once it can be reached, it prints addresses, a key and first commands."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from service.app import configure_logs
 from service.commands.banner import FirstKey, banner, store_line
 from service.commands.near_names import warn_of_near_names
-from service.console.connection import FIRST_KEY, is_loopback, kept_key
+from service.console.connection import FIRST_KEY, is_loopback, stored_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, Unauthorized
 from service.server.bounds import ConnectionBounds
@@ -27,16 +27,20 @@ from service.server.protocol import BoundedProtocol
 from service.settings import Settings, load_settings
 from service.wiring import assemble, open_keys
 
-_GRACE_S = 10
+_SHUTDOWN_S = 10
+_DEMO = "Fill an empty embedded store with demo data and keep a simulated sensor writing."
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes; more than one needs InfluxDB as the store.", min=1)] = 1,
-    demo: Annotated[bool, typer.Option("--demo", help="Fill an empty embedded store with demo data and keep a simulated sensor writing.")] = False,
+    workers: Annotated[
+        int,
+        typer.Option(help="Number of processes; more than one needs InfluxDB as the store.", min=1),
+    ] = 1,
+    demo: Annotated[bool, typer.Option("--demo", help=_DEMO)] = False,
 ) -> None:
-    """Serve, with settings from the environment and .env."""
+    """Run the service with the settings of the environment and .env."""
     settings = load_settings()
     warn_of_near_names()
     configure_logs(settings)
@@ -47,19 +51,20 @@ def serve(
     key = ensure_key(settings, host)
     if demo:
         os.environ["FLUXGATE_DEMO"] = "1"
+    protocol = partial(BoundedProtocol, bounds=_connection_bounds(settings), register=Connections())
     config = uvicorn.Config(
         "service.app:app_from_environment",
         factory=True,
         host=host,
         port=port,
         workers=workers,
-        http=cast(type[BoundedProtocol], partial(BoundedProtocol, bounds=_connection_bounds(settings), register=Connections())),
+        http=cast(type[BoundedProtocol], protocol),
         ws="none",
         timeout_keep_alive=settings.keep_alive_s,
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
         forwarded_allow_ips=list(settings.trusted_proxies),
         proxy_headers=bool(settings.trusted_proxies),
     )
@@ -67,11 +72,12 @@ def serve(
     first_key = None if key is None else FirstKey(key, settings.data_dir / FIRST_KEY)
     lines = banner(url, store_line(settings), first_key, sys.stderr.isatty(), demo)
     if workers == 1:
-        _run_one(config, partial(_greet, lines))
+        _run_in_process(config, partial(_print_welcome, lines))
     else:
-        assemble(settings).close()  # what cannot work is said here, once: workers that end are started again without end
+        # A wrong setting is reported here, once. A worker that fails to start would be started again for ever.
+        assemble(settings).close()
         sock = config.bind_socket()
-        _greet(lines)
+        _print_welcome(lines)
         Multiprocess(config, sockets=[sock]).run()
 
 
@@ -89,8 +95,8 @@ def _connection_bounds(settings: Settings) -> ConnectionBounds:
     )
 
 
-class _Announced(uvicorn.Server):
-    """Says that it is there when it is."""
+class _AnnouncingServer(uvicorn.Server):
+    """Calls `announce` once the server accepts connections."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -102,40 +108,40 @@ class _Announced(uvicorn.Server):
             self._announce()
 
 
-def _run_one(config: uvicorn.Config, announce: Callable[[], None]) -> None:
+def _run_in_process(config: uvicorn.Config, announce: Callable[[], None]) -> None:
     config.load_app()
-    server = _Announced(config, announce)
-    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # raised anew after a stop in good order; by a port that is taken, which is logged
+    server = _AnnouncingServer(config, announce)
+    # uvicorn raises KeyboardInterrupt again after a clean stop, and SystemExit for a port in use, which it has logged.
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):
         server.run()
     if not server.started:
         sys.exit(1)
 
 
 def ensure_key(settings: Settings, host: str) -> str | None:
-    """A key to show: the one that a first start made, while it is valid. On other addresses than loopback there must be one already.
+    """Return the key of the first start while it is valid, and create it at the first start on a loopback address.
 
     Raises:
-        ConfigurationError: nobody could be told apart on a public address, or API_KEY is weak.
+        ConfigurationError: the address is public and there is no key, or API_KEY is weak.
     """
     keys = open_keys(settings)
     if settings.api_key is not None:
         return None
     if keys.is_empty():
         if not is_loopback(host):
-            raise ConfigurationError(
-                f"{host} can be reached from outside and there is no key. Set API_KEY, or make one: fluxgate keys create --init."
-            )
-        key, _ = keys.create("first", list(Scope))
-        _keep(settings.data_dir / FIRST_KEY, key)
-    kept = kept_key(settings.data_dir)
+            finding = f"{host} can be reached from outside and there is no key."
+            raise ConfigurationError(f"{finding} Set API_KEY, or make one: fluxgate keys create --init.")
+        first_key, _ = keys.create("first", list(Scope))
+        _write_key(settings.data_dir / FIRST_KEY, first_key)
+    key = stored_key(settings.data_dir)
     try:
-        keys.check(kept)
+        keys.check(key)
     except Unauthorized:
         return None
-    return kept
+    return key
 
 
-def _keep(path: Path, key: str) -> None:
+def _write_key(path: Path, key: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     part.touch(mode=0o600)
@@ -143,5 +149,5 @@ def _keep(path: Path, key: str) -> None:
     part.replace(path)
 
 
-def _greet(lines: str) -> None:
+def _print_welcome(lines: str) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False).print(lines, markup=False)

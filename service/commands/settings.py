@@ -1,4 +1,4 @@
-"""`fluxgate settings`: what can be set, as a table or as a file to start from."""
+"""`fluxgate settings`: prints the settings as a table, or as a file to start from."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,13 +9,16 @@ from service.settings import documented
 
 
 class SettingsFormat(StrEnum):
+    """The formats of the list of settings."""
+
     MARKDOWN = "markdown"
     ENV = "env"
 
 
 _HEAD = """# Settings
 
-From the environment, then `.env` in the working directory, then files named like the setting in the directory that `FLUXGATE_SECRETS_DIR` names.
+A value comes from the environment, else from `.env` in the working directory, else from a file with the setting's name
+in the directory that `FLUXGATE_SECRETS_DIR` names.
 This table is made by `fluxgate settings --format markdown`.
 
 | setting | default | meaning |
@@ -26,14 +29,20 @@ _ENV_HEAD = """# Every setting of Fluxgate. Copy to .env and uncomment what you 
 """
 
 
-def settings(format: Annotated[SettingsFormat, typer.Option(help="As a table, or as .env.example.")] = SettingsFormat.MARKDOWN) -> None:
-    """Show every setting, its default and its sentence."""
+def settings(
+    format: Annotated[SettingsFormat, typer.Option(help="As a table, or as .env.example.")] = SettingsFormat.MARKDOWN,
+) -> None:
+    """Show every setting with its default and description."""
     typer.echo(as_markdown() if format is SettingsFormat.MARKDOWN else as_env(), nl=False)
 
 
 def as_markdown() -> str:
-    return _HEAD + "".join(f"| `{name}` | {f'`{default}`' if default else ''} | {sentence} |\n" for name, default, sentence in documented())
+    """The settings as docs/settings.md holds them."""
+    rows = ((name, f"`{default}`" if default else "", description) for name, default, description in documented())
+    return _HEAD + "".join(f"| `{name}` | {default} | {description} |\n" for name, default, description in rows)
 
 
 def as_env() -> str:
-    return _ENV_HEAD + "".join(f"\n# {sentence}\n# {name}={default}\n" for name, default, sentence in documented())
+    """The settings as .env.example holds them."""
+    rows = (f"\n# {description}\n# {name}={default}\n" for name, default, description in documented())
+    return _ENV_HEAD + "".join(rows)

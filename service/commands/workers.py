@@ -1,4 +1,4 @@
-"""`fluxgate worker` and `fluxgate scheduler`: the processes that do jobs when there is a broker."""
+"""`fluxgate worker` and `fluxgate scheduler`: the processes that run and schedule jobs behind a broker."""
 
 import contextlib
 import signal
@@ -16,23 +16,25 @@ from service.settings import load_settings
 from service.wiring import assemble
 
 
-def worker(slots: Annotated[int | None, typer.Option(help="Jobs at a time; else JOB_SLOTS.", min=1)] = None) -> None:
-    """Run jobs that the broker names. SIGTERM: they keep their checkpoints, go back to the queue, and it ends."""
+def worker(
+    slots: Annotated[int | None, typer.Option(help="Most jobs at one time. Default: JOB_SLOTS.", min=1)] = None,
+) -> None:
+    """Run jobs that the broker sends. On SIGTERM, jobs keep their checkpoints and return to the queue."""
     with _parts() as parts:
-        doing = parts.runtime.worker(slots)
+        process = parts.runtime.worker(slots)
         _say("Working. Ctrl-C or SIGTERM ends it.")
-        doing.run()
+        process.run()
 
 
 def scheduler() -> None:
-    """Fire schedules and send what is due to the workers (without a broker: run it here)."""
-    done = threading.Event()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda *_: done.set())
+    """Submit scheduled jobs to the workers. Without a broker, run them in this process."""
+    stop_requested = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop_requested.set())
     with _parts() as parts:
         parts.runtime.start()
         _say("Scheduling. Ctrl-C or SIGTERM ends it.")
-        done.wait()
+        stop_requested.wait()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from fluxgate_client import PointsRefused
-from service.console.connection import Key, Url, reach
+from service.console.connection import Key, Url, open_gateway
 
 _MOST_SHOWN = 20
 _STANDARD_INPUT = "-"
@@ -32,7 +32,7 @@ def write(
 ) -> None:
     """Write the lines of a file to a bucket. Exit code 1 when one of them was not stored."""
     lines = sys.stdin.buffer.read() if file == _STANDARD_INPUT else Path(file).read_bytes()
-    with reach(url, key) as gateway:
+    with open_gateway(url, key) as gateway:
         try:
             outcome = gateway.write(bucket, lines, precision=precision.value, partial=partial)
         except PointsRefused as refused:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from service.config.redaction import restore_hidden
 from service.config.section import Section
 from service.config.validation_errors import wrong_members
-from service.errors import InvalidParameter, NotReady, UnknownThing
+from service.errors import InvalidParameter, NotFound, NotReady
 from service.state.database import StateDatabase
 from service.state.section_rows import SectionRows
 
@@ -56,7 +56,7 @@ class ConfigStore:
             return list(self._sections.values())
 
     def get(self, name: str) -> Versioned:
-        """The present value of a section. Raises UnknownThing, NotReady."""
+        """The present value of a section. Raises NotFound, NotReady."""
         section = self._section(name)
         row = self._rows.read(name)
         stored = Versioned(0, section.model().model_dump(mode="json")) if row is None else Versioned(*row)
@@ -67,7 +67,7 @@ class ConfigStore:
     def get_or_last_known(self, name: str) -> Versioned:
         """As `get`. While the database does not answer: its last answer, if that is at most `outage_s` old.
 
-        Raises UnknownThing, NotReady.
+        Raises NotFound, NotReady.
         """
         try:
             return self.get(name)
@@ -86,7 +86,7 @@ class ConfigStore:
         Raises:
             InvalidParameter: the value does not fit the section.
             VersionConflict: the present version is another one.
-            UnknownThing, NotReady.
+            NotFound, NotReady.
         """
         checked = self._checked(self._section(name), restore_hidden(value, self.get(name).value))
         return Versioned(self._rows.replace(name, checked, self._clock(), expected_version), checked)
@@ -104,5 +104,5 @@ class ConfigStore:
         with self._lock:
             section, names = self._sections.get(name), sorted(self._sections)
         if section is None:
-            raise UnknownThing(f"There is no section {name!r}. There are: {', '.join(names)}.")
+            raise NotFound(f"There is no section {name!r}. There are: {', '.join(names)}.")
         return section

@@ -1,1 +1,1 @@
-"""What commands share that work through a running gateway: the connection to it, and jobs followed to their end."""
+"""Shared by commands that use a running gateway: the connection to it, and following a job to its end."""

@@ -1,6 +1,6 @@
-"""The gateway that a subcommand talks to, and the key it shows.
+"""Connects a subcommand to a gateway: its address, the key, and plain requests.
 
-The key of the first start may do everything here: it is shown to gateways on this machine alone.
+The key of the first start has every scope, so it is sent only to gateways on this machine.
 """
 
 import ipaddress
@@ -20,50 +20,49 @@ from service.settings import CLIENT_KEY, load_settings
 
 FIRST_KEY = "first-key.txt"
 DEFAULT_URL = "http://127.0.0.1:8000"
-Url = Annotated[str | None, typer.Option(help=f"The gateway; else FLUXGATE_URL, else {DEFAULT_URL}.")]
-Key = Annotated[
-    str | None,
-    typer.Option(help="The key; else FLUXGATE_API_KEY, else API_KEY, else, on this machine, the one that the first start made in DATA_DIR."),
-]
+Url = Annotated[str | None, typer.Option(help=f"The gateway's address. Default: FLUXGATE_URL, else {DEFAULT_URL}.")]
+_KEY = "The key. Default: FLUXGATE_API_KEY, else API_KEY, else, for a gateway on this machine, the key of its first start in DATA_DIR."
+Key = Annotated[str | None, typer.Option(help=_KEY)]
 
 
-def reach(url: str | None, key: str | None) -> Gateway:
-    """The gateway at `url`, with `key`. Raises InvalidParameter when one of them cannot be sent."""
-    return Gateway(wire(url, key))
+def open_gateway(url: str | None, key: str | None) -> Gateway:
+    """The client of the gateway at `url`, with `key`. Raises InvalidParameter when one of them cannot be sent."""
+    return Gateway(open_transport(url, key))
 
 
-def wire(url: str | None, key: str | None, timeout_s: float = 120.0) -> Transport:
-    """The same, for what has no method there."""
+def open_transport(url: str | None, key: str | None, timeout_s: float = 120.0) -> Transport:
+    """A transport to the gateway, for requests that have no client method. Raises InvalidParameter."""
     return Transport(*address_and_key(url, key), timeout_s)
 
 
 def address_and_key(url: str | None, key: str | None) -> tuple[str, str | None]:
-    """The address of the gateway, and the key that it is shown. Raises InvalidParameter when one cannot be sent."""
+    """The address of the gateway and the key to send. Raises InvalidParameter when one cannot be sent."""
     address = url or os.environ.get("FLUXGATE_URL") or DEFAULT_URL
     try:
         host = httpx.URL(address).host
     except httpx.InvalidURL as broken:
-        raise InvalidParameter("url", f"{address!r} is no address of a gateway ({broken}). Write it like {DEFAULT_URL}.") from None
-    shown = key or os.environ.get(CLIENT_KEY) or _own_key(is_loopback(host))
-    if shown is not None and not (shown.isascii() and shown.isprintable()):
+        reason = f"{address!r} is no address of a gateway ({broken}). Write it like {DEFAULT_URL}."
+        raise InvalidParameter("url", reason) from None
+    sent_key = key or os.environ.get(CLIENT_KEY) or _default_key(is_loopback(host))
+    if sent_key is not None and not (sent_key.isascii() and sent_key.isprintable()):
         raise InvalidParameter("key", "The key holds characters that no key has. Copy it again.")
-    return address, shown
+    return address, sent_key
 
 
-def get(link: Transport, path: str, parameters: Parameters = ()) -> dict[str, Any]:
-    """What the gateway answers to a question."""
+def get(transport: Transport, path: str, parameters: Parameters = ()) -> dict[str, Any]:
+    """The JSON answer of the gateway to a GET."""
     request = Request("GET", path, parameters)
-    return as_object(request, link.fetch(request))
+    return as_object(request, transport.fetch(request))
 
 
-def post(link: Transport, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:
-    """What the gateway answers to an order; `body` goes as JSON."""
+def post(transport: Transport, path: str, parameters: Parameters = (), body: object = None) -> dict[str, Any]:
+    """The JSON answer of the gateway to a POST. `body` is sent as JSON."""
     request = posted(path, parameters, body)
-    return as_object(request, link.fetch(request))
+    return as_object(request, transport.fetch(request))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches it; names other than localhost may lead anywhere."""
+    """Whether `host` is this machine for certain. Names other than localhost may resolve to any address."""
     if host == "localhost":
         return True
     try:
@@ -72,14 +71,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _own_key(here: bool) -> str | None:
+def _default_key(on_this_machine: bool) -> str | None:
     settings = load_settings()
     if settings.api_key is not None:
         return settings.api_key.get_secret_value()
-    return kept_key(settings.data_dir) if here else None
+    return stored_key(settings.data_dir) if on_this_machine else None
 
 
-def kept_key(directory: Path) -> str | None:
-    """The key that a first start kept in `directory`."""
-    kept = directory / FIRST_KEY
-    return kept.read_text(encoding="ascii", errors="replace").strip() if kept.exists() else None
+def stored_key(directory: Path) -> str | None:
+    """The key that the first start wrote into `directory`; None when there is none."""
+    file = directory / FIRST_KEY
+    return file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else None

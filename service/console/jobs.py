@@ -1,4 +1,4 @@
-"""A job followed to its end, and how far it is in a few words."""
+"""Follows a job to its end, and shows its progress in a few words."""
 
 import json
 import time
@@ -15,67 +15,60 @@ from fluxgate_client.transport import Transport
 
 Json = dict[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
-ENDS = ("succeeded", "failed", "cancelled")
+END_STATES = ("succeeded", "failed", "cancelled")
 _RECONNECT_S = 1.0
 _MOST_RECONNECTS = 60
 
 
-def follow(link: Transport, job_id: str, as_json: bool = False) -> str:
-    """Show a job's events until it ends, with a bar on a terminal; its last state.
-
-    For every command that waits for a job.
-    """
+def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
+    """Show the events of a job until it ends, with a progress bar on a terminal. Return its last state."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[progress]}"))
     with Progress(*columns, console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(f"job {job_id} queued", total=None, told="")
+        task = bar.add_task(f"job {job_id} queued", total=None, progress="")
         state = ""
-        for name, event in events(link, job_id):
+        for name, event in events(transport, job_id):
             if as_json:
                 typer.echo(json.dumps({"event": name, **event}))
             elif name == "log":
                 bar.console.print(f"{event['at']}  {event['level']:8}  {event['message']}", markup=False)
             if name == "job":
                 state, progress = event["state"], event["progress"] or {}
-                told = f"{done(event)} {rate(event)}"
-                bar.update(
-                    task,
-                    description=f"{what(event)} {state}, job {job_id}",
-                    completed=progress.get("done", 0),
-                    total=progress.get("total"),
-                    told=told,
-                )
-                if state in ENDS:
+                text = f"{progress_text(event)} {rate_text(event)}"
+                done, total = progress.get("done", 0), progress.get("total")
+                description = f"{summary(event)} {state}, job {job_id}"
+                bar.update(task, description=description, completed=done, total=total, progress=text)
+                if state in END_STATES:
                     break
     if not as_json:
         typer.echo(f"{job_id} {state}")
     return state
 
 
-def events(link: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
-    """Name and data of each event; the link is made again where it broke, and nothing is told twice.
+def events(transport: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
+    """Name and data of each event. A broken connection is opened again, and no event is repeated.
 
-    Raises GatewayUnreachable when it stays broken.
+    Raises GatewayUnreachable or AnswerBroken when the connection stays broken.
     """
-    last, broken = "", 0
+    last_id, failures = "", 0
     while True:
         try:
-            headers = {"Last-Event-ID": last} if last else {}
-            request = Request("GET", path_of(job_id, "/events"), headers=headers, repeatable=False)
-            with link.stream(request) as response:
-                for event_id, name, data in parsed(response.iter_lines()):
-                    last, broken = event_id or last, 0
+            headers = {"Last-Event-ID": last_id} if last_id else {}
+            request = Request("GET", job_path(job_id, "/events"), headers=headers, repeatable=False)
+            with transport.stream(request) as response:
+                for event_id, name, data in parse_events(response.iter_lines()):
+                    last_id, failures = event_id or last_id, 0
                     yield name, json.loads(data)
             return
         except (AnswerBroken, GatewayUnreachable):
-            broken += 1
-            if not last or broken > _MOST_RECONNECTS:
+            failures += 1
+            if not last_id or failures > _MOST_RECONNECTS:
                 raise
             time.sleep(_RECONNECT_S)
 
 
-def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Id, name and data of each server-sent event; comments are left out."""
+def parse_events(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Id, name and data of each server-sent event. Comments are skipped."""
     fields: dict[str, str] = {}
     for line in lines:
         if not line:
@@ -89,27 +82,29 @@ def parsed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
 
 
-def what(job: Json) -> str:
-    """Its kind, the name of what it is about, and what it was asked to do: `census plants (dry run)`."""
+def summary(job: Json) -> str:
+    """The kind of the job, its subject and its switches, such as `census plants (dry run)`."""
     name = job["parameters"].get(job["kind"])
     switches = ", ".join(switch.replace("_", " ") for switch, value in job["parameters"].items() if value is True)
     return " ".join([job["kind"], *([name] if isinstance(name, str) else []), *([f"({switches})"] if switches else [])])
 
 
-def path_of(job_id: str, rest: str = "") -> str:
+def job_path(job_id: str, rest: str = "") -> str:
+    """The path of a job, with `rest` appended."""
     return f"/jobs/{segment(job_id)}{rest}"
 
 
-def done(job: Json) -> str:
-    """How far it is, in a few words."""
+def progress_text(job: Json) -> str:
+    """How much of the job is done, such as `120/400 slices`; empty when that is unknown."""
     progress = job["progress"]
     if progress is None:
         return ""
-    whole = "" if progress["total"] is None else f"/{progress['total']:,}"
-    return f"{progress['done']:,}{whole} {progress['unit']}"
+    total = "" if progress["total"] is None else f"/{progress['total']:,}"
+    return f"{progress['done']:,}{total} {progress['unit']}"
 
 
-def rate(job: Json) -> str:
+def rate_text(job: Json) -> str:
+    """The rate of the job and the time left, as far as they are known."""
     progress = job["progress"] or {}
     parts = []
     if progress.get("rate_per_s"):

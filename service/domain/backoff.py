@@ -31,7 +31,7 @@ def next_try(
 
 def is_transient(error: Exception) -> bool:
     """Whether the error may go away with time. A wrong request, token or setting stays wrong, as does a defect."""
-    return isinstance(error, FluxgateError) and error.mended_by_time
+    return isinstance(error, FluxgateError) and error.retryable
 
 
 def wait_s(attempts: int, chance: float) -> float:

@@ -1,1 +1,1 @@
-"""What each kind of job adds to the service, one package for each: routes, commands, and how it is made."""
+"""One package per kind of job, with its routes and commands and the function that makes the kind."""

@@ -1,7 +1,7 @@
-"""A feature: kinds of job that belong together, with everything that people see of them, as one value.
+"""A feature is one or more kinds of job with their routes and commands, as one value.
 
-`service.wiring.features` lists them. That list is all that the application, the command line, the configuration and the
-scheduler need: what stands in it is served, ordered, configured and scheduled.
+`service.wiring.features` lists all features. The application, the command line, the configuration and the scheduler
+need only that list: each feature in it is served, submitted, configured and scheduled.
 """
 
 from collections.abc import Callable
@@ -28,18 +28,18 @@ from service.stores.protocol import Store
 
 @dataclass(frozen=True)
 class KindServices:
-    """What a kind of job may build on.
+    """The services of the gateway that a kind of job may use.
 
-    `store`: the gateway's own, which is `own_endpoint` as an endpoint. `open_store` connects to any endpoint whose
-    address `addresses` allows; `open_scratch` makes an embedded store on a file for a while. `directory`: where files
-    are kept; `archive`: where backups lie. `open_physical` hands out the files of the gateway's own InfluxDB; None
-    without an operator token. `clock` gives seconds since 1970.
+    `store` is the served store, and `served_endpoint` is its endpoint. `open_store` connects to any endpoint whose
+    address `addresses` allows. `open_scratch` makes an embedded store on a file for a while. `directory` holds files,
+    and `archive` holds backups. `open_physical` hands out the files of the served InfluxDB; it is None without an
+    operator token. `clock` gives seconds since 1970.
     """
 
     config: ConfigStore
     state: StateDatabase
     store: Store
-    own_endpoint: Endpoint
+    served_endpoint: Endpoint
     open_store: Opener
     open_scratch: Callable[[Path], AbstractContextManager[Store]]
     addresses: AddressPolicy
@@ -51,11 +51,12 @@ class KindServices:
 
 @dataclass(frozen=True)
 class Feature:
-    """`make` gives the kinds, mostly one; it opens nothing and starts nothing. Raises ConfigurationError.
+    """One or more kinds of job as the application sees them.
 
-    `router`: its routes, which find what runs a kind with `parts_of(request).kinds.runnable(name, …)`. `commands`: as
-    `fluxgate NAME`; they work through a running gateway, so they need nothing that `make` makes. `status`:
-    what it tells monitoring; it may take its time, and raise.
+    `make` returns the kinds, mostly one. It opens nothing, starts nothing, and may raise ConfigurationError.
+    The routes of `router` get a runnable from `parts_of(request).kinds.runnable(name, …)`. `commands` become
+    `fluxgate NAME`. They use a running gateway, so they do not need what `make` returns. `status` is what the feature
+    reports to monitoring; it may be slow, and may raise.
     """
 
     name: str

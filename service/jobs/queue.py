@@ -42,7 +42,7 @@ class JobQueue:
         return job, new
 
     def cancel(self, job_id: str, by: str) -> Job:
-        """End a queued job at once, and ask a running one to end. Raises UnknownThing."""
+        """End a queued job at once, and ask a running one to end. Raises NotFound."""
         return self.job_store.cancel(job_id, by)
 
     def retry(self, job_id: str, by: str, force: bool = False) -> Job:

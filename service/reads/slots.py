@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from service.errors import TooManyReads
-from service.shares import Full, Left, Shares, share_of_key
+from service.shares import Full, Reserve, Shares, share_of_key
 
 _RETRY_AFTER_S = 1.0
 
@@ -13,7 +13,7 @@ class Slots:
     """At most `most` reads at a time. Thread-safe."""
 
     def __init__(self, most: int) -> None:
-        self._shares = Shares(most, share_of_key(most, Left.QUARTER))
+        self._shares = Shares(most, share_of_key(most, Reserve.QUARTER))
 
     @property
     def taken(self) -> int:

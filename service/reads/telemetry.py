@@ -12,7 +12,7 @@ from service.cache.single_flight import Produced
 from service.domain.access import Principal
 from service.domain.telemetry import Missing, fold
 from service.domain.timerange import EARLIEST_NS, TimeRange
-from service.errors import OF_ONE_BUCKET, FluxgateError, StoreTimeout, UnknownBucket
+from service.errors import BUCKET_ERRORS, FluxgateError, StoreTimeout, UnknownBucket
 from service.reads.facts import LatestFacts, NameList
 from service.reads.limits import ReadLimits
 from service.reads.slots import Slots
@@ -142,7 +142,7 @@ class TelemetryReads:
             except UnknownBucket:
                 if question.buckets:
                     raise  # else it was deleted since the buckets were listed
-            except OF_ONE_BUCKET as error:
+            except BUCKET_ERRORS as error:
                 unread[bucket] = error
                 _log.warning("telemetry without a bucket", bucket=bucket, code=error.code, detail=error.message)
         if unread and (question.buckets or not looked):

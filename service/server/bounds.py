@@ -1,16 +1,16 @@
-"""What a connection may bring before the application sees a request, and how many there may be."""
+"""The bounds of connections and of request heads, which apply before the application sees a request."""
 
 import ipaddress
 from dataclasses import dataclass
 
-RESERVED = 32
-"""Connections beyond the bound on which only /health/ is answered, so that a full gateway is not taken for a dead one."""
+RESERVED_CONNECTIONS = 32
+"""Connections beyond the bound. They are answered on /health/ only, so that a full gateway does not look dead."""
 RESERVED_HEAD_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
 class ConnectionBounds:
-    """Sizes in bytes, times in seconds, numbers for each worker. It is sent to worker processes, so it holds plain values."""
+    """The bounds of one worker: sizes in bytes, times in seconds. It is pickled for worker processes."""
 
     request_line: int
     header: int
@@ -23,11 +23,11 @@ class ConnectionBounds:
     send_timeout_s: float = 60.0
 
     def is_trusted(self, address: str) -> bool:
-        """All clients of a proxy come from its address, so their number says nothing."""
-        return not address or any(_names(proxy, address) for proxy in self.trusted_proxies)
+        """Whether `address` is a trusted proxy. All its clients share that address, so it has no limit of its own."""
+        return not address or any(_covers(proxy, address) for proxy in self.trusted_proxies)
 
 
-def _names(proxy: str, address: str) -> bool:
+def _covers(proxy: str, address: str) -> bool:
     if proxy in ("*", address):
         return True
     try:

@@ -1,25 +1,28 @@
-"""The open connections of one worker: how many, from where, and which may be ended for another."""
+"""Counts the open connections of one worker, and decides which connections it accepts and which it evicts."""
 
 from collections import defaultdict
 from enum import Enum
 from typing import Protocol
 
 from service.domain.origins import origin_of
-from service.server.bounds import RESERVED, ConnectionBounds
+from service.server.bounds import RESERVED_CONNECTIONS, ConnectionBounds
 
 
 class Connection(Protocol):
+    """A connection as it is counted here. `since` is the loop time of its last progress."""
+
     address: str
     since: float
     only_health: bool
 
     @property
     def waits_for_client(self) -> bool: ...
-    def give_way(self) -> None: ...
+
+    def evict(self) -> None: ...
 
 
-class Room(Enum):
-    """What a new connection may ask."""
+class Admission(Enum):
+    """What a new connection may request: anything, only /health/, or nothing."""
 
     ALL = "all"
     HEALTH = "health"
@@ -27,7 +30,7 @@ class Room(Enum):
 
 
 class Connections:
-    """Of a worker that is full, the connection that has waited longest for its client gives way to a new one."""
+    """The connections of a worker. When it is full, the connection that waits longest for its client is evicted."""
 
     def __init__(self) -> None:
         self._by_origin: dict[str, set[Connection]] = defaultdict(set)
@@ -36,34 +39,36 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, new: Connection, bounds: ConnectionBounds) -> Room:
-        """Count `new` in, unless there is no room."""
+    def add(self, new: Connection, bounds: ConnectionBounds) -> Admission:
+        """Count `new`, unless its admission is NONE. A bound that is reached evicts an idle connection."""
         origin = origin_of(new.address)
-        near = set() if bounds.is_trusted(new.address) else self._by_origin.get(origin, set())
-        room = Room.ALL
-        for group, most in ((near, bounds.connections_per_address), (self._all, bounds.connections)):
-            if len(group) >= most and not self._one_gives_way(group):
-                reserved = sum(one.only_health for one in self._all)
-                room = Room.HEALTH if reserved < RESERVED else Room.NONE
+        same_origin = set() if bounds.is_trusted(new.address) else self._by_origin.get(origin, set())
+        admission = Admission.ALL
+        for group, most in ((same_origin, bounds.connections_per_address), (self._all, bounds.connections)):
+            if len(group) >= most and not self._evict_oldest(group):
+                reserved = sum(connection.only_health for connection in self._all)
+                admission = Admission.HEALTH if reserved < RESERVED_CONNECTIONS else Admission.NONE
                 break
-        if room is not Room.NONE:
+        if admission is not Admission.NONE:
             self._all.add(new)
             self._by_origin[origin].add(new)
-        return room
+        return admission
 
     def discard(self, ended: Connection) -> None:
+        """Forget a connection that has ended or is evicted."""
         self._all.discard(ended)
         origin = origin_of(ended.address)
-        near = self._by_origin.get(origin, set())
-        near.discard(ended)
-        if not near:
+        same_origin = self._by_origin.get(origin, set())
+        same_origin.discard(ended)
+        if not same_origin:
             self._by_origin.pop(origin, None)
 
-    def _one_gives_way(self, group: set[Connection]) -> bool:
-        waiting = [one for one in group if one.waits_for_client]
+    def _evict_oldest(self, group: set[Connection]) -> bool:
+        """Evict the connection of `group` that waits longest for its client; False when none waits."""
+        waiting = [connection for connection in group if connection.waits_for_client]
         if not waiting:
             return False
-        oldest = min(waiting, key=lambda one: one.since)
-        oldest.give_way()
+        oldest = min(waiting, key=lambda connection: connection.since)
+        oldest.evict()
         self.discard(oldest)
         return True

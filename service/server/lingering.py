@@ -1,7 +1,7 @@
-"""Closing a connection whose client still sends: the answer arrives before the end does.
+"""Closes a connection whose client still sends, without losing the answer.
 
-Closing a socket with unread bytes resets it, and a reset may overtake the answer. So the sending half is closed
-first, and what still comes is dropped for a moment.
+Closing a socket with unread bytes resets it, and the reset may discard the answer. So only the sending half is closed
+first. Bytes that still arrive are dropped for up to two seconds.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ MOST_DROPPED_BYTES = 1024 * 1024
 
 
 class LingeringTransport:
-    """A transport that closes gently while `is_unread()`, and calls `on_close` first. What the server writes goes through here too."""
+    """A transport that lingers on closing while `is_unread()` is true. It calls `on_close` before it closes."""
 
     def __init__(
         self,
@@ -29,17 +29,18 @@ class LingeringTransport:
         self._dropped = 0
         self.is_lingering = False
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (all that is not said here is the transport's own)
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (everything else is the wrapped transport's)
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
         return self.is_lingering or self._transport.is_closing()
 
     def write(self, piece: bytes) -> None:
-        if not self.is_lingering:  # a late answer: nobody waits for it
+        if not self.is_lingering:  # after closing, nobody waits for an answer
             self._transport.write(piece)
 
     def close(self) -> None:
+        """Close, and linger when bytes are unread."""
         if self.is_closing():
             return
         if not self._is_unread() or not self._transport.can_write_eof():
@@ -52,11 +53,12 @@ class LingeringTransport:
         self._loop.call_later(LINGER_S, self._transport.close)
 
     def close_now(self) -> None:
+        """Close without lingering."""
         self._on_close()
         self._transport.close()
 
     def drop(self, size: int) -> None:
-        """So many more bytes came while it lingers."""
+        """Count `size` bytes that arrived while lingering, and close when they are too many."""
         self._dropped += size
         if self._dropped > MOST_DROPPED_BYTES:
             self._transport.close()

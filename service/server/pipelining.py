@@ -1,6 +1,6 @@
-"""Requests in a row on one connection: the parser gets bytes only as far as requests can be served.
+"""Bounds pipelined requests: the parser gets further bytes only when requests can be served.
 
-A minimal request is 18 bytes, and costs a hundred times as much once it is parsed. So the bytes wait, not the requests.
+A minimal request has 18 bytes, and a hundred times as many once it is parsed. So bytes wait unparsed.
 """
 
 import asyncio
@@ -8,12 +8,12 @@ import asyncio
 from uvicorn.protocols.http.flow_control import FlowControl
 
 PIECE_BYTES = 1024
-"""The parser takes a piece whole, so at most some 56 requests are parsed ahead."""
+"""The parser parses a whole piece, so at most about 56 requests are parsed ahead."""
 MOST_UNPARSED_BYTES = 64 * 1024
 
 
 class UnparsedBytes:
-    """What was received and not parsed yet, in order."""
+    """Received bytes that are not parsed yet, in order."""
 
     def __init__(self) -> None:
         self._bytes = b""
@@ -24,15 +24,16 @@ class UnparsedBytes:
 
     @property
     def is_full(self) -> bool:
-        """No more should be read. One more read of the event loop, 256 kB, may have come already."""
+        """Whether reading should pause. One more read of the event loop, up to 256 kB, may still arrive."""
         return len(self) > MOST_UNPARSED_BYTES
 
     def append(self, data: bytes) -> None:
+        """Add received bytes at the end."""
         self._bytes = self._bytes[self._start :] + data
         self._start = 0
 
     def next_piece(self) -> bytes:
-        """Takes at most PIECE_BYTES from the front."""
+        """Remove at most PIECE_BYTES from the front and return them."""
         piece = self._bytes[self._start : self._start + PIECE_BYTES]
         self._start += len(piece)
         if not self:
@@ -40,11 +41,12 @@ class UnparsedBytes:
         return piece
 
     def clear(self) -> None:
+        """Drop all bytes."""
         self._bytes, self._start = b"", 0
 
 
 class PipelineFlow(FlowControl):
-    """uvicorn's flow control, which reads no further while `unparsed` is full, whoever asks for more."""
+    """uvicorn's flow control, except that it never resumes reading while `unparsed` is full."""
 
     def __init__(self, transport: asyncio.Transport, unparsed: UnparsedBytes) -> None:
         super().__init__(transport)

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.domain.job import Job, JobState, LogLine
-from service.errors import CallerError, UnknownThing
+from service.errors import CallerError, NotFound
 from service.state.database import StateDatabase
 from service.state.job_rows import deduplication_key, error_of, job_of, line_of, new_id
 from service.state.leases import Lease, add_line
@@ -49,7 +49,7 @@ class JobStore:
             return enqueue_on(connection, self._clock(), kind, parameters, exclusion_key, **columns)
 
     def retry(self, job_id: str, by: str) -> Job:
-        """Queue a failed or cancelled job again, with its checkpoint. Raises UnknownThing, CallerError."""
+        """Queue a failed or cancelled job again, with its checkpoint. Raises NotFound, CallerError."""
         now = self._clock()
         requeued = {
             "state": JobState.QUEUED.value, "run_after": now, "sent_at": None, "attempts": 0,
@@ -135,7 +135,7 @@ class JobStore:
     def take_over(self, job_id: str, by: str) -> Job:
         """End a running job's lease on purpose and queue the job again. Its process can write nothing more.
 
-        Raises UnknownThing, CallerError.
+        Raises NotFound, CallerError.
         """
         now = self._clock()
         values = {
@@ -151,7 +151,7 @@ class JobStore:
             return _job(connection, job_id)
 
     def cancel(self, job_id: str, by: str) -> Job:
-        """End a queued job at once; ask a running job to end. An ended job stays as it is. Raises UnknownThing."""
+        """End a queued job at once; ask a running job to end. An ended job stays as it is. Raises NotFound."""
         now = self._clock()
         requested = {"cancel_requested": True, "version": jobs.c.version + 1}
         cancelled = {**requested, "state": JobState.CANCELLED.value, "finished_at": now}
@@ -191,7 +191,7 @@ class JobStore:
     # --- reading ---
 
     def show(self, job_id: str) -> Job:
-        """The job. Raises UnknownThing."""
+        """The job. Raises NotFound."""
         with self._database.read() as connection:
             return _job(connection, job_id)
 
@@ -302,5 +302,5 @@ def _reaped(row: sa.Row[Any], now: float) -> dict[str, object]:
 def _job(connection: sa.Connection, job_id: str) -> Job:
     row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).first()
     if row is None:
-        raise UnknownThing(f"There is no job {job_id!r}. GET /jobs lists them.")
+        raise NotFound(f"There is no job {job_id!r}. GET /jobs lists them.")
     return job_of(row)

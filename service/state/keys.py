@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 
 from service.domain.access import BUCKET_SCOPES, Principal, Scope, beyond_buckets
-from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
+from service.errors import ConfigurationError, InvalidParameter, NotFound, NotReady, Unauthorized
 from service.state.database import StateDatabase
 from service.state.key_list import KeyList
 from service.state.tables import api_keys
@@ -176,7 +176,7 @@ class KeyRing:
             return [_record(row) for row in connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at))]
 
     def revoke(self, key_id: str) -> KeyRecord:
-        """End a key now. Raises UnknownThing."""
+        """End a key now. Raises NotFound."""
         is_active = sa.and_(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
         with self._database.write() as connection:
             connection.execute(sa.update(api_keys).where(is_active).values(revoked_at=self._clock()))
@@ -186,7 +186,7 @@ class KeyRing:
             self._revocations += 1
         self._list.forget()
         if row is None:
-            raise UnknownThing(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
+            raise NotFound(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
         return _record(row)
 
     def _by_hash(self) -> dict[bytes, KeyRecord]:

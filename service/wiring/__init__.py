@@ -1,4 +1,4 @@
-"""The one place that names concrete parts: which store, which cache, which state, out of the settings."""
+"""Makes the parts of a gateway from the settings. Only this package names concrete stores, caches and databases."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.thread_pools import ThreadPools
-from service.api.writes import WriteSlots
+from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
@@ -31,15 +31,15 @@ from service.state.keys import KeyRing
 from service.wiring.archive import archive_destination
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
-from service.wiring.reads import observer_of, place_of, read_limits
+from service.wiring.reads import place_source, read_limits, read_observer
 from service.wiring.stores import (
-    OwnStore,
+    ServedStore,
     address_policy,
-    open_own_store,
+    open_served_store,
     opener,
-    own_endpoint,
     physical_opener,
     scratch_store,
+    served_endpoint,
 )
 
 _MB = 1024 * 1024
@@ -50,9 +50,9 @@ def assemble(
     features: Sequence[Feature] = FEATURES,
     clock_ns: Callable[[], int] = time.time_ns,
 ) -> Parts:
-    """Make all parts, each of those before it. `clock_ns`: what routes and reads take for now.
+    """Make all parts in order. `clock_ns` gives the current time to routes and reads, in nanoseconds since 1970.
 
-    Raises ConfigurationError with what to change, and leaves nothing open.
+    Raises ConfigurationError with what to change. Then nothing stays open.
     """
     with ExitStack() as opened:
         state = open_state(settings)
@@ -65,16 +65,16 @@ def assemble(
         cache = _cache(settings)
         opened.callback(cache.close)
         answers = _answers(settings, cache, metrics)
-        own_store = open_own_store(settings, [lambda change: answers.invalidate(change.bucket)])
-        store = own_store.store
+        served_store = open_served_store(settings, [lambda change: answers.invalidate(change.bucket)])
+        store = served_store.store
         opened.callback(store.close)
-        services = _kind_services(settings, config, state, own_store)
+        services = _kind_services(settings, config, state, served_store)
         kinds = make_kinds(features, settings, services)
         definitions = schedule_definitions(settings, kinds, config)
         runtime = job_runtime(settings, state, kinds, definitions, store.name)
         memory = MemoryReturn(give_back_unused)
-        reading = store, answers, slots, read_limits(settings)
-        observer = observer_of(metrics, memory)
+        read_services = store, answers, slots, read_limits(settings)
+        observer = read_observer(metrics, memory)
         opened.pop_all()  # from here on `Parts.close` closes them
     return Parts(
         store=store,
@@ -86,8 +86,8 @@ def assemble(
         runtime=runtime,
         limits=_limits(settings),
         metrics=metrics,
-        reads=BucketReads(*reading, observer),
-        telemetry=TelemetryReads(*reading, place_of(settings, config), clock_ns, observer),
+        reads=BucketReads(*read_services, observer),
+        telemetry=TelemetryReads(*read_services, place_source(settings, config), clock_ns, observer),
         memory=memory,
         pools=ThreadPools(),
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),
@@ -111,14 +111,14 @@ def _kind_services(
     settings: Settings,
     config: ConfigStore,
     state: StateDatabase,
-    own_store: OwnStore,
+    served_store: ServedStore,
 ) -> KindServices:
     return KindServices(
         config=config,
         state=state,
-        store=own_store.store,
-        own_endpoint=own_endpoint(settings),
-        open_store=opener(settings, own_store),
+        store=served_store.store,
+        served_endpoint=served_endpoint(settings),
+        open_store=opener(settings, served_store),
         open_scratch=partial(scratch_store, settings),
         addresses=address_policy(settings),
         directory=settings.data_dir,
@@ -129,7 +129,7 @@ def _kind_services(
 
 
 def open_state(settings: Settings) -> StateDatabase:
-    """The state database, brought to this version."""
+    """Open the state database and migrate it to this version."""
     url = settings.state_database_url
     state = StateDatabase(url.get_secret_value()) if url else StateDatabase.in_directory(settings.data_dir)
     state.migrate()
@@ -138,7 +138,7 @@ def open_state(settings: Settings) -> StateDatabase:
 
 def ask_own_store(settings: Settings) -> None:
     """Ask the store of `settings` once, through a connection of its own. Raises what the store raises."""
-    store = open_own_store(settings, []).store
+    store = open_served_store(settings, []).store
     try:
         store.buckets()
     finally:
@@ -156,12 +156,17 @@ def state_address(settings: Settings) -> sa.URL:
 
 
 def open_keys(settings: Settings) -> KeyRing:
-    """The keys alone, for the command line."""
+    """Open the key ring alone, for the command line."""
     return _keys(settings, open_state(settings))
 
 
 def _keys(settings: Settings, state: StateDatabase) -> KeyRing:
-    return KeyRing(state, settings.api_key.get_secret_value() if settings.api_key else None, time.time, settings.key_outage_s)
+    return KeyRing(
+        state,
+        settings.api_key.get_secret_value() if settings.api_key else None,
+        time.time,
+        settings.key_outage_s,
+    )
 
 
 def _cache(settings: Settings) -> Cache:

@@ -1,4 +1,4 @@
-"""Where backups go, out of the settings."""
+"""Opens the place of the backups that the settings name."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from service.archive.object_storage import BucketAddress, ObjectStorage
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings import Settings
 
-_OWN_FILES = ("state.db", "store.duckdb")
-"""What the data directory of a gateway holds."""
+_GATEWAY_FILES = ("state.db", "store.duckdb")
+"""Files by which the data directory of a gateway is recognized."""
 
 
 def archive_destination(settings: Settings) -> Destination:
-    """Raises ConfigurationError: the place cannot be used, or is another gateway's."""
+    """The place of the backups. Raises ConfigurationError when it cannot be used, or belongs to another gateway."""
     if settings.backup_s3_bucket is not None:
         return _object_storage(settings, settings.backup_s3_bucket)
     folder = settings.backup_dir or settings.data_dir / "backups"
@@ -41,11 +41,11 @@ def _object_storage(settings: Settings, bucket: str) -> Destination:
 
 
 def _refuse_data_of_another_gateway(folder: Path, data_dir: Path) -> None:
-    """Two gateways that write one folder would take each other's backups for their own."""
-    own = data_dir.resolve()
+    """Raises ConfigurationError. Two gateways that share a folder would manage each other's backups."""
+    data_directory = data_dir.resolve()
     resolved = folder.resolve()
     for candidate in (resolved, *resolved.parents):
-        if candidate != own and any((candidate / name).exists() for name in _OWN_FILES):
+        if candidate != data_directory and any((candidate / name).exists() for name in _GATEWAY_FILES):
             raise ConfigurationError(
                 f"BACKUP_DIR {folder} lies in {candidate}, which is the data directory of another gateway."
                 " Name a folder that is this gateway's alone.",

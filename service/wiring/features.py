@@ -1,4 +1,4 @@
-"""The kinds of job that this service has, one line for each. docs/maintaining.md says how to add one."""
+"""The list of features, one line for each kind of job. docs/maintaining.md says how to add one."""
 
 from service.features.backup.feature import BACKUP
 from service.features.feature import Feature

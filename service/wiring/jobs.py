@@ -1,4 +1,4 @@
-"""The kinds of job, when jobs run by themselves, and who runs them."""
+"""Makes the kinds of job, the schedules and the job runtime."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -25,9 +25,9 @@ Definitions = Callable[[], Mapping[str, Schedule]]
 
 
 def make_kinds(features: Iterable[Feature], settings: Settings, services: KindServices) -> Kinds:
-    """The kinds of all features; their sections are registered. Raises ConfigurationError.
+    """Make the kinds of all features and register their sections. Raises ConfigurationError.
 
-    Raises ValueError: two kinds of one name, or two sections of one name.
+    Raises ValueError when two kinds or two sections have the same name.
     """
     kinds = [kind for feature in features for kind in feature.make(settings, services)]
     for kind in kinds:
@@ -44,13 +44,14 @@ def status_board(features: Iterable[Feature], kinds: Kinds) -> StatusBoard:
 
 
 def schedule_definitions(settings: Settings, kinds: Kinds, config: ConfigStore) -> Definitions:
-    """All schedules of now; the section `schedules` is registered. Raises ConfigurationError.
+    """A function that gives all current schedules. It registers the section `schedules`. Raises ConfigurationError.
 
-    Those of kinds hide none. A name in the section wins over the setting SCHEDULES.
+    A schedule in the section replaces one of the same name in the setting SCHEDULES. The names of the kinds' own
+    schedules never collide with either.
     """
     config.register(schedules_section(queue_options_by_kind(kinds), kinds.scheduling))
-    of_settings = _of_settings(settings, kinds)
-    return lambda: {**of_settings, **named(config.get(NAME).value), **kinds.schedules()}
+    fixed = _settings_schedules(settings, kinds)
+    return lambda: {**fixed, **named(config.get(NAME).value), **kinds.schedules()}
 
 
 def job_runtime(
@@ -60,7 +61,7 @@ def job_runtime(
     definitions: Definitions,
     store: str,
 ) -> JobRuntime:
-    """Who runs jobs: this process, or workers behind a broker. `store`: the name of the gateway's own store."""
+    """The runtime that runs jobs in this process, or in workers behind a broker. `store`: the served store's name."""
     broker = settings.celery_broker_url
     return JobRuntime(
         state,
@@ -74,22 +75,22 @@ def job_runtime(
     )
 
 
-def _of_settings(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
-    """The schedules of the setting SCHEDULES.
+def _settings_schedules(settings: Settings, kinds: Kinds) -> dict[str, Schedule]:
+    """The schedules of the setting SCHEDULES. Raises ConfigurationError when they are malformed.
 
-    What one of them names may be gone for now, as with those of the section. That is logged, and no reason not to start.
+    A schedule may name something that does not exist now. That is logged, and the service starts.
     """
     section = schedules_section(lambda schedule: kinds.get(schedule.kind), kinds.scheduling)
     try:
         schedules = named(section.model.model_validate(settings.schedules).model_dump(mode="json"))
     except ValidationError as broken:
-        place, reason = wrong_members(broken)[0]
-        raise ConfigurationError(f"SCHEDULES.{place}: {reason}.") from None
+        member, reason = wrong_members(broken)[0]
+        raise ConfigurationError(f"SCHEDULES.{member}: {reason}.") from None
     except InvalidParameter as wrong:
         raise ConfigurationError(f"SCHEDULES: {wrong.message}") from None
     for name, schedule in schedules.items():
         try:
             queue_options_by_kind(kinds)(schedule)
         except InvalidParameter as wrong:
-            _log.warning("a schedule of SCHEDULES is left out as long as this is so", schedule=name, reason=wrong.message)
+            _log.warning("a schedule of SCHEDULES cannot run now", schedule=name, reason=wrong.message)
     return schedules

@@ -1,4 +1,4 @@
-"""What reads need of the settings: their bounds, where telemetry is from, and who hears of them."""
+"""Makes what reads need from the settings: limits, metrics and the coordinates of telemetry."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,19 +13,21 @@ from service.settings import Settings
 
 
 def read_limits(settings: Settings) -> ReadLimits:
-    off = not settings.cache_memory_mb
+    """The limits of reads. Without cache memory, nothing is kept."""
+    is_cache_off = not settings.cache_memory_mb
     return ReadLimits(
         max_windows=settings.max_windows,
         timeout_s=settings.read_timeout_s,
-        cache_closed_s=0 if off else settings.cache_closed_s,
-        cache_open_s=0 if off else settings.cache_open_s,
-        cache_telemetry_s=0 if off else settings.cache_telemetry_s,
+        cache_closed_s=0 if is_cache_off else settings.cache_closed_s,
+        cache_open_s=0 if is_cache_off else settings.cache_open_s,
+        cache_telemetry_s=0 if is_cache_off else settings.cache_telemetry_s,
         telemetry_word=settings.telemetry_word,
         store_identity=_store_identity(settings),
     )
 
 
-def observer_of(metrics: Metrics, memory: MemoryReturn) -> ReadObserver:
+def read_observer(metrics: Metrics, memory: MemoryReturn) -> ReadObserver:
+    """Counts reads in `metrics`, and returns unused memory after them."""
     return ReadObserver(
         rows=metrics.upstream_rows.inc,
         seconds=metrics.upstream_seconds.observe,
@@ -34,8 +36,8 @@ def observer_of(metrics: Metrics, memory: MemoryReturn) -> ReadObserver:
     )
 
 
-def place_of(settings: Settings, config: ConfigStore) -> Callable[[], Place]:
-    """Coordinates from the runtime configuration; what is not set there, from the settings."""
+def place_source(settings: Settings, config: ConfigStore) -> Callable[[], Place]:
+    """A function that gives the coordinates of the runtime configuration, else those of the settings."""
 
     def place() -> Place:
         section = config.get_or_last_known("coordinates")

@@ -1,4 +1,4 @@
-"""Which stores there are: the one that the gateway serves, and those at the ends of mirrors."""
+"""Opens stores: the store that the gateway serves, and the stores of jobs."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +22,10 @@ from service.stores.protocol import Store
 
 
 @dataclass(frozen=True)
-class OwnStore:
-    """The store that the gateway serves, and what is told of its changes.
+class ServedStore:
+    """The store that the gateway serves, and the listeners to its changes.
 
-    `moved_bytes`: how many bytes went over its link so far.
+    `moved_bytes` gives the number of bytes sent and received so far.
     """
 
     store: ObservedStore
@@ -33,14 +33,14 @@ class OwnStore:
     moved_bytes: Callable[[], int]
 
 
-def open_own_store(settings: Settings, listeners: Sequence[ChangeListener]) -> OwnStore:
-    """Open the store that the gateway serves. Nobody else gets it but inside its `ObservedStore`."""
-    store = _own_store(settings)
+def open_served_store(settings: Settings, listeners: Sequence[ChangeListener]) -> ServedStore:
+    """Open the store that the gateway serves. It is only handed out inside its `ObservedStore`."""
+    store = _served_store(settings)
     moved_bytes = store.moved_bytes if isinstance(store, InfluxStore) else lambda: 0
-    return OwnStore(ObservedStore(store, listeners), listeners, moved_bytes)
+    return ServedStore(ObservedStore(store, listeners), listeners, moved_bytes)
 
 
-def _own_store(settings: Settings) -> EmbeddedStore | InfluxStore:
+def _served_store(settings: Settings) -> EmbeddedStore | InfluxStore:
     if settings.influxdb_url is None:
         return EmbeddedStore(
             settings.data_dir / "store.duckdb",
@@ -49,16 +49,16 @@ def _own_store(settings: Settings) -> EmbeddedStore | InfluxStore:
             shard_ns=parse_duration(settings.embedded_shard, "EMBEDDED_SHARD"),
             clock=time.time_ns,
         )
-    return _influx(settings, own_endpoint(settings))
+    return _influx(settings, served_endpoint(settings))
 
 
 def address_policy(settings: Settings) -> AddressPolicy:
-    """Where an endpoint may lead, whoever wrote it. Its setting is named after mirrors, which had it first."""
+    """The addresses that a configured endpoint may have. The setting's name says mirrors, but it is for all jobs."""
     return AddressPolicy.PRIVATE_TOO if settings.mirror_private_addresses else AddressPolicy.PUBLIC_ONLY
 
 
 def _influx(settings: Settings, endpoint: Endpoint) -> InfluxStore:
-    """One with no url of its own is that of the operator's setting, which is trusted."""
+    """An InfluxDB. An endpoint without a url means INFLUXDB_URL, which the operator wrote, so it is trusted."""
     return InfluxStore(
         endpoint.url or settings.influxdb_url or "",
         endpoint.token,
@@ -71,32 +71,32 @@ def _influx(settings: Settings, endpoint: Endpoint) -> InfluxStore:
     )
 
 
-def own_endpoint(settings: Settings) -> Endpoint:
-    """The gateway's own store as an endpoint. Raises ConfigurationError."""
+def served_endpoint(settings: Settings) -> Endpoint:
+    """The endpoint of the served store. Raises ConfigurationError."""
     if settings.influxdb_url is None:
         return Endpoint(None, "", "", EMBEDDED, is_remote=False)
     if settings.influxdb_token is None or settings.influxdb_org is None:
         raise ConfigurationError("INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too.")
-    found = endpoint_at(settings.influxdb_url, settings.influxdb_org, settings.influxdb_token.get_secret_value())
-    return replace(found, url=None)
+    endpoint = endpoint_at(settings.influxdb_url, settings.influxdb_org, settings.influxdb_token.get_secret_value())
+    return replace(endpoint, url=None)
 
 
-def opener(settings: Settings, own: OwnStore) -> Opener:
-    """Stores for the time of a run; the gateway's own is not closed.
+def opener(settings: Settings, served: ServedStore) -> Opener:
+    """A function that opens stores for the time of a run. The served store stays open after it.
 
-    A mirror may name the gateway's own InfluxDB by its url, with another token: its changes are told, too.
+    An endpoint may name the served InfluxDB by its url, with another token. Its changes reach the listeners too.
     """
-    own_identity = own_endpoint(settings).identity
+    served_identity = served_endpoint(settings).identity
 
     @contextmanager
     def open_store(endpoint: Endpoint) -> Iterator[OpenStore]:
         if endpoint.url is None:
-            yield OpenStore(own.store, own.moved_bytes)
+            yield OpenStore(served.store, served.moved_bytes)
             return
         store = _influx(settings, endpoint)
-        is_own = endpoint.identity == own_identity
+        is_served = endpoint.identity == served_identity
         try:
-            yield OpenStore(ObservedStore(store, own.listeners) if is_own else store, store.moved_bytes)
+            yield OpenStore(ObservedStore(store, served.listeners) if is_served else store, store.moved_bytes)
         finally:
             store.close()
 

@@ -18,13 +18,13 @@ from fastapi import FastAPI, Request, Response
 
 from service.api import jobs, problems
 from service.api.auth import requires
-from service.api.documents import document, request_body
-from service.api.door import Door
+from service.api.body_gate import BodyGateMiddleware
 from service.api.failed_tries import FailedTries
 from service.api.job_schemas import JobInfo
+from service.api.json_bodies import json_body, request_body
 from service.api.thread_pools import ThreadPools
 from service.commands.jobs import list_jobs
-from service.console.jobs import what
+from service.console.jobs import summary
 from service.domain.access import Principal, Scope
 from service.domain.schedule import Schedule
 from service.jobs import JobQueue
@@ -79,16 +79,16 @@ def application(parts: Parts) -> FastAPI:
     app.include_router(jobs.router)
     problems.install(app)
 
-    app.add_middleware(Door)
+    app.add_middleware(BodyGateMiddleware)
 
     @app.post("/count/trigger", status_code=202, openapi_extra=request_body(dict[str, Any], "Body"))
     async def trigger(
         request: Request,
         response: Response,
-        body: Annotated[dict[str, Any], document(dict[str, Any], Scope.MIRROR)],
+        body: Annotated[dict[str, Any], json_body(dict[str, Any], Scope.MIRROR)],
         principal: Principal = requires(Scope.MIRROR),  # noqa: B008
     ) -> JobInfo:
-        return await jobs.accepted(request, response, principal, "count", body)
+        return await jobs.submit_job(request, response, principal, "count", body)
 
     return app
 
@@ -261,10 +261,10 @@ def shell(served: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_a_job_is_about_is_told_in_a_few_words() -> None:
     """A verification looked like a run in the list."""
-    assert what({"kind": "mirror", "parameters": {"mirror": "plant"}}) == "mirror plant"
-    assert what({"kind": "mirror", "parameters": {"mirror": "plant", "verify": True}}) == "mirror plant (verify)"
-    assert what({"kind": "mirror", "parameters": {"mirror": "plant", "dry_run": True, "again": True}}) == "mirror plant (dry run, again)"
-    assert what({"kind": "count", "parameters": {"n": 8}}) == "count"
+    assert summary({"kind": "mirror", "parameters": {"mirror": "plant"}}) == "mirror plant"
+    assert summary({"kind": "mirror", "parameters": {"mirror": "plant", "verify": True}}) == "mirror plant (verify)"
+    assert summary({"kind": "mirror", "parameters": {"mirror": "plant", "dry_run": True, "again": True}}) == "mirror plant (dry run, again)"
+    assert summary({"kind": "count", "parameters": {"n": 8}}) == "count"
 
 
 def test_a_list_with_a_long_error_fits_a_narrow_terminal(served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

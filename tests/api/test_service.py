@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service import errors
-from service.api.document import as_text
+from service.api.openapi_document import openapi_text
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problems import STATUSES, status_of
 from service.api.read_parameters import REPEATED, SIMPLE
@@ -81,7 +81,7 @@ def test_configuration_is_versioned(http: httpx.Client) -> None:
 
 def test_the_committed_document_is_that_of_the_app(serve: Callable[..., Served]) -> None:
     _, parts = serve()
-    assert (ROOT / "openapi" / "openapi.json").read_text() == as_text(create_app(parts)), "make openapi"
+    assert (ROOT / "openapi" / "openapi.json").read_text() == openapi_text(create_app(parts)), "make openapi"
 
 
 def test_every_operation_has_an_example_and_a_summary(http: httpx.Client) -> None:

@@ -79,7 +79,7 @@ def test_no_route_reads_a_byte_before_the_key_is_accepted(gateway: Gateway, app:
 
 
 def test_no_route_lets_the_framework_read_its_body(app: FastAPI) -> None:
-    """A `Body` parameter is read before dependencies ask for the key; `service.api.documents.document` is not."""
+    """A `Body` parameter is read before dependencies ask for the key; `service.api.json_bodies.json_body` is not."""
     assert [route.path for route in app.routes if isinstance(route, APIRoute) and route.body_field] == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.archive.local_folder import LocalFolder
-from service.errors import BackupDamaged, FluxgateError, InvalidParameter, UnknownThing
+from service.errors import BackupDamaged, FluxgateError, InvalidParameter, NotFound
 from tests.support.backup_site import NOW, BackupSite, content, every_type, filled, put, slices, write
 from tests.support.stores import Through, embedded_store
 
@@ -81,9 +81,9 @@ def must_be_refused(site: BackupSite, path: str, backup: str, damaged: bytes | N
     else:
         put(site.destination, path, damaged)
     try:
-        with pytest.raises((BackupDamaged, UnknownThing)) as refused:
+        with pytest.raises((BackupDamaged, NotFound)) as refused:
             site.restore(target=TARGET, backup=backup)
-        assert path in refused.value.message or isinstance(refused.value, UnknownThing)
+        assert path in refused.value.message or isinstance(refused.value, NotFound)
     finally:
         put(site.destination, path, good)
 
@@ -131,5 +131,5 @@ def test_every_refusal_says_what_to_do(site: BackupSite) -> None:
     for wrong in ({"backup": "nothing"}, {"buckets": ["x"]}, {"start": "x"}, {"target": {}}):
         with pytest.raises(FluxgateError) as refused:
             site.restore(**{"backup": newest, "target": TARGET, **wrong})
-        assert isinstance(refused.value, (InvalidParameter, UnknownThing))
+        assert isinstance(refused.value, (InvalidParameter, NotFound))
         assert len(refused.value.message) > 30

@@ -13,7 +13,7 @@ from service.domain.durations import parse_duration
 from service.domain.selection import Fn, Windows
 from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
-from service.errors import OF_ONE_BUCKET
+from service.errors import BUCKET_ERRORS
 from service.stores.influx.store import InfluxStore
 from tests.support.rows import Row, at, read, row, rows_of, span
 from tests.support.servers import InfluxServer
@@ -109,7 +109,7 @@ def test_a_bucket_that_influxql_cannot_find_is_refused_by_reads_and_writes_and_h
     assert store.last_point(word) == NOON
     assert word in [one.name for one in store.buckets()]
     for ask in (store.schema, lambda name: read(store, name, DAY), lambda name: store.latest(name, DAY, "m")):
-        with pytest.raises(OF_ONE_BUCKET, match="ename"):
+        with pytest.raises(BUCKET_ERRORS, match="ename"):
             ask(word)
 
 

@@ -110,7 +110,7 @@ def test_buckets_that_cannot_be_read_keep_no_other_from_being_copied_and_are_not
     context = KeptContext()
     with pytest.raises(FluxgateError) as failed:
         rig.run(context)
-    assert failed.value.mended_by_time is False
+    assert failed.value.retryable is False
     assert [read(target, name, EVER) for name in ("db", "zzz")] == [[row("m", {}, "v", NOON, 1.0)]] * 2
     named = [line for level, line in context.lines if level == "error"]
     assert [any(f"{name}: " in line or f"'{name}'" in line for line in named) for name in ("/lead", "db/autogen", "tr/")] == [True] * 3

@@ -113,7 +113,7 @@ def test_a_server_without_physical_backups_is_not_asked_again(tmp_path: Path, in
         rig = BackupRig(tmp_path, store, open_physical=opener_of(influx, url=liar.url))
         with pytest.raises(NotOffered, match="kind=logical") as refused:
             rig.run(kind="physical")
-        assert not refused.value.mended_by_time
+        assert not refused.value.retryable
     assert rig.place.listed() == []
 
 

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from service.api.auth import requires
 from service.api.deps import parts_of
-from service.api.documents import document, request_body
 from service.api.job_schemas import JobInfo
-from service.api.jobs import accepted, state_call
+from service.api.jobs import state_call, submit_job
+from service.api.json_bodies import json_body, request_body
 from service.config.section import Section
 from service.config.store import ConfigStore
-from service.console.connection import Key, Url, post, wire
+from service.console.connection import Key, Url, open_transport, post
 from service.console.jobs import follow
 from service.domain.access import Principal, Scope
 from service.domain.schedule import Schedule
@@ -93,10 +93,10 @@ async def list_censuses(request: Request, principal: Principal = requires(Scope.
 async def trigger(
     request: Request,
     response: Response,
-    order: Annotated[dict[str, str], document(dict[str, str], Scope.BACKUP)],
+    order: Annotated[dict[str, str], json_body(dict[str, str], Scope.BACKUP)],
     principal: Principal = requires(Scope.BACKUP),  # noqa: B008
 ) -> JobInfo:
-    return await accepted(request, response, principal, NAME, order)
+    return await submit_job(request, response, principal, NAME, order)
 
 
 commands = typer.Typer(help="Censuses.", no_args_is_help=True)
@@ -110,8 +110,8 @@ def group() -> None:
 @commands.command()
 def run(name: str, url: Url = None, key: Key = None) -> None:
     """Count now, and wait for it."""
-    with contextlib.closing(wire(url, key)) as link:
-        state = follow(link, post(link, "/census/trigger", body={"census": name})["id"])
+    with contextlib.closing(open_transport(url, key)) as transport:
+        state = follow(transport, post(transport, "/census/trigger", body={"census": name})["id"])
     if state != "succeeded":
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.commands.serve import ensure_key
-from service.console.connection import FIRST_KEY, address_and_key, is_loopback, kept_key, reach
+from service.console.connection import FIRST_KEY, address_and_key, is_loopback, open_gateway, stored_key
 from service.domain.access import Scope
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings import Settings
@@ -53,12 +53,12 @@ def test_when_no_key_is_valid_any_more_a_new_first_one_is_made(tmp_path: Path) -
     keys.revoke(keys.list()[0].id)
     second = ensure_key(settings(tmp_path), "127.0.0.1")
     assert second not in (None, first)
-    assert kept_key(tmp_path / "data") == second
+    assert stored_key(tmp_path / "data") == second
 
 
 def test_the_first_key_has_a_folder_also_when_the_state_is_elsewhere(tmp_path: Path) -> None:
     elsewhere = settings(tmp_path, state_database_url=f"sqlite:///{tmp_path / 'state.db'}")
-    assert ensure_key(elsewhere, "::1") == kept_key(tmp_path / "data")
+    assert ensure_key(elsewhere, "::1") == stored_key(tmp_path / "data")
 
 
 def test_an_address_that_others_reach_needs_a_key_first(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_an_address_that_others_reach_needs_a_key_first(tmp_path: Path) -> None:
 
 def test_the_key_that_was_set_is_never_shown_and_a_weak_one_refused_before_the_start(tmp_path: Path) -> None:
     assert ensure_key(settings(tmp_path, api_key=STATIC), "0.0.0.0") is None
-    assert kept_key(tmp_path / "data") is None
+    assert stored_key(tmp_path / "data") is None
     with pytest.raises(ConfigurationError, match="at least 16"):
         ensure_key(settings(tmp_path, api_key="short"), "127.0.0.1")
 
@@ -110,5 +110,5 @@ def test_the_variable_of_clients_wins_over_the_keys_of_the_gateway(tmp_path: Pat
 @pytest.mark.parametrize(("url", "key", "named"), [("http://host:port", None, "url"), ("http://127.0.0.1:1", "clé", "key"), (None, "a\nb", "key")])
 def test_an_address_or_key_that_cannot_be_sent_is_named(url: str | None, key: str | None, named: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
-        reach(url, key)
+        open_gateway(url, key)
     assert refused.value.parameter == named

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.shares import Full, Left, Shares, share_of_key
+from service.shares import Full, Reserve, Shares, share_of_key
 
 
 @pytest.mark.parametrize(
@@ -14,8 +14,8 @@ def test_a_key_leaves_a_quarter_of_what_ends_and_half_of_what_waits(
     leaves_a_quarter: int,
     leaves_half: int,
 ) -> None:
-    assert share_of_key(most, Left.QUARTER) == leaves_a_quarter
-    assert share_of_key(most, Left.HALF) == leaves_half
+    assert share_of_key(most, Reserve.QUARTER) == leaves_a_quarter
+    assert share_of_key(most, Reserve.HALF) == leaves_half
 
 
 def test_what_is_refused_is_not_counted_and_what_comes_back_is_there_again() -> None:

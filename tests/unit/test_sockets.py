@@ -7,7 +7,7 @@ import pytest
 from service.domain.addresses import AddressPolicy
 from service.domain.backoff import is_transient
 from service.errors import AddressRefused, StoreBroken, StoreError, StoreFailed, StoreUnavailable
-from service.sockets import Connector, resolved
+from service.sockets import Connector, resolve_host
 from service.stores.influx.transport import Transport
 from tests.support.upstreams import Upstream, answering, http_answer
 
@@ -71,7 +71,7 @@ def test_private_addresses_are_refused_where_only_public_ones_are_allowed(found:
 
 
 def test_an_address_of_the_operators_own_settings_may_be_any() -> None:
-    assert Connector(AddressPolicy.ANYWHERE, lambda host, port: [METADATA]).checked("influx.test", 80) == [METADATA]
+    assert Connector(AddressPolicy.ANYWHERE, lambda host, port: [METADATA]).allowed_addresses("influx.test", 80) == [METADATA]
 
 
 def test_a_name_that_has_no_address_is_an_outage_and_not_a_refusal() -> None:
@@ -86,8 +86,8 @@ def test_time_does_not_mend_a_refusal() -> None:
 
 
 def test_the_system_resolves_this_machine() -> None:
-    assert set(resolved("localhost", 80)) <= {"127.0.0.1", "::1"}
-    assert resolved("127.0.0.1", 80) == ["127.0.0.1"]
+    assert set(resolve_host("localhost", 80)) <= {"127.0.0.1", "::1"}
+    assert resolve_host("127.0.0.1", 80) == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "INFLUXDB_V2_PROXY"])

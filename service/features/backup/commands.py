@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
-from service.console.connection import Key, Url, get, post, wire
-from service.console.jobs import AsJson, follow, path_of
+from service.console.connection import Key, Url, get, open_transport, post
+from service.console.jobs import AsJson, follow, job_path
 from service.features.backup import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -48,8 +48,8 @@ def create(
     }
     order = {name: value for name, value in members.items() if value not in (None, False, "")}
     if no_wait:
-        with contextlib.closing(wire(url, key)) as link:
-            job = post(link, "/backup/trigger", body=order)
+        with contextlib.closing(open_transport(url, key)) as transport:
+            job = post(transport, "/backup/trigger", body=order)
         typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
         return
     result = _followed("/backup/trigger", order, url, key, as_json)
@@ -172,8 +172,8 @@ def list_backups(
     as_json: AsJson = False,
 ) -> None:
     """List backups, newest first, and how old the last good one of each bucket is."""
-    with contextlib.closing(wire(url, key)) as link:
-        listing = get(link, "/backups", [("limit", str(limit))])
+    with contextlib.closing(open_transport(url, key)) as transport:
+        listing = get(transport, "/backups", [("limit", str(limit))])
     if as_json:
         typer.echo(json.dumps(listing, indent=2))
         return
@@ -192,8 +192,8 @@ def list_backups(
 @cli.command()
 def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Show a backup: its buckets, what is missing in it, and whether it is proven to restore."""
-    with contextlib.closing(wire(url, key)) as link:
-        backup = get(link, f"/backups/{segment(backup_id)}")
+    with contextlib.closing(open_transport(url, key)) as transport:
+        backup = get(transport, f"/backups/{segment(backup_id)}")
     if as_json:
         typer.echo(json.dumps(backup, indent=2))
         return
@@ -219,10 +219,10 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
 
 def _followed(path: str, order: dict[str, Any], url: str | None, key: str | None, as_json: bool) -> dict[str, Any]:
     """The result of the job that `path` orders, once it has ended. Exits with 1 when it did not succeed."""
-    with contextlib.closing(wire(url, key)) as link:
-        job = post(link, path, body=order)
-        state = follow(link, job["id"], as_json)
-        result = get(link, path_of(job["id"]))["result"] if state == "succeeded" else None
+    with contextlib.closing(open_transport(url, key)) as transport:
+        job = post(transport, path, body=order)
+        state = follow(transport, job["id"], as_json)
+        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
     if result is None:
         raise typer.Exit(1)
     if as_json:

@@ -67,7 +67,7 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     restores = RestoreRunnable(
         place,
         services.open_store,
-        RestoreRules(services.own_endpoint, EndpointRules(services.addresses, _token_variables(settings))),
+        RestoreRules(services.served_endpoint, EndpointRules(services.addresses, _token_variables(settings))),
         work_limits(settings),
         services.clock,
         None if services.open_physical is None else PhysicalServer(services.open_physical, services.store),

@@ -7,15 +7,15 @@ from pydantic import BaseModel
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
-from service.api.documents import document, request_body
 from service.api.job_schemas import JobInfo
-from service.api.jobs import accepted
+from service.api.jobs import submit_job
+from service.api.json_bodies import json_body, request_body
 from service.api.problem_schema import PROBLEM
-from service.api.store_calls import seen
+from service.api.store_calls import call_store
 from service.api.thread_pools import ThreadPool
 from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
-from service.errors import UnknownThing
+from service.errors import NotFound
 from service.features.backup.schemas import (
     AdoptOrder,
     BackupDetail,
@@ -58,13 +58,13 @@ BackupId = Annotated[
 async def run_backup(
     request: Request,
     response: Response,
-    order: Annotated[BackupOrder | None, document(_ORDER, Scope.BACKUP, required=False)],
+    order: Annotated[BackupOrder | None, json_body(_ORDER, Scope.BACKUP, required=False)],
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a backup of every bucket, or of some; it is a job, whose `result.state` is `complete` or `partial`."""
     wanted = order or BackupOrder()
     parameters = {name: value for name, value in wanted.model_dump().items() if value not in (None, False, "") and value != "logical"}
-    return await accepted(request, response, principal, KIND, parameters)
+    return await submit_job(request, response, principal, KIND, parameters)
 
 
 @router.get("/backups", summary="List backups")
@@ -75,7 +75,7 @@ async def list_backups(
 ) -> BackupList:
     """Every backup with its state, newest first, and how old the last complete and the last proven one of each bucket is."""
     parts = parts_of(request)
-    return await seen(_POOL, principal, lambda: _listing(parts, limit))
+    return await call_store(_POOL, principal, lambda: _listing(parts, limit))
 
 
 @router.get("/backups/{backup_id}", summary="See a backup")
@@ -89,7 +89,7 @@ async def show_backup(
     `latest` as the id is the newest complete backup.
     """
     parts = parts_of(request)
-    return await seen(_POOL, principal, lambda: _detail(parts, backup_id))
+    return await call_store(_POOL, principal, lambda: _detail(parts, backup_id))
 
 
 @router.post(
@@ -102,12 +102,12 @@ async def verify_backup(
     request: Request,
     response: Response,
     backup_id: BackupId,
-    order: Annotated[VerifyOrder | None, document(_VERIFY, Scope.BACKUP, required=False)],
+    order: Annotated[VerifyOrder | None, json_body(_VERIFY, Scope.BACKUP, required=False)],
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a job that reads every file of the backup, in older backups too, and compares it with the manifest."""
     parameters = {"backup": backup_id, **_given(order)}
-    return await accepted(request, response, principal, VERIFY, parameters)
+    return await submit_job(request, response, principal, VERIFY, parameters)
 
 
 @router.post(
@@ -119,11 +119,11 @@ async def verify_backup(
 async def drill_backup(
     request: Request,
     response: Response,
-    order: Annotated[DrillOrder | None, document(_DRILL, Scope.BACKUP, required=False)],
+    order: Annotated[DrillOrder | None, json_body(_DRILL, Scope.BACKUP, required=False)],
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a job that restores a backup into a scratch store, compares every value, and removes it again."""
-    return await accepted(request, response, principal, DRILL, _given(order))
+    return await submit_job(request, response, principal, DRILL, _given(order))
 
 
 @router.post(
@@ -135,11 +135,11 @@ async def drill_backup(
 async def prune_backups(
     request: Request,
     response: Response,
-    order: Annotated[PruneOrder | None, document(_PRUNE, Scope.ADMIN, required=False)],
+    order: Annotated[PruneOrder | None, json_body(_PRUNE, Scope.ADMIN, required=False)],
     principal: Principal = requires(Scope.ADMIN),
 ) -> JobInfo:
     """Order a job that removes what the BACKUP_KEEP_ settings do not keep. Its result names each backup with the reason."""
-    return await accepted(request, response, principal, PRUNE, _given(order))
+    return await submit_job(request, response, principal, PRUNE, _given(order))
 
 
 @router.post(
@@ -152,7 +152,7 @@ async def restore_backup(
     request: Request,
     response: Response,
     backup_id: BackupId,
-    order: Annotated[RestoreOrder | None, document(_RESTORE, Scope.RESTORE, required=False)],
+    order: Annotated[RestoreOrder | None, json_body(_RESTORE, Scope.RESTORE, required=False)],
     principal: Principal = requires(Scope.RESTORE),
 ) -> JobInfo:
     """Order a job that checks every file it needs, writes the points, and compares them with the backup afterwards.
@@ -160,7 +160,7 @@ async def restore_backup(
     `latest` as the id is the newest complete backup.
     """
     parameters = {"backup": backup_id, **_given(order)}
-    return await accepted(request, response, principal, RESTORE, parameters)
+    return await submit_job(request, response, principal, RESTORE, parameters)
 
 
 @router.post(
@@ -172,11 +172,11 @@ async def restore_backup(
 async def adopt_backup(
     request: Request,
     response: Response,
-    order: Annotated[AdoptOrder, document(AdoptOrder, Scope.BACKUP)],
+    order: Annotated[AdoptOrder, json_body(AdoptOrder, Scope.BACKUP)],
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a job that checks every file of the folder, and makes a backup of it that can be restored."""
-    return await accepted(request, response, principal, ADOPT, _given(order))
+    return await submit_job(request, response, principal, ADOPT, _given(order))
 
 
 def _given(order: BaseModel | None) -> dict[str, Any]:
@@ -205,4 +205,4 @@ def _detail(parts: Parts, backup_id: str) -> BackupDetail:
         if backup.backup_id == backup_id or (backup_id == "latest" and backup.state is ListedState.COMPLETE):
             backup_id = backup.backup_id
             return backup_detail(backup, backups.proofs.all().get(backup_id, Proof()))
-    raise UnknownThing(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")
+    raise NotFound(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")

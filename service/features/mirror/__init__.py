@@ -1,4 +1,4 @@
-"""The kind `mirror` as people see it: its routes, its commands, and how it is made of the settings."""
+"""The feature `mirror`: its routes, its commands, and the function that makes the kind from the settings."""
 
 SUMMARY = "Mirrors."
 """Of its commands, in `fluxgate --help`."""

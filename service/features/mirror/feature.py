@@ -1,4 +1,4 @@
-"""The feature `mirror`, and how its kind is made of the settings."""
+"""The feature `mirror`, and the function that makes its kind from the settings."""
 
 from pydantic import ValidationError
 
@@ -20,9 +20,9 @@ _SETTINGS_OF_MEMBERS = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"
 
 
 def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
-    """The kind `mirror`. Raises ConfigurationError: the file of mirrors or the mirror of the settings is wrong."""
+    """The kind `mirror`. Raises ConfigurationError when the file of mirrors or the mirror of the settings is wrong."""
     registry = _registry(settings, services)
-    registry.outside_section()  # a file that cannot be read is an error of the start
+    registry.outside_section()  # so that a wrong file of mirrors stops the start
     runnable = MirrorRunnable(
         registry,
         services.state,
@@ -40,12 +40,12 @@ def _registry(settings: Settings, services: KindServices) -> MirrorRegistry:
             f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.",
         )
     rules = EndpointRules(services.addresses, TokenVariables(frozenset(settings.mirror_token_variables)))
-    default = _default_mirror(settings, services.own_endpoint, rules)
-    return MirrorRegistry(lambda: services.config.get(SECTION).value, services.own_endpoint, default, file, rules)
+    default = _default_mirror(settings, services.served_endpoint, rules)
+    return MirrorRegistry(lambda: services.config.get(SECTION).value, services.served_endpoint, default, file, rules)
 
 
-def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> MirrorText | None:
-    """The mirror of the settings, `cloud`."""
+def _default_mirror(settings: Settings, served: Endpoint, rules: EndpointRules) -> MirrorText | None:
+    """The mirror `cloud` of the settings; None when INFLUXDB_CLOUD_URL is not set. Raises ConfigurationError."""
     if settings.influxdb_cloud_url is None or settings.influxdb_cloud_token is None:
         return None
     token = settings.influxdb_cloud_token.get_secret_value()
@@ -55,17 +55,17 @@ def _default_mirror(settings: Settings, own: Endpoint, rules: EndpointRules) -> 
     try:
         buckets = [bucket] if settings.cloud_bucket else "all"
         text = MirrorText.model_validate({"source": source, "buckets": buckets, **timing})
-        text.to_mirror("cloud", own, rules)
+        text.to_mirror("cloud", served, rules)
     except ValidationError as broken:
-        place, reason = wrong_members(broken)[0]
-        raise ConfigurationError(f"The mirror of the settings, `cloud`: {place}: {reason}.") from None
+        member, reason = wrong_members(broken)[0]
+        raise ConfigurationError(f"The mirror of the settings, `cloud`: {member}: {reason}.") from None
     except InvalidParameter as wrong:
         raise ConfigurationError(f"The mirror of the settings, `cloud`: {_under_setting(wrong).message}") from None
     return text
 
 
 def _under_setting(wrong: InvalidParameter) -> InvalidParameter:
-    """The error about a member of the mirror `cloud`, under the name of the setting that holds it."""
+    """The error about a member of the mirror `cloud`, with the name of the setting that holds the member."""
     setting = _SETTINGS_OF_MEMBERS.get(wrong.parameter)
     return wrong if setting is None else wrong.renamed(setting)
 

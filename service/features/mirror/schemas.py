@@ -1,4 +1,4 @@
-"""Mirrors as JSON."""
+"""The JSON bodies of the mirror routes."""
 
 from typing import Annotated
 
@@ -9,27 +9,39 @@ from service.jobs.mirror.ledger import PairState, SliceTotals
 
 
 class MirrorOrder(BaseModel):
-    """What to mirror. Nothing: every mirror, as it is configured. `dry_run` changes nothing; `again` also tries what was refused before."""
+    """What to mirror. An empty order runs every mirror as configured.
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"mirror": "plant", "bucket": "Weather", "dry_run": True}})
+    `dry_run` changes nothing. `again` also tries what the target refused before.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"mirror": "plant", "bucket": "Weather", "dry_run": True}},
+    )
 
     mirror: Annotated[str | None, Field(max_length=60, description="Only this mirror.")] = None
     bucket: Annotated[str | None, Field(max_length=500, description="Only this bucket of the source.")] = None
-    start: Annotated[str | None, Field(max_length=40, description="From this moment on, RFC 3339, with `stop`.")] = None
-    stop: Annotated[str | None, Field(max_length=40, description="Before this moment, with `start`.")] = None
-    dry_run: Annotated[bool, Field(strict=True, description="Say what would be copied and removed, and change nothing.")] = False
+    start: Annotated[str | None, Field(max_length=40, description="Start of the range, RFC 3339; needs `stop`.")] = None
+    stop: Annotated[str | None, Field(max_length=40, description="End of the range, exclusive; needs `start`.")] = None
+    dry_run: Annotated[
+        bool,
+        Field(strict=True, description="Report what would be copied and removed, and change nothing."),
+    ] = False
     again: Annotated[bool, Field(strict=True, description="Also try what the target refused before.")] = False
 
 
 class OrderedJobs(BaseModel):
-    """The jobs that were ordered, one for each mirror."""
+    """The submitted jobs, one per mirror."""
 
     jobs: list[JobInfo]
 
 
 class SliceCounts(BaseModel):
-    """Slices by what is known of them. `unknown`: values not compared yet. `partial`: the target refused points. `extra`: the target has points that
-    the source has not."""
+    """How many slices are in each state.
+
+    `unknown`: values are not compared yet. `partial`: the target refused points. `extra`: the target has points that
+    the source lacks.
+    """
 
     equal: int
     different: int
@@ -39,7 +51,10 @@ class SliceCounts(BaseModel):
 
 
 class PairInfo(BaseModel):
-    """A bucket of the source and its copy. `lag_s`: what was written to the source so many seconds ago, or earlier, was here at the last success."""
+    """A bucket of the source and its copy.
+
+    `lag_s` is how many seconds ago the last success was. The copy has all points written before it.
+    """
 
     source: str
     target: str
@@ -53,7 +68,10 @@ class PairInfo(BaseModel):
 
 
 class MirrorInfo(BaseModel):
-    """A mirror: its two sides, when it ran and runs, and what is known of its buckets. Of one that cannot work only `last_error` says more."""
+    """A mirror: its source and target, its last and next run, and the state of its buckets.
+
+    A mirror that cannot run has only `name` and `last_error`.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -97,11 +115,16 @@ class MirrorInfo(BaseModel):
 
 
 class MirrorList(BaseModel):
+    """All mirrors."""
+
     mirrors: list[MirrorInfo]
 
 
 class DiffRow(BaseModel):
-    """A series that differs in a slice of an hour or less that begins at `begin`: how many points each side has. Equal numbers: values differ."""
+    """A series that differs in a slice of at most an hour. `from` is the start of the slice.
+
+    When the numbers of points are equal, the values differ.
+    """
 
     begin: str = Field(alias="from")
     measurement: str
@@ -120,7 +143,7 @@ class LeftOut(BaseModel):
 
 
 class Difference(BaseModel):
-    """What differs in a range. `hours`: how many slices of an hour do; `complete`: every series is listed."""
+    """The differences in a range. `hours` counts slices that differ. `complete` is true when every series is listed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -151,6 +174,7 @@ class Difference(BaseModel):
 
 
 def pair_info(source: str, target: str, state: PairState, totals: SliceTotals, now: float) -> PairInfo:
+    """The state of a pair of buckets as JSON. `now`: seconds since 1970."""
     lag_s = None if state.succeeded_at is None else max(0.0, now - state.succeeded_at)
     return PairInfo(
         source=source,

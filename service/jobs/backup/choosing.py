@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from service.archive.catalog import ListedBackup, ListedState
 from service.archive.manifest import BackupKind, Manifest
-from service.errors import InvalidParameter, UnknownThing
+from service.errors import InvalidParameter, NotFound
 from service.jobs.backup.place import BackupPlace
 from service.transfer.run_log import Log
 
@@ -23,7 +23,7 @@ def backup_named(value: object) -> str:
 def chosen_backup(place: BackupPlace, name: str, log: Log, kind: BackupKind | None = None) -> Manifest:
     """The backup with the id `name`, or for LATEST the newest complete one, of a `kind` where that matters.
 
-    The log names what is newer than the newest complete one, and why it was not taken. Raises UnknownThing: there is
+    The log names what is newer than the newest complete one, and why it was not taken. Raises NotFound: there is
     none; BackupDamaged, ArchiveError; InvalidParameter: the one that was named is of another kind.
     """
     if name == LATEST:
@@ -41,7 +41,7 @@ def _newest_complete(place: BackupPlace, log: Log, fits: Callable[[Manifest], bo
             log("warning", _passed_over(backup))
         elif fits(manifest):
             return manifest
-    raise UnknownThing(f"There is no complete backup in {place.name}. Take one with POST /backup/trigger, or name a partial one by its id.")
+    raise NotFound(f"There is no complete backup in {place.name}. Take one with POST /backup/trigger, or name a partial one by its id.")
 
 
 def _passed_over(backup: ListedBackup) -> str:

@@ -81,7 +81,7 @@ class LogicalBackup:
             try:
                 self._bucket(number, name, taken)
             except (CallerError, StoreError) as failure:
-                if failure.mended_by_time:
+                if failure.retryable:
                     raise
                 log_failure(self._tools.log, "error", f"{name}: {failure.message} It is missing in the backup.", failure)
                 taken.missing.append(Missing(name, None, failure.message))

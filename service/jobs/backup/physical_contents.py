@@ -7,7 +7,7 @@ from service.archive.manifest import BucketMetadata, Missing, NotCovered
 from service.archive.physical_buckets import ServerShard
 from service.archive.physical_counts import BucketCounts
 from service.domain.timerange import TimeRange
-from service.errors import OF_ONE_BUCKET, StoreDenied, UnknownBucket
+from service.errors import BUCKET_ERRORS, StoreDenied, UnknownBucket
 from service.jobs.backup.options import BackupOptions
 from service.jobs.backup.physical_download import PhysicalTools
 from service.jobs.backup.physical_progress import DownloadedMetadata
@@ -44,7 +44,7 @@ def with_details(store: Store, metadata: BucketMetadata, tools: PhysicalTools) -
     """With labels and mappings, which a restore of the bucket alone makes again. The log says what cannot be seen."""
     try:
         details = tools.retry.call(lambda: store.bucket_details(metadata.name))
-    except (*OF_ONE_BUCKET, StoreDenied, UnknownBucket) as failure:
+    except (*BUCKET_ERRORS, StoreDenied, UnknownBucket) as failure:
         message = f"{metadata.name}: its labels and mappings cannot be seen: {failure.message}"
         log_failure(tools.log, "warning", message, failure)
         return metadata

@@ -115,7 +115,7 @@ class PhysicalDownload:
         try:
             return self._physical.shard(shard.shard_id)
         except StoreFailed as failure:
-            if not failure.mended_by_time:
+            if not failure.retryable:
                 raise
             raise ShardRefused(
                 f"InfluxDB does not hand out the shard {shard.shard_id}: it answers an error.",

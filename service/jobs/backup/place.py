@@ -40,7 +40,7 @@ class BackupPlace:
         return catalog.listed(self.destination, self.key)
 
     def manifest(self, backup_id: str) -> Manifest:
-        """Raises UnknownThing, BackupDamaged, ArchiveError."""
+        """Raises NotFound, BackupDamaged, ArchiveError."""
         return catalog.manifest_of_backup(self.destination, backup_id, self.key)
 
     def decrypter(self, manifest: Manifest, passphrase: str | None = None) -> Decrypter | None:

@@ -13,7 +13,7 @@ from service.archive import catalog
 from service.archive.manifest import BackupKind, Manifest
 from service.domain.endpoint import EMBEDDED
 from service.domain.job import Json
-from service.errors import InvalidParameter, UnknownThing
+from service.errors import InvalidParameter, NotFound
 from service.jobs.backup.ages import BucketAge, bucket_ages
 from service.jobs.backup.backup_tools import BackupTools
 from service.jobs.backup.limits import WorkLimits
@@ -189,7 +189,7 @@ class BackupRunnable:
     def _finished(self, backup_id: str) -> Manifest | None:
         try:
             return self.place.manifest(backup_id)
-        except UnknownThing:
+        except NotFound:
             return None
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from service.archive.physical_counts import BucketCounts
 from service.domain.timerange import EVER
-from service.errors import OF_ONE_BUCKET, StoreDenied, UnknownBucket
+from service.errors import BUCKET_ERRORS, StoreDenied, UnknownBucket
 from service.jobs.backup.bucket_snapshot import snapshot_of
 from service.stores.protocol import Store
 from service.transfer.retry import Retrying
 from service.transfer.run_log import Log, log_failure
 from service.transfer.splitting import Splitter
 
-_UNCOUNTED = (*OF_ONE_BUCKET, StoreDenied, UnknownBucket)
+_UNCOUNTED = (*BUCKET_ERRORS, StoreDenied, UnknownBucket)
 
 
 class ValueCounter:

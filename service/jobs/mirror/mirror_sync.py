@@ -76,7 +76,7 @@ class MirrorSync:
             )
             reports[pair] = PairReport(target_lacks_bucket=True)
         if failures:
-            raise next((failure for failure in failures if failure.mended_by_time), failures[0])
+            raise next((failure for failure in failures if failure.retryable), failures[0])
         if not self._options.dry_run and any(report.states[SliceState.DIFFERENT] for report in reports.values()):
             raise MirrorIncomplete(incomplete_message(self._mirror, reports))
         state = dry_run_state(reports.values()) if self._options.dry_run else self._run_state(pairs.present, reports)

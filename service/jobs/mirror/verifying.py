@@ -57,7 +57,7 @@ class MirrorVerify:
         for pair in pairs.lacking:
             self._services.log("error", f"{pair}: the target has no bucket {pair.target!r}.")
             results.append({"source": pair.source, "target": pair.target, "target_lacks_bucket": True, **_NOTHING})
-        passing = next((failure for failure in failures if failure.mended_by_time), None)
+        passing = next((failure for failure in failures if failure.retryable), None)
         if passing is not None:
             raise passing
         return {"mirror": self._mirror.name, "equal": all(result["equal"] for result in results), "pairs": results}

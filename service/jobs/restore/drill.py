@@ -78,7 +78,7 @@ class DrillRunnable:
         backup_named(parameters.get("backup"))
 
     def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:
-        """Raises BackupDamaged when the backup cannot be restored; UnknownThing, InvalidParameter, JobInterrupted."""
+        """Raises BackupDamaged when the backup cannot be restored; NotFound, InvalidParameter, JobInterrupted."""
         log = RunLog([context.log], self._clock).write
         name = context.checkpoint.get("backup") or backup_named(parameters.get("backup"))
         try:

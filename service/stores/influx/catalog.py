@@ -13,7 +13,7 @@ from service.domain.series import FieldSeries, SeriesKey, Tags
 from service.domain.shards import default_shard_ns
 from service.domain.timerange import TimeRange
 from service.domain.unreadable import NameKind, UnreadableName, listed, shown_bytes
-from service.errors import InvalidParameter, LedElsewhere, StoreBroken, StoreDenied, UnknownBucket, UnreadableText
+from service.errors import InvalidParameter, StoreBroken, StoreDenied, UnknownBucket, UnreadableText, WrongMapping
 from service.stores.influx import influxql
 from service.stores.influx.answers import objects
 from service.stores.influx.failures import failure, not_an_answer, query_failure
@@ -98,7 +98,7 @@ class Catalog:
         try:
             if influxql_name(self._transport, bucket, route.bucket_id) == route.influxql_name:
                 return
-        except (InvalidParameter, LedElsewhere):
+        except (InvalidParameter, WrongMapping):
             pass
         raise StoreBroken(f"InfluxDB's mapping of the name {bucket!r} changed during the read. Ask again.")
 

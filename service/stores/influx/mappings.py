@@ -7,7 +7,7 @@ any mapping made by hand that does (influxdb v2.9.1 dbrp/service.go).
 
 from typing import Any
 
-from service.errors import InvalidParameter, LedElsewhere
+from service.errors import InvalidParameter, WrongMapping
 from service.stores.influx import influxql
 from service.stores.influx.answers import objects
 from service.stores.influx.failures import failure
@@ -21,7 +21,7 @@ def influxql_name(transport: Transport, bucket: str, bucket_id: str) -> str:
     """The name that leads InfluxQL to a bucket, as `influxql.database` takes it: nearly always the bucket's own.
 
     Raises:
-        LedElsewhere: its name leads to another bucket, and no mapping made by hand to this one.
+        WrongMapping: its name leads to another bucket, and no mapping made by hand to this one.
         InvalidParameter: no name leads InfluxQL to it.
     """
     try:
@@ -39,7 +39,7 @@ def influxql_name(transport: Transport, bucket: str, bucket_id: str) -> str:
     delete = ""
     if not leading.get("virtual"):
         delete = f" Or delete the mapping {leading.get('id')} with `influx v1 dbrp delete`."
-    raise LedElsewhere(
+    raise WrongMapping(
         f"InfluxDB maps the name {bucket!r} to another bucket ({leading.get('bucketID')}), so InfluxQL would read the"
         f" wrong data. Rename the bucket, or {_remedy(bucket_id)}.{delete}"
     )

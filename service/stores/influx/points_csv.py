@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from service.domain.schema import FieldType
-from service.errors import EndMissing, StoreBroken
+from service.errors import EndMarkMissing, StoreBroken
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, Block
 from service.stores.influx.annotated_csv import BLOCK_BYTES, FIRST_BLOCK_BYTES
 from service.stores.influx.failures import ASK_AGAIN, unreadable_rows
@@ -28,7 +28,7 @@ def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
     or tag ends with a backslash. So a line feed without a backslash ends a row, and two in a row end the section.
 
     Raises:
-        EndMissing: the section of the second statement did not arrive.
+        EndMarkMissing: the section of the second statement did not arrive.
     """
     pending, begun, ended, enough = bytearray(), False, False, FIRST_BLOCK_BYTES
     for chunk in chunks:
@@ -47,7 +47,7 @@ def cut_sections(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if not ended and len(pending) == before:
             break
     if not ended or not _has_row(pending):
-        raise EndMissing(f"InfluxDB's answer ended before its end mark: rows are missing. {ASK_AGAIN}")
+        raise EndMarkMissing(f"InfluxDB's answer ended before its end mark: rows are missing. {ASK_AGAIN}")
 
 
 def _take(pending: bytearray, begun: bool, final: bool) -> tuple[bytes, bool, bool]:

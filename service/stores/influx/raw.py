@@ -16,7 +16,7 @@ from service.domain.schema import Bucket, FieldType
 from service.domain.selection import MeasurementPlan, Selection
 from service.domain.shards import shard_slices
 from service.domain.timerange import TimeRange
-from service.errors import EndMissing
+from service.errors import EndMarkMissing
 from service.frames.frame import Block
 from service.stores.influx import flux, influxql
 from service.stores.influx.annotated_csv import first_datatype
@@ -77,7 +77,7 @@ class RawReader:
         try:
             for lines in cut_sections(reply.chunks()):
                 yield rows.block(lines)
-        except EndMissing:
+        except EndMarkMissing:
             self._raise_reason(measurement, span)
             raise
 

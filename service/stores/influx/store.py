@@ -10,7 +10,7 @@ from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
-from service.errors import InvalidParameter, LedElsewhere, UnreadableText
+from service.errors import InvalidParameter, UnreadableText, WrongMapping
 from service.frames import long_form
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
@@ -115,7 +115,7 @@ class InfluxStore:
         try:
             with self._catalog.reached(bucket):
                 return self._catalog.outermost_point(bucket, newest)
-        except (InvalidParameter, LedElsewhere, UnreadableText):  # one odd bucket must not spoil a list of them
+        except (InvalidParameter, WrongMapping, UnreadableText):  # one odd bucket must not spoil a list of them
             return outermost_time(self._transport, bucket, newest, Call(self._read_timeout_s))
 
     def schema(self, bucket: str) -> list[MeasurementSchema]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from service.domain.schema import Bucket
 from service.domain.shards import shard_offset
-from service.errors import RetryLater, StoreBusy, StoreError, StoreFailed, WriteProgress, readable
+from service.errors import RetryLater, StoreBusy, StoreError, StoreFailed, WriteProgress, printable_line
 from service.frames.points import Points
 from service.stores.influx.failures import failure
 from service.stores.influx.failures import reason_of as response_reason_of
@@ -103,7 +103,7 @@ class _Write:
     def _split(self, lines: Lines, message: str) -> None:
         if len(lines) == 1:
             reason = "InfluxDB refused this line alone. A key with admin is shown why."
-            self._refuse(lines, REFUSED, reason, upstream=readable(message))
+            self._refuse(lines, REFUSED, reason, upstream=printable_line(message))
             return
         middle = len(lines) // 2
         self.batch(lines[:middle])

@@ -1,9 +1,9 @@
-"""Clients that leave are noticed, and all reads of a loop share one bounded set of threads."""
+"""Clients that leave are noticed, and all reads of a loop share one bounded set of answer_threads."""
 
 import anyio
 import pytest
 
-from service.api.client_disconnect import threads, watched
+from service.api.client_disconnect import answer_threads, run_until_disconnect
 
 
 async def stays() -> dict[str, str]:
@@ -17,7 +17,7 @@ async def goes() -> dict[str, str]:
 
 def test_all_reads_of_a_loop_share_one_set_of_threads() -> None:
     async def ask() -> set[int]:
-        kept = [threads() for _ in range(10)]
+        kept = [answer_threads() for _ in range(10)]
         async with anyio.create_task_group() as group:
             group.start_soon(_add, kept)
         return {id(one) for one in kept}
@@ -26,7 +26,7 @@ def test_all_reads_of_a_loop_share_one_set_of_threads() -> None:
 
 
 async def _add(kept: list[anyio.CapacityLimiter]) -> None:
-    kept.append(threads())
+    kept.append(answer_threads())
 
 
 def test_what_is_done_for_a_client_that_stays_is_given() -> None:
@@ -35,7 +35,7 @@ def test_what_is_done_for_a_client_that_stays_is_given() -> None:
         return gone.is_set()
 
     async def ask() -> bool:
-        return await watched(stays, lambda: pytest.fail("nobody left"), act)
+        return await run_until_disconnect(stays, lambda: pytest.fail("nobody left"), act)
 
     assert anyio.run(ask) is False
 
@@ -45,7 +45,7 @@ def test_what_fails_is_raised_as_itself() -> None:
         raise ValueError("broke")
 
     async def ask() -> None:
-        await watched(stays, lambda: None, act)
+        await run_until_disconnect(stays, lambda: None, act)
 
     with pytest.raises(ValueError, match="broke"):
         anyio.run(ask)
@@ -62,6 +62,6 @@ def test_one_that_goes_is_told_of_while_the_work_is_under_way() -> None:
 
     async def ask() -> list[str]:
         with anyio.fail_after(10):
-            return await watched(goes, lambda: told.append("left"), act)
+            return await run_until_disconnect(goes, lambda: told.append("left"), act)
 
     assert anyio.run(ask) == ["left"]

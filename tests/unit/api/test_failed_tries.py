@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.api.failed_tries import FailedTries, judged
+from service.api.failed_tries import FailedTries, check_key
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
 from service.errors import NotReady, TooManyFailedTries, Unauthorized
@@ -43,7 +43,7 @@ def asked(keys: Keys, tries: FailedTries, presented: Sequence[str], origin: str 
     """What each of `presented`, sent at one time, is told: an id, or the name of the error."""
 
     async def ask() -> list[object]:
-        return list(await asyncio.gather(*(judged(keys, one, tries, origin, POOL) for one in presented), return_exceptions=True))
+        return list(await asyncio.gather(*(check_key(keys, one, tries, origin, POOL) for one in presented), return_exceptions=True))
 
     return [found.id if isinstance(found, Principal) else type(found).__name__ for found in asyncio.run(ask())]
 
@@ -126,5 +126,5 @@ def test_the_refusal_says_when_to_come_back() -> None:
     tries = FailedTries(1, Clock())
     tries.take("a")
     with pytest.raises(TooManyFailedTries, match="Wait a minute") as refused:
-        asyncio.run(judged(Keys(), "wrong", tries, "a", POOL))
+        asyncio.run(check_key(Keys(), "wrong", tries, "a", POOL))
     assert refused.value.retry_after_s == 60

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.api.read_parameters import Question, needs_clock, negotiate, understand
+from service.api.read_parameters import Question, needs_clock, negotiate, parse_question
 from service.encoding.encoders import Format
 from service.errors import NotAcceptable, TooManyWindows
 from tests.support.work import steps_of
@@ -11,7 +11,7 @@ WHOLE = [("start", "1677-10-01T00:00:00Z"), ("stop", "2262-01-01T00:00:00Z")]
 
 
 def asked(*pairs: tuple[str, str]) -> Question:
-    return understand("x", [*WHOLE, *pairs], None, 0, "30m", 1_000_000)
+    return parse_question("x", [*WHOLE, *pairs], None, 0, "30m", 1_000_000)
 
 
 def test_seconds_of_six_centuries_are_refused_without_looking_at_the_clock_of_the_zone() -> None:

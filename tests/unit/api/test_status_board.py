@@ -13,7 +13,7 @@ STATUS = Status(
 
 def test_gauges_of_buckets_are_told_to_who_may_see_the_bucket() -> None:
     board = StatusBoard({"backup": lambda: STATUS})
-    board.look()
+    board.refresh()
     assert f'{AGE}{{bucket="A"}} 5.0\n{AGE}{{bucket="B"}} 6.0\n' in board.page(lambda _: True).decode()
     limited = board.page(lambda name: name == "A").decode()
     assert 'bucket="A"' in limited
@@ -40,13 +40,13 @@ def test_a_look_is_made_once_a_minute_and_nobody_waits_for_it() -> None:
 def test_a_look_that_fails_leaves_what_was_known() -> None:
     answers = iter([STATUS])
     board = StatusBoard({"backup": lambda: next(answers)})
-    board.look()
-    board.look()
+    board.refresh()
+    board.refresh()
     assert board.warnings() == list(STATUS.warnings)
 
 
 def test_names_of_buckets_are_escaped() -> None:
     odd = Status((GaugeValue(AGE, "When.", 5.0, {"bucket": 'a"b\\c\n}'}),))
     board = StatusBoard({"backup": lambda: odd})
-    board.look()
+    board.refresh()
     assert 'bucket="a\\"b\\\\c\\n}"' in board.page(lambda _: True).decode()

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from service.api.jobs import Streams
+from service.api.jobs import EventStreams
 from service.domain.access import Principal, Scope
 from service.errors import RetryLater
 
@@ -13,8 +13,8 @@ OWNER, OTHER = (Principal(name, name, frozenset({Scope.MIRROR})) for name in ("o
 
 
 def test_one_key_has_at_most_half_of_the_streams_and_they_come_back() -> None:
-    streams = Streams(4)
-    held = asynccontextmanager(streams.one)
+    streams = EventStreams(4)
+    held = asynccontextmanager(streams.hold)
 
     async def open_and_close() -> None:
         async with AsyncExitStack() as stack:

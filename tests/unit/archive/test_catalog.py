@@ -11,7 +11,7 @@ from service.archive.checking import check_backup
 from service.archive.destination import Destination
 from service.archive.local_folder import LocalFolder
 from service.archive.manifest import BackupKind, BackupState, BucketBackup, Manifest, Missing
-from service.errors import ArchiveError, ArchiveFileExists, BackupDamaged, UnknownThing
+from service.errors import ArchiveError, ArchiveFileExists, BackupDamaged, NotFound
 from tests.unit.archive.sample_backups import DAY_1, KEY, NOW, bucket_metadata, made_backup, written_slice
 from tests.unit.archive.test_destination import content, put
 
@@ -39,7 +39,7 @@ def test_a_folder_is_no_backup_until_its_manifest_is_written(destination: Destin
     put(destination, f"{backup}/slice", b"points")
     [listed] = catalog.listed(destination)
     assert (listed.state, listed.manifest, listed.reason) == (ListedState.UNFINISHED, None, "it has no manifest")
-    with pytest.raises(UnknownThing, match="no finished backup"):
+    with pytest.raises(NotFound, match="no finished backup"):
         catalog.manifest_of_backup(destination, backup)
     catalog.mark_failed(destination, backup, NOW, "the store is away")
     [listed] = catalog.listed(destination)
@@ -135,12 +135,12 @@ def test_a_removed_backup_is_gone_with_all_its_files(destination: Destination) -
 @pytest.mark.parametrize("name", ["..", "", "claims", "/etc", "00000001-20260131T000000Z/..", "x"])
 def test_only_ids_name_backups(folder: LocalFolder, name: str) -> None:
     made_backup(folder)
-    with pytest.raises(UnknownThing, match="is no id of a backup"):
+    with pytest.raises(NotFound, match="is no id of a backup"):
         catalog.manifest_of_backup(folder, name)
-    with pytest.raises(UnknownThing, match="is no id of a backup"):
+    with pytest.raises(NotFound, match="is no id of a backup"):
         catalog.remove(folder, name)
     assert states(folder) == [(1, ListedState.COMPLETE)]
-    with pytest.raises(UnknownThing, match="no finished backup"):
+    with pytest.raises(NotFound, match="no finished backup"):
         catalog.manifest_of_backup(folder, "00000009-20260131T000000Z")
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from service.cache.single_flight import Flight, Produced
-from service.errors import Stalled, StoreBroken, StoreTimeout, TooManyReads
+from service.errors import ClientStalled, StoreBroken, StoreTimeout, TooManyReads
 from tests.support.caches import Recipe, Task
 from tests.support.clock import Clock
 from tests.support.waiting import until
@@ -190,7 +190,7 @@ def test_a_client_that_stopped_reading_is_dropped_after_half_a_minute_with_a_cle
     assert not stuck.stalled
     clock.now += 31
     assert reader.result() == 20 * MB
-    with pytest.raises(Stalled, match="30 seconds"):
+    with pytest.raises(ClientStalled, match="30 seconds"):
         next(chunks)
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from service.config.coordinates import COORDINATES
 from service.config.section import Section
 from service.config.store import ConfigStore, Versioned
-from service.errors import InvalidParameter, UnknownThing, VersionConflict
+from service.errors import InvalidParameter, NotFound, VersionConflict
 from service.state.database import StateDatabase
 
 
@@ -42,7 +42,7 @@ def test_a_value_that_does_not_fit_is_named(config: ConfigStore, value: dict[str
 
 def test_unknown_sections_are_named_with_those_that_are(config: ConfigStore) -> None:
     for act in (lambda: config.get("nothing"), lambda: config.put("nothing", {})):
-        with pytest.raises(UnknownThing, match="coordinates"):
+        with pytest.raises(NotFound, match="coordinates"):
             act()
 
 
@@ -51,7 +51,7 @@ class Shifts(BaseModel):
 
 
 def test_a_section_that_is_registered_later_is_there_at_once(config: ConfigStore) -> None:
-    with pytest.raises(UnknownThing, match=r"no section 'shifts'. There are: coordinates\."):
+    with pytest.raises(NotFound, match=r"no section 'shifts'. There are: coordinates\."):
         config.get("shifts")
     config.register(Section("shifts", Shifts, {"first": "05:30"}))
     assert config.get("shifts") == Versioned(0, {"first": "06:00"})

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.names import header_names
+from service.api.name_encoding import header_names
 from service.domain.timerange import TimeRange
 from service.domain.unknown_names import NameKind, UnknownName
 from service.reads.facts import LatestFacts, NameList, ReadFacts

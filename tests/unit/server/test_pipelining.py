@@ -182,11 +182,11 @@ async def test_a_closing_connection_that_is_taken_slowly_has_its_deadline_again(
 async def test_who_gives_way_leaves_no_descriptor_behind() -> None:
     protocol, transport, _ = opened()
     protocol.data_received(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
-    protocol.give_way()
+    protocol.evict()
     assert (transport.ends, b" 503 " in transport.sent) == (["close"], True)
     protocol, transport, _ = opened()
     transport.untaken = 100
-    protocol.give_way()
+    protocol.evict()
     assert transport.ends == ["abort"], "closing would wait for the client"
 
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.domain.job import Job, JobState, LeaseLost, Progress
-from service.errors import CallerError, UnknownThing
+from service.errors import CallerError, NotFound
 from service.state import leases
 from service.state.database import StateDatabase
 from service.state.jobs import JobStore
@@ -297,7 +297,7 @@ def test_old_ended_jobs_go_and_open_ones_stay(queue: Desk) -> None:
     assert queue.job_store.prune(keep=2) == 3
     assert {job.id for job in queue.job_store.list(KINDS)} == {waiting.id, ended[3].id, ended[4].id}
     assert queue.log(ended[0]) == []
-    with pytest.raises(UnknownThing, match="GET /jobs"):
+    with pytest.raises(NotFound, match="GET /jobs"):
         queue.job_store.show(ended[0].id)
 
 

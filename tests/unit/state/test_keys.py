@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from service.config.coordinates import COORDINATES
 from service.config.store import ConfigStore
 from service.domain.access import Principal, Scope
-from service.errors import ConfigurationError, InvalidParameter, NotReady, Unauthorized, UnknownThing
+from service.errors import ConfigurationError, InvalidParameter, NotFound, NotReady, Unauthorized
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing, has_key_format
 from tests.support.clock import Clock
@@ -105,7 +105,7 @@ def test_a_revocation_counts_at_once_here_and_within_five_seconds_elsewhere(keys
 
 
 def test_revoking_what_is_not_there_says_where_to_look(keys: KeyRing) -> None:
-    with pytest.raises(UnknownThing, match="keys list"):
+    with pytest.raises(NotFound, match="keys list"):
         keys.revoke("nothing")
 
 

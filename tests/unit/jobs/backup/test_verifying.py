@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ArchiveKeyRefused, BackupDamaged, InvalidParameter, UnknownThing
+from service.errors import ArchiveKeyRefused, BackupDamaged, InvalidParameter, NotFound
 from service.jobs.backup.proofs import Outcome
 from tests.support.backup_site import NOW, BackupSite, SavingContext, every_type, filled, flip, slices, write
 
@@ -85,9 +85,9 @@ def test_a_key_file_that_is_gone_is_a_damage(site: BackupSite) -> None:
 
 
 def test_what_cannot_be_asked_is_refused(site: BackupSite) -> None:
-    with pytest.raises(UnknownThing, match="There is no complete backup in"):
+    with pytest.raises(NotFound, match="There is no complete backup in"):
         site.verify()
-    with pytest.raises(UnknownThing, match="no id of a backup"):
+    with pytest.raises(NotFound, match="no id of a backup"):
         site.verify(backup="../x")
     for wrong in ({"backup": 3}, {"new_only": "yes"}, {"other": True}):
         with pytest.raises(InvalidParameter):

@@ -11,7 +11,7 @@ import pytest
 
 from service.archive.destination import StoredFile
 from service.domain.job import JobInterrupted
-from service.errors import ArchiveUnavailable, BackupDamaged, InvalidParameter, StoreUnavailable, UnknownThing
+from service.errors import ArchiveUnavailable, BackupDamaged, InvalidParameter, NotFound, StoreUnavailable
 from service.frames.points import Points
 from service.jobs.backup.proofs import Outcome
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
@@ -175,7 +175,7 @@ def test_what_a_killed_drill_left_goes_first_and_nothing_stays_of_one_that_ends(
 
 
 def test_what_cannot_be_asked_is_refused(site: BackupSite) -> None:
-    with pytest.raises(UnknownThing, match="There is no complete backup"):
+    with pytest.raises(NotFound, match="There is no complete backup"):
         site.drill()
     with pytest.raises(InvalidParameter):
         site.drill(target="x")

@@ -13,8 +13,8 @@ from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.errors import (
     ArchiveKeyRefused,
     InvalidParameter,
+    NotFound,
     StoreUnavailable,
-    UnknownThing,
 )
 from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
@@ -234,7 +234,7 @@ def test_another_passphrase_comes_from_a_variable(site: BackupSite) -> None:
 )
 def test_what_cannot_be_asked_is_refused(site: BackupSite, wrong: dict[str, Any], match: str) -> None:
     site.backup()
-    with pytest.raises((InvalidParameter, UnknownThing), match=match):
+    with pytest.raises((InvalidParameter, NotFound), match=match):
         site.restore(**{"target": TARGET, **wrong})
     assert target_of(site).acts == {}
 

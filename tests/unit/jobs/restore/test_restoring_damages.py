@@ -5,7 +5,7 @@ import pytest
 from service.errors import (
     BackupDamaged,
     InvalidParameter,
-    UnknownThing,
+    NotFound,
 )
 from tests.support.backup_site import (
     HOSTILE,
@@ -64,12 +64,12 @@ def test_a_wrong_manifest_is_refused(site: BackupSite) -> None:
     path = f"{manifest.backup_id}/manifest.json"
     put(site.destination, path, content(site.destination, path).replace(b"plant a/b", b"plant a/c"))
     refused(site, BackupDamaged, "manifest.json is damaged", backup=manifest.backup_id)
-    refused(site, UnknownThing, "There is no complete backup")
+    refused(site, NotFound, "There is no complete backup")
 
 
 def test_a_partial_backup_is_restored_only_by_its_id(site: BackupSite) -> None:
     partial = site.backup(buckets=[HOSTILE[0], "not there"])
-    refused(site, UnknownThing, "There is no complete backup in .* or name a partial one by its id")
+    refused(site, NotFound, "There is no complete backup in .* or name a partial one by its id")
     context = SavingContext()
     result = site.restore(context, target=TARGET, backup=partial.backup_id)
     assert (result["backup_state"], states(result)) == ("partial", {HOSTILE[0]: "equal"})

@@ -18,17 +18,17 @@ REASONS = [
 def test_a_question_that_cannot_be_read_is_not_asked_again(reason: str) -> None:
     """A NUL in a name was asked for every few minutes without end."""
     failure = query_failure(reason, 400)
-    assert (type(failure), failure.mended_by_time) == (QueryRefused, False)
+    assert (type(failure), failure.retryable) == (QueryRefused, False)
 
 
 def test_an_error_that_nobody_knows_is_worth_another_try() -> None:
-    assert query_failure("runtime error: panic", 500).mended_by_time is True
+    assert query_failure("runtime error: panic", 500).retryable is True
     assert type(query_failure("runtime error: panic", 500)) is StoreFailed
 
 
 @pytest.mark.parametrize("failure", [LineEndLost(), UnreadableText("Not UTF-8.")])
 def test_what_lies_in_the_data_stays_so(failure: FluxgateError) -> None:
-    assert failure.mended_by_time is False
+    assert failure.retryable is False
 
 
 def test_bytes_that_are_no_utf_8_are_an_error_of_their_own() -> None:

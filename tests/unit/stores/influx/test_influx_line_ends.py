@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
 from service.domain.timerange import EVER
-from service.errors import EndMissing, LineEndLost, StoreBroken, StoreFailed
+from service.errors import EndMarkMissing, LineEndLost, StoreBroken, StoreFailed
 from service.stores.influx import flux, influxql
 from service.stores.influx.annotated_csv import rows_of
 from service.stores.influx.labels import frames_of
@@ -94,7 +94,7 @@ def test_a_header_may_hold_line_ends(name: str) -> None:
 
 
 def test_a_clean_end_without_the_end_mark_is_told_from_a_cut_connection() -> None:
-    with pytest.raises(EndMissing):
+    with pytest.raises(EndMarkMissing):
         list(cut_sections(iter([b"name,tags,time,f\nm,,1,1\n"])))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from service.api.door import BodyGate
+from service.api.body_gate import BodyGate
 
 pytestmark = pytest.mark.anyio
 

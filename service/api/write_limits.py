@@ -1,4 +1,4 @@
-"""What one write may cost: a slot, so much time and memory, and no more work once its client has left."""
+"""Limits of writes: slots, bytes in memory and time. A write whose client disconnects is ended."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -8,41 +8,46 @@ import anyio
 from fastapi import Request
 
 from service.errors import ClientDisconnected, TooManyWrites, WriteTimeout
-from service.shares import Full, Left, Shares, share_of_key
+from service.shares import Full, Reserve, Shares, share_of_key
 
 SMALL_BODY_BYTES = 64 * 1024
 """A plain body up to this length costs too little to need a slot."""
 _WAIT_S = 5.0
-_ASK_EVERY_S = 0.02
+_POLL_INTERVAL_S = 0.02
 _BODIES_PER_WRITE = 4
-"""Bodies on their way for each write at one time: a slow body keeps no write waiting."""
+"""Arriving bodies per write slot, so that bodies that arrive slowly delay no writes."""
 
 
 class WriteSlots:
-    """Bodies on their way and writes under way in this process, all and of one key. To be used from one event loop.
+    """Bounds the arriving bodies and the running writes of this process, in all and by one key.
 
-    `most`: writes that are parsed and stored at one time. `most_body_bytes`: of one body, unpacked; `most` times as much may be in memory.
+    It may only be used from one event loop. `most` is the number of writes that are parsed and stored at one time.
+    `most_body_bytes` bounds one unpacked body; `most` times as much may be in memory.
     """
 
     def __init__(self, most: int, most_body_bytes: int, wait_s: float = _WAIT_S) -> None:
         self._wait_s = wait_s
-        share, bodies = share_of_key(most, Left.QUARTER), _BODIES_PER_WRITE * most
+        share, bodies = share_of_key(most, Reserve.QUARTER), _BODIES_PER_WRITE * most
         self._writes = Shares(most, share)
-        self._bodies = Shares(bodies, share_of_key(bodies, Left.HALF))
+        self._bodies = Shares(bodies, share_of_key(bodies, Reserve.HALF))
         self._bytes = Shares(most * most_body_bytes, share * most_body_bytes)
 
     @property
     def taken(self) -> int:
+        """How many writes hold a slot."""
         return self._writes.taken
 
     @property
     def body_bytes(self) -> int:
-        """Bytes of all bodies that are not small, from their arrival to the end of their writes."""
+        """The bytes of all bodies that are not small, counted from arrival to the end of the write."""
         return self._bytes.taken
 
     @asynccontextmanager
     async def body(self, request: Request, key_id: str) -> AsyncIterator[Callable[[int], None]]:
-        """Count a body, unless it is small, until its write has ended; what is given counts its bytes. Both raise TooManyWrites."""
+        """Count a body until its write has ended, unless it is small.
+
+        The yielded function counts the bytes of a piece. Both raise TooManyWrites.
+        """
         if _is_small(request):
             yield lambda _size: None
             return
@@ -81,13 +86,13 @@ class WriteSlots:
 
     @asynccontextmanager
     async def slot(self, request: Request, key_id: str) -> AsyncIterator[None]:
-        """Hold a slot for a body that has arrived, unless it is small; wait a few seconds for one. Raises TooManyWrites."""
+        """Hold a slot for a body that has arrived, unless it is small. Raises TooManyWrites after five seconds."""
         if _is_small(request):
             yield
             return
         with anyio.move_on_after(self._wait_s):
             while self._writes.full(key_id):
-                await anyio.sleep(_ASK_EVERY_S)
+                await anyio.sleep(_POLL_INTERVAL_S)
         self._take_slot(key_id)
         try:
             yield
@@ -103,8 +108,8 @@ class WriteSlots:
                 raise _refusal(f"{of_key} writes of this key are under way, its share of {most} (MAX_WRITES).")
 
 
-def _refusal(why: str) -> TooManyWrites:
-    return TooManyWrites(f"{why} Send the points again in a moment.", 1.0)
+def _refusal(finding: str) -> TooManyWrites:
+    return TooManyWrites(f"{finding} Send the points again in a moment.", 1.0)
 
 
 def _is_small(request: Request) -> bool:
@@ -114,29 +119,31 @@ def _is_small(request: Request) -> bool:
 
 
 class WriteBudget:
-    """Ends a write from outside: `check` raises once its time is over, or its client has left."""
+    """The time of one write. `check` raises when the time is over or the client has disconnected."""
 
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._timeout_s = timeout_s
         self._clock = clock
-        self._ends_s = clock() + timeout_s
-        self._left = False
+        self._deadline_s = clock() + timeout_s
+        self._is_cancelled = False
 
-    def leave(self) -> None:
-        self._left = True
+    def cancel(self) -> None:
+        """End the write at its next check, because the client has disconnected."""
+        self._is_cancelled = True
 
     @property
-    def rest_s(self) -> float:
-        return max(0.0, self._ends_s - self._clock())
+    def remaining_s(self) -> float:
+        """Seconds until the deadline, at least 0."""
+        return max(0.0, self._deadline_s - self._clock())
 
     def check(self) -> None:
         """Raises WriteTimeout, ClientDisconnected."""
-        if self._left:
+        if self._is_cancelled:
             raise ClientDisconnected("The client left before its points were stored, so the write was ended.")
-        if self._clock() > self._ends_s:
+        if self._clock() > self._deadline_s:
             raise self.timeout()
 
     def timeout(self) -> WriteTimeout:
-        return WriteTimeout(
-            f"The write took longer than {self._timeout_s:g} seconds (WRITE_TIMEOUT_S), so it was ended. Send the points in smaller parts."
-        )
+        """The error for a write that took too long."""
+        finding = f"The write took longer than {self._timeout_s:g} seconds (WRITE_TIMEOUT_S), so it was ended."
+        return WriteTimeout(f"{finding} Send the points in smaller parts.")

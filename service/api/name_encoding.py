@@ -1,7 +1,7 @@
-"""Names on the wire, which may hold anything: in paths, and in headers.
+"""Encodes names in paths and headers, because a name may hold any character.
 
-A bucket may hold slashes, so a segment of a path is decoded here, after the route was found. A server
-decodes %2F before routing; the middleware below keeps it (and %25) encoded within a segment.
+Servers decode %2F before routing, which would split a bucket name with slashes into segments. The middleware keeps
+%2F and %25 encoded within a segment, and `decode_segment` decodes them after routing.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,10 @@ _LONGEST_HEADER = 4000
 
 
 def header_names(names: Iterable[tuple[str, ...]]) -> str:
-    """Names with commas between them; the parts of a name are percent-encoded, with dots between them.
+    """The names, separated by commas. Each part of a name is percent-encoded, and dots separate the parts.
 
-    Cut with `...` when too long for a header.
+
+    A list that is too long for a header is cut, and ends with `...`.
     """
     return _cut(",".join(".".join(quote(part, safe="") for part in parts) for parts in names))
 
@@ -44,10 +45,12 @@ def _cut(text: str, separator: str = ",") -> str:
 
 
 def encode_segment(name: str) -> str:
+    """`name` with its slashes and percent signs encoded. `decode_segment` is the inverse."""
     return name.replace("%", "%25").replace("/", "%2F")
 
 
 def decode_segment(segment: str) -> str:
+    """The name that a segment of a path stands for."""
     return segment.replace("%2F", "/").replace("%25", "%")
 
 
@@ -61,8 +64,8 @@ def check_address(scope: Scope) -> None:
             raise InvalidParameter("address", f"{reason} Encode names as UTF-8, like %C3%BC for ü.") from None
 
 
-class PathSegments:
-    """Hands routes a path whose segments still tell an encoded slash from one that separates."""
+class PathSegmentsMiddleware:
+    """Gives routes a path in which slashes within a segment are still encoded."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from fastapi import Request
 
-from service.api.writes import SMALL_BODY_BYTES, WriteBudget, WriteSlots
+from service.api.write_limits import SMALL_BODY_BYTES, WriteBudget, WriteSlots
 from service.errors import ClientDisconnected, TooManyWrites, WriteTimeout
 
 
@@ -20,7 +20,7 @@ def test_a_budget_ends_when_its_time_is_over() -> None:
     budget = WriteBudget(5, lambda: now_s)
     now_s = 105.0
     budget.check()
-    assert budget.rest_s == 0
+    assert budget.remaining_s == 0
     now_s = 105.1
     with pytest.raises(WriteTimeout, match=r"longer than 5 seconds \(WRITE_TIMEOUT_S\)"):
         budget.check()
@@ -28,7 +28,7 @@ def test_a_budget_ends_when_its_time_is_over() -> None:
 
 def test_a_budget_ends_when_the_client_leaves() -> None:
     budget = WriteBudget(5, lambda: 0.0)
-    budget.leave()
+    budget.cancel()
     with pytest.raises(ClientDisconnected):
         budget.check()
 
