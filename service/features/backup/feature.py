@@ -72,7 +72,9 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
         services.clock,
         None if services.open_physical is None else PhysicalServer(services.open_physical, services.store),
     )
-    drills = DrillRunnable(place, services.state, services.directory, services.open_scratch, work_limits(settings), services.clock)
+    drills = DrillRunnable(
+        place, services.state, services.directory, services.open_scratch, work_limits(settings), services.clock
+    )
     prunes = PruneRunnable(
         place,
         services.state,
@@ -169,7 +171,11 @@ def status(kinds: Kinds) -> Status:
         for age in ages
         for name, description, time_ns in (
             (f"{_PREFIX}_complete{_UNIT}", "When the last complete backup of a bucket began.", age.complete_ns),
-            (f"{_PREFIX}_proven{_UNIT}", "When the last backup of a bucket began that a drill restored.", age.proven_ns),
+            (
+                f"{_PREFIX}_proven{_UNIT}",
+                "When the last backup of a bucket began that a drill restored.",
+                age.proven_ns,
+            ),
         )
         if time_ns is not None
     ]

@@ -62,9 +62,7 @@ async def run_backup(
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a backup of every bucket, or of some; it is a job, whose `result.state` is `complete` or `partial`."""
-    wanted = order or BackupOrder()
-    parameters = {name: value for name, value in wanted.model_dump().items() if value not in (None, False, "") and value != "logical"}
-    return await submit_job(request, response, principal, KIND, parameters)
+    return await submit_job(request, response, principal, KIND, _given(order))
 
 
 @router.get("/backups", summary="List backups")

@@ -92,7 +92,9 @@ class RestoreOrder(BaseModel):
 
     buckets: Annotated[
         list[BucketName] | dict[str, BucketName] | None,
-        Field(max_length=MOST_BUCKETS, description="Only these; as an object, each under the new name that it maps to."),
+        Field(
+            max_length=MOST_BUCKETS, description="Only these; as an object, each under the new name that it maps to."
+        ),
     ] = None
     start: Annotated[str | None, Field(max_length=40, description="From this moment on, RFC 3339.")] = None
     stop: Annotated[str | None, Field(max_length=40, description="Before this moment.")] = None
@@ -109,7 +111,10 @@ class RestoreOrder(BaseModel):
     ] = None
     passphrase_env: Annotated[
         str | None,
-        Field(max_length=200, description="The variable with the passphrase of the backup, when it is not BACKUP_PASSPHRASE."),
+        Field(
+            max_length=200,
+            description="The variable with the passphrase of the backup, when it is not BACKUP_PASSPHRASE.",
+        ),
     ] = None
 
 
@@ -206,9 +211,12 @@ def backup_detail(backup: ListedBackup, proof: Proof) -> BackupDetail:
         **_members(backup, proof),
         held=_held(manifest),
         missing=[
-            {"bucket": part.bucket, "span": None if part.span is None else span_json(part.span), "reason": part.reason} for part in manifest.missing
+            {"bucket": part.bucket, "span": None if part.span is None else span_json(part.span), "reason": part.reason}
+            for part in manifest.missing
         ],
-        not_covered=[{"what": part.what, "names": list(part.names), "reason": part.reason} for part in manifest.not_covered],
+        not_covered=[
+            {"what": part.what, "names": list(part.names), "reason": part.reason} for part in manifest.not_covered
+        ],
         references=sorted(manifest.references),
     )
 

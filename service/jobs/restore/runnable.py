@@ -82,7 +82,9 @@ class RestoreRunnable:
         if manifest.kind is BackupKind.PHYSICAL:
             return self._restored_physical(manifest, options, context, log)
         if options.replace_server is not None:
-            raise InvalidParameter("replace_server", f"{manifest.backup_id} is no physical backup. Leave replace_server out.")
+            raise InvalidParameter(
+                "replace_server", f"{manifest.backup_id} is no physical backup. Leave replace_server out."
+            )
         plan = restore_plan(manifest, options)
         decrypter = self._place.decrypter(manifest, self._rules.passphrase(options.passphrase_env))
         source = SliceSource(self._place.destination, decrypter)

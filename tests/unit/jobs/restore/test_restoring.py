@@ -66,7 +66,9 @@ def test_retention_description_labels_and_mappings_come_last(site: BackupSite) -
     inner = target_of(site).store
     meddling = Through(
         inner,
-        write=lambda bucket, points, bounds=UNBOUNDED: acts.append(("write", bucket)) or inner.write(bucket, points, bounds),
+        write=lambda bucket, points, bounds=UNBOUNDED: (
+            acts.append(("write", bucket)) or inner.write(bucket, points, bounds)
+        ),
         update_bucket=lambda *values: acts.append(("update", values)) or inner.update_bucket(*values),
         add_bucket_details=add_details,
     )
@@ -193,7 +195,9 @@ def test_another_type_in_another_shard_group_is_no_reason(site: BackupSite) -> N
 def test_a_merge_into_a_shorter_retention_is_refused(site: BackupSite) -> None:
     site.backup()
     target_of(site).store.create_bucket(BucketSpec(HOSTILE[0], "", DAY_NS, HOUR_NS))
-    refused(site, InvalidParameter, "keeps points for 86400 s, and the backup has older ones, from 2026-01-30", merge=True)
+    refused(
+        site, InvalidParameter, "keeps points for 86400 s, and the backup has older ones, from 2026-01-30", merge=True
+    )
     match = r"start=2026-01-31T00:00:01Z"
     refused(site, InvalidParameter, match, merge=True, buckets=[HOSTILE[0]])
 
@@ -303,7 +307,9 @@ def test_errors_of_the_target_name_it_and_not_the_settings(site: BackupSite) -> 
     site.targets[URL] = Through(target_of(site).store, buckets=away)
     with pytest.raises(StoreUnavailable) as broken:
         site.restore(PatientClock(site), target=TARGET)
-    assert broken.value.message == "The target of the restore (target.test:8086): It does not answer. Is target.url right?"
+    assert (
+        broken.value.message == "The target of the restore (target.test:8086): It does not answer. Is target.url right?"
+    )
 
 
 class Ended(Exception):
