@@ -125,13 +125,21 @@ def measured(values: int) -> Iterator[tuple[str, str, str]]:
         second = statistics.median(backups.run("/backup/trigger", {"buckets": ["plant"]})[0] for _ in range(_TURNS))
         assert result["buckets"][0]["values"] == values, result
         count = f"{values / 1e6:.0f} million values"
-        yield f"backup of {count}, against handing the rows out raw", f"{first / raw:.2f} times ({first:.2f} s / {raw:.2f} s)", "1.5 times"
+        yield (
+            f"backup of {count}, against handing the rows out raw",
+            f"{first / raw:.2f} times ({first:.2f} s / {raw:.2f} s)",
+            "1.5 times",
+        )
         yield f"bytes a value on disk, {count}", f"{result['bytes'] / values:.2f}", "12"
         yield "second backup with nothing new, against the first", f"{100 * second / first:.1f}% ({second:.2f} s)", "5%"
         yield f"memory growth of backups of {count}", f"{memory.growth_mb:.0f} MB", "150 MB"
         restored, outcome = backups.run("/backups/latest/restore", {"buckets": {"plant": "restored"}})
         assert outcome["state"] == "equal", outcome
-        yield "restore, against ingest of the same lines", f"{alone / restored:.2f} times its rate ({restored:.2f} s / {alone:.2f} s)", "0.6"
+        yield (
+            "restore, against ingest of the same lines",
+            f"{alone / restored:.2f} times its rate ({restored:.2f} s / {alone:.2f} s)",
+            "0.6",
+        )
         yield from _polite(service, backups, folder)
         yield from _physical(server, backups, folder)
 
@@ -146,7 +154,11 @@ def _polite(service: Gateway, backups: Backups, folder: Path) -> Iterator[tuple[
         done.set()
         thread.join()
     ratio = p95(busy) / p95(quiet)
-    yield "five reads a second while a backup runs, p95", f"{ratio:.2f} times ({p95(busy) * 1e3:.0f} ms / {p95(quiet) * 1e3:.0f} ms)", "1.5 times"
+    yield (
+        "five reads a second while a backup runs, p95",
+        f"{ratio:.2f} times ({p95(busy) * 1e3:.0f} ms / {p95(quiet) * 1e3:.0f} ms)",
+        "1.5 times",
+    )
 
 
 def _again(backups: Backups, folder: Path) -> None:
@@ -158,15 +170,29 @@ def _again(backups: Backups, folder: Path) -> None:
 
 
 def _physical(server: InfluxServer, backups: Backups, folder: Path) -> Iterator[tuple[str, str, str]]:
-    ours = statistics.median(backups.run("/backup/trigger", {"kind": "physical", "buckets": ["plant"]})[0] for _ in range(_TURNS))
+    ours = statistics.median(
+        backups.run("/backup/trigger", {"kind": "physical", "buckets": ["plant"]})[0] for _ in range(_TURNS)
+    )
     theirs = []
     for turn in range(_TURNS):
-        call = [str(influx_program()), "backup", str(folder / f"cli-{turn}"), "--host", server.url, "--token", server.token]
+        call = [
+            str(influx_program()),
+            "backup",
+            str(folder / f"cli-{turn}"),
+            "--host",
+            server.url,
+            "--token",
+            server.token,
+        ]
         begun = time.perf_counter()
         subprocess.run([*call, "--org", server.org, "--bucket", "plant"], check=True, capture_output=True)
         theirs.append(time.perf_counter() - begun)
     cli = statistics.median(theirs)
-    yield "physical backup, against `influx backup`", f"{ours / cli:.2f} times ({ours:.2f} s / {cli:.2f} s)", "1.2 times"
+    yield (
+        "physical backup, against `influx backup`",
+        f"{ours / cli:.2f} times ({ours:.2f} s / {cli:.2f} s)",
+        "1.2 times",
+    )
 
 
 if __name__ == "__main__":

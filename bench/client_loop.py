@@ -16,7 +16,9 @@ if __name__ == "__main__":
         writing = there.write_api(write_options=SYNCHRONOUS)
         batch: list[Point] = []
         for record in here.query_api().query_stream(f'from(bucket: "{source}") |> range(start: 0)'):
-            point = Point(record.get_measurement()).field(record.get_field(), record.get_value()).time(record.get_time())
+            point = (
+                Point(record.get_measurement()).field(record.get_field(), record.get_value()).time(record.get_time())
+            )
             for key in ("host", "region", "rack"):
                 point.tag(key, record.values[key])
             batch.append(point)

@@ -27,11 +27,21 @@ def sample() -> Block:
     steps_ns = np.tile(1_700_000_000_000_000_000 + np.arange(TIMES) * 10_000_000_000, HOSTS)
     times = pa.array(steps_ns + draw.integers(0, 10**9, rows)).cast(TIME)
     host = pa.array(np.repeat(np.arange(HOSTS, dtype=np.int32), TIMES))
-    texts = [[f"dc{n % 4}" for n in range(HOSTS)], [f"host_{n:03d}" for n in range(HOSTS)], [f"r{n % 20}" for n in range(HOSTS)]]
+    texts = [
+        [f"dc{n % 4}" for n in range(HOSTS)],
+        [f"host_{n:03d}" for n in range(HOSTS)],
+        [f"r{n % 20}" for n in range(HOSTS)],
+    ]
     tags = [pa.DictionaryArray.from_arrays(host, pa.array(values)).cast(TEXT_CODES) for values in texts]
     return tuple(
         pa.RecordBatch.from_arrays(
-            [times, pa.array(draw.normal(50, 10, rows)), constant_codes(f"field_{n}", rows), constant_codes("cpu", rows), *tags],
+            [
+                times,
+                pa.array(draw.normal(50, 10, rows)),
+                constant_codes(f"field_{n}", rows),
+                constant_codes("cpu", rows),
+                *tags,
+            ],
             schema=long_schema(FieldType.FLOAT, TAGS),
         )
         for n in range(FIELDS)

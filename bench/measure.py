@@ -86,7 +86,11 @@ class PeakMemory:
 def latencies(url: str, headers: dict[str, str], count: int, pause_s: float = 0.0) -> list[float]:
     """Seconds of `count` requests, one after the other, on one bare connection: what the server takes, not what a client library adds."""
     address = httpx.URL(url)
-    lines = [f"GET {address.raw_path.decode()} HTTP/1.1", f"Host: {address.host}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"GET {address.raw_path.decode()} HTTP/1.1",
+        f"Host: {address.host}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     taken = []
     with socket.create_connection((address.host, address.port or 80), 60) as link:
@@ -108,7 +112,9 @@ def _whole_answer(link: socket.socket) -> None:
     head, _, body = received.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         raise RuntimeError(head.decode())
-    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
+    )
     left = length - len(body)
     while left > 0:
         left -= len(link.recv(1 << 20))
@@ -119,13 +125,22 @@ def percentile(taken: list[float], share: float) -> float:
 
 
 def machine() -> str:
-    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        "?",
+    )
     return f"{psutil.cpu_count()} cores ({model}), {psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 
 def title() -> None:
     """When and where, and the head of the table."""
-    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}, Python {sys.version.split()[0]}, load {psutil.getloadavg()[0]:.1f}\n")
+    print(
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}, Python {sys.version.split()[0]}, load {psutil.getloadavg()[0]:.1f}\n"
+    )
     print("| what | measured | target | met |\n|---|---|---|---|")
 
 

@@ -53,7 +53,10 @@ class Mirroring:
 
     def __init__(self, server: Gateway, source: InfluxServer, target: InfluxServer) -> None:
         self._http = httpx.Client(base_url=server.url, headers={"X-API-Key": server.key}, timeout=60)
-        self._sides = {name: {"url": one.url, "org": one.org, "token": one.token} for name, one in (("source", source), ("target", target))}
+        self._sides = {
+            name: {"url": one.url, "org": one.org, "token": one.token}
+            for name, one in (("source", source), ("target", target))
+        }
 
     def configure(self, *buckets: str) -> None:
         mirrors = {bucket: {**self._sides, "buckets": [bucket], "schedule": None} for bucket in buckets}
@@ -109,7 +112,9 @@ def against_the_loop(source: InfluxServer, target: InfluxServer, written: list[s
     subprocess.run([sys.executable, "-m", "bench.client_loop", *arguments], check=True, timeout=600)
     loop = len(written) * len(FIELDS) / (time.perf_counter() - begun)
     told = f"{rate / loop:.0f} times ({rate / 1000:.0f} k / {loop / 1000:.1f} k values/s)"
-    measure.row("first mirror, against query, Point, write of the usual client", told, "at least 10 times", rate >= 10 * loop)
+    measure.row(
+        "first mirror, against query, Point, write of the usual client", told, "at least 10 times", rate >= 10 * loop
+    )
 
 
 def one_late_point(source: InfluxServer, mirroring: Mirroring) -> None:
@@ -117,7 +122,12 @@ def one_late_point(source: InfluxServer, mirroring: Mirroring) -> None:
     source.write("turn-0", f"cpu,host=host_1,region=region_1,rack=1 usage_user=5 {at_ns}")
     _, pair = mirroring.run("turn-0")
     copied = pair["copied_slices"]
-    measure.row("slices copied for one late point among 30 days", f"{copied} ({pair['copied_points']:,} values)", "at most 1", copied <= 1)
+    measure.row(
+        "slices copied for one late point among 30 days",
+        f"{copied} ({pair['copied_points']:,} values)",
+        "at most 1",
+        copied <= 1,
+    )
 
 
 def memory(server: Gateway, source: InfluxServer, mirroring: Mirroring, millions: int) -> None:

@@ -78,11 +78,18 @@ def asking(server: Gateway) -> dict[str, str]:
 
 
 def ratio(what: str, ours_s: float, theirs_s: float, most: float) -> None:
-    measure.row(what, f"{ours_s / theirs_s:.2f} times ({ours_s:.2f} s / {theirs_s:.2f} s)", f"at most {most} times", ours_s <= theirs_s * most)
+    measure.row(
+        what,
+        f"{ours_s / theirs_s:.2f} times ({ours_s:.2f} s / {theirs_s:.2f} s)",
+        f"at most {most} times",
+        ours_s <= theirs_s * most,
+    )
 
 
 def compare_with_the_usual_script(server: Gateway, influx: InfluxServer) -> None:
-    script = subprocess.Popen([sys.executable, "-m", "bench.usual_script", influx.url, influx.token, influx.org, flux()])
+    script = subprocess.Popen(
+        [sys.executable, "-m", "bench.usual_script", influx.url, influx.token, influx.org, flux()]
+    )
     with measure.PeakMemory(script.pid) as memory:
         theirs_s = measure.seconds(lambda: script.wait(600))
     key = asking(server)
@@ -95,8 +102,12 @@ def compare_with_the_usual_script(server: Gateway, influx: InfluxServer) -> None
         "raw CSV against the usual script, time", f"{theirs_s / ours_s:.0f} times faster ({theirs_s:.1f} s / {ours_s:.2f} s)",
         "at least 20 times", theirs_s >= 20 * ours_s,
     )  # fmt: skip
-    share = f"1/{memory.peak_mb / max(ours.growth_mb, 1):.0f} ({ours.growth_mb:.0f} MB of growth / {memory.peak_mb:.0f} MB)"
-    measure.row("raw CSV against the usual script, memory", share, "at most 1/20", ours.growth_mb * 20 <= memory.peak_mb)
+    share = (
+        f"1/{memory.peak_mb / max(ours.growth_mb, 1):.0f} ({ours.growth_mb:.0f} MB of growth / {memory.peak_mb:.0f} MB)"
+    )
+    measure.row(
+        "raw CSV against the usual script, memory", share, "at most 1/20", ours.growth_mb * 20 <= memory.peak_mb
+    )
 
 
 def memory_and_first_byte(server: Gateway, runs: int) -> None:
@@ -106,7 +117,12 @@ def memory_and_first_byte(server: Gateway, runs: int) -> None:
             taken = [measure.first_byte(url, asking(server)) for _ in range(runs)]
         first_s, all_s, size = sorted(taken, key=lambda one: one[0] / one[1])[len(taken) // 2]
         rows = f"{millions} million rows"
-        measure.row(f"memory growth of one read of {rows}", f"{memory.growth_mb:.0f} MB", "at most 40 MB", memory.growth_mb <= 40)
+        measure.row(
+            f"memory growth of one read of {rows}",
+            f"{memory.growth_mb:.0f} MB",
+            "at most 40 MB",
+            memory.growth_mb <= 40,
+        )
         began = f"{first_s / all_s:.1%} of {all_s:.1f} s ({size / 1e6:.0f} MB)"
         measure.row(f"first data byte of {rows}", began, "before 10%", first_s < all_s * 0.1)
 
@@ -150,19 +166,42 @@ def cached_answer(server: Gateway) -> None:
     trivial = measure.percentile(measure.latencies(f"{server.url}/health/live", key, 300), 0.5)
     cached = measure.percentile(measure.latencies(url, key, 300), 0.5)
     times = f"{cached / trivial:.1f} times the trivial one ({cached * 1e3:.2f} ms / {trivial * 1e3:.2f} ms)"
-    measure.row(f"a cached answer of {size / 1e6:.1f} MB ({hit.split(';')[0]}), p50", times, "at most 2 times", cached <= 2 * trivial)
+    measure.row(
+        f"a cached answer of {size / 1e6:.1f} MB ({hit.split(';')[0]}), p50",
+        times,
+        "at most 2 times",
+        cached <= 2 * trivial,
+    )
 
 
 def embedded_store(folder: Path, runs: int) -> None:
     with gateway(folder / "embedded", {}) as server:
         written_s = fill(BUCKET, 1, server.write)
         values = ROWS / written_s
-        measure.row("embedded store: ingest of line protocol over HTTP", f"{values / 1e3:.0f} k values/s", "at least 200 k", values >= 200_000)
+        measure.row(
+            "embedded store: ingest of line protocol over HTTP",
+            f"{values / 1e3:.0f} k values/s",
+            "at least 200 k",
+            values >= 200_000,
+        )
         key = ("-H", f"X-API-Key: {server.key}", "-H", "Cache-Control: no-cache")
         url = f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&format=csv"
-        taken = measure.alternate({"raw": measure.curl(f"{url}&every=raw", *key), "means": measure.curl(f"{url}&every={SPAN_MINUTES}m", *key)}, runs)
-        measure.row("embedded store: raw CSV", f"{ROWS / taken['raw'] / 1e6:.1f} M values/s", "at least 1 M", taken["raw"] <= 1)
-        measure.row("embedded store: means", f"{ROWS / taken['means'] / 1e6:.1f} M values/s", "at least 5 M", taken["means"] <= 0.2)
+        taken = measure.alternate(
+            {
+                "raw": measure.curl(f"{url}&every=raw", *key),
+                "means": measure.curl(f"{url}&every={SPAN_MINUTES}m", *key),
+            },
+            runs,
+        )
+        measure.row(
+            "embedded store: raw CSV", f"{ROWS / taken['raw'] / 1e6:.1f} M values/s", "at least 1 M", taken["raw"] <= 1
+        )
+        measure.row(
+            "embedded store: means",
+            f"{ROWS / taken['means'] / 1e6:.1f} M values/s",
+            "at least 5 M",
+            taken["means"] <= 0.2,
+        )
 
 
 def main() -> None:

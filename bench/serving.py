@@ -26,7 +26,9 @@ class Gateway:
         headers = {"X-API-Key": self.key, "Content-Type": "text/plain; charset=utf-8"}
         reply = httpx.post(f"{self.url}/buckets/{bucket}/points", content=body, headers=headers, timeout=60)
         if reply.status_code == 404:
-            httpx.post(f"{self.url}/buckets", json=[{"name": bucket}], headers={"X-API-Key": self.key}).raise_for_status()
+            httpx.post(
+                f"{self.url}/buckets", json=[{"name": bucket}], headers={"X-API-Key": self.key}
+            ).raise_for_status()
             reply = httpx.post(f"{self.url}/buckets/{bucket}/points", content=body, headers=headers, timeout=60)
         reply.raise_for_status()
 

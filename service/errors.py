@@ -39,7 +39,8 @@
     |   |   |-- WrongMapping           InfluxQL finds another bucket under this name
     |   |   `-- NotOffered             the server has no such thing, and will not have it later
     |   |-- StoreBroken            an answer stops early or makes no sense
-    |   |   `-- EndMarkMissing         an answer has no end mark
+    |   |   |-- EndMarkMissing         an answer has no end mark
+    |   |   `-- ShardRefused           the files of one shard are not handed out
     |   |-- MirrorConflict         a field has another type on the mirror's target
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
     |-- ArchiveError           the place of the backups, or a file there, is wrong: the operator acts
@@ -365,6 +366,10 @@ class StoreBroken(StoreError):
 
 class EndMarkMissing(StoreBroken):
     """The connection was closed properly, but rows may be missing. The store's log may say why."""
+
+
+class ShardRefused(StoreBroken):
+    """The server may hand out all others."""
 
 
 class MirrorConflict(StoreError):

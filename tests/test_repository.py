@@ -38,7 +38,11 @@ MACHINE = re.compile(
 def tracked() -> list[Path]:
     """Every file that is, or would be, committed."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, timeout=30, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=30,
+        check=True,
     )
     return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
 
@@ -46,7 +50,9 @@ def tracked() -> list[Path]:
 def pins(lock: str) -> dict[str, str]:
     """Names and exact versions of a lock."""
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
-    return {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+) \\$", text, re.MULTILINE)}
+    return {
+        canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+) \\$", text, re.MULTILINE)
+    }
 
 
 def dockerfile() -> list[tuple[str, str]]:
@@ -63,7 +69,9 @@ def instructions(name: str) -> list[str]:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
-    assert not re.search(r"https?:|^\s*-", re.sub(r"^\s+--hash=sha256:[0-9a-f]{64}( \\)?$", "", text, flags=re.MULTILINE), re.MULTILINE)
+    assert not re.search(
+        r"https?:|^\s*-", re.sub(r"^\s+--hash=sha256:[0-9a-f]{64}( \\)?$", "", text, flags=re.MULTILINE), re.MULTILINE
+    )
     entries = re.split(r"\n(?=\S)", text.strip())
     assert len(entries) == len(pins(lock))
     assert all("--hash=sha256:" in entry for entry in entries)
@@ -73,7 +81,11 @@ def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
 def test_a_lock_satisfies_what_the_project_asks_for(lock: str) -> None:
     extras = [name for names in PROJECT["project"]["optional-dependencies"].values() for name in names]
     asked = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["build-system"]["requires"]]
-    asked += [*CLIENT["project"]["dependencies"], *CLIENT["project"]["optional-dependencies"]["pandas"], *CLIENT["build-system"]["requires"]]
+    asked += [
+        *CLIENT["project"]["dependencies"],
+        *CLIENT["project"]["optional-dependencies"]["pandas"],
+        *CLIENT["build-system"]["requires"],
+    ]
     if lock == "dev":
         asked += PROJECT["dependency-groups"]["dev"]
     pinned = pins(lock)
@@ -82,7 +94,9 @@ def test_a_lock_satisfies_what_the_project_asks_for(lock: str) -> None:
             continue  # built from this repository
         version = pinned.get(canonicalize_name(requirement.name))
         assert version is not None, f"requirements/{lock}.txt lacks {requirement}: run `make lock`"
-        assert requirement.specifier.contains(version, prereleases=True), f"{requirement}, but {lock} has {version}: run `make lock`"
+        assert requirement.specifier.contains(version, prereleases=True), (
+            f"{requirement}, but {lock} has {version}: run `make lock`"
+        )
 
 
 def test_the_dev_lock_contains_the_runtime_lock() -> None:
@@ -148,7 +162,9 @@ def test_every_code_file_opens_with_why_it_exists() -> None:
     assert [str(path.relative_to(ROOT)) for path in code if not path.read_text().startswith(('"""', "'''", "#!"))] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "openapi/openapi.json", "docs"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "openapi/openapi.json", "docs"]
+)
 def test_the_files_at_the_top_are_there(name: str) -> None:
     assert (ROOT / name).exists()
 
@@ -171,7 +187,14 @@ def test_links_between_the_documents_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("target", ["run", "test", "servers", "check", "openapi", "lock", "bench", "clean"])
 def test_make_knows_its_targets(target: str) -> None:
-    shown = subprocess.run(["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    shown = subprocess.run(
+        ["make", "--dry-run", "--always-make", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert shown.returncode == 0, shown.stderr
 
 
@@ -256,7 +279,10 @@ def test_the_image_checks_its_health_with_what_it_has() -> None:
 def test_compose_starts_the_gateway_alone_and_servers_by_profile() -> None:
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     assert [name for name, one in services.items() if "profiles" not in one] == ["gateway"]
-    assert {name: one["profiles"] for name, one in services.items() if name != "gateway"} == {"influxdb": ["influxdb"], "redis": ["redis"]}
+    assert {name: one["profiles"] for name, one in services.items() if name != "gateway"} == {
+        "influxdb": ["influxdb"],
+        "redis": ["redis"],
+    }
     gateway = services["gateway"]
     assert gateway["read_only"] is True
     assert gateway["volumes"] == ["data:/data"]

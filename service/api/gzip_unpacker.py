@@ -46,7 +46,9 @@ class GzipUnpacker:
             plain = self._member.decompress(step, self._room_bytes + 1)
         except zlib.error as broken:
             behind = ", or something else stands behind it" if self._members > 1 else ""
-            raise InvalidBody(f"The body is no gzip ({broken}){behind}. Leave Content-Encoding out, or pack it.") from None
+            raise InvalidBody(
+                f"The body is no gzip ({broken}){behind}. Leave Content-Encoding out, or pack it."
+            ) from None
         if len(plain) > self._room_bytes or self._member.unconsumed_tail:
             raise too_large(self._bound.most_unpacked_bytes, f"once unpacked ({self._bound.unpacked_setting})")
         self._room_bytes -= len(plain)

@@ -37,9 +37,7 @@ _START = (
 )
 _NAMES: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 
-_SHAPES = (
-    "long: one row per value. wide: one row per series and time, one column per field. table: one row per time, one column per series (at most 1000)."
-)
+_SHAPES = "long: one row per value. wide: one row per series and time, one column per field. table: one row per time, one column per series (at most 1000)."
 
 PARAMETERS = [
     _parameter("window", "How far back from now, like 30d. Without any range: 24h.", _DURATION, "30d"),

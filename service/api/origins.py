@@ -12,7 +12,9 @@ from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ANY_ORIGIN = "*"
-_REQUEST_HEADERS = "Accept, Authorization, Cache-Control, Content-Encoding, Content-Type, Last-Event-ID, X-API-Key, X-Request-Id"
+_REQUEST_HEADERS = (
+    "Accept, Authorization, Cache-Control, Content-Encoding, Content-Type, Last-Event-ID, X-API-Key, X-Request-Id"
+)
 _EXPOSED = ("content-disposition", "location", "retry-after", "www-authenticate", "x-request-id")
 _EXPOSED_PREFIX = "x-fluxgate-"
 _PREFLIGHT_KEPT_S = 600

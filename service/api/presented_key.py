@@ -28,7 +28,9 @@ def presented_key(request: Request) -> str | None:
     if scheme.lower() != "basic" or not credentials:
         return None
     if request.method not in _READS and "Origin" in request.headers:
-        raise Forbidden("With Basic authentication a browser may only read. Send the key as X-API-Key to change anything.")
+        raise Forbidden(
+            "With Basic authentication a browser may only read. Send the key as X-API-Key to change anything."
+        )
     return _password(credentials)
 
 

@@ -58,6 +58,8 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.UnreadableText: 502,
     errors.LineEndLost: 502,
     errors.WrongMapping: 502,
+    errors.NotOffered: 502,
+    errors.ShardRefused: 502,
     errors.StoreBroken: 502,
     errors.EndMarkMissing: 502,
     errors.MirrorConflict: 502,

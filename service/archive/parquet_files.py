@@ -98,7 +98,10 @@ def _batch(frame: pa.RecordBatch) -> pa.RecordBatch:
     rows = pa.array(combinations.rows(frame.num_rows))
     times = long_form.times(frame).cast(pa.int64())
     kind = value_type(frame)
-    values = [long_form.values(frame) if kind is other else pa.nulls(len(rows), VALUE_TYPES[other]) for other in _VALUE_COLUMNS]
+    values = [
+        long_form.values(frame) if kind is other else pa.nulls(len(rows), VALUE_TYPES[other])
+        for other in _VALUE_COLUMNS
+    ]
     columns = [
         _microseconds(times),
         times,

@@ -22,7 +22,9 @@ def shown_ns(moment: dt.datetime) -> int:
 def instants_of(local_ns: int, zone: str) -> list[int]:
     """The instants (ns) at which the clock of `zone` shows `local_ns`, ascending: usually one, else none or two."""
     return [
-        local_ns - offset_ns for segment, offset_ns in _segments_near(local_ns, zone) if segment.start_ns <= local_ns - offset_ns < segment.stop_ns
+        local_ns - offset_ns
+        for segment, offset_ns in _segments_near(local_ns, zone)
+        if segment.start_ns <= local_ns - offset_ns < segment.stop_ns
     ]
 
 

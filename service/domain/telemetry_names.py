@@ -32,7 +32,9 @@ class Names(Generic[K]):
 def measurement_names(sources: Iterable[Source]) -> Names[Source]:
     """The name of each measurement. None is named like a coordinate."""
     distinct = set(sources)
-    choices = {(bucket, name): (name, f"{bucket}/{name}", f"{_encoded(bucket)}/{_encoded(name)}") for bucket, name in distinct}
+    choices = {
+        (bucket, name): (name, f"{bucket}/{name}", f"{_encoded(bucket)}/{_encoded(name)}") for bucket, name in distinct
+    }
     return _chosen(choices, _shared(distinct), COORDINATES)
 
 
@@ -72,7 +74,11 @@ def _chosen(choices: Mapping[K, Sequence[str]], qualified: Collection[K], reserv
     while True:
         shown = {thing: choices[thing][level[thing]] for thing in choices}
         counts = Counter(shown.values())
-        clashing = [thing for thing, name in shown.items() if (counts[name] > 1 or name in reserved) and level[thing] + 1 < len(choices[thing])]
+        clashing = [
+            thing
+            for thing, name in shown.items()
+            if (counts[name] > 1 or name in reserved) and level[thing] + 1 < len(choices[thing])
+        ]
         if not clashing:
             return Names(shown, tuple(sorted(name for thing, name in shown.items() if level[thing])))
         for thing in clashing:

@@ -54,4 +54,7 @@ def unknown_names(
 def unknown(kind: NameKind, names: Iterable[str], known: Collection[str], tag: str = "") -> Sequence[UnknownName]:
     """Those of `names` that are not `known`."""
     missing = sorted(name for name in names if name not in known)
-    return [UnknownName(kind, name, near_names(name, known) if place < _MOST_WITH_NEAR else (), tag) for place, name in enumerate(missing)]
+    return [
+        UnknownName(kind, name, near_names(name, known) if place < _MOST_WITH_NEAR else (), tag)
+        for place, name in enumerate(missing)
+    ]

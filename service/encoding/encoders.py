@@ -71,7 +71,9 @@ def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int |
     yield from chunks.rest()
 
 
-def _columns_and_rows(blocks: Iterable[Block], plan: ReadPlan, layout: Layout) -> tuple[tuple[Column, ...], Iterable[Iterable[Rows]]]:
+def _columns_and_rows(
+    blocks: Iterable[Block], plan: ReadPlan, layout: Layout
+) -> tuple[tuple[Column, ...], Iterable[Iterable[Rows]]]:
     """The columns, and the rows: block by block, or those of the whole table."""
     if layout.shape is Shape.TABLE:
         table = table_of(blocks)

@@ -99,7 +99,9 @@ class ParquetDocument:
 class ArrowDocument:
     """Writes an IPC stream or an IPC file, as `opened` opens it. When the read breaks off, the end is missing."""
 
-    def __init__(self, columns: Sequence[Column], zone: str, opened: Callable[..., pa.ipc.RecordBatchStreamWriter]) -> None:
+    def __init__(
+        self, columns: Sequence[Column], zone: str, opened: Callable[..., pa.ipc.RecordBatchStreamWriter]
+    ) -> None:
         self._schema = arrow_schema(columns, zone)
         self._output = _OutputFile()
         self._writer = opened(pa.PythonFile(self._output, "w"), self._schema)

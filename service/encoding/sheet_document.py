@@ -27,14 +27,18 @@ _PACK_LEVEL = 3
 _WHY_TEXT = {
     INTEGERS: "integers are text: a cell holds whole numbers up to 2^53 exactly.",
     FLOATS: "floats are text: a cell holds no NaN, infinity, -0 or number that is nearer to 0 than 2.2e-308.",
-    TIMES: ("times are text: a date holds milliseconds, from March 1900 until 9999, and no offset, which an hour that the clock shows twice needs."),
+    TIMES: (
+        "times are text: a date holds milliseconds, from March 1900 until 9999, and no offset, which an hour that the clock shows twice needs."
+    ),
 }
 
 
 class SheetDocument:
     """Nothing is sent before `end`. Raises SheetTooSmall for an answer that does not fit."""
 
-    def __init__(self, columns: Sequence[Column], zone: str, bucket: str, span: TimeRange, every: str, most_rows: int = MOST_ROWS) -> None:
+    def __init__(
+        self, columns: Sequence[Column], zone: str, bucket: str, span: TimeRange, every: str, most_rows: int = MOST_ROWS
+    ) -> None:
         """`most_rows`: of the sheet, for tests that fill one."""
         self._facts = [
             ("bucket", bucket),
@@ -67,7 +71,9 @@ class SheetDocument:
             self._plain_bytes += len(cells)
             self._sheet.write(cells)
         if self._packed.tell() > MOST_PACKED_BYTES or self._plain_bytes > _MOST_PLAIN_BYTES:
-            raise SheetTooSmall(f"After {self._row_count - 1:,} rows the sheet is larger than {MOST_PACKED_BYTES >> 20} MiB.")
+            raise SheetTooSmall(
+                f"After {self._row_count - 1:,} rows the sheet is larger than {MOST_PACKED_BYTES >> 20} MiB."
+            )
         return ()
 
     def flush(self) -> Iterable[Piece]:

@@ -64,8 +64,13 @@ def fixed_file(text: str) -> bytes:
 
 def about_sheet(facts: Sequence[tuple[str, str]]) -> bytes:
     """The sheet that says what the rows are: a name and a text in each row."""
-    rows = "".join(f'<row r="{number}">{_cell("A", number, name)}{_cell("B", number, text)}</row>' for number, (name, text) in enumerate(facts, 1))
-    begin = f'{_HEAD}<worksheet xmlns="{_MAIN}"><cols><col min="1" max="1" width="14" customWidth="1"/></cols><sheetData>'
+    rows = "".join(
+        f'<row r="{number}">{_cell("A", number, name)}{_cell("B", number, text)}</row>'
+        for number, (name, text) in enumerate(facts, 1)
+    )
+    begin = (
+        f'{_HEAD}<worksheet xmlns="{_MAIN}"><cols><col min="1" max="1" width="14" customWidth="1"/></cols><sheetData>'
+    )
     return f"{begin}{rows}".encode() + SHEET_END
 
 

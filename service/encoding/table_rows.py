@@ -24,7 +24,9 @@ MOST_SERIES = 1_000
 MOST_CELLS = 1_000_000
 """Rows times columns: about 100 MB while the table is made."""
 MOST_TEXT_BYTES = 32 * 1024 * 1024
-_ADVICE = "Filter with field= or tag.KEY=, use a longer every or a shorter range, or shape=long, which has no such limit."
+_ADVICE = (
+    "Filter with field= or tag.KEY=, use a longer every or a shorter range, or shape=long, which has no such limit."
+)
 
 Ints = npt.NDArray[np.int64]
 

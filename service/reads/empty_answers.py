@@ -18,7 +18,9 @@ _MOST_TAGS = 10
 NO_POINT, NOT_TOLD = "none", "unknown"
 
 
-def explained(blocks: Iterable[Block], store: Store, selection: Selection, facts: ReadFacts, texts: dict[str, str]) -> Iterator[Block]:
+def explained(
+    blocks: Iterable[Block], store: Store, selection: Selection, facts: ReadFacts, texts: dict[str, str]
+) -> Iterator[Block]:
     """The blocks that have rows. When none has, `texts` becomes those of `facts` with the reason, before this ends."""
     is_empty = True
     for block in blocks:

@@ -26,8 +26,12 @@ class BackupSettings(BaseModel):
     backup_s3_region: str = Field("us-east-1", description="Region of BACKUP_S3_BUCKET.")
     backup_s3_access_key: SecretStr | None = Field(None, description="Access key for BACKUP_S3_BUCKET.")
     backup_s3_secret_key: SecretStr | None = Field(None, description="Secret key for BACKUP_S3_BUCKET.")
-    backup_nightly: bool = Field(False, description="Back up every night at BACKUP_TIME, and test-restore by BACKUP_DRILL.")
-    backup_time: str = Field("23:59", description="When the nightly backup begins, HH:MM in BACKUP_ZONE.", pattern=r"^\d{2}:\d{2}$")
+    backup_nightly: bool = Field(
+        False, description="Back up every night at BACKUP_TIME, and test-restore by BACKUP_DRILL."
+    )
+    backup_time: str = Field(
+        "23:59", description="When the nightly backup begins, HH:MM in BACKUP_ZONE.", pattern=r"^\d{2}:\d{2}$"
+    )
     backup_zone: str = Field("UTC", description="Time zone (IANA name) of BACKUP_TIME, BACKUP_DRILL and the retention.")
     backup_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -41,7 +45,9 @@ class BackupSettings(BaseModel):
         "gzip",
         description="`gzip`, which `influx write` reads, or `zstd`, which is faster and smaller.",
     )
-    backup_parquet: bool = Field(False, description="Write each slice as Parquet too, for DuckDB, Spark, Trino and Athena.")
+    backup_parquet: bool = Field(
+        False, description="Write each slice as Parquet too, for DuckDB, Spark, Trino and Athena."
+    )
     backup_passphrase: SecretStr | None = Field(
         None,
         description="Encrypts backups at rest; without it they cannot be read. Needs `fluxgate[age]`.",
@@ -51,7 +57,9 @@ class BackupSettings(BaseModel):
         description="Signs manifests, at least 16 characters. A backup without the signature counts as damaged.",
     )
     backup_keep_last: int = Field(0, ge=0, description="How many of the newest complete backups are kept.")
-    backup_keep_daily: int = Field(0, ge=0, description="For how many days the newest complete backup of the day is kept.")
+    backup_keep_daily: int = Field(
+        0, ge=0, description="For how many days the newest complete backup of the day is kept."
+    )
     backup_keep_weekly: int = Field(0, ge=0, description="The same for weeks.")
     backup_keep_monthly: int = Field(0, ge=0, description="The same for months.")
     backup_keep_yearly: int = Field(
@@ -59,8 +67,12 @@ class BackupSettings(BaseModel):
         ge=0,
         description="The same for years. With all BACKUP_KEEP_ settings at 0 nothing is ever removed.",
     )
-    backup_concurrency: int = Field(2, ge=1, le=16, description="Slices or shards that a backup or a restore moves at one time.")
-    backup_rate_mb: float = Field(0, ge=0, description="Megabytes a second that a backup reads at most: points, or packed shards; 0: no limit.")
+    backup_concurrency: int = Field(
+        2, ge=1, le=16, description="Slices or shards that a backup or a restore moves at one time."
+    )
+    backup_rate_mb: float = Field(
+        0, ge=0, description="Megabytes a second that a backup reads at most: points, or packed shards; 0: no limit."
+    )
     backup_pause_ms: int = Field(0, ge=0, le=60_000, description="Pause after each slice or shard of a backup.")
     backup_max_age_hours: int = Field(
         0,

@@ -152,7 +152,9 @@ def state_address(settings: Settings) -> sa.URL:
     try:
         return sa.make_url(settings.state_database_url.get_secret_value())
     except sa.exc.ArgumentError:
-        raise ConfigurationError("STATE_DATABASE_URL is no address of a database. Write postgresql+psycopg://user:password@host/name.") from None
+        raise ConfigurationError(
+            "STATE_DATABASE_URL is no address of a database. Write postgresql+psycopg://user:password@host/name."
+        ) from None
 
 
 def open_keys(settings: Settings) -> KeyRing:

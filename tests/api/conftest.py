@@ -47,12 +47,16 @@ def serve_parts() -> Iterator[Callable[[Parts], httpx.Client]]:
     running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
     def start(parts: Parts) -> httpx.Client:
-        server = uvicorn.Server(uvicorn.Config(create_app(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=2))
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=2)
+        )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
             time.sleep(0.01)
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": KEY, "Accept-Encoding": "identity"}, timeout=20)
+        client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": KEY, "Accept-Encoding": "identity"}, timeout=20
+        )
         running.append((server, thread, client))
         return client
 
@@ -75,11 +79,18 @@ def fill(client: httpx.Client, parts: Parts) -> None:
     parts.store.create_bucket(BucketSpec("Power Consumption", "two meters"))
     start_s = NOW_NS // 10**9 - 7200
     lines = [
-        f'power,meter={meter} volts={230 + number % 3},count={number}i,mode="day" {start_s + number * 60}' for meter in "ab" for number in range(120)
+        f'power,meter={meter} volts={230 + number % 3},count={number}i,mode="day" {start_s + number * 60}'
+        for meter in "ab"
+        for number in range(120)
     ]
     write(client, "Power%20Consumption", "\n".join(lines), precision="s").raise_for_status()
 
 
 def write(client: httpx.Client, bucket: str, lines: str | bytes, **parameters: str) -> httpx.Response:
     body = lines.encode() if isinstance(lines, str) else lines
-    return client.post(f"/buckets/{bucket}/points", params=parameters, content=body, headers={"Content-Type": "text/plain; charset=utf-8"})
+    return client.post(
+        f"/buckets/{bucket}/points",
+        params=parameters,
+        content=body,
+        headers={"Content-Type": "text/plain; charset=utf-8"},
+    )

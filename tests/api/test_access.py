@@ -37,6 +37,7 @@ ROUTES = {
     ("POST", "/backups/{backup_id}/restore"): Scope.RESTORE,
     ("POST", "/backups/drill"): Scope.BACKUP,
     ("POST", "/backups/prune"): Scope.ADMIN,
+    ("POST", "/backups/adopt"): Scope.BACKUP,
     ("GET", "/jobs"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}/events"): JOB_SCOPES,
@@ -67,10 +68,14 @@ def test_every_route_needs_its_scope_and_no_other(serve: Callable[..., Served]) 
         def refused(key: str, method: str = method, address: str = address) -> bool:
             return client.request(method, address, headers={"X-API-Key": key}).status_code == 403
 
-        assert (client.request(method, address, headers={"X-API-Key": "wrong"}).status_code == 401) == (needed is not None), path
+        assert (client.request(method, address, headers={"X-API-Key": "wrong"}).status_code == 401) == (
+            needed is not None
+        ), path
         for scope in Scope:
             assert refused(keys[scope]) == (needed is not None and scope not in allowed), (method, path, scope)
-            assert refused(limited[scope]) == (needed is not None and (scope not in allowed or scope not in LIMITABLE)), (method, path, scope)
+            assert refused(limited[scope]) == (
+                needed is not None and (scope not in allowed or scope not in LIMITABLE)
+            ), (method, path, scope)
         assert refused(limited_all) == (needed is not None and not LIMITABLE & set(allowed)), (method, path)
 
 
@@ -78,7 +83,11 @@ def test_open_routes_say_so(serve: Callable[..., Served]) -> None:
     _, parts = serve()
     app = create_app(parts)
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    unmarked = [route.path for route in routes if route.path not in {path for _, path in ROUTES} and not (route.openapi_extra or {}).get("x-open")]
+    unmarked = [
+        route.path
+        for route in routes
+        if route.path not in {path for _, path in ROUTES} and not (route.openapi_extra or {}).get("x-open")
+    ]
     assert unmarked == []
 
 

@@ -25,7 +25,9 @@ def test_csv_begins_with_a_mark_when_asked(http: httpx.Client) -> None:
 
 def test_a_text_with_the_separator_is_quoted(http: httpx.Client) -> None:
     lines = 'n text="a;b" 1767265200\nn text="a\tb" 1767265201\nn text="a,b" 1767265202'
-    http.post(f"{BUCKET}/points", params={"precision": "s"}, content=lines, headers={"Content-Type": "text/plain"}).raise_for_status()
+    http.post(
+        f"{BUCKET}/points", params={"precision": "s"}, content=lines, headers={"Content-Type": "text/plain"}
+    ).raise_for_status()
     asked = {"every": "raw", "measurement": "n", "field": "text"}
     semicolons = http.get(BUCKET, params={**asked, "sep": ";"}).text.splitlines()[1:]
     assert [line.split("Z;")[1] for line in semicolons] == ['"a;b";text;n', "a\tb;text;n", "a,b;text;n"]
@@ -49,7 +51,9 @@ def test_what_is_no_dialect_is_refused(http: httpx.Client, parameters: dict[str,
 
 
 def test_dialects_are_kept_apart_in_the_cache(http: httpx.Client) -> None:
-    answers = [http.get(BUCKET, params={**ASKED, **dialect}).content for dialect in ({}, {"sep": ";"}, {"bom": "true"}, {})]
+    answers = [
+        http.get(BUCKET, params={**ASKED, **dialect}).content for dialect in ({}, {"sep": ";"}, {"bom": "true"}, {})
+    ]
     assert len(set(answers)) == 3 and answers[0] == answers[3]
 
 
@@ -68,8 +72,13 @@ def test_a_workbook_has_dates_and_numbers(http: httpx.Client) -> None:
 
 
 def test_a_text_that_fits_no_cell_is_an_error_before_the_first_byte(http: httpx.Client) -> None:
-    http.post(f"{BUCKET}/points", content=f'n text="{"x" * 40_000}"', headers={"Content-Type": "text/plain"}).raise_for_status()
-    answer = http.get(BUCKET, params={"start": "2026-01-01T00:00:00Z", "stop": "2200-01-01T00:00:00Z", "every": "raw", "format": "xlsx"})
+    http.post(
+        f"{BUCKET}/points", content=f'n text="{"x" * 40_000}"', headers={"Content-Type": "text/plain"}
+    ).raise_for_status()
+    answer = http.get(
+        BUCKET,
+        params={"start": "2026-01-01T00:00:00Z", "stop": "2200-01-01T00:00:00Z", "every": "raw", "format": "xlsx"},
+    )
     assert (answer.status_code, answer.json()["code"]) == (422, "sheet_too_small")
     assert "format=csv" in answer.json()["detail"]
 

@@ -53,7 +53,9 @@ class Parts:
     failed_tries: FailedTries
     pools: ThreadPools
     clock_ns: Any = time.time_ns
-    limits: Any = field(default_factory=lambda: SimpleNamespace(max_document_bytes=100_000, body_silence_s=10, body_timeout_s=10))
+    limits: Any = field(
+        default_factory=lambda: SimpleNamespace(max_document_bytes=100_000, body_silence_s=10, body_timeout_s=10)
+    )
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,22 @@ def served(tmp_path: Path) -> Iterator[Served]:
     state = StateDatabase.in_directory(tmp_path / "state")
     state.migrate()
     job_store = JobStore(state, time.time)
-    runner = LocalRunner(job_store, Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=5), slots=2, poll_s=0.1)
+    runner = LocalRunner(
+        job_store, Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=5), slots=2, poll_s=0.1
+    )
     hourly = Schedule("hourly", "count", {"n": 1, "file": "out"}, every="01:00:00")
     schedules = ScheduleStore(state, lambda: {"hourly": hourly}, queue_options_by_kind(KINDS), time.time)
     failed_tries = FailedTries(100, time.monotonic)
-    parts = Parts(JobQueue(job_store, KINDS, time.time, runner.wake), schedules, KeyRing(state, KEY, time.time), failed_tries, ThreadPools())
-    config = uvicorn.Config(application(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=1)
+    parts = Parts(
+        JobQueue(job_store, KINDS, time.time, runner.wake),
+        schedules,
+        KeyRing(state, KEY, time.time),
+        failed_tries,
+        ThreadPools(),
+    )
+    config = uvicorn.Config(
+        application(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -219,10 +231,18 @@ def test_a_key_sees_the_kinds_of_its_scopes_and_a_limited_one_no_jobs(served: Se
 
 
 @pytest.mark.parametrize("scope", [Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR])
-def test_a_key_neither_sees_cancels_nor_retries_jobs_of_kinds_that_it_lacks_the_scope_for(served: Served, scope: Scope) -> None:
+def test_a_key_neither_sees_cancels_nor_retries_jobs_of_kinds_that_it_lacks_the_scope_for(
+    served: Served, scope: Scope
+) -> None:
     job_id = served.trigger(3).json()["id"]
     headers = {"X-API-Key": served.keys.create("other", [scope])[0]}
-    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry"), ("POST", "/retry?force=true")):
+    for method, path in (
+        ("GET", ""),
+        ("GET", "/events"),
+        ("POST", "/cancel"),
+        ("POST", "/retry"),
+        ("POST", "/retry?force=true"),
+    ):
         assert served.http.request(method, f"/jobs/{job_id}{path}", headers=headers).status_code == 404, path
     assert served.state(job_id) == "queued"
 
@@ -255,7 +275,16 @@ def test_a_job_that_is_not_there_is_a_404(served: Served, method: str, path: str
 
 
 def shell(served: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from service.commands.jobs import cli; cli()", *arguments, "--url", str(served.http.base_url), "--key", KEY]
+    command = [
+        sys.executable,
+        "-c",
+        "from service.commands.jobs import cli; cli()",
+        *arguments,
+        "--url",
+        str(served.http.base_url),
+        "--key",
+        KEY,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
 
 
@@ -263,11 +292,16 @@ def test_what_a_job_is_about_is_told_in_a_few_words() -> None:
     """A verification looked like a run in the list."""
     assert summary({"kind": "mirror", "parameters": {"mirror": "plant"}}) == "mirror plant"
     assert summary({"kind": "mirror", "parameters": {"mirror": "plant", "verify": True}}) == "mirror plant (verify)"
-    assert summary({"kind": "mirror", "parameters": {"mirror": "plant", "dry_run": True, "again": True}}) == "mirror plant (dry run, again)"
+    assert (
+        summary({"kind": "mirror", "parameters": {"mirror": "plant", "dry_run": True, "again": True}})
+        == "mirror plant (dry run, again)"
+    )
     assert summary({"kind": "count", "parameters": {"n": 8}}) == "count"
 
 
-def test_a_list_with_a_long_error_fits_a_narrow_terminal(served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_with_a_long_error_fits_a_narrow_terminal(
+    served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error took the place of all else: ids were cut, and states gone."""
     monkeypatch.setenv("COLUMNS", "80")
     job_id = served.trigger(3, fails=1).json()["id"]
@@ -289,7 +323,9 @@ def test_the_shell_lists_shows_watches_cancels_and_retries(served: Served) -> No
     served.runner.start()
     watched = shell(served, "watch", job_id)
     assert (watched.returncode, watched.stdout) == (0, f"{job_id} succeeded\n")
-    assert [json.loads(line)["event"] for line in shell(served, "watch", job_id, "--json").stdout.splitlines()][-1] == "job"
+    assert [json.loads(line)["event"] for line in shell(served, "watch", job_id, "--json").stdout.splitlines()][
+        -1
+    ] == "job"
     shown = shell(served, "show", job_id).stdout
     assert "8/8 numbers" in shown
     assert 'parameters   {"n": 8' in shown

@@ -21,7 +21,9 @@ def alone(client: httpx.Client, method: str, path: str, **headers: str) -> httpx
 
 @pytest.mark.parametrize("path", sorted(path for method, path in ROUTES if method == "GET"))
 def test_head_answers_what_get_does_and_sends_no_body(http: httpx.Client, path: str) -> None:
-    address = path.replace("{name}", "Power%20Consumption").replace("{section}", "coordinates").replace("{job_id}", "none")
+    address = (
+        path.replace("{name}", "Power%20Consumption").replace("{section}", "coordinates").replace("{job_id}", "none")
+    )
     asked, given = http.head(address), http.get(address)
     assert (asked.status_code, asked.content) == (given.status_code, b"")
     assert asked.headers["Content-Type"] == given.headers["Content-Type"]
@@ -46,7 +48,14 @@ def test_head_of_a_read_has_its_headers_and_reads_no_point(serve: Callable[..., 
     asked = client.head(BUCKET, params={"window": "2h", "every": "30m"})
     assert "fluxgate_upstream_rows_total 0.0" in client.get("/metrics").text
     given = client.get(BUCKET, params={"window": "2h", "every": "30m"})
-    names = ("Content-Type", "Content-Disposition", "X-Fluxgate-Start", "X-Fluxgate-Stop", "X-Fluxgate-Every", "X-Fluxgate-Fn")
+    names = (
+        "Content-Type",
+        "Content-Disposition",
+        "X-Fluxgate-Start",
+        "X-Fluxgate-Stop",
+        "X-Fluxgate-Every",
+        "X-Fluxgate-Fn",
+    )
     assert [asked.headers[name] for name in names] == [given.headers[name] for name in names]
     assert asked.headers["X-Fluxgate-Skipped-Fields"] == given.headers["X-Fluxgate-Skipped-Fields"] == "power.mode"
     assert "Content-Length" not in asked.headers
@@ -57,11 +66,18 @@ def test_head_of_a_kept_answer_tells_its_length(serve: Callable[..., Served]) ->
     fill(client, parts)
     given = client.get(BUCKET, params={"window": "2h"})
     asked = client.head(BUCKET, params={"window": "2h"})
-    assert (int(asked.headers["Content-Length"]), asked.headers["X-Fluxgate-Cache"]) == (len(given.content), "hit; age=0")
+    assert (int(asked.headers["Content-Length"]), asked.headers["X-Fluxgate-Cache"]) == (
+        len(given.content),
+        "hit; age=0",
+    )
 
 
 def test_head_of_a_read_that_cannot_be_has_the_status_of_its_error(http: httpx.Client) -> None:
-    assert [http.head(path).status_code for path in ("/buckets/nothing", f"{BUCKET}?every=x", "/nothing")] == [404, 422, 404]
+    assert [http.head(path).status_code for path in ("/buckets/nothing", f"{BUCKET}?every=x", "/nothing")] == [
+        404,
+        422,
+        404,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -111,10 +127,15 @@ def test_a_page_of_an_allowed_origin_reads_rows_errors_and_what_headers_say(serv
     assert "Accept-Encoding" in answer.headers["Vary"] and "Origin" in answer.headers["Vary"]
 
 
-@pytest.mark.parametrize("origin", ["https://elsewhere.example.org", f"{PAGE}.example.org", "http://plant.example.org", "null"])
+@pytest.mark.parametrize(
+    "origin", ["https://elsewhere.example.org", f"{PAGE}.example.org", "http://plant.example.org", "null"]
+)
 def test_a_page_of_another_origin_reads_nothing(serve: Callable[..., Served], origin: str) -> None:
     client, _ = serve(cors_origins=(PAGE,))
-    for answer in (client.get("/buckets", headers={"Origin": origin}), client.options("/buckets", headers={**PREFLIGHT, "Origin": origin})):
+    for answer in (
+        client.get("/buckets", headers={"Origin": origin}),
+        client.options("/buckets", headers={**PREFLIGHT, "Origin": origin}),
+    ):
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 

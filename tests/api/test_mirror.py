@@ -53,25 +53,46 @@ def filled(influx: InfluxServer) -> str:
     """A bucket with 300 values of two fields."""
     bucket = influx.new_bucket()
     now_s = time.time_ns() // 10**9
-    influx.write(bucket, "\n".join(f"probe,place=p{n % 3} celsius={n}.5,count={n}i {now_s - n * 600}" for n in range(150)), "s")
+    influx.write(
+        bucket, "\n".join(f"probe,place=p{n % 3} celsius={n}.5,count={n}i {now_s - n * 600}" for n in range(150)), "s"
+    )
     return bucket
 
 
-def test_a_mirror_runs_on_order_and_is_seen_with_what_it_did(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+def test_a_mirror_runs_on_order_and_is_seen_with_what_it_did(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
     http, _ = serve()
     configured(http, lab=by_hand(influx, filled)).raise_for_status()
     ordered = http.post("/mirror/trigger", json={"mirror": "lab"})
     job = ordered.json()["jobs"][0]
     assert (ordered.status_code, ordered.headers["Location"]) == (202, f"/jobs/{job['id']}")
     done = finished(http, job)
-    assert (done["state"], done["result"]["state"], done["result"]["pairs"][0]["copied_points"]) == ("succeeded", "equal", 300)
+    assert (done["state"], done["result"]["state"], done["result"]["pairs"][0]["copied_points"]) == (
+        "succeeded",
+        "equal",
+        300,
+    )
     seen = http.get("/mirror/lab").json()
     pair = seen["pairs"][0]
-    assert (pair["source"], pair["target"], pair["copied_points"], pair["equal_points"], pair["rejected"]) == (filled, filled, 300, 300, 0)
+    assert (pair["source"], pair["target"], pair["copied_points"], pair["equal_points"], pair["rejected"]) == (
+        filled,
+        filled,
+        300,
+        300,
+        0,
+    )
     assert pair["slices"]["equal"] > 0
     assert pair["slices"]["different"] == 0
-    assert (seen["last_job"], seen["last_job_state"], seen["next_run"], seen["last_error"]) == (job["id"], "succeeded", None, None)
-    assert http.get("/mirror").json()["mirrors"] == [{**seen, "pairs": [{**pair, "lag_s": pytest.approx(pair["lag_s"], abs=60)}]}]
+    assert (seen["last_job"], seen["last_job_state"], seen["next_run"], seen["last_error"]) == (
+        job["id"],
+        "succeeded",
+        None,
+        None,
+    )
+    assert http.get("/mirror").json()["mirrors"] == [
+        {**seen, "pairs": [{**pair, "lag_s": pytest.approx(pair["lag_s"], abs=60)}]}
+    ]
 
 
 def test_what_a_mirror_wrote_is_read_at_once(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
@@ -115,7 +136,9 @@ def test_a_dry_run_changes_nothing(serve: Callable[..., Served], influx: InfluxS
     assert [bucket.name for bucket in parts.store.buckets()] == []
 
 
-def test_the_last_job_of_a_mirror_is_one_that_copies(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+def test_the_last_job_of_a_mirror_is_one_that_copies(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
     http, _ = serve()
     configured(http, lab=by_hand(influx, filled)).raise_for_status()
     job = finished(http, http.post("/mirror/trigger").json()["jobs"][0])
@@ -124,7 +147,9 @@ def test_the_last_job_of_a_mirror_is_one_that_copies(serve: Callable[..., Served
     assert http.get("/mirror/lab").json()["last_job"] == job["id"]
 
 
-def test_a_schedule_of_the_settings_waits_for_a_mirror_that_is_not_there(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+def test_a_schedule_of_the_settings_waits_for_a_mirror_that_is_not_there(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
     """A gateway did not start again after such a mirror was taken away over HTTP."""
     nightly = {"kind": "mirror", "parameters": {"mirror": "lab"}, "every": "00:00:01"}
     http, _ = serve(schedules={"nightly": nightly})
@@ -136,7 +161,9 @@ def test_a_schedule_of_the_settings_waits_for_a_mirror_that_is_not_there(serve: 
     assert (jobs[0]["schedule"], finished(http, jobs[0])["state"]) == ("nightly", "succeeded")
 
 
-def test_a_new_mirror_with_a_schedule_runs_without_being_asked(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+def test_a_new_mirror_with_a_schedule_runs_without_being_asked(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
     http, _ = serve()
     configured(http, lab={"source": source(influx), "buckets": [filled]}).raise_for_status()
     deadline = time.monotonic() + 20
@@ -146,7 +173,9 @@ def test_a_new_mirror_with_a_schedule_runs_without_being_asked(serve: Callable[.
     assert (jobs[0]["schedule"], finished(http, jobs[0])["state"]) == ("mirror lab", "succeeded")
 
 
-def test_tokens_are_never_shown_and_stay_when_what_was_shown_is_sent_back(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+def test_tokens_are_never_shown_and_stay_when_what_was_shown_is_sent_back(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
     http, parts = serve()
     stored = configured(http, lab=by_hand(influx, filled))
     assert influx.token not in stored.text
@@ -155,7 +184,10 @@ def test_tokens_are_never_shown_and_stay_when_what_was_shown_is_sent_back(serve:
     again = http.put("/config/mirrors", json={"lab": {**shown["lab"], "rescan": "14d"}})
     assert again.status_code == 200
     assert parts.config.get("mirrors").value["lab"]["source"]["token"] == influx.token
-    elsewhere = http.put("/config/mirrors", json={"lab": {**shown["lab"], "source": {**shown["lab"]["source"], "url": "http://elsewhere.test"}}})
+    elsewhere = http.put(
+        "/config/mirrors",
+        json={"lab": {**shown["lab"], "source": {**shown["lab"]["source"], "url": "http://elsewhere.test"}}},
+    )
     assert elsewhere.status_code == 422
     assert "Write the token" in elsewhere.json()["detail"]
 
@@ -166,8 +198,14 @@ def test_tokens_are_never_shown_and_stay_when_what_was_shown_is_sent_back(serve:
         ({"mirror": "none"}, "There is no mirror 'none'. There are: lab."),
         ({"mirror": "lab", "bucket": "other"}, "The mirror 'lab' does not copy the bucket 'other'."),
         ({"mirror": "lab", "start": "2026-01-01T00:00:00Z"}, "Give start and stop together."),
-        ({"mirror": "lab", "start": "yesterday", "stop": "2026-01-01T00:00:00Z"}, "start='yesterday' is not an RFC 3339 time"),
-        ({"mirror": "lab", "start": "2026-01-02T00:00:00Z", "stop": "2026-01-01T00:00:00Z"}, "stop is not after start."),
+        (
+            {"mirror": "lab", "start": "yesterday", "stop": "2026-01-01T00:00:00Z"},
+            "start='yesterday' is not an RFC 3339 time",
+        ),
+        (
+            {"mirror": "lab", "start": "2026-01-02T00:00:00Z", "stop": "2026-01-01T00:00:00Z"},
+            "stop is not after start.",
+        ),
     ],
     ids=["an unknown mirror", "a bucket it does not copy", "half a range", "no time", "an empty range"],
 )
@@ -196,20 +234,30 @@ def test_a_key_that_is_limited_to_buckets_orders_no_mirror(serve: Callable[..., 
     assert http.get("/mirror", headers={"X-API-Key": key}).status_code == 403
 
 
-def test_the_mirror_of_the_settings_is_there_at_once(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+def test_the_mirror_of_the_settings_is_there_at_once(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
     http, parts = serve(
-        influxdb_cloud_url=influx.url, influxdb_cloud_token=influx.token, influxdb_cloud_org=influx.org, cloud_bucket=filled, local_bucket="here"
+        influxdb_cloud_url=influx.url,
+        influxdb_cloud_token=influx.token,
+        influxdb_cloud_org=influx.org,
+        cloud_bucket=filled,
+        local_bucket="here",
     )
     job = http.get("/jobs?kind=mirror").json()["jobs"] or http.post("/mirror/trigger").json()["jobs"]
     assert finished(http, job[0])["state"] == "succeeded"
     assert [bucket.name for bucket in parts.store.buckets()] == ["here"]
 
 
-def test_mirrors_of_a_file_are_taken_when_it_changes(serve: Callable[..., Served], influx: InfluxServer, filled: str, tmp_path: Path) -> None:
+def test_mirrors_of_a_file_are_taken_when_it_changes(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str, tmp_path: Path
+) -> None:
     file = tmp_path / "mirrors.yaml"
     file.touch()
     http, _ = serve(mirrors_file=file)
-    file.write_text(f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n  buckets: ['{filled}']\n  schedule: null\n")
+    file.write_text(
+        f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n  buckets: ['{filled}']\n  schedule: null\n"
+    )
     assert [one["name"] for one in http.get("/mirror").json()["mirrors"]] == ["lab"]
     assert finished(http, http.post("/mirror/trigger").json()["jobs"][0])["state"] == "succeeded"
 
@@ -217,10 +265,16 @@ def test_mirrors_of_a_file_are_taken_when_it_changes(serve: Callable[..., Served
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"mirrors_file": "/no/such/mirrors.yaml"}, "MIRRORS_FILE names /no/such/mirrors.yaml, and there is no such file"),
+        (
+            {"mirrors_file": "/no/such/mirrors.yaml"},
+            "MIRRORS_FILE names /no/such/mirrors.yaml, and there is no such file",
+        ),
         ({**CLOUD, "cloud_schedule": "hourly"}, "CLOUD_SCHEDULE='hourly' is no cron expression"),
         ({**CLOUD, "cloud_refresh": "5m"}, "CLOUD_REFRESH='5m' is not an interval"),
-        ({**CLOUD, "influxdb_cloud_url": "http://169.254.1.1"}, "'http://169.254.1.1' cannot be the source of a mirror: 169.254.1.1 is link-local"),
+        (
+            {**CLOUD, "influxdb_cloud_url": "http://169.254.1.1"},
+            "'http://169.254.1.1' cannot be the source of a mirror: 169.254.1.1 is link-local",
+        ),
         (
             {**CLOUD, "influxdb_cloud_url": "http://localhost:8086", "mirror_private_addresses": False},
             "localhost is loopback, and only public addresses are allowed here (MIRROR_PRIVATE_ADDRESSES)",
@@ -231,12 +285,16 @@ def test_mirrors_of_a_file_are_taken_when_it_changes(serve: Callable[..., Served
         ),
     ],
 )
-def test_settings_of_mirrors_that_cannot_work_are_refused_at_the_start(serve: Callable[..., Served], settings: Json, sentence: str) -> None:
+def test_settings_of_mirrors_that_cannot_work_are_refused_at_the_start(
+    serve: Callable[..., Served], settings: Json, sentence: str
+) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(sentence)):
         serve(**settings)
 
 
-def test_a_source_bucket_that_is_missing_fails_with_its_name(serve: Callable[..., Served], influx: InfluxServer) -> None:
+def test_a_source_bucket_that_is_missing_fails_with_its_name(
+    serve: Callable[..., Served], influx: InfluxServer
+) -> None:
     http, parts = serve()
     configured(http, lab=by_hand(influx, "no such bucket")).raise_for_status()
     done = finished(http, http.post("/mirror/trigger").json()["jobs"][0])
@@ -258,7 +316,12 @@ def test_the_examples_of_the_manual_and_of_the_page_are_taken(
         assert http.put(f"/config/{section}", json=value).status_code == 200, section
     page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
     written = json.loads(page.split("```json\n")[1].split("```")[0])
-    assert http.put("/config/schedules", json={name: {**one, "enabled": False} for name, one in written.items()}).status_code == 200
+    assert (
+        http.put(
+            "/config/schedules", json={name: {**one, "enabled": False} for name, one in written.items()}
+        ).status_code
+        == 200
+    )
 
 
 def test_the_list_on_the_shell_says_what_went_wrong_last(
@@ -281,7 +344,10 @@ def test_the_list_on_the_shell_shows_whole_names(
     finished(http, http.post("/mirror/trigger").json()["jobs"][0])
     list_mirrors(url=str(http.base_url), key=http.headers["X-API-Key"])
     rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
-    assert ("".join(row[1].strip() for row in rows), "".join(row[2].strip() for row in rows)) == (name, filled.replace(" ", ""))
+    assert ("".join(row[1].strip() for row in rows), "".join(row[2].strip() for row in rows)) == (
+        name,
+        filled.replace(" ", ""),
+    )
 
 
 def test_the_gateways_own_bucket_goes_out_to_an_influxdb(serve: Callable[..., Served], influx: InfluxServer) -> None:
@@ -290,7 +356,14 @@ def test_the_gateways_own_bucket_goes_out_to_an_influxdb(serve: Callable[..., Se
     parts.store.create_bucket(BucketSpec("Here", "from here"))
     write(http, "Here", f"m,t=x v=1i,f=1.5 {NOW_NS}\n")
     there = influx.new_bucket()
-    mirror = {"source": "store", "target": source(influx), "buckets": [{"source": "Here", "target": there}], "schedule": None}
+    mirror = {
+        "source": "store",
+        "target": source(influx),
+        "buckets": [{"source": "Here", "target": there}],
+        "schedule": None,
+    }
     configured(http, out=mirror).raise_for_status()
     assert finished(http, http.post("/mirror/trigger").json()["jobs"][0])["result"]["pairs"][0]["copied_points"] == 2
-    assert "v" in influx.flux(f'from(bucket: "{there}") |> range(start: 2025-12-01T00:00:00Z, stop: 2026-02-01T00:00:00Z)')
+    assert "v" in influx.flux(
+        f'from(bucket: "{there}") |> range(start: 2025-12-01T00:00:00Z, stop: 2026-02-01T00:00:00Z)'
+    )

@@ -16,7 +16,20 @@ DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "openapi" / "
 PATHS = DOCUMENT["paths"].items()
 OPERATIONS = {f"{method.upper()} {path}": each for path, methods in PATHS for method, each in methods.items()}
 READING = {"check", "diff", "follow", "list", "read", "show"}
-VERBS = {*READING, "cancel", "create", "replace", "retry", "run", "verify", "write"}
+VERBS = {
+    *READING,
+    "adopt",
+    "cancel",
+    "create",
+    "drill",
+    "prune",
+    "replace",
+    "restore",
+    "retry",
+    "run",
+    "verify",
+    "write",
+}
 
 
 def test_operation_ids_are_unique_and_begin_with_a_verb() -> None:

@@ -53,19 +53,26 @@ def test_the_default_is_half_hours_of_the_last_day(http: httpx.Client) -> None:
 
 
 def test_json_is_one_document(http: httpx.Client) -> None:
-    document = http.get(BUCKET, params={"window": "1h", "every": "1h", "field": "count", "fn": "last", "format": "json", "limit": "1"}).json()
+    document = http.get(
+        BUCKET, params={"window": "1h", "every": "1h", "field": "count", "fn": "last", "format": "json", "limit": "1"}
+    ).json()
     assert document == {
         "bucket": "Power Consumption",
         "start": "2026-01-01T11:00:00Z",
         "stop": "2026-01-01T12:00:00Z",
         "every": "1h",
-        "rows": [{"_time": "2026-01-01T12:00:00Z", "_value": 119, "_field": "count", "_measurement": "power", "meter": "a"}],
+        "rows": [
+            {"_time": "2026-01-01T12:00:00Z", "_value": 119, "_field": "count", "_measurement": "power", "meter": "a"}
+        ],
         "truncated": True,
     }
 
 
 def test_wide_rows_have_a_column_a_field(http: httpx.Client) -> None:
-    answer = http.get(BUCKET, params={"start": "2026-01-01T10:00:00Z", "stop": "2026-01-01T10:01:00Z", "every": "raw", "shape": "wide"})
+    answer = http.get(
+        BUCKET,
+        params={"start": "2026-01-01T10:00:00Z", "stop": "2026-01-01T10:01:00Z", "every": "raw", "shape": "wide"},
+    )
     assert answer.text == (
         "_time,_measurement,meter,count,mode,volts\n2026-01-01T10:00:00Z,power,a,0,day,230\n2026-01-01T10:00:00Z,power,b,0,day,230\n"
     )
@@ -99,7 +106,9 @@ def test_every_format_holds_the_same_rows(http: httpx.Client) -> None:
     counts = {
         "csv": len(rows(http.get(BUCKET, params={**query, "format": "csv"}))),
         "json": len(http.get(BUCKET, params={**query, "format": "json"}).json()["rows"]),
-        "ndjson": len([json.loads(line) for line in http.get(BUCKET, params={**query, "format": "ndjson"}).text.splitlines()]),
+        "ndjson": len(
+            [json.loads(line) for line in http.get(BUCKET, params={**query, "format": "ndjson"}).text.splitlines()]
+        ),
         "parquet": pq.read_table(io.BytesIO(http.get(BUCKET, params={**query, "format": "parquet"}).content)).num_rows,
         "arrow": pa.ipc.open_stream(http.get(BUCKET, params={**query, "format": "arrow"}).content).read_all().num_rows,
     }
@@ -169,7 +178,9 @@ def test_an_accept_that_fits_nothing_is_406(http: httpx.Client, accept: str) -> 
         ("start=2025-03-30T02:30&tz=Europe/Berlin", "start", "skips that time"),
     ],
 )
-def test_a_wrong_parameter_is_422_and_says_what_is_allowed(http: httpx.Client, query: str, parameter: str, says: str) -> None:
+def test_a_wrong_parameter_is_422_and_says_what_is_allowed(
+    http: httpx.Client, query: str, parameter: str, says: str
+) -> None:
     answer = http.get(f"{BUCKET}?{query}")
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -209,7 +220,15 @@ def test_whole_windows_alone(http: httpx.Client) -> None:
 
 
 def test_months_are_windows_of_the_calendar(http: httpx.Client) -> None:
-    query = {"start": "2025-12-15", "stop": "2026-02-01", "every": "1mo", "tz": "Europe/Berlin", "field": "count", "fn": "count", "tag.meter": "a"}
+    query = {
+        "start": "2025-12-15",
+        "stop": "2026-02-01",
+        "every": "1mo",
+        "tz": "Europe/Berlin",
+        "field": "count",
+        "fn": "count",
+        "tag.meter": "a",
+    }
     answer = http.get(BUCKET, params=query)
     assert [(row["_time"], row["_value"]) for row in rows(answer)] == [("2026-02-01T00:00:00+01:00", "120")]
     assert answer.headers["X-Fluxgate-Every"] == "1mo"
@@ -235,7 +254,9 @@ def test_months_of_centuries_are_refused(http: httpx.Client) -> None:
         ("tag.meter=", None, 0),
     ],
 )
-def test_a_name_that_the_bucket_does_not_know_is_named(http: httpx.Client, query: str, warning: str | None, count: int) -> None:
+def test_a_name_that_the_bucket_does_not_know_is_named(
+    http: httpx.Client, query: str, warning: str | None, count: int
+) -> None:
     """The second time, the answer comes from the cache."""
     for _ in range(2):
         answer = http.get(f"{BUCKET}?window=1h&every=1h&{query}")
@@ -284,12 +305,16 @@ def test_filters_by_tag_mean_or_within_and_and_between(http: httpx.Client) -> No
 
 @pytest.mark.parametrize("shape", ["long", "wide"])
 @pytest.mark.parametrize("every", ["1h", "raw"])
-def test_an_empty_tag_value_selects_nothing_alone_and_changes_nothing_in_a_list(http: httpx.Client, shape: str, every: str) -> None:
+def test_an_empty_tag_value_selects_nothing_alone_and_changes_nothing_in_a_list(
+    http: httpx.Client, shape: str, every: str
+) -> None:
     asked = f"{BUCKET}?window=1h&every={every}&field=volts&shape={shape}"
     assert rows(http.get(f"{asked}&tag.meter=")) == []
     alone = rows(http.get(f"{asked}&tag.meter=a"))
     assert alone
-    assert rows(http.get(f"{asked}&tag.meter=&tag.meter=a")) == rows(http.get(f"{asked}&tag.meter=a&tag.meter=")) == alone
+    assert (
+        rows(http.get(f"{asked}&tag.meter=&tag.meter=a")) == rows(http.get(f"{asked}&tag.meter=a&tag.meter=")) == alone
+    )
 
 
 def test_a_text_field_asked_for_by_name_is_answered_with_last(http: httpx.Client) -> None:
@@ -314,14 +339,22 @@ def test_gzip_when_asked(http: httpx.Client) -> None:
 
 def test_an_unknown_bucket_is_404_with_near_names(http: httpx.Client) -> None:
     answer = http.get("/buckets/Power%20Consumtion")
-    assert (answer.status_code, answer.json()["code"], answer.json()["near"]) == (404, "unknown_bucket", ["Power Consumption"])
+    assert (answer.status_code, answer.json()["code"], answer.json()["near"]) == (
+        404,
+        "unknown_bucket",
+        ["Power Consumption"],
+    )
 
 
-@pytest.mark.parametrize("name", ["a/b", "ein Name", "${x}", "back\\slash", "100%", "%2F", "🌡 emoji", "q'uote", "?x=1", "#h"])
+@pytest.mark.parametrize(
+    "name", ["a/b", "ein Name", "${x}", "back\\slash", "100%", "%2F", "🌡 emoji", "q'uote", "?x=1", "#h"]
+)
 def test_any_bucket_name_can_be_made_written_and_read(http: httpx.Client, name: str) -> None:
     path = quote(name, safe="").replace("..", "%2E%2E")
     assert http.post("/buckets", json={"name": name}).json()["created"] == [name]
-    written = http.post(f"/buckets/{path}/points", content=b"m f=1 1767265200000000000", headers={"Content-Type": "text/plain"})
+    written = http.post(
+        f"/buckets/{path}/points", content=b"m f=1 1767265200000000000", headers={"Content-Type": "text/plain"}
+    )
     assert written.json()["stored"] == 1
     assert len(rows(http.get(f"/buckets/{path}", params={"every": "raw"}))) == 1
     assert http.get(f"/buckets/{path}/schema").json()["bucket"] == name
@@ -334,13 +367,23 @@ def test_an_empty_bucket_gives_a_header_and_no_rows(http: httpx.Client) -> None:
 
 
 def test_an_identical_question_is_answered_from_the_cache_until_points_are_written(http: httpx.Client) -> None:
-    closed = {"start": "2026-01-01T10:00:00Z", "stop": "2026-01-01T11:00:00Z", "every": "1h", "field": "count", "fn": "count"}
+    closed = {
+        "start": "2026-01-01T10:00:00Z",
+        "stop": "2026-01-01T11:00:00Z",
+        "every": "1h",
+        "field": "count",
+        "fn": "count",
+    }
     asked = [http.get(BUCKET, params=closed) for _ in range(2)]
     assert [answer.headers["X-Fluxgate-Cache"] for answer in asked] == ["miss", "hit; age=0"]
     assert asked[0].text == asked[1].text
     fresh = http.get(BUCKET, params=closed, headers={"Cache-Control": "no-cache"})
     assert fresh.headers["X-Fluxgate-Cache"] == "bypass; reason=asked"
-    http.post(f"{BUCKET}/points?precision=s", content=b"power,meter=a count=7i 1767261601", headers={"Content-Type": "text/plain"})
+    http.post(
+        f"{BUCKET}/points?precision=s",
+        content=b"power,meter=a count=7i 1767261601",
+        headers={"Content-Type": "text/plain"},
+    )
     after = http.get(BUCKET, params=closed)
     assert after.headers["X-Fluxgate-Cache"] == "miss"
     assert [row["_value"] for row in rows(after)] == ["61", "60"]

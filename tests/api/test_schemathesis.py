@@ -32,7 +32,9 @@ def test_nothing_ends_in_a_server_error(serve: Callable[..., Served]) -> None:
 
 
 def _try(operation: schemathesis.schemas.APIOperation, mode: GenerationMode, url: str, statuses: set[int]) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
     @given(operation.as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
         case.headers = {**(case.headers or {}), "X-API-Key": KEY}

@@ -67,7 +67,11 @@ def test_a_schedule_that_its_section_makes_fires(gateway: Served) -> None:
     client.put("/config/censuses", json={"plants": {"prefix": "Plant ", "every": "00:00:01"}}).raise_for_status()
     until(lambda: client.get("/jobs?kind=census&state=succeeded").json()["jobs"])
     (schedule,) = client.get("/schedules").json()["schedules"]
-    assert (schedule["name"], schedule["kind"], schedule["parameters"]) == ("census plants", "census", {"census": "plants"})
+    assert (schedule["name"], schedule["kind"], schedule["parameters"]) == (
+        "census plants",
+        "census",
+        {"census": "plants"},
+    )
     job = client.get(f"/jobs/{schedule['last_job']}").json()
     assert (job["schedule"], job["created_by"]) == ("census plants", "schedule")
 
@@ -111,7 +115,10 @@ def test_the_document_of_the_api_has_its_routes_and_its_section(gateway: Served)
     section = document["paths"]["/config/{section}"]["put"]
     assert section["parameters"][0]["description"] == "`coordinates`, `mirrors`, `censuses` or `schedules`."
     examples = section["requestBody"]["content"]["application/json"]["examples"]
-    assert examples["censuses"] == {"summary": "censuses", "value": {"plants": {"prefix": "Plant ", "every": "01:00:00"}}}
+    assert examples["censuses"] == {
+        "summary": "censuses",
+        "value": {"plants": {"prefix": "Plant ", "every": "01:00:00"}},
+    }
 
 
 def test_without_its_line_nothing_of_it_is_there(serve: Callable[..., Served]) -> None:

@@ -71,7 +71,10 @@ def test_a_sane_request_id_of_the_caller_is_kept(http: httpx.Client) -> None:
 def test_configuration_is_versioned(http: httpx.Client) -> None:
     first = http.get("/config/coordinates")
     assert (first.json()["version"], first.headers["ETag"]) == (0, '"0"')
-    assert http.put("/config/coordinates", json={"latitude": 1, "longitude": 2}, headers={"If-Match": '"0"'}).status_code == 200
+    assert (
+        http.put("/config/coordinates", json={"latitude": 1, "longitude": 2}, headers={"If-Match": '"0"'}).status_code
+        == 200
+    )
     late = http.put("/config/coordinates", json={"latitude": 3}, headers={"If-Match": '"0"'})
     assert (late.status_code, late.json()["code"]) == (409, "version_conflict")
     for value in ({"latitude": 91}, {"latitude": "x"}, {"lat": 1}):

@@ -45,9 +45,17 @@ def test_a_point_stamped_in_the_future_does_not_hide_the_present(serve: Callable
 def test_coordinates_come_from_the_settings_and_change_at_run_time(serve: Callable[..., Served]) -> None:
     client = start(serve, "a", latitude=52.5, longitude=13.25)
     write(client, "a", f"real_x f=1 {AGO - 5}", precision="s")
-    assert client.get("/telemetry/latest").json()["values"] == {"real_x": {"f": 1.0}, "latitude": 52.5, "longitude": 13.25}
+    assert client.get("/telemetry/latest").json()["values"] == {
+        "real_x": {"f": 1.0},
+        "latitude": 52.5,
+        "longitude": 13.25,
+    }
     assert client.put("/config/coordinates", json={"latitude": -33.9}).json()["version"] == 1
-    assert client.get("/telemetry/latest").json()["values"] == {"real_x": {"f": 1.0}, "latitude": -33.9, "longitude": 13.25}
+    assert client.get("/telemetry/latest").json()["values"] == {
+        "real_x": {"f": 1.0},
+        "latitude": -33.9,
+        "longitude": 13.25,
+    }
 
 
 def test_a_measurements_own_coordinates_stay_with_it(serve: Callable[..., Served]) -> None:
@@ -64,7 +72,11 @@ def test_the_same_measurement_in_two_buckets_has_two_names(serve: Callable[..., 
     client = start(serve, "a", "b/c")
     write(client, "a", f"real_x f=1 {AGO - 5}\nreal_y f=3 {AGO - 5}", precision="s")
     write(client, "b%2Fc", f"real_x f=2 {AGO - 5}", precision="s")
-    assert client.get("/telemetry/latest").json()["values"] == {"a/real_x": {"f": 1.0}, "b/c/real_x": {"f": 2.0}, "real_y": {"f": 3.0}}
+    assert client.get("/telemetry/latest").json()["values"] == {
+        "a/real_x": {"f": 1.0},
+        "b/c/real_x": {"f": 2.0},
+        "real_y": {"f": 3.0},
+    }
     assert client.get("/telemetry/latest?bucket=a").json()["values"] == {"real_x": {"f": 1.0}, "real_y": {"f": 3.0}}
 
 
@@ -81,8 +93,22 @@ def test_other_shapes(serve: Callable[..., Served]) -> None:
     write(client, "a", f'real_x,m=1 f=1,s="ok" {AGO - 5}', precision="s")
     assert client.get("/telemetry/latest?format=flat").json()["values"] == {"real_x.f": 1.0, "latitude": 1.0}
     assert client.get("/telemetry/latest?format=rows").json()["rows"] == [
-        {"bucket": "a", "measurement": "real_x", "tags": {"m": "1"}, "field": "f", "time": "2026-01-01T11:59:55Z", "value": 1.0},
-        {"bucket": "a", "measurement": "real_x", "tags": {"m": "1"}, "field": "s", "time": "2026-01-01T11:59:55Z", "value": "ok"},
+        {
+            "bucket": "a",
+            "measurement": "real_x",
+            "tags": {"m": "1"},
+            "field": "f",
+            "time": "2026-01-01T11:59:55Z",
+            "value": 1.0,
+        },
+        {
+            "bucket": "a",
+            "measurement": "real_x",
+            "tags": {"m": "1"},
+            "field": "s",
+            "time": "2026-01-01T11:59:55Z",
+            "value": "ok",
+        },
     ]
 
 
@@ -112,7 +138,9 @@ def test_fifty_clients_at_once_cost_one_round(serve: Callable[..., Served]) -> N
 
     def ask() -> None:
         together.wait(10)
-        answers.append(httpx.get(f"{client.base_url}/telemetry/latest", headers=client.headers, timeout=20).json()["values"])
+        answers.append(
+            httpx.get(f"{client.base_url}/telemetry/latest", headers=client.headers, timeout=20).json()["values"]
+        )
 
     threads = [threading.Thread(target=ask) for _ in range(50)]
     for thread in threads:

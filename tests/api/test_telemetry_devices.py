@@ -80,7 +80,9 @@ def test_several_series_in_one_object_are_named(telemetry: Telemetry) -> None:
     ("missing", "values"),
     [("zero", {"bar": 1.0, "rpm": 0.0}), ("null", {"bar": 1.0, "rpm": None}), ("omit", {"bar": 1.0})],
 )
-def test_a_silent_field_is_what_the_caller_wants_and_is_named(telemetry: Telemetry, missing: str, values: dict[str, float]) -> None:
+def test_a_silent_field_is_what_the_caller_wants_and_is_named(
+    telemetry: Telemetry, missing: str, values: dict[str, float]
+) -> None:
     telemetry.bucket("a", f"real_pump rpm=9 {AGO - 100}\nreal_pump bar=1")
     answer = telemetry.latest("a", missing=missing)
     assert answer.json()["values"] == {"real_pump": values}

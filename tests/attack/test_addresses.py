@@ -62,7 +62,9 @@ def rebinding(start_gateway: Start, tmp_path: Path) -> tuple[Start, Path]:
     address.write_text("127.0.0.1")
 
     def start(**settings: str) -> Gateway:
-        return start_gateway(PYTHONPATH=f"{tmp_path / 'resolver'}{os.pathsep}{IMPORTS}", TEST_ADDRESS=str(address), **settings)
+        return start_gateway(
+            PYTHONPATH=f"{tmp_path / 'resolver'}{os.pathsep}{IMPORTS}", TEST_ADDRESS=str(address), **settings
+        )
 
     return start, address
 
@@ -92,9 +94,20 @@ def asked(http: httpx.Client) -> httpx.Response:
 
 def with_scopes(gateway: Gateway, *scopes: str) -> httpx.Client:
     """A client with a key of these scopes."""
-    command = [sys.executable, "-m", "service", "keys", "create", "--name", "one", *(word for scope in scopes for word in ("--scope", scope))]
+    command = [
+        sys.executable,
+        "-m",
+        "service",
+        "keys",
+        "create",
+        "--name",
+        "one",
+        *(word for scope in scopes for word in ("--scope", scope)),
+    ]
     folder = gateway.log.parent
-    made = subprocess.run(command, env=environment({}, folder), cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    made = subprocess.run(
+        command, env=environment({}, folder), cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
     return httpx.Client(base_url=gateway.url, headers={"X-API-Key": made.stdout.strip()}, timeout=30)
 
 
@@ -118,19 +131,29 @@ def ended(http: httpx.Client, job_id: str) -> Json:
         "file:///etc/passwd", "gopher://127.0.0.1:6379/_x", "http://１６９.254.169.254", "http://127.0.0.1:99999", "foo",
     ],
 )  # fmt: skip
-def test_an_address_that_leads_where_none_may_is_refused_when_it_is_configured(module_gateway: Gateway, url: str) -> None:
+def test_an_address_that_leads_where_none_may_is_refused_when_it_is_configured(
+    module_gateway: Gateway, url: str
+) -> None:
     answer = stored(module_gateway, url)
-    assert (answer.status_code, answer.json()["code"], answer.json()["parameter"]) == (422, "invalid_parameter", "m.source.url")
+    assert (answer.status_code, answer.json()["code"], answer.json()["parameter"]) == (
+        422,
+        "invalid_parameter",
+        "m.source.url",
+    )
     with module_gateway.http() as http:
         assert f'"{url}"' not in json.dumps(http.get("/config/mirrors").json()["value"])
 
 
-def test_a_name_that_comes_to_lead_to_a_metadata_service_is_refused_when_it_is_connected_to(rebinding: tuple[Start, Path], inner: Upstream) -> None:
+def test_a_name_that_comes_to_lead_to_a_metadata_service_is_refused_when_it_is_connected_to(
+    rebinding: tuple[Start, Path], inner: Upstream
+) -> None:
     start, address = rebinding
     gateway = start()
     stored(gateway, f"http://{HOST}:{inner.port}").raise_for_status()
     with gateway.http() as http:
-        assert (asked(http).json()["code"], len(inner.heard)) == ("store_failed", 1), "while it leads to this machine it is connected to"
+        assert (asked(http).json()["code"], len(inner.heard)) == ("store_failed", 1), (
+            "while it leads to this machine it is connected to"
+        )
         for text in ("169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "0.0.0.0"):
             address.write_text(text)
             answer = asked(http)
@@ -138,14 +161,22 @@ def test_a_name_that_comes_to_lead_to_a_metadata_service_is_refused_when_it_is_c
             assert "and such addresses are never connected to" in answer.json()["detail"]
         job = http.post("/mirror/trigger", json={"mirror": "m"}).json()["jobs"][0]
         found = ended(http, job["id"])
-    assert (found["state"], found["error"]["code"], found["attempts"]) == ("failed", "address_refused", 1), "time does not mend it"
+    assert (found["state"], found["error"]["code"], found["attempts"]) == ("failed", "address_refused", 1), (
+        "time does not mend it"
+    )
     assert len(inner.heard) == 1
 
 
 def test_private_addresses_can_be_forbidden(rebinding: tuple[Start, Path], inner: Upstream) -> None:
     start, _ = rebinding
     gateway = start(MIRROR_PRIVATE_ADDRESSES="false")
-    for url in (inner.url, f"http://localhost:{inner.port}", f"http://[::1]:{inner.port}", "http://10.0.0.1", "http://[fd12::1]"):
+    for url in (
+        inner.url,
+        f"http://localhost:{inner.port}",
+        f"http://[::1]:{inner.port}",
+        "http://10.0.0.1",
+        "http://[fd12::1]",
+    ):
         answer = stored(gateway, url)
         assert (answer.status_code, "only public addresses are allowed here" in answer.json()["detail"]) == (422, True)
     stored(gateway, f"http://{HOST}:{inner.port}").raise_for_status()
@@ -159,17 +190,26 @@ def test_private_addresses_can_be_forbidden(rebinding: tuple[Start, Path], inner
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(module_gateway: Gateway, inner: Upstream, status: int) -> None:
     for location in (f"{inner.url}/latest/meta-data", "http://169.254.169.254/latest/meta-data"):
-        with answering(http_answer(status, b"", f"Location: {location}")) as source, with_mirror(module_gateway, source.url) as http:
+        with (
+            answering(http_answer(status, b"", f"Location: {location}")) as source,
+            with_mirror(module_gateway, source.url) as http,
+        ):
             answer = asked(http)
             assert (answer.status_code, answer.json()["code"]) == (502, "store_failed")
-            assert f"answers with a redirect ({status}), and none is followed. Set the mirror's source.url" in answer.json()["detail"]
+            assert (
+                f"answers with a redirect ({status}), and none is followed. Set the mirror's source.url"
+                in answer.json()["detail"]
+            )
             assert (len(source.heard), inner.heard) == (1, [])
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        *(http_answer(status, json.dumps({"message": SECRET}).encode()) for status in (400, 401, 403, 404, 418, 429, 500, 502, 503, 504)),
+        *(
+            http_answer(status, json.dumps({"message": SECRET}).encode())
+            for status in (400, 401, 403, 404, 418, 429, 500, 502, 503, 504)
+        ),
         http_answer(302, SECRET.encode(), f"Location: http://{SECRET}"),
         http_answer(200, SECRET.encode()),
         http_answer(200, json.dumps({"buckets": [SECRET]}).encode()),
@@ -178,7 +218,9 @@ def test_a_redirect_is_not_followed(module_gateway: Gateway, inner: Upstream, st
         f"HTTP/1.1 500 Said\r\nTransfer-Encoding: chunked\r\n\r\n{SECRET}\r\n".encode(),
     ],
 )
-def test_what_another_server_wrote_is_shown_to_admin_alone(module_gateway: Gateway, mirror_key: httpx.Client, answer: bytes) -> None:
+def test_what_another_server_wrote_is_shown_to_admin_alone(
+    module_gateway: Gateway, mirror_key: httpx.Client, answer: bytes
+) -> None:
     with answering(answer) as source, with_mirror(module_gateway, source.url) as admin:
         refused = asked(mirror_key)
         assert refused.is_error
@@ -187,7 +229,9 @@ def test_what_another_server_wrote_is_shown_to_admin_alone(module_gateway: Gatew
         assert SECRET not in asked(admin).json()["detail"]
 
 
-def test_a_job_shows_what_another_server_wrote_to_admin_alone(module_gateway: Gateway, mirror_key: httpx.Client, inner: Upstream) -> None:
+def test_a_job_shows_what_another_server_wrote_to_admin_alone(
+    module_gateway: Gateway, mirror_key: httpx.Client, inner: Upstream
+) -> None:
     with with_mirror(module_gateway, inner.url) as admin:
         job = mirror_key.post("/mirror/trigger", json={"mirror": "m"}).json()["jobs"][0]["id"]
         error = ended(admin, job)["error"]
@@ -200,7 +244,9 @@ def test_a_job_shows_what_another_server_wrote_to_admin_alone(module_gateway: Ga
         assert SECRET in module_gateway.log.read_text(), "the operator finds it in the log"
 
 
-def test_waits_of_a_job_show_what_another_server_wrote_to_admin_alone(module_gateway: Gateway, mirror_key: httpx.Client) -> None:
+def test_waits_of_a_job_show_what_another_server_wrote_to_admin_alone(
+    module_gateway: Gateway, mirror_key: httpx.Client
+) -> None:
     busy = http_answer(429, json.dumps({"message": SECRET}).encode(), "Retry-After: 300")
     with answering(busy) as source, with_mirror(module_gateway, source.url) as admin:
         job = mirror_key.post("/mirror/trigger", json={"mirror": "m"}).json()["jobs"][0]["id"]
@@ -210,7 +256,9 @@ def test_waits_of_a_job_show_what_another_server_wrote_to_admin_alone(module_gat
         time.sleep(0.2)
         lines = admin.get(f"/jobs/{job}").json()["log"]
         admin.post(f"/jobs/{job}/cancel").raise_for_status()
-        assert [(line["level"], line["message"]) for line in lines if line["level"] == "upstream"] == [("upstream", SECRET)]
+        assert [(line["level"], line["message"]) for line in lines if line["level"] == "upstream"] == [
+            ("upstream", SECRET)
+        ]
         seen = mirror_key.get(f"/jobs/{job}").json()["log"]
         assert [line["level"] for line in seen if "asks to wait 300 s" in line["message"]] == ["warning"]
         assert SECRET not in mirror_key.get(f"/jobs/{job}/events").text
@@ -231,7 +279,14 @@ def test_the_words_of_the_gateways_own_store_are_shown_to_admin_alone(start_gate
 def test_a_setting_that_is_no_address_is_told_in_one_line_at_the_start(tmp_path: Path, name: str) -> None:
     tokens = {"INFLUXDB_TOKEN": "x", "INFLUXDB_ORG": "x"}
     command = [sys.executable, "-m", "service", "serve", "--port", str(free_port())]
-    ended = subprocess.run(command, env=environment({**tokens, name: "foo"}, tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        command,
+        env=environment({**tokens, name: "foo"}, tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert ended.returncode != 0
     assert f"{name}: this is no address" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1

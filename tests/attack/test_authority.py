@@ -72,7 +72,9 @@ def test_an_admin_key_for_one_bucket_does_not_own_the_gateway(start_gateway: Sta
     gateway = start_gateway()
     with listener() as (url, came), key_ring(gateway) as (keys, state), gateway.http() as owner:
         owner.post("/buckets", json=[{"name": "hidden"}, {"name": "mine"}]).raise_for_status()
-        owner.post("/buckets/hidden/points", content=b"m f=1", headers={"Content-Type": "text/plain"}).raise_for_status()
+        owner.post(
+            "/buckets/hidden/points", content=b"m f=1", headers={"Content-Type": "text/plain"}
+        ).raise_for_status()
         headers = {"X-API-Key": old_key(keys, state, Scope, ["mine"])}
         orders: list[tuple[str, str, Any]] = [
             ("PUT", "/config/mirrors", {"e": mirror_to(url, token_env="API_KEY")}),
@@ -88,7 +90,9 @@ def test_an_admin_key_for_one_bucket_does_not_own_the_gateway(start_gateway: Sta
         ]
         with httpx.Client(base_url=gateway.url, headers=headers) as thief:
             answers = [thief.request(method, path, json=body) for method, path, body in orders]
-            assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(403, "forbidden")] * len(orders)
+            assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(403, "forbidden")] * len(
+                orders
+            )
             assert "is limited to some buckets, and the scope 'admin' reaches past them" in answers[0].json()["detail"]
             assert thief.get("/buckets").json()["buckets"][0]["name"] == "mine"
             assert "hidden" not in thief.get("/metrics").text
@@ -114,7 +118,11 @@ def test_an_admin_sends_no_variable_that_was_not_made_for_it(start_gateway: Star
 
 
 def test_a_variable_that_was_made_for_it_is_sent_to_the_host_of_the_mirror(start_gateway: StartGateway) -> None:
-    gateway = start_gateway(LAB_TOKEN="token-of-the-lab-0123", FLUXGATE_TOKEN_LAB="token-by-its-prefix-0123", MIRROR_TOKEN_VARIABLES="LAB_TOKEN")
+    gateway = start_gateway(
+        LAB_TOKEN="token-of-the-lab-0123",
+        FLUXGATE_TOKEN_LAB="token-by-its-prefix-0123",
+        MIRROR_TOKEN_VARIABLES="LAB_TOKEN",
+    )
     for name, token in (("LAB_TOKEN", b"token-of-the-lab-0123"), ("FLUXGATE_TOKEN_LAB", b"token-by-its-prefix-0123")):
         with listener() as (url, came), gateway.http() as admin:
             admin.put("/config/mirrors", json={name: mirror_to(url, token_env=name)}).raise_for_status()
@@ -166,9 +174,15 @@ def guess() -> str:
 
 
 @pytest.mark.parametrize("wrong", ["wrong", "guess"])
-def test_sixty_wrong_keys_at_one_time_get_five_401_and_the_owner_goes_on(start_gateway: StartGateway, wrong: str) -> None:
+def test_sixty_wrong_keys_at_one_time_get_five_401_and_the_owner_goes_on(
+    start_gateway: StartGateway, wrong: str
+) -> None:
     gateway = start_gateway(MAX_FAILED_TRIES="5")
-    with key_ring(gateway) as (keys, _), httpx.Client(base_url=gateway.url, timeout=30) as http, ThreadPoolExecutor(60) as pool:
+    with (
+        key_ring(gateway) as (keys, _),
+        httpx.Client(base_url=gateway.url, timeout=30) as http,
+        ThreadPoolExecutor(60) as pool,
+    ):
         owners = [KEY, keys.create("owner", [Scope.READ])[0]]
 
         def status(key: str) -> int:
@@ -185,8 +199,16 @@ def test_sixty_wrong_keys_at_one_time_get_five_401_and_the_owner_goes_on(start_g
 
 def test_a_thousand_well_made_guesses_cost_little_and_hold_nobody_up(start_gateway: StartGateway) -> None:
     gateway = start_gateway(MAX_FAILED_TRIES="5")
-    with httpx.Client(base_url=gateway.url, timeout=30) as http, ThreadPoolExecutor(16) as pool, measured(gateway) as cost:
-        told = list(pool.map(lambda key: http.get("/buckets", headers={"X-API-Key": key}).status_code, [guess() for _ in range(1000)]))
+    with (
+        httpx.Client(base_url=gateway.url, timeout=30) as http,
+        ThreadPoolExecutor(16) as pool,
+        measured(gateway) as cost,
+    ):
+        told = list(
+            pool.map(
+                lambda key: http.get("/buckets", headers={"X-API-Key": key}).status_code, [guess() for _ in range(1000)]
+            )
+        )
     assert (told.count(401), told.count(429)) == (5, 995)
     assert cost.longest_health_wait_s < 5
     assert cost.cpu_s < 60

@@ -84,7 +84,8 @@ def test_no_route_lets_the_framework_read_its_body(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("POST", "/nothing", 404), ("DELETE", "/buckets", 405), ("GET", "/health/live", 200), ("GET", "/docs", 200)]
+    ("method", "path", "status"),
+    [("POST", "/nothing", 404), ("DELETE", "/buckets", 405), ("GET", "/health/live", 200), ("GET", "/docs", 200)],
 )
 def test_a_body_for_nobody_is_answered_and_never_kept(gateway: Gateway, method: str, path: str, status: int) -> None:
     with measured(gateway) as cost, connection(gateway) as link:
@@ -164,7 +165,12 @@ def test_a_packed_body_unfolds_beside_the_event_loop(start_gateway: Start) -> No
     bomb = gzip.compress(bytes(100 * MB))
     with measured(gateway) as cost, gateway.http() as http:
         assert http.post("/buckets/b/points", content=bomb, headers={"Content-Encoding": "gzip"}).status_code == 413
-        assert http.post("/buckets", content=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}).status_code == 413
+        assert (
+            http.post(
+                "/buckets", content=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}
+            ).status_code
+            == 413
+        )
     assert cost.longest_health_wait_s < 1.5
     assert cost.cpu_s < 3
 

@@ -22,7 +22,9 @@ def many(gateway: Gateway, count: int, sent: bytes) -> Iterator[list[socket.sock
     with ExitStack() as stack:
         links = []
         for _ in range(count):
-            link = stack.enter_context(socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10))
+            link = stack.enter_context(
+                socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10)
+            )
             send_all(link, [sent])
             links.append(link)
         yield links
@@ -56,7 +58,11 @@ def test_when_all_connections_are_at_work_health_is_still_answered(start_gateway
         with gateway.http() as http:
             assert http.get("/health/live").status_code == 200
             full = http.get("/buckets")
-        assert (full.status_code, full.json()["code"], full.headers["Retry-After"]) == (503, "too_many_connections", "1")
+        assert (full.status_code, full.json()["code"], full.headers["Retry-After"]) == (
+            503,
+            "too_many_connections",
+            "1",
+        )
 
 
 def test_idle_connections_end_after_keep_alive(start_gateway: Start) -> None:

@@ -33,7 +33,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def write(gateway: Gateway, body: bytes, media_type: str = "text/plain", query: str = "") -> httpx.Response:
     with gateway.http(timeout_s=120) as http:
         packed = gzip.compress(body, 1)
-        return http.post(f"/buckets/b/points{query}", content=packed, headers={"Content-Type": media_type, "Content-Encoding": "gzip"})
+        return http.post(
+            f"/buckets/b/points{query}",
+            content=packed,
+            headers={"Content-Type": media_type, "Content-Encoding": "gzip"},
+        )
 
 
 @pytest.mark.parametrize("query", ["", "?partial=true"])
@@ -42,7 +46,9 @@ def test_twenty_million_bad_lines_in_forty_kilobytes_are_refused_at_once(gateway
         answer = write(gateway, b"x\n" * 20_000_000, query=query)
     problem = answer.json()
     assert (answer.status_code, problem["code"], len(problem["bad"])) == (422, "points_refused", 1000)
-    assert problem["detail"].startswith("At least 10000 lines do not parse, and after 10000 of them the rest was not looked at: nothing was stored")
+    assert problem["detail"].startswith(
+        "At least 10000 lines do not parse, and after 10000 of them the rest was not looked at: nothing was stored"
+    )
     assert cost.cpu_s < 10
     assert cost.rss_growth_mb < 500
 
@@ -121,10 +127,16 @@ def test_bodies_that_dribble_hold_up_no_writes_and_have_a_bound(start_gateway: C
         send_all(second, beginning)
         time.sleep(0.5)
         refused = http.post("/buckets/b/points", content=large)
-        assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (429, "too_many_writes", "1")
+        assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (
+            429,
+            "too_many_writes",
+            "1",
+        )
         assert "2 writes of this key are on their way, its share of 4" in refused.json()["detail"]
         assert http.post("/buckets/b/points", content=b"m f=1 1\n").status_code == 200
-        other = http.post("/buckets/b/points", content=large, headers={"X-API-Key": key_of_another(gateway, Scope.WRITE)})
+        other = http.post(
+            "/buckets/b/points", content=large, headers={"X-API-Key": key_of_another(gateway, Scope.WRITE)}
+        )
         assert other.status_code == 200
 
 
@@ -137,5 +149,8 @@ def test_a_thousand_names_are_too_many_for_the_latest_telemetry(gateway: Gateway
 
 def test_a_hundred_measurements_are_one_question(gateway: Gateway) -> None:
     with gateway.http() as http, measured(gateway) as cost:
-        assert http.get("/telemetry/latest", params=[("measurement", f"m{number}") for number in range(100)]).status_code == 200
+        assert (
+            http.get("/telemetry/latest", params=[("measurement", f"m{number}") for number in range(100)]).status_code
+            == 200
+        )
     assert cost.cpu_s < 10

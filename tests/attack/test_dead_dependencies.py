@@ -54,7 +54,12 @@ def own_redis() -> Iterator[Server]:
 
 
 def influx_settings(influx: InfluxServer) -> dict[str, str]:
-    return {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org, "INFLUXDB_SILENCE_TIMEOUT_S": "12"}
+    return {
+        "INFLUXDB_URL": influx.url,
+        "INFLUXDB_TOKEN": influx.token,
+        "INFLUXDB_ORG": influx.org,
+        "INFLUXDB_SILENCE_TIMEOUT_S": "12",
+    }
 
 
 def postgres_url(server: Server) -> str:
@@ -80,7 +85,9 @@ def crowd(gateway: Gateway, path: str, count: int = MANY) -> Iterator[list[tuple
         found += [one.result() for one in asked]
 
 
-def test_fifty_lists_of_buckets_over_a_frozen_influxdb_stop_nothing_else(own_influx: InfluxServer, start_gateway: Callable[..., Gateway]) -> None:
+def test_fifty_lists_of_buckets_over_a_frozen_influxdb_stop_nothing_else(
+    own_influx: InfluxServer, start_gateway: Callable[..., Gateway]
+) -> None:
     gateway = start_gateway(**influx_settings(own_influx))
     with measured(gateway) as cost, frozen(own_influx.server), crowd(gateway, "/buckets") as crowded:
         for path, status, headers in (
@@ -112,7 +119,9 @@ def test_fifty_lists_of_buckets_over_a_frozen_influxdb_stop_nothing_else(own_inf
         assert "Weather" in [one["name"] for one in listed]
 
 
-def test_one_key_leaves_half_of_the_store_to_others(own_influx: InfluxServer, start_gateway: Callable[..., Gateway]) -> None:
+def test_one_key_leaves_half_of_the_store_to_others(
+    own_influx: InfluxServer, start_gateway: Callable[..., Gateway]
+) -> None:
     gateway = start_gateway(**influx_settings(own_influx))
     other = made_key(gateway, "read")
     with frozen(own_influx.server), crowd(gateway, "/buckets/Weather/schema", 20), gateway.http() as http:
@@ -126,12 +135,16 @@ def keys_command(gateway: Gateway, *arguments: str, **settings: str) -> str:
     """What `fluxgate keys` prints, as the operator runs it beside the gateway."""
     folder = gateway.log.parent
     command = [sys.executable, "-m", "service", "keys", *arguments]
-    done = subprocess.run(command, env=environment(settings, folder), cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, env=environment(settings, folder), cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
     return done.stdout.strip()
 
 
 def made_key(gateway: Gateway, *scopes: str, **settings: str) -> str:
-    return keys_command(gateway, "create", "--name", "other", *(part for scope in scopes for part in ("--scope", scope)), **settings).splitlines()[0]
+    return keys_command(
+        gateway, "create", "--name", "other", *(part for scope in scopes for part in ("--scope", scope)), **settings
+    ).splitlines()[0]
 
 
 def read_path(every: str) -> str:
@@ -150,7 +163,9 @@ def test_reads_go_on_with_a_known_key_when_postgresql_is_away(
         gateway = start_gateway(**state)
         with gateway.http() as http:
             http.post("/buckets", json={"name": "Weather"}).raise_for_status()
-            http.post("/buckets/Weather/points", content="real_air celsius=20.5", headers={"Content-Type": "text/plain"}).raise_for_status()
+            http.post(
+                "/buckets/Weather/points", content="real_air celsius=20.5", headers={"Content-Type": "text/plain"}
+            ).raise_for_status()
     known, never_used = made_key(gateway, "read", "admin", "mirror", **state), made_key(gateway, "read", **state)
     with httpx.Client(base_url=gateway.url, headers={"X-API-Key": known}, timeout=60) as http:
         http.put("/config/coordinates", json={"latitude": 52.5, "longitude": 13.4}).raise_for_status()
@@ -182,12 +197,19 @@ def test_reads_go_on_with_a_known_key_when_postgresql_is_away(
                 time.sleep(0.2)
 
 
-def test_fifty_reads_of_configuration_over_a_frozen_postgresql_stop_nothing_else(own_postgres: Server, start_gateway: Callable[..., Gateway]) -> None:
+def test_fifty_reads_of_configuration_over_a_frozen_postgresql_stop_nothing_else(
+    own_postgres: Server, start_gateway: Callable[..., Gateway]
+) -> None:
     gateway = start_gateway(STATE_DATABASE_URL=postgres_url(own_postgres))
     with gateway.http() as http:
         http.post("/buckets", json={"name": "Weather"}).raise_for_status()
     with frozen(own_postgres), crowd(gateway, "/config/coordinates") as crowded:
-        for path, status, headers in (("/buckets", 200, None), ("/buckets", 401, WRONG), ("/metrics", 200, None), ("/health/live", 200, None)):
+        for path, status, headers in (
+            ("/buckets", 200, None),
+            ("/buckets", 401, WRONG),
+            ("/metrics", 200, None),
+            ("/health/live", 200, None),
+        ):
             found, seconds = answered(gateway, path, headers)
             assert (found, path) == (status, path)
             assert seconds < SOON_S, path
@@ -195,7 +217,9 @@ def test_fifty_reads_of_configuration_over_a_frozen_postgresql_stop_nothing_else
     assert max(seconds for _, seconds in crowded) < 20
 
 
-def test_a_frozen_redis_stops_nothing(own_redis: Server, own_influx: InfluxServer, start_gateway: Callable[..., Gateway]) -> None:
+def test_a_frozen_redis_stops_nothing(
+    own_redis: Server, own_influx: InfluxServer, start_gateway: Callable[..., Gateway]
+) -> None:
     gateway = start_gateway(REDIS_URL=f"redis://127.0.0.1:{own_redis.port}/0", **influx_settings(own_influx))
     assert answered(gateway, read_path("1m"))[0] == 200
     with frozen(own_redis), crowd(gateway, read_path("2m"), 20) as crowded:
@@ -213,7 +237,9 @@ def test_a_frozen_redis_stops_nothing(own_redis: Server, own_influx: InfluxServe
     assert max(seconds for _, seconds in crowded) < 15
 
 
-def test_a_key_that_was_found_revoked_is_not_trusted_while_postgresql_is_away(own_postgres: Server, start_gateway: Callable[..., Gateway]) -> None:
+def test_a_key_that_was_found_revoked_is_not_trusted_while_postgresql_is_away(
+    own_postgres: Server, start_gateway: Callable[..., Gateway]
+) -> None:
     state = {"STATE_DATABASE_URL": postgres_url(own_postgres)}
     gateway = start_gateway(**state)
     key = made_key(gateway, "read", **state)

@@ -68,7 +68,9 @@ def test_a_malformed_head_is_refused_and_the_connection_ends(gateway: Gateway, n
 
 
 def test_the_limits_are_settings(start_gateway: Start) -> None:
-    gateway = start_gateway(MAX_HEADER_BYTES="1024", MAX_HEADERS="10", MAX_REQUEST_LINE_BYTES="1024", HEAD_TIMEOUT_S="0.5")
+    gateway = start_gateway(
+        MAX_HEADER_BYTES="1024", MAX_HEADERS="10", MAX_REQUEST_LINE_BYTES="1024", HEAD_TIMEOUT_S="0.5"
+    )
     assert status_of(answer_to(gateway, START + b"X-A: " + b"a" * 1100 + b"\r\n\r\n")) == 431
     assert status_of(answer_to(gateway, START + b"X-A: 1\r\n" * 10 + b"\r\n")) == 431
     assert status_of(answer_to(gateway, b"GET /" + b"a" * 1100 + b" HTTP/1.1\r\n\r\n")) == 414

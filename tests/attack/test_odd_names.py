@@ -22,7 +22,12 @@ def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def of(influx: InfluxServer) -> dict[str, str]:
-    return {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org, "CACHE_TELEMETRY_S": "0"}
+    return {
+        "INFLUXDB_URL": influx.url,
+        "INFLUXDB_TOKEN": influx.token,
+        "INFLUXDB_ORG": influx.org,
+        "CACHE_TELEMETRY_S": "0",
+    }
 
 
 def names(http: httpx.Client) -> list[str]:
@@ -39,7 +44,11 @@ def test_a_bucket_whose_name_could_not_be_read_is_not_made(gateway: Gateway) -> 
     with gateway.http() as http:
         for name in REFUSED:
             body = b'{"name": "\\ud800"}' if name == "\ud800" else None
-            answer = http.post("/buckets", content=body) if body else http.post("/buckets", json=[{"name": "fine"}, {"name": name}])
+            answer = (
+                http.post("/buckets", content=body)
+                if body
+                else http.post("/buckets", json=[{"name": "fine"}, {"name": name}])
+            )
             assert answer.status_code == 422, (name, answer.text)
             assert answer.json()["code"] == "invalid_parameter"
         assert "fine" not in names(http)
@@ -50,7 +59,9 @@ def test_the_same_bucket_twice_is_made_once_and_two_different_ones_are_refused(g
         twice = [{"name": "Twice", "retention": "30d"}, {"name": "Twice", "retention": "30d"}, {"name": "Other"}]
         assert http.post("/buckets", json=twice).json() == {"created": ["Twice", "Other"], "existing": []}
         assert http.post("/buckets", json=twice).json() == {"created": [], "existing": ["Twice", "Other"]}
-        refused = http.post("/buckets", json=[{"name": "Pair", "retention": "30d"}, {"name": "Pair", "retention": "31d"}])
+        refused = http.post(
+            "/buckets", json=[{"name": "Pair", "retention": "30d"}, {"name": "Pair", "retention": "31d"}]
+        )
         assert refused.status_code == 422
         assert "'Pair' stands twice" in refused.json()["detail"]
         assert "Pair" not in names(http)
@@ -70,16 +81,23 @@ def test_a_filter_on_an_odd_tag_key_gives_the_row_raw_and_in_windows(gateway: Ga
     with gateway.http() as http:
         http.post("/buckets", json={"name": bucket}).raise_for_status()
         sent = http.post(
-            f"/buckets/{quote(bucket, safe='')}/points", content=f"m,{key}=v f=1 {NOON}\nm f=2 {NOON}\n", headers={"Content-Type": "text/plain"}
+            f"/buckets/{quote(bucket, safe='')}/points",
+            content=f"m,{key}=v f=1 {NOON}\nm f=2 {NOON}\n",
+            headers={"Content-Type": "text/plain"},
         )
         assert sent.json()["stored"] == 2, sent.text
         for query in ("every=raw", "every=1h&fn=last"):
             assert len(rows(http, bucket, f"{query}&tag.{quote(key, safe='')}=v")) == 1
             assert rows(http, bucket, f"{query}&tag.{quote(key, safe='')}=") == []
-            assert len(rows(http, bucket, f"{query}&shape=wide&tag.{quote(key, safe='')}=v&tag.{quote(key, safe='')}=")) == 1
+            assert (
+                len(rows(http, bucket, f"{query}&shape=wide&tag.{quote(key, safe='')}=v&tag.{quote(key, safe='')}="))
+                == 1
+            )
 
 
-def test_a_tag_value_with_a_nul_is_found(start_gateway: Callable[..., Gateway], influx: InfluxServer, influx_bucket: str) -> None:
+def test_a_tag_value_with_a_nul_is_found(
+    start_gateway: Callable[..., Gateway], influx: InfluxServer, influx_bucket: str
+) -> None:
     """502 before: InfluxQL's scanner ends at NUL."""
     influx.write(influx_bucket, f"m,k=a\0b f=1 {NOON}\nm,k=a f=2 {NOON}\nm,k=ab f=3 {NOON}\n")
     with start_gateway(**of(influx)).http() as http:
@@ -88,7 +106,9 @@ def test_a_tag_value_with_a_nul_is_found(start_gateway: Callable[..., Gateway], 
             assert '"k":"a\\u0000b"' in row  # type: ignore[operator]
 
 
-def test_odd_buckets_and_series_leave_the_shared_routes_to_the_others(start_gateway: Callable[..., Gateway], influx: InfluxServer) -> None:
+def test_odd_buckets_and_series_leave_the_shared_routes_to_the_others(
+    start_gateway: Callable[..., Gateway], influx: InfluxServer
+) -> None:
     """Made past the gateway: 502 for everybody before."""
     for bucket in ("good", "db", "db/autogen", "tr/", "/lead", "nul\0", "cr\r"):
         influx.write(bucket, f"real_x f=1 {NOON}\n")

@@ -27,8 +27,16 @@ def filled(gateway: Gateway) -> None:
         http.post("/buckets", json={"name": "big"}).raise_for_status()
         for part in range(10):
             first = part * POINTS // 10
-            lines = (f'm,host=h{n % 20} f={n / 4},g={n / 3},s="text {n}" {1704067200 + first + n}' for n in range(POINTS // 10))
-            sent = http.post("/buckets/big/points", params={"precision": "s"}, content="\n".join(lines), headers={"Content-Type": "text/plain"})
+            lines = (
+                f'm,host=h{n % 20} f={n / 4},g={n / 3},s="text {n}" {1704067200 + first + n}'
+                for n in range(POINTS // 10)
+            )
+            sent = http.post(
+                "/buckets/big/points",
+                params={"precision": "s"},
+                content="\n".join(lines),
+                headers={"Content-Type": "text/plain"},
+            )
             sent.raise_for_status()
 
 
@@ -74,7 +82,11 @@ def ended_without_an_end(link: socket.socket) -> bool:
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize(("deadlines", "setting"), [(("600", "2"), "SEND_TIMEOUT_S"), (("4", "600"), "READ_TIMEOUT_S")])
 def test_two_clients_that_take_nothing_give_both_slots_back(
-    start_gateway: Callable[..., Gateway], request: pytest.FixtureRequest, store: str, deadlines: tuple[str, str], setting: str
+    start_gateway: Callable[..., Gateway],
+    request: pytest.FixtureRequest,
+    store: str,
+    deadlines: tuple[str, str],
+    setting: str,
 ) -> None:
     slots = {"MAX_READS": "2", "CACHE_ANSWER_MB": "1", "READ_TIMEOUT_S": deadlines[0], "SEND_TIMEOUT_S": deadlines[1]}
     gateway = start_gateway(**slots, **settings_of(store, request))
@@ -85,7 +97,9 @@ def test_two_clients_that_take_nothing_give_both_slots_back(
         assert http.get(READ.format(3, "csv")).status_code == 429
         assert seconds_until_a_read_is_answered(http, 15) < 15
         deadline = time.monotonic() + 15
-        while "fluxgate_reads_running 0.0" not in http.get("/metrics").text:  # a client that began to take again would be waited for
+        while (
+            "fluxgate_reads_running 0.0" not in http.get("/metrics").text
+        ):  # a client that began to take again would be waited for
             assert time.monotonic() < deadline, "one slot did not come back"
             time.sleep(0.1)
         assert [ended_without_an_end(link) for link in stalled] == [True, True]
@@ -125,7 +139,9 @@ def test_a_client_that_reads_slowly_but_steadily_gets_its_whole_answer(start_gat
     assert answer.endswith(b"0\r\n\r\n")
 
 
-def test_memory_after_four_hundred_aborted_reads_is_where_it_was_after_one_hundred(start_gateway: Callable[..., Gateway]) -> None:
+def test_memory_after_four_hundred_aborted_reads_is_where_it_was_after_one_hundred(
+    start_gateway: Callable[..., Gateway],
+) -> None:
     gateway = start_gateway()
     filled(gateway)
     process = psutil.Process(gateway.process.pid)
@@ -133,7 +149,13 @@ def test_memory_after_four_hundred_aborted_reads_is_where_it_was_after_one_hundr
     def abort(count: int) -> float:
         for number in range(count):
             with connection(gateway) as link:
-                link.sendall(head("GET", READ.format(number % 10, ("csv", "json", "parquet")[number % 3]), "Cache-Control: no-cache"))
+                link.sendall(
+                    head(
+                        "GET",
+                        READ.format(number % 10, ("csv", "json", "parquet")[number % 3]),
+                        "Cache-Control: no-cache",
+                    )
+                )
                 assert status_of(received(link, most_bytes=1024)) == 200
         time.sleep(3)
         return process.memory_info().rss / MB
@@ -153,6 +175,8 @@ def test_one_key_that_takes_all_it_can_leaves_a_read_to_another(start_gateway: C
         time.sleep(1)
         refused = http.get(READ.format(4, "csv"))
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_reads")
-        assert "This key has 3 reads under way, its share of the 4 of this gateway (MAX_READS)" in refused.json()["detail"]
+        assert (
+            "This key has 3 reads under way, its share of the 4 of this gateway (MAX_READS)" in refused.json()["detail"]
+        )
         path = "/buckets/big?start=2024-01-01T00:00:00Z&stop=2024-01-01T01:00:00Z&every=raw"
         assert http.get(path, headers={"X-API-Key": key_of_another(gateway, Scope.READ)}).status_code == 200

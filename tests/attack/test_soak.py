@@ -9,7 +9,9 @@ from tests.support.soak import failures, soaking
 
 
 @pytest.mark.timeout(480)
-def test_three_minutes_of_everything_at_once(tmp_path: Path, influx: InfluxServer, redis_url: str, postgres_url: str) -> None:
+def test_three_minutes_of_everything_at_once(
+    tmp_path: Path, influx: InfluxServer, redis_url: str, postgres_url: str
+) -> None:
     """The fixtures only say which servers must be on this machine: the soak freezes servers of its own."""
     with soaking(tmp_path, minutes=3) as soak:
         report = soak.run()

@@ -52,7 +52,9 @@ def ranges(draw: st.DrawFn) -> TimeRange:
 
 def line(point: Point) -> str:
     measurement, tags, field, time_ns, kind, value = point
-    shown = {FieldType.INTEGER: f"{value}i", FieldType.UNSIGNED: f"{value}u", FieldType.STRING: f'"{value}"'}.get(kind, str(value))
+    shown = {FieldType.INTEGER: f"{value}i", FieldType.UNSIGNED: f"{value}u", FieldType.STRING: f'"{value}"'}.get(
+        kind, str(value)
+    )
     held = "".join(f",{key}={text}".replace(" ", "\\ ") for key, text in tags)
     return f"{measurement}{held} {field}={shown} {time_ns}\n"
 
@@ -92,7 +94,9 @@ def test_windowed_rows_are_those_of_the_model_and_of_flux(
     hours=st.lists(st.integers(0, 4 * 96), min_size=1, max_size=40, unique=True),
     every_m=st.sampled_from([15, 60, 360, 1440]),
     zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata"]),
-    year_day=st.sampled_from(["2024-03-29T23:00:00Z", "2024-10-25T22:00:00Z", "2024-03-09T05:00:00Z", "2024-11-02T04:00:00Z"]),
+    year_day=st.sampled_from(
+        ["2024-03-29T23:00:00Z", "2024-10-25T22:00:00Z", "2024-03-09T05:00:00Z", "2024-11-02T04:00:00Z"]
+    ),
 )
 def test_windows_on_a_local_clock_are_those_of_flux(
     store: Store, influx: InfluxServer, hours: list[int], every_m: int, zone: str, year_day: str
@@ -153,7 +157,12 @@ def test_windows_around_a_change_of_any_local_clock_are_those_of_flux(
         ("Europe/Berlin", "2025-03-30T00:00:00Z", 160, [(60, 60), (180, 120)]),
         ("Europe/Berlin", "2025-03-30T00:00:00Z", 48, [(36, 36), (60, 24), (72, 12), (120, 48), (168, 48), (180, 12)]),
         ("Antarctica/Troll", "2025-03-30T00:00:00Z", 120, [(60, 60), (120, 60), (180, 60)]),
-        ("Australia/Lord_Howe", "2025-10-04T14:00:00Z", 45, [(15, 15), (60, 45), (90, 30), (120, 30), (165, 45), (180, 15)]),
+        (
+            "Australia/Lord_Howe",
+            "2025-10-04T14:00:00Z",
+            45,
+            [(15, 15), (60, 45), (90, 30), (120, 30), (165, 45), (180, 15)],
+        ),
     ],
 )
 def test_an_edge_in_the_hour_that_spring_skips_is_the_instant_of_the_change(
@@ -185,11 +194,15 @@ def test_an_edge_in_the_hour_that_spring_skips_is_the_instant_of_the_change(
         (1, "Asia/Kathmandu", "1985-10-01T00:00:00Z", "1986-03-01T00:00:00Z"),
     ],
 )
-def test_months_and_years_are_those_of_flux(store: Store, influx: InfluxServer, months: int, zone: str, start: str, stop: str) -> None:
+def test_months_and_years_are_those_of_flux(
+    store: Store, influx: InfluxServer, months: int, zone: str, start: str, stop: str
+) -> None:
     """Points in the days around some edges of months, each half an hour and a nanosecond before."""
     whole = span(start, stop)
     years = range(int(start[:4]), int(stop[:4]) + 1)
-    edges = [at(f"{year}-{month:02d}-01T00:00:00Z") for year in years for month in range(1, 13, 2 if months < 12 else 12)]
+    edges = [
+        at(f"{year}-{month:02d}-01T00:00:00Z") for year in years for month in range(1, 13, 2 if months < 12 else 12)
+    ]
     steps = range(-30, 30)
     times = {edge + step * 1_800 * SECOND_NS + shift for edge in edges for step in steps for shift in (-1, 0)}
     many: list[Point] = [("m", (), "f", time_ns, FieldType.FLOAT, 1.0) for time_ns in sorted(times)]
@@ -237,6 +250,8 @@ def test_the_literal_rows_of_this_suite_are_those_of_flux(influx: InfluxServer, 
     """The medians of test_windows: of an even number of values, the mean of the middle two."""
     store_span = span("2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z")
     base = store_span.start_ns
-    influx.write(influx_bucket, "".join(f"m f={value} {base + number}\n" for number, value in enumerate(["4", "1", "1", "8"])))
+    influx.write(
+        influx_bucket, "".join(f"m f={value} {base + number}\n" for number, value in enumerate(["4", "1", "1", "8"]))
+    )
     rows = aggregate_window(influx, influx_bucket, store_span, Windows(3600 * SECOND_NS, Fn.MEDIAN))
     assert [one.shown for one in rows] == ["2.5"]

@@ -46,14 +46,23 @@ def test_an_existing_bucket_is_left_alone(store: Store) -> None:
         ("180d", "1w"), ("181d", "1w"), ("182d", "1w"), ("183d", "1w"), ("184d", "1w"),
     ],
 )  # fmt: skip
-def test_the_length_of_shard_groups_follows_the_retention_as_influxdb_chooses_it(store: Store, retention: str, shard: str) -> None:
+def test_the_length_of_shard_groups_follows_the_retention_as_influxdb_chooses_it(
+    store: Store, retention: str, shard: str
+) -> None:
     """The embedded store once took a day up to 183 days."""
     name = fresh()
     store.create_bucket(BucketSpec(name, "", parse_duration(retention, "retention")))
-    assert store.bucket(name).shard_ns == parse_duration(shard, "shard") == default_shard_ns(parse_duration(retention, "retention"))
+    assert (
+        store.bucket(name).shard_ns
+        == parse_duration(shard, "shard")
+        == default_shard_ns(parse_duration(retention, "retention"))
+    )
 
 
-@pytest.mark.parametrize("name", ["", "_private", 'with "quotes"', "a\0b", "a\rb", "a\nb", "/lead", "tr/", ".", "..", "db/autogen", "x" * 1001])
+@pytest.mark.parametrize(
+    "name",
+    ["", "_private", 'with "quotes"', "a\0b", "a\rb", "a\nb", "/lead", "tr/", ".", "..", "db/autogen", "x" * 1001],
+)
 def test_a_name_that_cannot_be_taken_is_refused(store: Store, name: str) -> None:
     with pytest.raises(InvalidParameter):
         store.create_bucket(BucketSpec(name))
@@ -61,7 +70,22 @@ def test_a_name_that_cannot_be_taken_is_refused(store: Store, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", [" a", "a ", "-", "...", ".a", "a/.b", "a/b/autogen", "0123456789abcdef", "%00", "%2F", "\u200b", "\ufeffa", "a" * 900]
+    "name",
+    [
+        " a",
+        "a ",
+        "-",
+        "...",
+        ".a",
+        "a/.b",
+        "a/b/autogen",
+        "0123456789abcdef",
+        "%00",
+        "%2F",
+        "\u200b",
+        "\ufeffa",
+        "a" * 900,
+    ],
 )
 def test_an_odd_name_that_can_be_taken_is_found_again(store: Store, name: str) -> None:
     store.create_bucket(BucketSpec(name))
@@ -79,7 +103,9 @@ def test_a_retention_that_cannot_be_kept_is_refused(store: Store, retention_ns: 
     assert name not in [one.name for one in store.buckets()]
 
 
-@pytest.mark.parametrize("word", ["a b", "it's", "${x}", "back\\slash", "sl/ash", "?q=1&x", "#h", "50%25", "naïve 🔌", "; DROP", ".*"])
+@pytest.mark.parametrize(
+    "word", ["a b", "it's", "${x}", "back\\slash", "sl/ash", "?q=1&x", "#h", "50%25", "naïve 🔌", "; DROP", ".*"]
+)
 def test_any_other_name_works(store: Store, word: str) -> None:
     name = fresh(word)
     assert store.create_bucket(BucketSpec(name)) is True
@@ -145,8 +171,12 @@ def test_the_schema_names_everything_of_all_time(store: Store, bucket: str) -> N
 
 
 def test_the_schema_names_each_type_of_a_field_that_changed(store: Store, bucket: str) -> None:
-    store_all(store, bucket, f'm f="x" {NOON}\nm f=1.5 {at("2024-01-10T00:00:00Z")}\nm f=1i {at("2024-01-17T00:00:00Z")}\n')
-    assert store.schema(bucket) == [MeasurementSchema("m", (), {"f": (FieldType.FLOAT, FieldType.INTEGER, FieldType.STRING)})]
+    store_all(
+        store, bucket, f'm f="x" {NOON}\nm f=1.5 {at("2024-01-10T00:00:00Z")}\nm f=1i {at("2024-01-17T00:00:00Z")}\n'
+    )
+    assert store.schema(bucket) == [
+        MeasurementSchema("m", (), {"f": (FieldType.FLOAT, FieldType.INTEGER, FieldType.STRING)})
+    ]
 
 
 @pytest.mark.parametrize("newest", [NOON, -5, LATEST_NS, at("2100-01-01T00:00:00.000000001Z")])

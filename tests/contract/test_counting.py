@@ -19,7 +19,10 @@ ALL_TYPES = 'm,site=a f=1.5,i=7i,u=18446744073709551615u,s="text",b=true {}\n'
 
 def test_every_value_of_every_type_and_series_counts(store: Store, bucket: str) -> None:
     store_all(
-        store, bucket, "".join(ALL_TYPES.format(NOON + step * HOUR) for step in range(3)) + f"m,site=b f=1 {NOON}\nn f=1 {NOON}\no f=1 {NOON}\n"
+        store,
+        bucket,
+        "".join(ALL_TYPES.format(NOON + step * HOUR) for step in range(3))
+        + f"m,site=b f=1 {NOON}\nn f=1 {NOON}\no f=1 {NOON}\n",
     )
     found = store.count_points(bucket, ("m", "n"), TimeRange(NOON, NOON + DAY), HOUR)
     assert found == {NOON: 7, NOON + HOUR: 5, NOON + 2 * HOUR: 5}
@@ -50,7 +53,9 @@ def test_nothing_is_counted_where_nothing_is(store: Store, bucket: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_any_name_is_counted(store: Store, bucket: str, name: str) -> None:
-    store_all(store, bucket, f"{escaped(name)},{escaped(name)}={escaped(name)} {escaped(name)}=1i {NOON}\nm f=1 {NOON}\n")
+    store_all(
+        store, bucket, f"{escaped(name)},{escaped(name)}={escaped(name)} {escaped(name)}=1i {NOON}\nm f=1 {NOON}\n"
+    )
     names = {one.name for one in store.schema(bucket)} - {"m"}
     assert store.count_points(bucket, names, EVER, DAY) == {NOON - 12 * HOUR: 1}
 
@@ -63,8 +68,14 @@ def test_a_field_of_several_types_is_counted_right_or_not_at_all(store: Store, b
 
 def test_a_thousand_fields_and_series_are_one_number(store: Store, bucket: str) -> None:
     fields = ",".join(f"f{number}={number}" for number in range(1_000))
-    store_all(store, bucket, f"m {fields} {NOON}\n" + "".join(f"n,host=h{number} v=1i {NOON}\n" for number in range(1_000)))
-    assert store.count_points(bucket, ("m", "n"), EVER, DAY) == {NOON - 12 * HOUR: 2_000} == {NOON - 12 * HOUR: len(read(store, bucket, EVER))}
+    store_all(
+        store, bucket, f"m {fields} {NOON}\n" + "".join(f"n,host=h{number} v=1i {NOON}\n" for number in range(1_000))
+    )
+    assert (
+        store.count_points(bucket, ("m", "n"), EVER, DAY)
+        == {NOON - 12 * HOUR: 2_000}
+        == {NOON - 12 * HOUR: len(read(store, bucket, EVER))}
+    )
 
 
 def test_a_bucket_that_is_not_there_is_told(store: Store) -> None:

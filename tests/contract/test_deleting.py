@@ -32,11 +32,18 @@ def test_a_range_is_half_open_to_the_nanosecond(store: Store, bucket: str) -> No
 def test_all_fields_of_all_types_go(store: Store, bucket: str) -> None:
     store_all(store, bucket, f'm,host=a a=1.5,b=2i,c=3u,d="x",e=true {NOON}\nm,host=a a=2,d="y" {NOON + 1}\n')
     store.delete_points(bucket, SeriesKey("m", HOST_A), TimeRange(NOON, NOON + 1))
-    assert left(store, bucket) == [row("m", {"host": "a"}, "a", NOON + 1, 2.0), row("m", {"host": "a"}, "d", NOON + 1, "y")]
+    assert left(store, bucket) == [
+        row("m", {"host": "a"}, "a", NOON + 1, 2.0),
+        row("m", {"host": "a"}, "d", NOON + 1, "y"),
+    ]
 
 
 def test_other_tags_measurements_and_buckets_stay(store: Store, bucket: str) -> None:
-    store_all(store, bucket, f"m f=1 {NOON}\nm,host=b f=2 {NOON}\nm,room=a f=3 {NOON}\nn,host=a f=4 {NOON}\nm,host=a,room=x f=5 {NOON}\n")
+    store_all(
+        store,
+        bucket,
+        f"m f=1 {NOON}\nm,host=b f=2 {NOON}\nm,room=a f=3 {NOON}\nn,host=a f=4 {NOON}\nm,host=a,room=x f=5 {NOON}\n",
+    )
     before = left(store, bucket)
     store.delete_points(bucket, SeriesKey("m", (("host", "a"), ("room", "a"))), EVER)
     store.delete_points(bucket, SeriesKey("m", (("host", "c"),)), EVER)
@@ -81,18 +88,29 @@ TELLABLE = [name for name in HOSTILE if name != "a=b"]
 def test_any_name_is_deleted_and_its_like_stays(store: Store, bucket: str, name: str) -> None:
     """Measurement, tag key and tag value by one name at once. The other series differ in one of the three."""
     word, measurement = escaped(name), name.replace(",", "\\,").replace(" ", "\\ ")
-    others = [f"{measurement},{word}=x", f"{measurement},x={word}", f"x,{word}={word}", f"{measurement}x,{word}={word}", measurement]
+    others = [
+        f"{measurement},{word}=x",
+        f"{measurement},x={word}",
+        f"x,{word}={word}",
+        f"{measurement}x,{word}={word}",
+        measurement,
+    ]
     store_all(store, bucket, "".join(f"{series} f=1i {NOON}\n" for series in [f"{measurement},{word}={word}", *others]))
     before = read(store, bucket, YEAR)
     store.delete_points(bucket, SeriesKey(name, ((name, name),)), EVER)
-    assert read(store, bucket, YEAR) == [one for one in before if (one.measurement, one.tags) != (name, ((name, name),))]
+    assert read(store, bucket, YEAR) == [
+        one for one in before if (one.measurement, one.tags) != (name, ((name, name),))
+    ]
     assert len(before) == len(others) + 1
 
 
 @pytest.mark.parametrize(
-    ("measurement", "key", "value"), [("a=b", "k=x", "v=y"), ("m", "a,b=c", "d e"), ("it's", "k", 'x" AND "y"="z'), ("m", "k", "a,k=b")]
+    ("measurement", "key", "value"),
+    [("a=b", "k=x", "v=y"), ("m", "a,b=c", "d e"), ("it's", "k", 'x" AND "y"="z'), ("m", "k", "a,k=b")],
 )
-def test_names_that_look_like_other_text_name_themselves_alone(store: Store, bucket: str, measurement: str, key: str, value: str) -> None:
+def test_names_that_look_like_other_text_name_themselves_alone(
+    store: Store, bucket: str, measurement: str, key: str, value: str
+) -> None:
     mine = f"{measurement.replace(',', chr(92) + ',')},{escaped(key)}={escaped(value)}"
     store_all(store, bucket, f"{mine} f=1 {NOON}\nm,k=a f=2 {NOON}\na,k=x f=3 {NOON}\nit's,k=x,y=z f=4 {NOON}\n")
     store.delete_points(bucket, SeriesKey(measurement, ((key, value),)), EVER)
@@ -137,7 +155,10 @@ def test_the_first_point_is_the_oldest_whatever_its_type_and_time(store: Store, 
 
 
 def test_an_unknown_bucket_is_said(store: Store, bucket: str) -> None:
-    for ask in (lambda: store.first_point(f"{bucket}x"), lambda: store.delete_points(f"{bucket}x", SeriesKey("m"), EVER)):
+    for ask in (
+        lambda: store.first_point(f"{bucket}x"),
+        lambda: store.delete_points(f"{bucket}x", SeriesKey("m"), EVER),
+    ):
         with pytest.raises(UnknownBucket) as refused:
             ask()
         assert bucket in refused.value.extra["near"]  # type: ignore[operator]

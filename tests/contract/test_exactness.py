@@ -112,7 +112,10 @@ def test_points_a_nanosecond_apart_stay_apart(store: Store, bucket: str) -> None
 
 def test_a_range_holds_its_start_and_not_its_stop(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"m f=1 {NOON - 1}\nm f=2 {NOON}\nm f=3 {NOON + 9}\nm f=4 {NOON + 10}\n")
-    assert read(store, bucket, TimeRange(NOON, NOON + 10)) == [row("m", {}, "f", NOON, 2.0), row("m", {}, "f", NOON + 9, 3.0)]
+    assert read(store, bucket, TimeRange(NOON, NOON + 10)) == [
+        row("m", {}, "f", NOON, 2.0),
+        row("m", {}, "f", NOON + 9, 3.0),
+    ]
     assert read(store, bucket, TimeRange(NOON, NOON + 1)) == [row("m", {}, "f", NOON, 2.0)]
 
 
@@ -134,7 +137,10 @@ def test_the_first_and_the_last_instant_are_read(store: Store, bucket: str) -> N
 
 def test_a_read_over_all_time_ends_and_is_complete(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"m f=1i -1\nm f=2i {NOON}\n")
-    assert read(store, bucket, TimeRange(EARLIEST_NS, LATEST_NS + 1)) == [row("m", {}, "f", -1, 1), row("m", {}, "f", NOON, 2)]
+    assert read(store, bucket, TimeRange(EARLIEST_NS, LATEST_NS + 1)) == [
+        row("m", {}, "f", -1, 1),
+        row("m", {}, "f", NOON, 2),
+    ]
 
 
 def test_a_field_that_changes_its_type_between_shards_keeps_every_value(store: Store, bucket: str) -> None:

@@ -43,7 +43,9 @@ WHOLE_DAY = Windows(parse_duration("1d", "every"), Fn.SUM)
         ({"measurements": ("disk",), "fields": ("load",)}, []),
     ],
 )
-def test_filters_select(store: Store, bucket: str, windows: Windows | None, filters: dict[str, tuple[object, ...]], values: list[int]) -> None:
+def test_filters_select(
+    store: Store, bucket: str, windows: Windows | None, filters: dict[str, tuple[object, ...]], values: list[int]
+) -> None:
     store_all(store, bucket, LINES)
     found = read(store, bucket, DAY, windows, **filters)
     assert sorted(float(one.shown) for one in found) == [float(value) for value in values]
@@ -51,12 +53,18 @@ def test_filters_select(store: Store, bucket: str, windows: Windows | None, filt
 
 @pytest.mark.parametrize("windows", [None, WHOLE_DAY, Windows(WHOLE_DAY.every_ns, Fn.LAST)], ids=["raw", "sum", "last"])
 @pytest.mark.parametrize("complete_rows", [False, True], ids=["long", "wide"])
-@pytest.mark.parametrize(("values", "loads"), [(("",), []), (("", ""), []), (("", "a"), [1.0]), (("a", ""), [1.0]), (("", "zz"), [])])
+@pytest.mark.parametrize(
+    ("values", "loads"), [(("",), []), (("", ""), []), (("", "a"), [1.0]), (("a", ""), [1.0]), (("", "zz"), [])]
+)
 def test_an_empty_tag_value_is_none_and_never_the_series_without_the_tag(
     store: Store, bucket: str, windows: Windows | None, complete_rows: bool, values: tuple[str, ...], loads: list[float]
 ) -> None:
     """InfluxQL takes `''` for absent. The text is read by another road than the numbers."""
-    store_all(store, bucket, f'cpu,host=a load=1,note="x" {NOON}\ncpu load=2,note="y" {NOON}\ncpu,host=b load=3,note="z" {NOON}\n')
+    store_all(
+        store,
+        bucket,
+        f'cpu,host=a load=1,note="x" {NOON}\ncpu load=2,note="y" {NOON}\ncpu,host=b load=3,note="z" {NOON}\n',
+    )
     rows = read(store, bucket, DAY, windows, complete_rows=complete_rows, tags=(("host", values),))
     assert [float(one.shown) for one in rows if one.field == "load"] == loads
     assert [one.shown for one in rows if one.field == "note"] == ([] if windows == WHOLE_DAY else ["'x'"] * len(loads))
@@ -64,9 +72,26 @@ def test_an_empty_tag_value_is_none_and_never_the_series_without_the_tag(
 
 @pytest.mark.parametrize("windows", [None, WHOLE_DAY], ids=["raw", "sum"])
 @pytest.mark.parametrize(
-    "value", ["a b", 'q"q', "it's", "${x}", "a\\b", "a,b=c", "/.*/", ".*", "%", "a' or 'a'='a", 'a" or true //', "\\x41", "naïve 🌡"]
+    "value",
+    [
+        "a b",
+        'q"q',
+        "it's",
+        "${x}",
+        "a\\b",
+        "a,b=c",
+        "/.*/",
+        ".*",
+        "%",
+        "a' or 'a'='a",
+        'a" or true //',
+        "\\x41",
+        "naïve 🌡",
+    ],
 )
-def test_a_hostile_tag_value_selects_itself_alone(store: Store, bucket: str, windows: Windows | None, value: str) -> None:
+def test_a_hostile_tag_value_selects_itself_alone(
+    store: Store, bucket: str, windows: Windows | None, value: str
+) -> None:
     escaped = value
     for letter in ",= ":
         escaped = escaped.replace(letter, f"\\{letter}")
@@ -86,9 +111,30 @@ def test_a_hostile_field_or_measurement_filter_matches_nothing_else(store: Store
 
 @pytest.mark.parametrize("windows", [None, WHOLE_DAY], ids=["raw", "sum"])
 @pytest.mark.parametrize(
-    "key", ["@", "a@b", "@x", "$", "a$b", "${k}", "Time", "TIME", "name", "r", "and", "time stamp", "value", "k'k", 'k"k', "k\\k", "ä🌡"]
+    "key",
+    [
+        "@",
+        "a@b",
+        "@x",
+        "$",
+        "a$b",
+        "${k}",
+        "Time",
+        "TIME",
+        "name",
+        "r",
+        "and",
+        "time stamp",
+        "value",
+        "k'k",
+        'k"k',
+        "k\\k",
+        "ä🌡",
+    ],
 )
-def test_an_odd_tag_key_filters_and_stands_beside_its_value(store: Store, bucket: str, windows: Windows | None, key: str) -> None:
+def test_an_odd_tag_key_filters_and_stands_beside_its_value(
+    store: Store, bucket: str, windows: Windows | None, key: str
+) -> None:
     """Flux finds nothing under a key with `@` or the key `$`; InfluxQL takes every `Time` for the time."""
     store_all(
         store,

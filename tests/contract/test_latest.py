@@ -39,11 +39,18 @@ real b s="x",t=true {ago(1)}
         row("real b", {}, "s", ago(1), "x"),
         row("real b", {}, "t", ago(1), True),
     ]
-    assert latest.fields == {"a real": {"p": ("float",), "q": ("integer",)}, "real b": {"s": ("string",), "t": ("boolean",)}}
+    assert latest.fields == {
+        "a real": {"p": ("float",), "q": ("integer",)},
+        "real b": {"s": ("string",), "t": ("boolean",)},
+    }
 
 
 def test_only_measurements_with_the_word_count(store: Store, bucket: str) -> None:
-    store_all(store, bucket, f"unreal f=1 {ago(1)}\nReal f=2 {ago(1)}\nother f=3 {ago(1)}\nre%l f=4 {ago(1)}\nr.al f=5 {ago(1)}\n")
+    store_all(
+        store,
+        bucket,
+        f"unreal f=1 {ago(1)}\nReal f=2 {ago(1)}\nother f=3 {ago(1)}\nre%l f=4 {ago(1)}\nr.al f=5 {ago(1)}\n",
+    )
     assert rows(store.latest(bucket, HALF_MINUTE, "real")) == [row("unreal", {}, "f", ago(1), 1.0)]
 
 
@@ -60,7 +67,11 @@ def test_one_measurement_by_its_whole_name(store: Store, bucket: str) -> None:
 
 
 def test_the_span_is_half_open(store: Store, bucket: str) -> None:
-    store_all(store, bucket, f"real,n=1 f=1 {ago(30) - 1}\nreal,n=2 f=2 {ago(30)}\nreal,n=3 f=3 {NOON - 1}\nreal,n=4 f=4 {NOON}\n")
+    store_all(
+        store,
+        bucket,
+        f"real,n=1 f=1 {ago(30) - 1}\nreal,n=2 f=2 {ago(30)}\nreal,n=3 f=3 {NOON - 1}\nreal,n=4 f=4 {NOON}\n",
+    )
     assert rows(store.latest(bucket, HALF_MINUTE, "real")) == [
         row("real", {"n": "2"}, "f", ago(30), 2.0),
         row("real", {"n": "3"}, "f", NOON - 1, 3.0),
@@ -83,7 +94,11 @@ def test_a_silent_measurement_is_left_out(store: Store, bucket: str) -> None:
 
 def test_exact_values_come_through(store: Store, bucket: str) -> None:
     low, most = -(2**63), 2**64 - 1
-    store_all(store, bucket, f'real a={low}i,b={most}u,c=-0.0,d=5e-324,e="",f="two\nlines" {ago(1) + 1}\n'.replace("\nlines", "\\nlines"))
+    store_all(
+        store,
+        bucket,
+        f'real a={low}i,b={most}u,c=-0.0,d=5e-324,e="",f="two\nlines" {ago(1) + 1}\n'.replace("\nlines", "\\nlines"),
+    )
     assert rows(store.latest(bucket, HALF_MINUTE, "real")) == [
         row("real", {}, "a", ago(1) + 1, low),
         row("real", {}, "b", ago(1) + 1, most, "unsigned"),

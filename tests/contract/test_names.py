@@ -15,7 +15,9 @@ LINES = "power,meter=M1,site=x watts=1 1\npower,meter=M2 watts=1 170000000000000
 
 def test_the_plan_names_what_the_bucket_does_not_know(store: Store, bucket: str) -> None:
     store_all(store, bucket, LINES)
-    reading = store.read(Selection(bucket, EVER, None, ("power", "Wind"), ("Watts", "speed"), (("Meter", ("M1",)), ("site", ("y",)))))
+    reading = store.read(
+        Selection(bucket, EVER, None, ("power", "Wind"), ("Watts", "speed"), (("Meter", ("M1",)), ("site", ("y",))))
+    )
     reading.cancel()
     assert reading.plan.unknown == (
         UnknownName(NameKind.MEASUREMENT, "Wind", ("wind",)),

@@ -29,7 +29,10 @@ def long_bucket(store: Store) -> Iterator[str]:
     name = f"Long {secrets.token_hex(6)}"
     store.create_bucket(BucketSpec(name))
     for host in range(HOSTS):
-        lines = [f'm,host=h{host:02} a={step}i,b={step / 4},c={step}u,d="{TEXT}{step % 7}" {START + step * STEP_NS}\n' for step in range(TIMES)]
+        lines = [
+            f'm,host=h{host:02} a={step}i,b={step / 4},c={step}u,d="{TEXT}{step % 7}" {START + step * STEP_NS}\n'
+            for step in range(TIMES)
+        ]
         store_all(store, name, "".join(lines))
     yield name
 
@@ -130,7 +133,11 @@ def test_reads_and_writes_at_once_disturb_nothing(store: Store, bucket: str) -> 
         try:
             for batch in range(batches):
                 first = batch * lines_each
-                store_all(store, bucket, "".join(f"m,host={host} f={n}i {START + n}\n" for n in range(first, first + lines_each)))
+                store_all(
+                    store,
+                    bucket,
+                    "".join(f"m,host={host} f={n}i {START + n}\n" for n in range(first, first + lines_each)),
+                )
         except BaseException as failure:  # noqa: BLE001 - handed to the thread that asserts
             failures.append(failure)
 
@@ -141,7 +148,9 @@ def test_reads_and_writes_at_once_disturb_nothing(store: Store, bucket: str) -> 
         except BaseException as failure:  # noqa: BLE001
             failures.append(failure)
 
-    threads = [threading.Thread(target=write_all, args=(host,)) for host in "ab"] + [threading.Thread(target=read_all) for _ in "cd"]
+    threads = [threading.Thread(target=write_all, args=(host,)) for host in "ab"] + [
+        threading.Thread(target=read_all) for _ in "cd"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

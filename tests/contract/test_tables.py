@@ -40,7 +40,9 @@ def as_cells(rows: list[Row]) -> set[tuple[str, int, str]]:
     return {(name, row.time_ns, row.shown) for row, name in named.items()}
 
 
-@pytest.mark.parametrize("windows", [None, Windows(600 * SECOND_NS), Windows(600 * SECOND_NS, Fn.LAST, stamp=Stamp.START)])
+@pytest.mark.parametrize(
+    "windows", [None, Windows(600 * SECOND_NS), Windows(600 * SECOND_NS, Fn.LAST, stamp=Stamp.START)]
+)
 def test_a_table_holds_the_values_of_a_long_read(store: Store, bucket: str, windows: Windows | None) -> None:
     store_all(store, bucket, LINES)
     rows = read(store, bucket, HOUR, windows)

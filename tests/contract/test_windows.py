@@ -44,7 +44,10 @@ def test_each_function_on_floats(store: Store, bucket: str, fn: Fn) -> None:
     lines = [(0, "4"), (5, "1"), (10, "1"), (15, "8"), (30, "10")]
     store_all(store, bucket, "".join(f"m f={value} {minute(number)}\n" for number, value in lines))
     first, second = FLOATS[fn]
-    assert read(store, bucket, HOUR, every("30m", fn)) == [row("m", {}, "f", minute(30), first), row("m", {}, "f", minute(60), second)]
+    assert read(store, bucket, HOUR, every("30m", fn)) == [
+        row("m", {}, "f", minute(30), first),
+        row("m", {}, "f", minute(60), second),
+    ]
 
 
 INTEGERS: dict[Fn, Value] = {
@@ -73,19 +76,31 @@ def test_each_function_on_unsigned_integers_has_its_own_type(store: Store, bucke
     store_all(store, bucket, "".join(f"m f={value} {minute(number)}\n" for number, value in enumerate(values)))
     expected: dict[Fn, Value] = {Fn.MEAN: 3.0, Fn.MIN: 1, Fn.MAX: 7, Fn.SUM: 12, Fn.COUNT: 4, Fn.FIRST: 7, Fn.LAST: 1}
     expected |= {Fn.MEDIAN: 2.0, Fn.SPREAD: 6}
-    assert read(store, bucket, HOUR, every("1h", fn)) == [row("m", {}, "f", minute(60), expected[fn], fn.output_type(FieldType.UNSIGNED).value)]
+    assert read(store, bucket, HOUR, every("1h", fn)) == [
+        row("m", {}, "f", minute(60), expected[fn], fn.output_type(FieldType.UNSIGNED).value)
+    ]
 
 
 @pytest.mark.parametrize(("fn", "text", "truth"), [(Fn.COUNT, 2, 2), (Fn.FIRST, "b", True), (Fn.LAST, "a", False)])
-def test_count_first_and_last_take_text_and_booleans(store: Store, bucket: str, fn: Fn, text: Value, truth: Value) -> None:
+def test_count_first_and_last_take_text_and_booleans(
+    store: Store, bucket: str, fn: Fn, text: Value, truth: Value
+) -> None:
     store_all(store, bucket, f'm s="b",t=true {minute(1)}\nm s="a",t=false {minute(2)}\n')
-    assert read(store, bucket, HOUR, every("1h", fn)) == [row("m", {}, "s", minute(60), text), row("m", {}, "t", minute(60), truth)]
+    assert read(store, bucket, HOUR, every("1h", fn)) == [
+        row("m", {}, "s", minute(60), text),
+        row("m", {}, "t", minute(60), truth),
+    ]
 
 
 def test_the_ends_of_64_bits_pass_through_the_selectors(store: Store, bucket: str) -> None:
     low, high, most = -(2**63), 2**63 - 1, 2**64 - 1
     store_all(store, bucket, f"m i={low}i,u={most}u {minute(1)}\nm i={high}i,u=0u {minute(2)}\n")
-    for fn, (integer, unsigned) in {Fn.MIN: (low, 0), Fn.MAX: (high, most), Fn.FIRST: (low, most), Fn.LAST: (high, 0)}.items():
+    for fn, (integer, unsigned) in {
+        Fn.MIN: (low, 0),
+        Fn.MAX: (high, most),
+        Fn.FIRST: (low, most),
+        Fn.LAST: (high, 0),
+    }.items():
         assert read(store, bucket, HOUR, every("1h", fn)) == [
             row("m", {}, "i", minute(60), integer),
             row("m", {}, "u", minute(60), unsigned, "unsigned"),
@@ -94,7 +109,10 @@ def test_the_ends_of_64_bits_pass_through_the_selectors(store: Store, bucket: st
 
 def test_windows_without_points_give_no_row(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"m f=1 {minute(1)}\nm f=2 {minute(50)}\n")
-    assert read(store, bucket, HOUR, every("10m")) == [row("m", {}, "f", minute(10), 1.0), row("m", {}, "f", minute(60), 2.0)]
+    assert read(store, bucket, HOUR, every("10m")) == [
+        row("m", {}, "f", minute(10), 1.0),
+        row("m", {}, "f", minute(60), 2.0),
+    ]
 
 
 def test_edge_windows_are_cut_to_the_range_and_the_last_is_stamped_with_its_stop(store: Store, bucket: str) -> None:
@@ -111,7 +129,10 @@ def test_edge_windows_are_cut_to_the_range_and_the_last_is_stamped_with_its_stop
 def test_cut_edges_count_in_nanoseconds(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"m f=1 {minute(1)}\nm f=2 {minute(1) + 1}\nm f=3 {minute(2)}\nm f=4 {minute(2) + 1}\n")
     cut = span("2024-01-01T00:01:00.000000001Z", "2024-01-01T00:02:00.000000001Z")
-    assert read(store, bucket, cut, every("1m")) == [row("m", {}, "f", minute(2), 2.0), row("m", {}, "f", minute(2) + 1, 3.0)]
+    assert read(store, bucket, cut, every("1m")) == [
+        row("m", {}, "f", minute(2), 2.0),
+        row("m", {}, "f", minute(2) + 1, 3.0),
+    ]
 
 
 def test_an_every_longer_than_the_range_gives_one_row_a_series(store: Store, bucket: str) -> None:
@@ -142,7 +163,9 @@ def test_weeks_begin_on_thursday_as_the_epoch_did(store: Store, bucket: str) -> 
 def test_a_window_over_a_shard_edge_is_one_window(store: Store, bucket: str) -> None:
     """Shard groups of a week begin on Monday; this window of 3 days lies on both sides of one."""
     store_all(store, bucket, f"m f=1 {at('2024-01-07T12:00:00Z')}\nm f=5 {at('2024-01-08T12:00:00Z')}\n")
-    assert read(store, bucket, span("2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z"), every("4d")) == [row("m", {}, "f", "2024-01-10T00:00:00Z", 3.0)]
+    assert read(store, bucket, span("2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z"), every("4d")) == [
+        row("m", {}, "f", "2024-01-10T00:00:00Z", 3.0)
+    ]
 
 
 def test_days_of_a_local_clock_last_23_and_25_hours_when_it_changes(store: Store, bucket: str) -> None:
@@ -193,7 +216,9 @@ def test_months_of_a_local_calendar(store: Store, bucket: str, complete_rows: bo
     year = span("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z")
     windows = Windows(0, Fn.COUNT, "Europe/Berlin", months=1, stamp=Stamp.START)
     starts = ["2024-05-31T22:00:00Z", "2024-06-30T22:00:00Z", "2024-09-30T22:00:00Z", "2024-10-31T23:00:00Z"]
-    assert read(store, bucket, year, windows, complete_rows=complete_rows) == [row("m", {}, field, start, 1) for field in "fs" for start in starts]
+    assert read(store, bucket, year, windows, complete_rows=complete_rows) == [
+        row("m", {}, field, start, 1) for field in "fs" for start in starts
+    ]
 
 
 def test_text_and_booleans_are_skipped_and_named_under_a_numeric_function(store: Store, bucket: str) -> None:
@@ -219,15 +244,21 @@ def mixed_numbers(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"m f=1.5 {at('2024-01-07T12:00:00Z')}\nm f=4i {at('2024-01-08T12:00:00Z')}\n")
 
 
-@pytest.mark.parametrize(("fn", "value"), [(Fn.MEAN, 2.75), (Fn.MIN, 1.5), (Fn.MAX, 4.0), (Fn.SUM, 5.5), (Fn.SPREAD, 2.5), (Fn.MEDIAN, 2.75)])
-def test_a_field_of_several_numeric_types_is_computed_as_floats(store: Store, bucket: str, fn: Fn, value: float) -> None:
+@pytest.mark.parametrize(
+    ("fn", "value"), [(Fn.MEAN, 2.75), (Fn.MIN, 1.5), (Fn.MAX, 4.0), (Fn.SUM, 5.5), (Fn.SPREAD, 2.5), (Fn.MEDIAN, 2.75)]
+)
+def test_a_field_of_several_numeric_types_is_computed_as_floats(
+    store: Store, bucket: str, fn: Fn, value: float
+) -> None:
     mixed_numbers(store, bucket)
     fortnight = span("2024-01-01T00:00:00Z", "2024-01-15T00:00:00Z")
     assert read(store, bucket, fortnight, every("4d", fn)) == [row("m", {}, "f", "2024-01-10T00:00:00Z", value)]
 
 
 @pytest.mark.parametrize(("fn", "value"), [(Fn.FIRST, 1.5), (Fn.LAST, 4), (Fn.COUNT, 2)])
-def test_first_and_last_of_several_types_keep_the_value_as_it_is(store: Store, bucket: str, fn: Fn, value: Value) -> None:
+def test_first_and_last_of_several_types_keep_the_value_as_it_is(
+    store: Store, bucket: str, fn: Fn, value: Value
+) -> None:
     mixed_numbers(store, bucket)
     fortnight = span("2024-01-01T00:00:00Z", "2024-01-15T00:00:00Z")
     assert read(store, bucket, fortnight, every("4d", fn)) == [row("m", {}, "f", "2024-01-10T00:00:00Z", value)]
@@ -254,11 +285,17 @@ def test_a_text_is_found_in_windows_over_more_than_64_bits(store: Store, bucket:
 @pytest.mark.parametrize("complete_rows", [False, True])
 @pytest.mark.parametrize("text", ["52w", "3000w", "10000w", "15000w"])
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
-def test_windows_over_all_time_ascend_and_lose_nothing(store: Store, bucket: str, text: str, zone: str, complete_rows: bool) -> None:
+def test_windows_over_all_time_ascend_and_lose_nothing(
+    store: Store, bucket: str, text: str, zone: str, complete_rows: bool
+) -> None:
     """Floats by Flux and what it cannot do, from the first instant to the last; `collect` sees that rows ascend."""
     times = [EARLIEST_NS, EARLIEST_NS + 1, -8_500_000_000_000_000_000, -1, 0, IN_2023, LATEST_NS - 1, LATEST_NS]
     lines = [f'm f=1,s="x" {time_ns}\n' for time_ns in times]
-    store_all(store, bucket, "".join(lines) + f"chg v=1 -300000000000000000\nchg v=2i {IN_2023}\nchg v=3 9214646400000000000\n")
+    store_all(
+        store,
+        bucket,
+        "".join(lines) + f"chg v=1 -300000000000000000\nchg v=2i {IN_2023}\nchg v=3 9214646400000000000\n",
+    )
     ever = TimeRange(EARLIEST_NS, LATEST_NS + 1)
     rows = read(store, bucket, ever, every(text, Fn.COUNT, zone), complete_rows=complete_rows)
     counted = {name: sum(int(one.shown) for one in rows if one.field == name) for name in ("f", "s", "v")}
@@ -279,7 +316,9 @@ def test_rows_ascend_over_changes_of_a_field_s_type_and_back(store: Store, bucke
     for windows in (None, every("1d", Fn.FIRST), every("1d", Fn.LAST)):
         stamps = days if windows is None else [min(day + 720 * MINUTE_NS, span.stop_ns) for day in days]
         assert read(store, bucket, span, windows, complete_rows=complete_rows) == [
-            row("m", {"host": host}, "v", stamp, value, kind) for host in "ab" for stamp, value, kind in zip(stamps, values, kinds, strict=True)
+            row("m", {"host": host}, "v", stamp, value, kind)
+            for host in "ab"
+            for stamp, value, kind in zip(stamps, values, kinds, strict=True)
         ]
 
 

@@ -41,7 +41,10 @@ def test_the_first_line_of_a_batch_decides_the_type(store: Store, bucket: str) -
 
 
 def test_types_are_held_for_each_series_set_of_a_measurement_together(store: Store, bucket: str) -> None:
-    assert refused(store, bucket, f"m,host=a f=1.5 {NOON}\nm,host=b f=7i {NOON}\nn f=7i {NOON}\n") == (2, [(2, "type_conflict")])
+    assert refused(store, bucket, f"m,host=a f=1.5 {NOON}\nm,host=b f=7i {NOON}\nn f=7i {NOON}\n") == (
+        2,
+        [(2, "type_conflict")],
+    )
 
 
 def test_a_refused_line_stores_nothing_of_itself(store: Store, bucket: str) -> None:
@@ -52,7 +55,10 @@ def test_a_refused_line_stores_nothing_of_itself(store: Store, bucket: str) -> N
 
 def test_another_shard_group_may_take_another_type(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"m f=1.5 {NOON}\n")
-    assert refused(store, bucket, f"m f=7i {at('2024-01-10T00:00:00Z')}\nm f=7i {NOON + 1}\n") == (1, [(2, "type_conflict")])
+    assert refused(store, bucket, f"m f=7i {at('2024-01-10T00:00:00Z')}\nm f=7i {NOON + 1}\n") == (
+        1,
+        [(2, "type_conflict")],
+    )
 
 
 def test_points_outside_the_retention_are_refused_by_their_line(store: Store) -> None:
@@ -74,7 +80,10 @@ def test_refusals_of_both_kinds_in_many_shards_are_all_named(store: Store) -> No
     second = "".join(f'm f="x" {day + 1}\nm g=1i {day + 1}\n' for day in days)
     lines = f"m f=1 {now - 90 * 24 * HOUR_NS}\n{first}{second}m f=2 {now}\n"
     stored, named = refused(store, name, lines)
-    assert (stored, named) == (7, [(1, "outside_retention"), (5, "type_conflict"), (7, "type_conflict"), (9, "type_conflict")])
+    assert (stored, named) == (
+        7,
+        [(1, "outside_retention"), (5, "type_conflict"), (7, "type_conflict"), (9, "type_conflict")],
+    )
 
 
 def test_refused_lines_carry_the_number_that_the_caller_sees(store: Store, bucket: str) -> None:
@@ -100,9 +109,15 @@ def test_nothing_written_is_nothing_stored(store: Store, bucket: str) -> None:
 
 def test_as_many_refused_lines_are_named_as_asked_for_and_the_others_counted(store: Store, bucket: str) -> None:
     store_all(store, bucket, f"m f=1 {NOON}")
-    points = parse_lines("".join(f"m f={n}i {NOON + n}\nm g={n} {NOON + n}\n" for n in range(1, 8)).encode(), "ns", 0).points
+    points = parse_lines(
+        "".join(f"m f={n}i {NOON + n}\nm g={n} {NOON + n}\n" for n in range(1, 8)).encode(), "ns", 0
+    ).points
     outcome = store.write(bucket, points, WriteBounds(most_named=3))
-    assert [(one.line, one.code) for one in outcome.refused] == [(1, "type_conflict"), (3, "type_conflict"), (5, "type_conflict")]
+    assert [(one.line, one.code) for one in outcome.refused] == [
+        (1, "type_conflict"),
+        (3, "type_conflict"),
+        (5, "type_conflict"),
+    ]
     assert (outcome.stored, outcome.unnamed, outcome.refused_count) == (7, 4, 7)
 
 

@@ -20,7 +20,9 @@ def filled(influx: InfluxServer) -> str:
     name = influx.new_bucket(f"Faults {secrets.token_hex(6)}")
     step_ns = 900 * 1_000_000_000
     for host in "abcdef":
-        influx.write(name, "".join(f'm,host={host} f={n / 4},i={n}i,s="text {n}" {START + n * step_ns}\n' for n in range(2000)))
+        influx.write(
+            name, "".join(f'm,host={host} f={n / 4},i={n}i,s="text {n}" {START + n * step_ns}\n' for n in range(2000))
+        )
     return name
 
 
@@ -36,5 +38,14 @@ def liar(influx: InfluxServer) -> Iterator[Liar]:
         yield lying
 
 
-def store_at(url: str, influx: InfluxServer, *, token: str | None = None, silence_timeout_s: float = 1.0) -> InfluxStore:
-    return InfluxStore(url, token or influx.token, influx.org, connect_timeout_s=1.0, silence_timeout_s=silence_timeout_s, read_timeout_s=20.0)
+def store_at(
+    url: str, influx: InfluxServer, *, token: str | None = None, silence_timeout_s: float = 1.0
+) -> InfluxStore:
+    return InfluxStore(
+        url,
+        token or influx.token,
+        influx.org,
+        connect_timeout_s=1.0,
+        silence_timeout_s=silence_timeout_s,
+        read_timeout_s=20.0,
+    )

@@ -81,7 +81,9 @@ def test_a_read_that_breaks_never_looks_complete(gateway: Gateway, link: Proxy, 
         except httpx.RemoteProtocolError:
             broken += 1
             continue
-        assert answer.status_code in (502, 503, 504), f"{len(answer.content)} bytes and a clean end for a cut at {share}"
+        assert answer.status_code in (502, 503, 504), (
+            f"{len(answer.content)} bytes and a clean end for a cut at {share}"
+        )
         assert answer.headers["Content-Type"] == "application/problem+json"
         broken += 1
     assert broken == 4
@@ -110,7 +112,9 @@ def test_silence_of_the_store_is_504_with_what_to_do(gateway: Gateway, link: Pro
     assert answer.json()["code"] == "store_timeout"
 
 
-def test_a_client_that_goes_away_frees_its_slot_and_its_upstream_query(gateway: Gateway, link: Proxy, filled: str) -> None:
+def test_a_client_that_goes_away_frees_its_slot_and_its_upstream_query(
+    gateway: Gateway, link: Proxy, filled: str
+) -> None:
     link.become(Toxic(bytes_per_s=20_000))
     path = f"/buckets/{quote(filled, safe='')}"
     with gateway.http() as leaving, leaving.stream("GET", path, params=RANGE, headers=NO_CACHE) as answer:
@@ -129,7 +133,9 @@ def test_a_client_that_goes_away_frees_its_slot_and_its_upstream_query(gateway: 
     assert ask(gateway, filled, every="7h").status_code == 200
 
 
-def test_a_client_that_leaves_before_the_first_byte_frees_its_slot_too(gateway: Gateway, link: Proxy, filled: str) -> None:
+def test_a_client_that_leaves_before_the_first_byte_frees_its_slot_too(
+    gateway: Gateway, link: Proxy, filled: str
+) -> None:
     link.become(Toxic(bytes_per_s=8_000))
     with gateway.http(timeout_s=1.0) as leaving, pytest.raises(httpx.ReadTimeout):
         leaving.get(f"/buckets/{quote(filled, safe='')}", params=RANGE, headers=NO_CACHE)
@@ -141,21 +147,34 @@ def test_a_client_that_leaves_before_the_first_byte_frees_its_slot_too(gateway: 
 
 
 def test_a_store_that_is_down_is_said_on_every_road_and_the_process_lives(influx: InfluxServer, tmp_path: Path) -> None:
-    settings = {"INFLUXDB_URL": f"http://127.0.0.1:{free_port()}", "INFLUXDB_TOKEN": "none-of-yours", "INFLUXDB_ORG": "o"}
+    settings = {
+        "INFLUXDB_URL": f"http://127.0.0.1:{free_port()}",
+        "INFLUXDB_TOKEN": "none-of-yours",
+        "INFLUXDB_ORG": "o",
+    }
     with running_gateway(tmp_path, settings) as gateway, gateway.http() as http:
         for path in ("/buckets", "/buckets/x?window=1h", "/buckets/x/schema", "/telemetry/latest"):
             answer = http.get(path)
             assert answer.status_code in (502, 503), path
             assert answer.json()["code"] == "store_unavailable", path
             assert "none-of-yours" not in answer.text
-        written = http.post("/buckets/x/points", content="m f=1 1", headers={"Content-Type": "text/plain; charset=utf-8"})
+        written = http.post(
+            "/buckets/x/points", content="m f=1 1", headers={"Content-Type": "text/plain; charset=utf-8"}
+        )
         assert written.status_code in (502, 503)
         assert http.get("/health/ready").status_code == 503
         assert http.get("/health/live").status_code == 200
 
 
-def test_a_hanging_redis_changes_no_answer(influx: InfluxServer, filled: str, redis_server: Server, redis_url: str, tmp_path: Path) -> None:
-    settings = {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org, "REDIS_URL": redis_url}
+def test_a_hanging_redis_changes_no_answer(
+    influx: InfluxServer, filled: str, redis_server: Server, redis_url: str, tmp_path: Path
+) -> None:
+    settings = {
+        "INFLUXDB_URL": influx.url,
+        "INFLUXDB_TOKEN": influx.token,
+        "INFLUXDB_ORG": influx.org,
+        "REDIS_URL": redis_url,
+    }
     with running_gateway(tmp_path, settings) as gateway, gateway.http() as http:
         path, means = f"/buckets/{quote(filled, safe='')}", {**RANGE, "every": "1h"}
         first = http.get(path, params=means)
@@ -174,7 +193,15 @@ def test_a_hanging_redis_changes_no_answer(influx: InfluxServer, filled: str, re
 def test_a_second_process_on_the_embedded_store_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with running_gateway(tmp_path, {}):
         command = [sys.executable, "-m", "service", "serve", "--host", "127.0.0.1", "--port", str(free_port())]
-        second = subprocess.run(command, env=environment({}, tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        second = subprocess.run(
+            command,
+            env=environment({}, tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert second.returncode != 0
     said = second.stdout + second.stderr
     assert "Traceback" not in said
@@ -184,7 +211,9 @@ def test_a_second_process_on_the_embedded_store_is_refused_with_a_sentence(tmp_p
 def test_an_unprotected_service_refuses_a_public_address(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "service", "serve", "--host", "0.0.0.0", "--port", str(free_port())]
     without_key = {name: value for name, value in environment({}, tmp_path).items() if name != "API_KEY"}
-    refused = subprocess.run(command, env=without_key, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run(
+        command, env=without_key, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
     assert refused.returncode != 0
     assert "key" in (refused.stdout + refused.stderr).lower()
     assert "Traceback" not in refused.stdout + refused.stderr

@@ -49,7 +49,10 @@ def beyond() -> Iterator[InfluxServer]:
 def day(number: int, lines: int, changed: int = 0) -> str:
     """Four points a line, of five series each."""
     first_ns = START + number * DAY_NS
-    return "".join(f"m,host={'abcde'[n % 5]} f={n / 4 + changed},i={n}i,g={n / 3},k={n * 7}i {first_ns + n * 17 * SECOND_NS}\n" for n in range(lines))
+    return "".join(
+        f"m,host={'abcde'[n % 5]} f={n / 4 + changed},i={n}i,g={n / 3},k={n * 7}i {first_ns + n * 17 * SECOND_NS}\n"
+        for n in range(lines)
+    )
 
 
 def filled(server: InfluxServer, days: Sequence[int], lines: int) -> str:
@@ -174,10 +177,15 @@ class Benches:
     @contextmanager
     def again_to_cloud(self, bench: Bench, rules: CloudRules) -> Iterator[None]:
         """Another Cloud takes over as the target of the same mirror; what the first one has not shown is lost."""
-        with fake_cloud(self.there.server.port, rules) as bench.cloud, opened(self.there, bench.cloud.url) as bench.rig.stores[B]:
+        with (
+            fake_cloud(self.there.server.port, rules) as bench.cloud,
+            opened(self.there, bench.cloud.url) as bench.rig.stores[B],
+        ):
             yield
 
-    def _bench(self, cloud: Cloud, source: InfluxStore, target: InfluxStore, bucket: str, stores: Any, members: dict[str, Any]) -> Bench:
+    def _bench(
+        self, cloud: Cloud, source: InfluxStore, target: InfluxStore, bucket: str, stores: Any, members: dict[str, Any]
+    ) -> Bench:
         rig, copy = Rig(self.folder, stores), f"Copy {secrets.token_hex(4)}"
         rig.configure(buckets=[{"source": bucket, "target": copy}], full_count="1s", **members)
         return Bench(rig, cloud, source, target, bucket, copy)
@@ -202,7 +210,9 @@ def days_of_groups(context: KeptContext) -> list[int]:
 
 
 @pytest.mark.parametrize(("packed", "read_bytes"), [(False, 200_000), (True, 50_000)])
-def test_a_read_quota_is_waited_for_exactly_as_long_as_the_cloud_says(benches: Benches, apart: str, packed: bool, read_bytes: int) -> None:
+def test_a_read_quota_is_waited_for_exactly_as_long_as_the_cloud_says(
+    benches: Benches, apart: str, packed: bool, read_bytes: int
+) -> None:
     context = Waiting()
     with benches.from_cloud(apart, CloudRules(read_bytes=read_bytes, window_s=2), packed=packed) as bench:
         assert bench.run(context)["slices"]["equal"] == 6
@@ -236,7 +246,9 @@ def test_without_a_length_a_minute_is_waited_and_a_web_page_says_as_much(
 
 
 @pytest.mark.parametrize(("packed", "read_bytes"), [(False, 1_500_000), (True, 400_000)])
-def test_a_read_quota_that_is_less_than_a_group_slows_the_mirror_down(benches: Benches, much: str, packed: bool, read_bytes: int) -> None:
+def test_a_read_quota_that_is_less_than_a_group_slows_the_mirror_down(
+    benches: Benches, much: str, packed: bool, read_bytes: int
+) -> None:
     """It used to begin the same group again after each wait, and run into the quota at the same place for ever."""
     rules = CloudRules(read_bytes=read_bytes)
     with benches.from_cloud(much, rules, packed=packed) as bench:
@@ -262,7 +274,9 @@ def test_verifying_gets_on_under_a_quota_too(benches: Benches, much: str) -> Non
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_write_quota_that_is_less_than_a_group_slows_the_mirror_down(benches: Benches, much: str, packed: bool) -> None:
+def test_a_write_quota_that_is_less_than_a_group_slows_the_mirror_down(
+    benches: Benches, much: str, packed: bool
+) -> None:
     with benches.to_cloud(much, FREE_PLAN, packed=packed) as bench:
         context = Skipping(lambda _: bench.cloud.become(FREE_PLAN))
         assert bench.run(context)["slices"]["equal"] == 40
@@ -324,7 +338,9 @@ def test_changed_values_are_waited_for_as_missing_points_are(benches: Benches, i
         bench.assert_equal()
 
 
-def test_points_are_waited_for_where_the_target_has_others_too(benches: Benches, influx: InfluxServer, beyond: InfluxServer) -> None:
+def test_points_are_waited_for_where_the_target_has_others_too(
+    benches: Benches, influx: InfluxServer, beyond: InfluxServer
+) -> None:
     """As many others as there are points, so that the number of points says nothing."""
     bucket = filled(influx, [0], 500)
     with benches.to_cloud(bucket, NO_LIMITS) as bench:
@@ -353,13 +369,17 @@ class Meanwhile:
         return getattr(self._store, name)
 
 
-def test_points_that_the_source_got_meanwhile_are_copied_and_not_waited_for(benches: Benches, influx: InfluxServer, beyond: InfluxServer) -> None:
+def test_points_that_the_source_got_meanwhile_are_copied_and_not_waited_for(
+    benches: Benches, influx: InfluxServer, beyond: InfluxServer
+) -> None:
     bucket = filled(influx, [0], 500)
     with benches.to_cloud(bucket, NO_LIMITS) as bench:
         bench.run(Waiting())
         beyond.write(bench.copy, f"m,host=z f=1 {START}")
         influx.write(bucket, f"m,host=y f=1 {START}")
-        bench.rig.stores[B] = Meanwhile(bench.rig.stores[B], lambda: influx.write(bucket, f"m,host=y f=2 {START + 1}\nm,host=y f=3 {START + 2}"))
+        bench.rig.stores[B] = Meanwhile(
+            bench.rig.stores[B], lambda: influx.write(bucket, f"m,host=y f=2 {START + 1}\nm,host=y f=3 {START + 2}")
+        )
         context = Skipping()
         assert bench.run(context)["slices"]["extra"] == 1
         assert context.slept == []
@@ -369,7 +389,9 @@ def test_points_that_the_source_got_meanwhile_are_copied_and_not_waited_for(benc
 def test_what_never_appears_is_no_success_and_copied_again_by_the_next_run(benches: Benches, few: str) -> None:
     context = Skipping()
     with benches.to_cloud(few, CloudRules(visible_after_s=NEVER_S)) as bench:
-        with pytest.raises(MirrorIncomplete, match=f"'{few}' to '{bench.copy}'.* in 2 slices, the first of 2024-01-01T00:00:00Z"):
+        with pytest.raises(
+            MirrorIncomplete, match=f"'{few}' to '{bench.copy}'.* in 2 slices, the first of 2024-01-01T00:00:00Z"
+        ):
             bench.run(context)
         assert 2 * 120 <= sum(context.slept) <= 2 * 3 * 130, "two minutes for each slice, three times at most"
         assert points(bench.target, bench.copy) == 0
@@ -401,7 +423,9 @@ def test_lines_that_get_lost_for_ever_are_never_called_a_success(benches: Benche
     context = Skipping()
     with benches.to_cloud(few, CloudRules(rejects_later=0.01, rejects_for_ever=True), target=side(NEAR)) as bench:
         for run in (1, 2):
-            with pytest.raises(MirrorIncomplete, match=f"'{few}' to '{bench.copy}'.* in 2 slices, the first of 2024-01-01T00:00:00Z"):
+            with pytest.raises(
+                MirrorIncomplete, match=f"'{few}' to '{bench.copy}'.* in 2 slices, the first of 2024-01-01T00:00:00Z"
+            ):
                 bench.run(context)
             assert bench.cloud.lines_seen <= run * 3 * 2_000, "a run tries three times"
         with pytest.raises(AssertionError):
@@ -436,9 +460,14 @@ def test_a_budget_holds_for_each_five_minutes_but_for_one_group(
     benches: Benches, apart: str, beyond: InfluxServer, packed: bool, budget: str, budget_bytes: int
 ) -> None:
     """Both links count. Writes are measured as they are sent, so they stay plain."""
-    with benches.from_cloud(apart, NO_LIMITS, packed=packed, budget=budget) as bench, fake_cloud(beyond.server.port, NO_LIMITS) as second:
+    with (
+        benches.from_cloud(apart, NO_LIMITS, packed=packed, budget=budget) as bench,
+        fake_cloud(beyond.server.port, NO_LIMITS) as second,
+    ):
         with opened(beyond, second.url) as bench.rig.stores[B]:
-            context = Metering(lambda: sum(one.read_bytes_sent + one.write_bytes_taken for one in (bench.cloud, second)))
+            context = Metering(
+                lambda: sum(one.read_bytes_sent + one.write_bytes_taken for one in (bench.cloud, second))
+            )
             assert bench.run(context)["slices"]["equal"] == 6
         bench.assert_equal()
         windows, group_bytes = steps([*context.at_waits, context.at_groups[-1]]), max(steps(context.at_groups))
@@ -465,7 +494,9 @@ class Trusting:
         return self._store.write(bucket, sent, bounds)
 
     def read(self, selection: Selection) -> Reading:
-        return self._source.read(replace(selection, bucket=self._bucket)) if self._trusts else self._store.read(selection)
+        return (
+            self._source.read(replace(selection, bucket=self._bucket)) if self._trusts else self._store.read(selection)
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -51,7 +51,9 @@ def filled(site: Site) -> Site:
     chance, now_ns = random.Random(1), time.time_ns()
     hourly = [now_ns - 30 * DAY_NS + place * 30 * DAY_NS // 399 for place in range(400)]
     times = [time_ns + chance.randrange(10**9) for time_ns in hourly]
-    site.source.write(site.bucket, "".join(line(place, host, time_ns) for place, time_ns in enumerate(times) for host in range(10)))
+    site.source.write(
+        site.bucket, "".join(line(place, host, time_ns) for place, time_ns in enumerate(times) for host in range(10))
+    )
     return site
 
 
@@ -77,7 +79,9 @@ def _write(site: Site, chance: random.Random, written: Counter[str], done: threa
         while not done.wait(0.2):
             now_ns = time.time_ns()
             times = now_ns - chance.randrange(60 * 10**9), now_ns - 26 * DAY_NS, now_ns + DAY_NS
-            lines = [line(written["points"] + place, chance.randrange(10), time_ns) for place, time_ns in enumerate(times)]
+            lines = [
+                line(written["points"] + place, chance.randrange(10), time_ns) for place, time_ns in enumerate(times)
+            ]
             http.post("/api/v2/write", params={"bucket": site.bucket}, content="".join(lines)).raise_for_status()
             written["points"] += len(lines)
 
@@ -141,7 +145,9 @@ def killed_over_and_over(site: Site, lane: int) -> int:
     return written["points"]
 
 
-def test_a_hundred_kills_lose_nothing_and_add_nothing(influx: InfluxServer, target: InfluxServer, tmp_path: Path) -> None:
+def test_a_hundred_kills_lose_nothing_and_add_nothing(
+    influx: InfluxServer, target: InfluxServer, tmp_path: Path
+) -> None:
     sites = [filled(Site(tmp_path / str(lane), influx, target)) for lane in range(LANES)]
     with ThreadPoolExecutor(LANES) as lanes:
         late = list(lanes.map(killed_over_and_over, sites, range(LANES)))

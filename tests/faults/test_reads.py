@@ -36,7 +36,9 @@ def rows(store: InfluxStore, bucket: str, windows: Windows | None) -> list[Row]:
 
 
 @KINDS
-def test_a_link_without_faults_gives_all_rows(influx: InfluxServer, filled: str, link: Proxy, windows: Windows | None) -> None:
+def test_a_link_without_faults_gives_all_rows(
+    influx: InfluxServer, filled: str, link: Proxy, windows: Windows | None
+) -> None:
     assert len(rows(store_at(link.url, influx), filled, windows)) == (6 * 3 * 1920 if windows is None else 6 * 2 * 480)
 
 
@@ -62,7 +64,9 @@ def test_a_server_that_takes_no_connection_is_given_up_soon(influx: InfluxServer
         assert time.monotonic() - began < 5
 
 
-def test_a_connection_that_is_refused_after_it_was_made_is_an_error(influx: InfluxServer, filled: str, link: Proxy) -> None:
+def test_a_connection_that_is_refused_after_it_was_made_is_an_error(
+    influx: InfluxServer, filled: str, link: Proxy
+) -> None:
     link.become(Toxic(refuse=True))
     with pytest.raises((StoreUnavailable, StoreBroken)):
         rows(store_at(link.url, influx), filled, None)
@@ -78,7 +82,9 @@ def test_a_refused_token_is_said_and_not_shown(influx: InfluxServer, filled: str
 
 @KINDS
 @pytest.mark.parametrize("pass_bytes", [0, 100, 20_000])
-def test_silence_is_a_timeout_wherever_it_begins(influx: InfluxServer, filled: str, link: Proxy, windows: Windows | None, pass_bytes: int) -> None:
+def test_silence_is_a_timeout_wherever_it_begins(
+    influx: InfluxServer, filled: str, link: Proxy, windows: Windows | None, pass_bytes: int
+) -> None:
     link.become(Toxic(pass_bytes=pass_bytes, end=End.HANG))
     began = time.monotonic()
     with pytest.raises(StoreTimeout):
@@ -103,15 +109,28 @@ def test_a_read_that_takes_too_long_in_all_is_a_timeout(influx: InfluxServer, fi
 
 @KINDS
 @pytest.mark.parametrize("end", [End.CUT, End.RESET])
-def test_a_cut_anywhere_is_never_a_shorter_success(influx: InfluxServer, filled: str, link: Proxy, windows: Windows | None, end: End) -> None:
+def test_a_cut_anywhere_is_never_a_shorter_success(
+    influx: InfluxServer, filled: str, link: Proxy, windows: Windows | None, end: End
+) -> None:
     complete = rows(store_at(link.url, influx), filled, windows)
     whole_bytes = link.passed_bytes
-    places = [0, 1, 17, 150, *range(400, whole_bytes, max(whole_bytes // 25, 1)), whole_bytes - 5, whole_bytes - 2, whole_bytes - 1]
+    places = [
+        0,
+        1,
+        17,
+        150,
+        *range(400, whole_bytes, max(whole_bytes // 25, 1)),
+        whole_bytes - 5,
+        whole_bytes - 2,
+        whole_bytes - 1,
+    ]
     failures = 0
     for place in places:
         link.become(Toxic(pass_bytes=place, end=end))
         try:
-            assert rows(store_at(link.url, influx), filled, windows) == complete, f"a shorter success when cut after {place} bytes"
+            assert rows(store_at(link.url, influx), filled, windows) == complete, (
+                f"a shorter success when cut after {place} bytes"
+            )
         except (StoreBroken, StoreUnavailable):
             failures += 1
     assert failures >= len(places) - 3
@@ -151,7 +170,9 @@ def test_a_body_that_is_cut_and_ended_properly_is_never_a_shorter_success(
 
 @KINDS
 @pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
-def test_an_error_in_the_middle_of_a_success_is_an_error(influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, part: float) -> None:
+def test_an_error_in_the_middle_of_a_success_is_an_error(
+    influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, part: float
+) -> None:
     """The error table that InfluxDB appends to a 200 when a query fails on its way."""
 
     def lie(path: str, answer: Answer) -> Answer:
@@ -160,7 +181,8 @@ def test_an_error_in_the_middle_of_a_success_is_an_error(influx: InfluxServer, f
         lines = answer.body.split(b"\r\n")
         kept = b"\r\n".join(lines[: int(len(lines) * part)])
         return answer.with_body(
-            kept + b"\r\n\r\n#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,the disk is on fire,\r\n"
+            kept
+            + b"\r\n\r\n#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,the disk is on fire,\r\n"
         )
 
     liar.lie = lie
@@ -176,7 +198,9 @@ def test_an_error_in_the_middle_of_a_success_is_an_error(influx: InfluxServer, f
 
 @KINDS
 @pytest.mark.parametrize("nth", range(4))
-def test_a_request_to_wait_is_passed_on_with_its_seconds(influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, nth: int) -> None:
+def test_a_request_to_wait_is_passed_on_with_its_seconds(
+    influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, nth: int
+) -> None:
     counter = iter(range(1000))
 
     def lie(path: str, answer: Answer) -> Answer:
@@ -191,7 +215,9 @@ def test_a_request_to_wait_is_passed_on_with_its_seconds(influx: InfluxServer, f
 
 
 @KINDS
-def test_a_web_page_in_place_of_the_answer_is_no_answer(influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None) -> None:
+def test_a_web_page_in_place_of_the_answer_is_no_answer(
+    influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None
+) -> None:
     page = b"<html><body>Please log in to the plant's network</body></html>"
     for only_queries in (False, True):
         liar.lie = lambda path, answer, only=only_queries: (
@@ -203,9 +229,13 @@ def test_a_web_page_in_place_of_the_answer_is_no_answer(influx: InfluxServer, fi
 
 @pytest.mark.parametrize("kind", ["application/csv", "application/json", "text/csv", "application/x-msgpack"])
 @KINDS
-def test_nonsense_in_place_of_the_answer_is_an_error(influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, kind: str) -> None:
+def test_nonsense_in_place_of_the_answer_is_an_error(
+    influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, kind: str
+) -> None:
     for nonsense in (b"", b"{}", b"\r\n", b"hello", b"\x00\xff\xfe", b"a,b,c\n1,2,3\n"):
-        liar.lie = lambda path, answer, body=nonsense: Answer(200, body, {"Content-Type": kind}) if "query" in path else answer
+        liar.lie = lambda path, answer, body=nonsense: (
+            Answer(200, body, {"Content-Type": kind}) if "query" in path else answer
+        )
         with pytest.raises(StoreError):
             rows(store_at(liar.url, influx), filled, windows)
 
@@ -223,10 +253,18 @@ def test_nonsense_in_place_of_the_answer_is_an_error(influx: InfluxServer, fille
 )
 @KINDS
 def test_an_error_status_says_who_acts(
-    influx: InfluxServer, filled: str, liar: Liar, windows: Windows | None, status: int, message: str, expected: type[FluxgateError]
+    influx: InfluxServer,
+    filled: str,
+    liar: Liar,
+    windows: Windows | None,
+    status: int,
+    message: str,
+    expected: type[FluxgateError],
 ) -> None:
     body = f'{{"code":"x","message":"{message}"}}'.encode()
-    liar.lie = lambda path, answer: Answer(status, body, {"Content-Type": "application/json"}) if "query" in path else answer
+    liar.lie = lambda path, answer: (
+        Answer(status, body, {"Content-Type": "application/json"}) if "query" in path else answer
+    )
     with pytest.raises(expected):
         rows(store_at(liar.url, influx), filled, windows)
 
@@ -251,7 +289,9 @@ def test_a_server_that_hangs_and_comes_back_serves_the_next_read(influx: InfluxS
     assert len(rows(store, filled, MEANS)) == 6 * 2 * 480
 
 
-def test_cancelling_a_finished_read_disturbs_none_that_uses_its_connection(influx: InfluxServer, filled: str, link: Proxy) -> None:
+def test_cancelling_a_finished_read_disturbs_none_that_uses_its_connection(
+    influx: InfluxServer, filled: str, link: Proxy
+) -> None:
     store = store_at(link.url, influx, silence_timeout_s=5)
     finished = store.read(Selection(filled, SPAN, MEANS))
     expected = collect(finished)

@@ -54,7 +54,9 @@ def test_two_workers_run_each_job_once(redis: Server, state_url: str, dispatcher
     assert len(owners) == 2
 
 
-def test_a_worker_killed_in_the_middle_loses_nothing(redis: Server, state_url: str, dispatcher: Dispatcher, tmp_path: Path) -> None:
+def test_a_worker_killed_in_the_middle_loses_nothing(
+    redis: Server, state_url: str, dispatcher: Dispatcher, tmp_path: Path
+) -> None:
     made = queue(state_url)
     job_id = made.submit("count", {"n": 30, "file": str(tmp_path / "out"), "pause_s": 0.1}, "test")[0].id
     with process(state_url, role="celery", lease_s=LEASE_S, BROKER=address(redis)) as first:
@@ -69,7 +71,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing(redis: Server, state_url: s
     assert len(numbers(tmp_path / "out")) <= 31
 
 
-def test_a_worker_asked_to_end_puts_its_job_back_at_once(redis: Server, state_url: str, dispatcher: Dispatcher, tmp_path: Path) -> None:
+def test_a_worker_asked_to_end_puts_its_job_back_at_once(
+    redis: Server, state_url: str, dispatcher: Dispatcher, tmp_path: Path
+) -> None:
     made = queue(state_url)
     job_id = made.submit("count", {"n": 10_000, "file": str(tmp_path / "out"), "pause_s": 0.05}, "test")[0].id
     with process(state_url, role="celery", lease_s=30, BROKER=address(redis)) as worker:
@@ -81,7 +85,9 @@ def test_a_worker_asked_to_end_puts_its_job_back_at_once(redis: Server, state_ur
 
 
 def test_a_crew_with_a_broker_leaves_the_work_to_workers(redis: Server, state_url: str, tmp_path: Path) -> None:
-    runtime = JobRuntime(database(state_url), KINDS, dict, time.time, store="influx", broker_url=address(redis), lease_s=LEASE_S)
+    runtime = JobRuntime(
+        database(state_url), KINDS, dict, time.time, store="influx", broker_url=address(redis), lease_s=LEASE_S
+    )
     runtime.start()
     job, _ = runtime.queue.submit("count", {"n": 3, "file": str(tmp_path / "out")}, "test")
     with process(state_url, role="celery", BROKER=address(redis)) as worker:

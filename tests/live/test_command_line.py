@@ -21,7 +21,10 @@ from tests.support.gateways import KEY, Gateway, environment, running_gateway
 from tests.support.servers import free_port
 from tests.support.sheets import table
 
-LINES = "".join(f"probe,place=oven celsius={180 + n},runs={n}i,open={'true' if n % 2 else 'false'} {1767225600 + n * 60}\n" for n in range(10))
+LINES = "".join(
+    f"probe,place=oven celsius={180 + n},runs={n}i,open={'true' if n % 2 else 'false'} {1767225600 + n * 60}\n"
+    for n in range(10)
+)
 RANGE = ("--start", "2026-01-01T00:00:00Z", "--stop", "2026-01-01T01:00:00Z")
 
 
@@ -30,7 +33,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("cli"), {}) as running:
         with connect(running.url, KEY) as client:
             client.create_buckets([{"name": "Lab 1", "description": "Bench"}])
-            assert client.write("Lab 1", LINES, precision="s") == {"stored": 10, "bad": [], "bad_count": 0, "refused": [], "refused_count": 0}
+            assert client.write("Lab 1", LINES, precision="s") == {
+                "stored": 10,
+                "bad": [],
+                "bad_count": 0,
+                "refused": [],
+                "refused_count": 0,
+            }
         yield running
 
 
@@ -55,9 +64,23 @@ def test_read_says_on_standard_error_which_name_the_bucket_does_not_know(gateway
     )
 
 
-def test_read_writes_a_file_in_the_format_of_its_name_without_a_bar_off_a_terminal(gateway: Gateway, tmp_path: Path) -> None:
+def test_read_writes_a_file_in_the_format_of_its_name_without_a_bar_off_a_terminal(
+    gateway: Gateway, tmp_path: Path
+) -> None:
     done = fluxgate(
-        tmp_path, "read", "Lab 1", *RANGE, "--every", "raw", "--shape", "wide", "--tag", "place=oven", "-o", "lab.parquet", FLUXGATE_URL=gateway.url
+        tmp_path,
+        "read",
+        "Lab 1",
+        *RANGE,
+        "--every",
+        "raw",
+        "--shape",
+        "wide",
+        "--tag",
+        "place=oven",
+        "-o",
+        "lab.parquet",
+        FLUXGATE_URL=gateway.url,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert pq.read_table(tmp_path / "lab.parquet").num_rows == 10
@@ -85,18 +108,26 @@ def test_no_gateway_is_one_sentence_too(tmp_path: Path) -> None:
 
 
 def test_wrong_calls_exit_with_2(tmp_path: Path) -> None:
-    assert [fluxgate(tmp_path, *call).returncode for call in (["read"], ["nothing"], ["keys", "create"], ["read", "b", "--nope"])] == [2] * 4
+    assert [
+        fluxgate(tmp_path, *call).returncode
+        for call in (["read"], ["nothing"], ["keys", "create"], ["read", "b", "--nope"])
+    ] == [2] * 4
 
 
 def test_buckets_of_a_file_are_made_and_existing_ones_reported(gateway: Gateway, tmp_path: Path) -> None:
-    (tmp_path / "buckets.json").write_text(json.dumps([{"name": "Lab 1"}, {"name": "Lab 2", "description": "New", "retention": "30d"}]))
+    (tmp_path / "buckets.json").write_text(
+        json.dumps([{"name": "Lab 1"}, {"name": "Lab 2", "description": "New", "retention": "30d"}])
+    )
     done = fluxgate(tmp_path, "buckets", "create", "buckets.json", "--url", gateway.url)
     assert (done.returncode, done.stdout) == (0, "created   Lab 2\nexisting  Lab 1\n")
     listed = json.loads(fluxgate(tmp_path, "buckets", "list", "--json", "--url", gateway.url).stdout)
     assert {one["name"]: one["retention"] for one in listed} == {"Lab 1": None, "Lab 2": "30d"}
     (tmp_path / "buckets.json").write_text("{")
     assert fluxgate(tmp_path, "buckets", "create", "buckets.json", "--url", gateway.url).returncode == 1
-    assert fluxgate(tmp_path, "buckets", "create", "missing.json", "--url", gateway.url).stderr == "missing.json: No such file or directory.\n"
+    assert (
+        fluxgate(tmp_path, "buckets", "create", "missing.json", "--url", gateway.url).stderr
+        == "missing.json: No such file or directory.\n"
+    )
 
 
 def test_lines_of_a_file_are_written(gateway: Gateway, tmp_path: Path) -> None:
@@ -136,7 +167,19 @@ def test_read_makes_a_workbook_and_an_arrow_file(gateway: Gateway, tmp_path: Pat
 
 
 def test_a_terminal_is_told_rows_bytes_and_seconds(gateway: Gateway, tmp_path: Path) -> None:
-    asked = ("read", "Lab 1", *RANGE, "--every", "raw", "--field", "celsius", "--measurement", "probe", "--url", gateway.url)
+    asked = (
+        "read",
+        "Lab 1",
+        *RANGE,
+        "--every",
+        "raw",
+        "--field",
+        "celsius",
+        "--measurement",
+        "probe",
+        "--url",
+        gateway.url,
+    )
     reader, terminal = pty.openpty()
     command, variables = [sys.executable, "-m", "service", *asked], environment({"COLUMNS": "200"}, tmp_path)
     done = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=terminal, timeout=60)
@@ -148,15 +191,38 @@ def test_a_terminal_is_told_rows_bytes_and_seconds(gateway: Gateway, tmp_path: P
 
 
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
-    made = fluxgate(tmp_path, "keys", "create", "--init", "--name", "analyst", "--scope", "read", "--bucket", "Lab 1", "--expires", "30d")
+    made = fluxgate(
+        tmp_path,
+        "keys",
+        "create",
+        "--init",
+        "--name",
+        "analyst",
+        "--scope",
+        "read",
+        "--bucket",
+        "Lab 1",
+        "--expires",
+        "30d",
+    )
     key = made.stdout.strip()
     assert key.startswith("fg_") and "not shown again" in made.stderr
     (listed,) = json.loads(fluxgate(tmp_path, "keys", "list", "--json").stdout)
-    assert (listed["name"], listed["scopes"], listed["buckets"], listed["revoked_at"]) == ("analyst", ["read"], ["Lab 1"], None)
+    assert (listed["name"], listed["scopes"], listed["buckets"], listed["revoked_at"]) == (
+        "analyst",
+        ["read"],
+        ["Lab 1"],
+        None,
+    )
     assert fluxgate(tmp_path, "keys", "revoke", listed["id"]).returncode == 0
     assert json.loads(fluxgate(tmp_path, "keys", "list", "--json").stdout)[0]["revoked_at"] is not None
     assert "keys list" in fluxgate(tmp_path, "keys", "revoke", "nothing").stderr
-    assert fluxgate(tmp_path, "keys", "create", "--name", "x", "--scope", "read", "--expires", "2020-01-01T00:00:00Z").returncode == 1
+    assert (
+        fluxgate(
+            tmp_path, "keys", "create", "--name", "x", "--scope", "read", "--expires", "2020-01-01T00:00:00Z"
+        ).returncode
+        == 1
+    )
 
 
 def serving(folder: Path, *options: str, **settings: str) -> str:
@@ -182,10 +248,20 @@ def test_a_second_gateway_on_the_same_store_is_told_so(gateway: Gateway, tmp_pat
 
 def test_pandas_gets_exact_types_and_nanoseconds(gateway: Gateway) -> None:
     answer = connect(gateway.url, KEY).read(
-        "Lab 1", start=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), stop="2026-01-01T01:00:00Z", every="raw", shape="wide", tags={"place": "oven"}
+        "Lab 1",
+        start=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        stop="2026-01-01T01:00:00Z",
+        every="raw",
+        shape="wide",
+        tags={"place": "oven"},
     )
     frame = answer.to_pandas()
-    assert [str(kind) for kind in frame.dtypes[["_time", "celsius", "runs", "open"]]] == ["datetime64[ns, UTC]", "float64", "int64", "bool"]
+    assert [str(kind) for kind in frame.dtypes[["_time", "celsius", "runs", "open"]]] == [
+        "datetime64[ns, UTC]",
+        "float64",
+        "int64",
+        "bool",
+    ]
     assert (len(frame), frame["runs"].sum(), frame["_time"].iloc[1]) == (10, 45, pd.Timestamp("2026-01-01T00:01:00Z"))
 
 

@@ -84,7 +84,9 @@ def refused_query(client: httpx.Client, bucket: str) -> httpx.Response:
 # Without rules
 
 
-def test_without_rules_the_store_works_as_on_the_server_itself(store: InfluxStore, influx_bucket: str, cloud: Cloud) -> None:
+def test_without_rules_the_store_works_as_on_the_server_itself(
+    store: InfluxStore, influx_bucket: str, cloud: Cloud
+) -> None:
     assert write(store, influx_bucket, f'm,host=a f=1,s="x\ny" {NOON}\n') == WriteOutcome(1)
     assert read(store, influx_bucket, DAY) == [
         row("m", {"host": "a"}, "f", NOON, 1.0),
@@ -94,9 +96,13 @@ def test_without_rules_the_store_works_as_on_the_server_itself(store: InfluxStor
     assert ("POST", "/api/v2/write", 204) in cloud.requests
 
 
-def test_errors_of_the_server_come_through(influx: InfluxServer, store: InfluxStore, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_errors_of_the_server_come_through(
+    influx: InfluxServer, store: InfluxStore, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     store_all(store, influx_bucket, f"m f=1 {NOON}")
-    assert [(one.line, one.code) for one in write(store, influx_bucket, f"m f=2 {NOON + 1}\nm f=true {NOON + 2}").refused] == [(2, "type_conflict")]
+    assert [
+        (one.line, one.code) for one in write(store, influx_bucket, f"m f=2 {NOON + 1}\nm f=true {NOON + 2}").refused
+    ] == [(2, "type_conflict")]
     assert put(client, influx_bucket, "no line").status_code == 400
     assert client.get("/api/v2/nothing").status_code == 404
     stranger = InfluxStore(cloud.url, "wrong", influx.org)
@@ -105,10 +111,14 @@ def test_errors_of_the_server_come_through(influx: InfluxServer, store: InfluxSt
     stranger.close()
 
 
-def test_answers_keep_their_coding_and_are_counted_as_sent(influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_answers_keep_their_coding_and_are_counted_as_sent(
+    influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     influx.write(influx_bucket, "\n".join(lines(2_000)))
     asked = f'from(bucket: "{influx_bucket}") |> range(start: 2024-01-01T00:00:00Z)'
-    with client.stream("POST", "/api/v2/query", json={"query": asked, **FLUX}, headers={"Accept-Encoding": "gzip"}) as answer:
+    with client.stream(
+        "POST", "/api/v2/query", json={"query": asked, **FLUX}, headers={"Accept-Encoding": "gzip"}
+    ) as answer:
         packed = b"".join(answer.iter_raw())
     assert answer.headers["Content-Encoding"] == "gzip"
     assert cloud.read_bytes_sent == len(packed)
@@ -116,11 +126,16 @@ def test_answers_keep_their_coding_and_are_counted_as_sent(influx: InfluxServer,
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_packed_and_chunked_writes_are_understood(influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud, share: float) -> None:
+def test_packed_and_chunked_writes_are_understood(
+    influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud, share: float
+) -> None:
     cloud.become(CloudRules(rejects_later=share))
     packed = gzip.compress("\n".join(lines(100)).encode())
     answer = client.post(
-        "/api/v2/write", params={"bucket": influx_bucket}, content=(packed[:100], packed[100:]), headers={"Content-Encoding": "gzip"}
+        "/api/v2/write",
+        params={"bucket": influx_bucket},
+        content=(packed[:100], packed[100:]),
+        headers={"Content-Encoding": "gzip"},
     )
     assert answer.status_code == 204
     assert cloud.lines_seen == 100
@@ -128,7 +143,9 @@ def test_packed_and_chunked_writes_are_understood(influx: InfluxServer, client: 
     assert put(client, influx_bucket, "m f=1", **{"Content-Encoding": "gzip"}).status_code == 400
 
 
-def test_a_connection_is_kept_and_no_answer_spoils_the_next(influx: InfluxServer, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_connection_is_kept_and_no_answer_spoils_the_next(
+    influx: InfluxServer, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(read_bytes=0, write_bytes=0, largest_body_bytes=100))
     link = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=30)
     headers = {"Authorization": f"Token {influx.token}"}
@@ -151,12 +168,17 @@ def test_a_connection_is_kept_and_no_answer_spoils_the_next(influx: InfluxServer
     assert seen == [204, 429, 429, 413, 200]
 
 
-def test_connections_are_served_at_the_same_time(influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_connections_are_served_at_the_same_time(
+    influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     """Eight clients each hold an answer open that is not read to its end, and a ninth is answered."""
     influx.write(influx_bucket, "\n".join(lines(1_000)))
     asked = f'from(bucket: "{influx_bucket}") |> range(start: 2024-01-01T00:00:00Z)'
     with http_to(influx, cloud) as held:
-        answers = [held.send(held.build_request("POST", "/api/v2/query", json={"query": asked, **FLUX}), stream=True) for _ in range(8)]
+        answers = [
+            held.send(held.build_request("POST", "/api/v2/query", json={"query": asked, **FLUX}), stream=True)
+            for _ in range(8)
+        ]
         assert query(client, influx_bucket).text.count("\r\n,,0,") == 1_000
         assert [answer.read().count(b"\r\n,,0,") for answer in answers] == [1_000] * 8
 
@@ -164,7 +186,11 @@ def test_connections_are_served_at_the_same_time(influx: InfluxServer, client: h
 def test_an_answer_is_passed_on_while_it_still_comes(influx: InfluxServer, influx_bucket: str) -> None:
     influx.write(influx_bucket, "\n".join(lines(10_000)))
     whole = len(influx.flux(f'from(bucket: "{influx_bucket}") |> range(start: 2024-01-01T00:00:00Z)'))
-    with bad_link(influx.server.port) as slow, fake_cloud(slow.port, EVERYTHING) as cloud, http_to(influx, cloud) as client:
+    with (
+        bad_link(influx.server.port) as slow,
+        fake_cloud(slow.port, EVERYTHING) as cloud,
+        http_to(influx, cloud) as client,
+    ):
         slow.become(Toxic(bytes_per_s=whole / 2))
         asked = f'from(bucket: "{influx_bucket}") |> range(start: 2024-01-01T00:00:00Z)'
         with client.stream("POST", "/api/v2/query", json={"query": asked, **FLUX}) as answer:
@@ -176,7 +202,11 @@ def test_an_answer_is_passed_on_while_it_still_comes(influx: InfluxServer, influ
 
 def test_an_answer_that_is_cut_is_cut_for_the_client(influx: InfluxServer, influx_bucket: str) -> None:
     influx.write(influx_bucket, "\n".join(lines(1_000)))
-    with bad_link(influx.server.port) as link, fake_cloud(link.port, EVERYTHING) as cloud, http_to(influx, cloud) as client:
+    with (
+        bad_link(influx.server.port) as link,
+        fake_cloud(link.port, EVERYTHING) as cloud,
+        http_to(influx, cloud) as client,
+    ):
         link.become(Toxic(pass_bytes=20_000))
         with pytest.raises(httpx.RemoteProtocolError):
             query(client, influx_bucket)
@@ -193,12 +223,20 @@ def test_a_closed_cloud_answers_nobody_not_even_on_a_kept_connection(influx: Inf
 # Quotas
 
 
-def test_a_read_over_the_quota_is_refused_as_cloud_refuses_it(client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_read_over_the_quota_is_refused_as_cloud_refuses_it(
+    client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(NO_READS)
-    for answer in (query(client, influx_bucket), client.post("/query", params={"db": influx_bucket, "q": "SHOW MEASUREMENTS"})):
+    for answer in (
+        query(client, influx_bucket),
+        client.post("/query", params={"db": influx_bucket, "q": "SHOW MEASUREMENTS"}),
+    ):
         assert answer.status_code == 429
         assert 290 <= int(answer.headers["Retry-After"]) <= 300
-        assert answer.json() == {"code": "too many requests", "message": "org 1234 has exceeded limited_query plan limit"}
+        assert answer.json() == {
+            "code": "too many requests",
+            "message": "org 1234 has exceeded limited_query plan limit",
+        }
     assert cloud.requests == [("POST", "/api/v2/query", 429), ("POST", "/query", 429)]
     assert cloud.read_bytes_sent == 0
 
@@ -216,7 +254,9 @@ def test_a_throttled_read_tells_to_wait_as_long_as_the_header_does(
     assert busy.value.upstream == "org 1234 has exceeded limited_query plan limit"
 
 
-def test_who_waits_as_long_as_was_asked_reads_again(influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_who_waits_as_long_as_was_asked_reads_again(
+    influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     influx.write(influx_bucket, f"m f=1 {NOON}")
     cloud.become(CloudRules(read_bytes=1, window_s=2))
     assert query(client, influx_bucket).status_code == 200
@@ -227,14 +267,18 @@ def test_who_waits_as_long_as_was_asked_reads_again(influx: InfluxServer, client
         assert query(client, influx_bucket).status_code == 200
 
 
-def test_the_read_that_crosses_the_quota_is_whole(influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_the_read_that_crosses_the_quota_is_whole(
+    influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     influx.write(influx_bucket, "\n".join(lines(1_000)))
     cloud.become(CloudRules(read_bytes=100))
     assert query(client, influx_bucket).text.count("\r\n,,0,") == 1_000
     assert query(client, influx_bucket).status_code == 429
 
 
-def test_without_the_header_the_store_waits_a_minute(store: InfluxStore, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_without_the_header_the_store_waits_a_minute(
+    store: InfluxStore, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(read_bytes=0, retry_after=False))
     assert "Retry-After" not in query(client, influx_bucket).headers
     with pytest.raises(StoreBusy) as busy:
@@ -242,7 +286,9 @@ def test_without_the_header_the_store_waits_a_minute(store: InfluxStore, client:
     assert busy.value.retry_after_s == 60
 
 
-def test_a_quota_error_may_be_a_web_page(store: InfluxStore, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_quota_error_may_be_a_web_page(
+    store: InfluxStore, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(read_bytes=0, html_errors=True))
     answer = query(client, influx_bucket)
     assert (answer.status_code, answer.headers["Content-Type"]) == (429, "text/html")
@@ -278,7 +324,9 @@ def test_rules_change_at_any_time(client: httpx.Client, influx_bucket: str, clou
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_store_meters_what_the_cloud_counts_also_of_answers_read_to_their_end(influx: InfluxServer, cloud: Cloud, packed: bool) -> None:
+def test_the_store_meters_what_the_cloud_counts_also_of_answers_read_to_their_end(
+    influx: InfluxServer, cloud: Cloud, packed: bool
+) -> None:
     bucket, lines_sent = influx.new_bucket(), "\n".join(lines(5_000))
     influx.write(bucket, lines_sent)
     store = InfluxStore(cloud.url, influx.token, influx.org, packed=packed)
@@ -294,7 +342,9 @@ def test_the_store_meters_what_the_cloud_counts_also_of_answers_read_to_their_en
 # Writes that are visible later
 
 
-def test_a_write_is_answered_at_once_and_visible_later(influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_write_is_answered_at_once_and_visible_later(
+    influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(visible_after_s=3))
     began_s = time.monotonic()
     store_all(store, influx_bucket, f"m f=1 {NOON}")
@@ -315,7 +365,9 @@ def test_later_writes_are_applied_in_order_also_when_the_delay_ends(
     assert stored(influx, influx_bucket) == {f"m f=3 {NOON}"}
 
 
-def test_a_wrong_token_or_bucket_is_said_at_once_all_the_same(client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_wrong_token_or_bucket_is_said_at_once_all_the_same(
+    client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(visible_after_s=0.1))
     assert put(client, "no such bucket", f"m f=1 {NOON}").status_code == 404
     assert put(client, influx_bucket, f"m f=1 {NOON}", Authorization="Token wrong").status_code == 401
@@ -323,7 +375,9 @@ def test_a_wrong_token_or_bucket_is_said_at_once_all_the_same(client: httpx.Clie
     assert (cloud.lines_seen, cloud.refused_later) == (0, [])
 
 
-def test_what_the_server_refuses_later_is_lost_without_a_word(influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud) -> None:
+def test_what_the_server_refuses_later_is_lost_without_a_word(
+    influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud
+) -> None:
     influx.write(influx_bucket, f"m f=1 {NOON}")
     cloud.become(CloudRules(visible_after_s=0.1))
     assert write(store, influx_bucket, f"m f=true {NOON + 1}\nm f=2 {NOON + 2}") == WriteOutcome(2)
@@ -346,7 +400,9 @@ def test_what_is_not_visible_at_the_end_never_will_be(influx: InfluxServer, infl
 # Lines that are rejected later
 
 
-def test_a_share_of_the_lines_is_missing_the_first_time_only(influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_share_of_the_lines_is_missing_the_first_time_only(
+    influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(rejects_later=0.05))
     store_all(store, influx_bucket, "\n".join(lines(1_000)))
     missing = {line.decode() for line in cloud.lines_rejected}
@@ -358,7 +414,9 @@ def test_a_share_of_the_lines_is_missing_the_first_time_only(influx: InfluxServe
     assert (cloud.lines_seen, len(cloud.lines_rejected)) == (2_000, len(missing))
 
 
-def test_lines_may_be_rejected_for_ever_and_late(influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud) -> None:
+def test_lines_may_be_rejected_for_ever_and_late(
+    influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(rejects_later=0.05, rejects_for_ever=True, visible_after_s=0.1))
     for _ in range(2):
         store_all(store, influx_bucket, "\n".join(lines(1_000)))
@@ -368,7 +426,9 @@ def test_lines_may_be_rejected_for_ever_and_late(influx: InfluxServer, store: In
     assert len(cloud.lines_rejected) == 2 * len(missing) > 0
 
 
-def test_a_write_all_of_whose_lines_are_rejected_is_a_204_still(influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_write_all_of_whose_lines_are_rejected_is_a_204_still(
+    influx: InfluxServer, store: InfluxStore, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(rejects_later=1.0))
     store_all(store, influx_bucket, f"m f=1 {NOON}")
     assert stored(influx, influx_bucket) == set()
@@ -377,7 +437,9 @@ def test_a_write_all_of_whose_lines_are_rejected_is_a_204_still(influx: InfluxSe
         write(store, "no such bucket", f"m f=1 {NOON}")
 
 
-def test_a_write_that_is_refused_is_no_first_time(influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud) -> None:
+def test_a_write_that_is_refused_is_no_first_time(
+    influx: InfluxServer, client: httpx.Client, influx_bucket: str, cloud: Cloud
+) -> None:
     cloud.become(CloudRules(write_bytes=0, rejects_later=1.0))
     assert put(client, influx_bucket, f"m f=1 {NOON}").status_code == 429
     cloud.become(CloudRules(rejects_later=1.0))

@@ -61,7 +61,12 @@ def wait_for_files(influx: InfluxServer) -> None:
     ],
 )
 def test_a_name_that_a_predicate_cannot_say_is_refused_and_nothing_deleted(
-    store: InfluxStore, influx: InfluxServer, influx_bucket: str, measurement: str, tags: tuple[tuple[str, str], ...], said: str
+    store: InfluxStore,
+    influx: InfluxServer,
+    influx_bucket: str,
+    measurement: str,
+    tags: tuple[tuple[str, str], ...],
+    said: str,
 ) -> None:
     influx.write(influx_bucket, f"m,host=a f=1 {NOON}\nm f=2 {NOON}\nhost=a,host=b f=3 {NOON}\n")
     with pytest.raises(InvalidParameter, match=said) as refused:
@@ -109,7 +114,12 @@ def by_hand(influx: InfluxServer, bucket: str, predicate: str, span: TimeRange =
     ],
 )
 def test_a_series_that_its_delete_would_mix_up_is_refused(
-    store: InfluxStore, influx: InfluxServer, influx_bucket: str, lines: tuple[str, ...], measurement: str, tags: tuple[tuple[str, str], ...]
+    store: InfluxStore,
+    influx: InfluxServer,
+    influx_bucket: str,
+    lines: tuple[str, ...],
+    measurement: str,
+    tags: tuple[tuple[str, str], ...],
 ) -> None:
     influx.write(influx_bucket, "".join(f"{line} f=1 {NOON}\n" for line in lines))
     with pytest.raises(InvalidParameter, match="mixes up"):
@@ -137,7 +147,12 @@ def test_what_is_not_refused_is_exact_in_files_too(flushing: InfluxServer) -> No
         time.sleep(0.5)
     for host in hosts:
         opened.delete_points(bucket, SeriesKey("m", (("host", host),)), TimeRange(NOON + 1, NOON + 2))
-    kept = [row("m", {"host": host}, field, NOON + step, value) for host in hosts for field, value in (("f", 1.0), ("s", "x")) for step in (0, 2)]
+    kept = [
+        row("m", {"host": host}, field, NOON + step, value)
+        for host in hosts
+        for field, value in (("f", 1.0), ("s", "x"))
+        for step in (0, 2)
+    ]
     assert read(opened, bucket, DAY) == sorted(kept)
     opened.close()
 
@@ -147,7 +162,11 @@ def test_a_token_that_may_only_read_is_denied(influx: InfluxServer, influx_bucke
     with influx.http() as http:
         found = http.get("/api/v2/buckets", params={"name": influx_bucket}).raise_for_status().json()["buckets"][0]
         right = {"action": "read", "resource": {"type": "buckets", "orgID": found["orgID"], "id": found["id"]}}
-        made = http.post("/api/v2/authorizations", json={"orgID": found["orgID"], "permissions": [right]}).raise_for_status().json()
+        made = (
+            http.post("/api/v2/authorizations", json={"orgID": found["orgID"], "permissions": [right]})
+            .raise_for_status()
+            .json()
+        )
     reader = influx_store(influx, token=made["token"])
     with pytest.raises(StoreDenied):
         reader.delete_points(influx_bucket, SeriesKey("m"), EVER)

@@ -102,7 +102,9 @@ def test_a_name_that_influxql_cannot_find_is_read_under_a_mapping_of_its_own(
     everything_of(store, bucket)
 
 
-def test_two_buckets_under_one_name_are_both_read_when_each_has_a_mapping(store: InfluxStore, influx: InfluxServer) -> None:
+def test_two_buckets_under_one_name_are_both_read_when_each_has_a_mapping(
+    store: InfluxStore, influx: InfluxServer
+) -> None:
     """InfluxQL takes `db` and `db/autogen` for one: the one that it does not find says how to map it."""
     short = influx.new_bucket()
     long = influx.new_bucket(f"{short}/autogen")
@@ -119,7 +121,9 @@ def test_two_buckets_under_one_name_are_both_read_when_each_has_a_mapping(store:
         everything_of(store, bucket)
 
 
-def test_a_bucket_whose_name_is_mapped_elsewhere_is_read_under_its_own_mapping(store: InfluxStore, influx: InfluxServer) -> None:
+def test_a_bucket_whose_name_is_mapped_elsewhere_is_read_under_its_own_mapping(
+    store: InfluxStore, influx: InfluxServer
+) -> None:
     first, second = two_buckets(influx)
     map_name(influx, first, second)
     map_name(influx, f"mapped {first}", first)

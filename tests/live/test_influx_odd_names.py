@@ -24,8 +24,44 @@ NOON = at("2024-01-01T12:00:00Z")
 WHOLE_DAY = Windows(parse_duration("1d", "every"), Fn.LAST)
 MEANS = Windows(parse_duration("1d", "every"))
 _LETTERS = [one for one in string.punctuation if one != "\\"] + [" "]
-_WORDS = ("1", "1a", "and", "or", "not", "if", "true", "r", "SELECT", "time_", "name", "field", "table", "error", "value", "host", "_a", "_Start")
-_OTHERS = ("%41", "${x}", "/a/", "é", "ä🌡", "a\\b", "\\b", "a'b\"c", "a\tb", "\x01", "a\x7fb", "a\0b", "a\rb", "Time", "TIME", "�")
+_WORDS = (
+    "1",
+    "1a",
+    "and",
+    "or",
+    "not",
+    "if",
+    "true",
+    "r",
+    "SELECT",
+    "time_",
+    "name",
+    "field",
+    "table",
+    "error",
+    "value",
+    "host",
+    "_a",
+    "_Start",
+)
+_OTHERS = (
+    "%41",
+    "${x}",
+    "/a/",
+    "é",
+    "ä🌡",
+    "a\\b",
+    "\\b",
+    "a'b\"c",
+    "a\tb",
+    "\x01",
+    "a\x7fb",
+    "a\0b",
+    "a\rb",
+    "Time",
+    "TIME",
+    "�",
+)
 NAMES = [*_LETTERS, *(f"a{one}b" for one in _LETTERS), *_WORDS, *_OTHERS]
 Line = Callable[[int, str], str]
 
@@ -39,15 +75,26 @@ def at_stop(rows: list[Row]) -> list[Row]:
 
 
 KINDS: dict[str, tuple[Line, Callable[[str], dict[str, tuple[object, ...]]]]] = {
-    "tag key": (lambda number, name: f"m{number},{escaped(name, ', =')}=v f={number}", lambda name: {"tags": ((name, ("v",)),)}),
-    "tag value": (lambda number, name: f"m,k={escaped(name, ', =')} f={number}", lambda name: {"tags": (("k", (name,)),)}),
+    "tag key": (
+        lambda number, name: f"m{number},{escaped(name, ', =')}=v f={number}",
+        lambda name: {"tags": ((name, ("v",)),)},
+    ),
+    "tag value": (
+        lambda number, name: f"m,k={escaped(name, ', =')} f={number}",
+        lambda name: {"tags": (("k", (name,)),)},
+    ),
     "field": (lambda number, name: f"m,k=v {escaped(name, ', =')}={number}", lambda name: {"fields": (name,)}),
-    "measurement": (lambda number, name: f"{escaped(name, ', ')},k=v f={number}", lambda name: {"measurements": (name,)}),
+    "measurement": (
+        lambda number, name: f"{escaped(name, ', ')},k=v f={number}",
+        lambda name: {"measurements": (name,)},
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_odd_name_selects_the_same_rows_raw_and_in_windows(store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str) -> None:
+def test_every_odd_name_selects_the_same_rows_raw_and_in_windows(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str
+) -> None:
     line, chosen = KINDS[kind]
     names = [one for one in NAMES if not (kind == "measurement" and one.startswith("#"))]  # a comment, to InfluxDB
     influx.write(influx_bucket, "".join(f"{line(number, name)} {NOON + number}\n" for number, name in enumerate(names)))
@@ -56,16 +103,23 @@ def test_every_odd_name_selects_the_same_rows_raw_and_in_windows(store: InfluxSt
     wrong = []
     for number, name in enumerate(names):
         own = [one for one in raw if one.shown == repr(float(number))]
-        found = read(store, influx_bucket, DAY, **chosen(name)), read(store, influx_bucket, DAY, WHOLE_DAY, **chosen(name))
+        found = (
+            read(store, influx_bucket, DAY, **chosen(name)),
+            read(store, influx_bucket, DAY, WHOLE_DAY, **chosen(name)),
+        )
         if found != (own, at_stop(own)):
             wrong.append((name, *found))
     assert wrong == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_odd_name_groups_windows_as_it_groups_raw_points(store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str) -> None:
+def test_every_odd_name_groups_windows_as_it_groups_raw_points(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str
+) -> None:
     names = [one for one in NAMES if not (kind == "measurement" and one.startswith("#"))]
-    influx.write(influx_bucket, "".join(f"{KINDS[kind][0](number, name)} {NOON + number}\n" for number, name in enumerate(names)))
+    influx.write(
+        influx_bucket, "".join(f"{KINDS[kind][0](number, name)} {NOON + number}\n" for number, name in enumerate(names))
+    )
     raw = read(store, influx_bucket, DAY)
     for windows in (WHOLE_DAY, MEANS):
         assert read(store, influx_bucket, DAY, windows) == at_stop(raw)
@@ -76,8 +130,14 @@ def test_every_odd_name_groups_windows_as_it_groups_raw_points(store: InfluxStor
 def test_a_filter_on_a_key_that_flux_loses_is_right_for_every_function_and_for_clipped_windows(
     store: InfluxStore, influx: InfluxServer, influx_bucket: str
 ) -> None:
-    influx.write(influx_bucket, "".join(f"m,a@b={tag} f={number},i={number}i {NOON + number}\n" for tag in "vw" for number in range(5)))
-    influx.write(influx_bucket, "".join(f"n,ab={tag} f={number},i={number}i {NOON + number}\n" for tag in "vw" for number in range(5)))
+    influx.write(
+        influx_bucket,
+        "".join(f"m,a@b={tag} f={number},i={number}i {NOON + number}\n" for tag in "vw" for number in range(5)),
+    )
+    influx.write(
+        influx_bucket,
+        "".join(f"n,ab={tag} f={number},i={number}i {NOON + number}\n" for tag in "vw" for number in range(5)),
+    )
     clipped = TimeRange(DAY.start_ns + 1, NOON + 4)
     for fn in Fn:
         windows = Windows(parse_duration("10h", "every"), fn)
@@ -88,7 +148,9 @@ def test_a_filter_on_a_key_that_flux_loses_is_right_for_every_function_and_for_c
 
 
 @pytest.mark.parametrize("line", ["m\0x,k=v f=1", "m,k\0x=v f=1", "m,k=v\0x f=1", "m,k=v f\0x=1"])
-def test_a_nul_in_a_name_breaks_nothing(store: InfluxStore, influx: InfluxServer, influx_bucket: str, line: str) -> None:
+def test_a_nul_in_a_name_breaks_nothing(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, line: str
+) -> None:
     """Each was `failed to parse query` before: for the series itself, the last point and the latest of the whole bucket."""
     influx.write(influx_bucket, f"{line} {NOON}\nm2,k=v f=2 {NOON - 1}\n")
     assert len(read(store, influx_bucket, DAY)) == len(read(store, influx_bucket, DAY, WHOLE_DAY)) == 2
@@ -113,8 +175,12 @@ def test_a_bucket_that_influxql_cannot_find_is_refused_by_reads_and_writes_and_h
             ask(word)
 
 
-def test_a_deleted_series_under_an_odd_key_leaves_the_others(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
+def test_a_deleted_series_under_an_odd_key_leaves_the_others(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
     for number, key in enumerate(("a@b", "$", "a$", "TIME")):
         influx.write(influx_bucket, f"m{number},{key}=v f=1 {NOON}\nm{number},{key}=w f=2 {NOON}\n")
         store.delete_points(influx_bucket, SeriesKey(f"m{number}", ((key, "v"),)), DAY)
-        assert read(store, influx_bucket, DAY, measurements=(f"m{number}",)) == [row(f"m{number}", {key: "w"}, "f", NOON, 2.0)]
+        assert read(store, influx_bucket, DAY, measurements=(f"m{number}",)) == [
+            row(f"m{number}", {key: "w"}, "f", NOON, 2.0)
+        ]

@@ -50,8 +50,13 @@ def test_a_token_for_one_bucket_far_down_the_list_reads_it(influx: InfluxServer)
     influx.write(name, f'm real,host=a f=1,s="x" {NOON}\n'.replace("m real", "m\\ real"))
     narrow = influx_store(influx, token=token_for(influx, name))
     assert [one.name for one in narrow.buckets()] == [name]
-    assert read(narrow, name, DAY) == [row("m real", {"host": "a"}, "f", NOON, 1.0), row("m real", {"host": "a"}, "s", NOON, "x")]
-    assert read(narrow, name, DAY, HOURLY, fields=("f",)) == [row("m real", {"host": "a"}, "f", NOON + parse_duration("1h", "h"), 1.0)]
+    assert read(narrow, name, DAY) == [
+        row("m real", {"host": "a"}, "f", NOON, 1.0),
+        row("m real", {"host": "a"}, "s", NOON, "x"),
+    ]
+    assert read(narrow, name, DAY, HOURLY, fields=("f",)) == [
+        row("m real", {"host": "a"}, "f", NOON + parse_duration("1h", "h"), 1.0)
+    ]
     assert narrow.last_point(name) == NOON
     assert list(narrow.latest(name, DAY, "real").fields) == ["m real"]
     assert narrow.create_bucket(BucketSpec(name)) is False
@@ -70,7 +75,13 @@ def test_a_mapping_by_hand_that_leads_elsewhere_is_refused(store: InfluxStore, i
     influx.write(here, f"m f=1 {NOON}\n")
     influx.write(there, f"m f=2 {NOON}\n")
     ids = listed(influx, there)
-    mapping = {"orgID": ids["orgID"], "database": here, "retention_policy": "autogen", "bucketID": ids["id"], "default": True}
+    mapping = {
+        "orgID": ids["orgID"],
+        "database": here,
+        "retention_policy": "autogen",
+        "bucketID": ids["id"],
+        "default": True,
+    }
     with influx.http() as http:
         http.post("/api/v2/dbrps", json=mapping).raise_for_status()
     with pytest.raises(StoreFailed, match="influx v1 dbrp delete"):
@@ -79,11 +90,16 @@ def test_a_mapping_by_hand_that_leads_elsewhere_is_refused(store: InfluxStore, i
     assert store.last_point(here) == NOON, "the list of buckets goes on"
 
 
-def test_a_bucket_that_influxql_cannot_find_has_a_last_point_and_says_why_it_is_not_read(store: InfluxStore, influx: InfluxServer) -> None:
+def test_a_bucket_that_influxql_cannot_find_has_a_last_point_and_says_why_it_is_not_read(
+    store: InfluxStore, influx: InfluxServer
+) -> None:
     bucket = influx.new_bucket(f"/{influx.new_bucket()}")
     assert store.last_point(bucket) is None
     assert store.first_point(bucket) is None
-    influx.write(bucket, f'm,host=a f=1 {NOON}\nm,host=b f="x" {NOON - parse_duration("8w", "h")}\nn t=true {NOON + 7}\nn s="x" {NOON + 5}\n')
+    influx.write(
+        bucket,
+        f'm,host=a f=1 {NOON}\nm,host=b f="x" {NOON - parse_duration("8w", "h")}\nn t=true {NOON + 7}\nn s="x" {NOON + 5}\n',
+    )
     assert store.last_point(bucket) == NOON + 7
     assert store.first_point(bucket) == NOON - parse_duration("8w", "h")
     with pytest.raises(InvalidParameter, match="begins or ends with a slash"):
@@ -105,7 +121,9 @@ def test_two_names_that_influxql_takes_for_one_are_not_mixed_up(store: InfluxSto
 
 
 @pytest.mark.parametrize("fields", ["f={n}", 'f={n},s="text"'])
-def test_the_stretches_between_a_few_old_points_cost_a_few_questions(influx: InfluxServer, influx_bucket: str, fields: str) -> None:
+def test_the_stretches_between_a_few_old_points_cost_a_few_questions(
+    influx: InfluxServer, influx_bucket: str, fields: str
+) -> None:
     stamps = [at(f"{year}-01-01T00:00:00Z") for year in (1700, 1950, 2024, 2250)]
     influx.write(influx_bucket, "".join(f"m {fields.format(n=n)} {stamp}\n" for n, stamp in enumerate(stamps)))
     with lying_link(influx.server.port) as link:
@@ -131,7 +149,9 @@ def test_types_survive_a_later_change_of_the_shard_groups_length(store: InfluxSt
         influx.write(bucket, f"m f={value} {noon}\n")
     rule = {"type": "expire", "everySeconds": 0, "shardGroupDurationSeconds": 7 * 86_400}
     with influx.http() as http:
-        http.patch(f"/api/v2/buckets/{listed(influx, bucket)['id']}", json={"retentionRules": [rule]}).raise_for_status()
+        http.patch(
+            f"/api/v2/buckets/{listed(influx, bucket)['id']}", json={"retentionRules": [rule]}
+        ).raise_for_status()
     assert store.bucket(bucket).shard_ns == parse_duration("1w", "shard")
     week = span("2024-01-01T00:00:00Z", "2024-01-08T00:00:00Z")
     assert read(store, bucket, week) == [
@@ -140,7 +160,10 @@ def test_types_survive_a_later_change_of_the_shard_groups_length(store: InfluxSt
         row("m", {}, "f", noons[2], "x"),
         row("m", {}, "f", noons[3], 9, "unsigned"),
     ]
-    assert [one.shown for one in read(store, bucket, week, Windows(parse_duration("1w", "every"), Fn.COUNT))] == ["2", "2"]
+    assert [one.shown for one in read(store, bucket, week, Windows(parse_duration("1w", "every"), Fn.COUNT))] == [
+        "2",
+        "2",
+    ]
 
 
 def test_the_latest_asks_two_queries_at_first_and_one_from_then_on(influx: InfluxServer, influx_bucket: str) -> None:
@@ -157,7 +180,9 @@ def test_the_latest_asks_two_queries_at_first_and_one_from_then_on(influx: Influ
 def test_the_reason_of_a_refused_statement_is_said_though_csv_swallows_it() -> None:
     with running_influx("--influxql-max-select-series=1") as influx:
         bucket = influx.new_bucket()
-        influx.write(bucket, f'm,host=a f=1 {NOON}\nm,host=b f=1 {NOON}\nn,host=a s="x" {NOON}\nn,host=b s="x" {NOON}\n')
+        influx.write(
+            bucket, f'm,host=a f=1 {NOON}\nm,host=b f=1 {NOON}\nn,host=a s="x" {NOON}\nn,host=b s="x" {NOON}\n'
+        )
         for measurement, windows in itertools.product(("m", "n"), (None, HOURLY)):
             if measurement == "m" and windows is not None:
                 continue  # Flux has no such limit
@@ -172,8 +197,12 @@ def large_bucket(influx: InfluxServer) -> str:
     name = influx.new_bucket()
     step_ns = parse_duration("1s", "step")
     for host in range(20):
-        influx.write(name, "".join(f"m,host=h{host} f={n},i={n}i {DAY.start_ns + n * step_ns}\n" for n in range(10_000)))
-        influx.write(name, "".join(f'long,host=h{host} s="{"x" * 1000}" {DAY.start_ns + n * step_ns}\n' for n in range(2_000)))
+        influx.write(
+            name, "".join(f"m,host=h{host} f={n},i={n}i {DAY.start_ns + n * step_ns}\n" for n in range(10_000))
+        )
+        influx.write(
+            name, "".join(f'long,host=h{host} s="{"x" * 1000}" {DAY.start_ns + n * step_ns}\n' for n in range(2_000))
+        )
     return name
 
 
@@ -198,7 +227,9 @@ def within_2_s(true: Callable[[], bool]) -> bool:
     return True
 
 
-def test_cancelling_a_raw_read_ends_its_query_at_the_server(store: InfluxStore, influx: InfluxServer, large_bucket: str) -> None:
+def test_cancelling_a_raw_read_ends_its_query_at_the_server(
+    store: InfluxStore, influx: InfluxServer, large_bucket: str
+) -> None:
     reading = store.read(Selection(large_bucket, DAY, measurements=("long",)))
     blocks = iter(reading.blocks)
     next(blocks)
@@ -214,7 +245,9 @@ def test_cancelling_a_raw_read_ends_its_query_at_the_server(store: InfluxStore, 
 def test_cancelling_windows_before_their_first_byte_ends_their_query_at_the_server(
     store: InfluxStore, influx: InfluxServer, large_bucket: str
 ) -> None:
-    reading = store.read(Selection(large_bucket, DAY, Windows(parse_duration("1s", "every"), Fn.MEDIAN), measurements=("m",)))
+    reading = store.read(
+        Selection(large_bucket, DAY, Windows(parse_duration("1s", "every"), Fn.MEDIAN), measurements=("m",))
+    )
     raised: list[BaseException] = []
 
     def take() -> None:
@@ -243,10 +276,16 @@ NONSENSE = [
     ("orgs", b'{"orgs":[{}]}'),
     ("/query", b'{"results":null}'),
     ("/query", b'{"results":[{"statement_id":7},{"statement_id":1}]}'),
-    ("/query", b'{"results":[{"statement_id":0,"series":[{"name":"m","values":[["f","complex"]]}]},{"statement_id":1}]}'),
+    (
+        "/query",
+        b'{"results":[{"statement_id":0,"series":[{"name":"m","values":[["f","complex"]]}]},{"statement_id":1}]}',
+    ),
     ("/query", b'{"results":[{"statement_id":0,"series":[{"name":"m"}]},{"statement_id":1}]}'),
     ("/query", b"\x81\xa7results\x91\x01"),
-    ("/query", b"\x81\xa7results\x92\x82\xacstatement_id\x00\xa6series\x91\x81\xa6values\x91\x91\x01\x81\xacstatement_id\x01"),
+    (
+        "/query",
+        b"\x81\xa7results\x92\x82\xacstatement_id\x00\xa6series\x91\x81\xa6values\x91\x91\x01\x81\xacstatement_id\x01",
+    ),
 ]
 """Bodies, each for answers whose path holds a word. The last two are MessagePack: a result that is a number, and a row too short."""
 ASKED: dict[str, Callable[[InfluxStore, str], object]] = {
@@ -265,7 +304,9 @@ ASKED: dict[str, Callable[[InfluxStore, str], object]] = {
 
 
 @pytest.mark.parametrize("asked", ASKED)
-def test_nonsense_in_place_of_any_answer_is_an_error_of_ours(influx: InfluxServer, influx_bucket: str, asked: str) -> None:
+def test_nonsense_in_place_of_any_answer_is_an_error_of_ours(
+    influx: InfluxServer, influx_bucket: str, asked: str
+) -> None:
     """Never a KeyError: whoever stands between may answer anything. (What happens to make sense may be believed.)"""
     influx.write(influx_bucket, f'm,h=a f=1,i=1i {NOON}\nn,h=a s="x" {NOON}\n')
     ask = ASKED[asked]

@@ -40,7 +40,13 @@ def test_a_name_with_a_line_end_is_read_raw_in_windows_and_as_the_latest(
     influx.write(influx_bucket, f"{line.replace('{name}', name)} {NOON}\nm2 f=3 {NOON}\n".encode())
     measurement, key, value, first, second = (one.replace("{name}", name) for one in expected)
     found = [
-        sorted([row(measurement, {key: value}, first, stamp, 1.0), row(measurement, {key: value}, second, stamp, 2), row("m2", {}, "f", stamp, 3.0)])
+        sorted(
+            [
+                row(measurement, {key: value}, first, stamp, 1.0),
+                row(measurement, {key: value}, second, stamp, 2),
+                row("m2", {}, "f", stamp, 3.0),
+            ]
+        )
         for stamp in (NOON, DAY.stop_ns)
     ]
     assert read(store, influx_bucket, DAY) == found[0]
@@ -55,15 +61,21 @@ def test_a_tag_value_with_a_line_end_is_exact_and_never_another_value(
 ) -> None:
     """Go's CSV writer drops carriage returns and doubles line feeds: two series would look like one."""
     influx.write(influx_bucket, f"m,host={value},z=1 f=1 {NOON}\nm,host=ab,z=1 f=2 {NOON}\n".encode())
-    exact = sorted([row("m", {"host": value, "z": "1"}, "f", NOON, 1.0), row("m", {"host": "ab", "z": "1"}, "f", NOON, 2.0)])
+    exact = sorted(
+        [row("m", {"host": value, "z": "1"}, "f", NOON, 1.0), row("m", {"host": "ab", "z": "1"}, "f", NOON, 2.0)]
+    )
     assert read(store, influx_bucket, DAY) == exact
     assert read(store, influx_bucket, DAY, tags=(("host", (value,)),)) == [one for one in exact if one.shown == "1.0"]
     assert latest(store, influx_bucket) == exact
     assert read(store, influx_bucket, DAY, WHOLE_DAY) == [one._replace(time_ns=DAY.stop_ns) for one in exact]
 
 
-def test_many_rows_with_line_ends_are_cut_between_rows(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
-    lines = [f"m,host={number % 7}\\\n{number % 3} f={number},g={number}i {NOON + number}\n" for number in range(30_000)]
+def test_many_rows_with_line_ends_are_cut_between_rows(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
+    lines = [
+        f"m,host={number % 7}\\\n{number % 3} f={number},g={number}i {NOON + number}\n" for number in range(30_000)
+    ]
     influx.write(influx_bucket, "".join(lines).encode())
     reading = store.read(Selection(influx_bucket, DAY))
     rows = collect(reading)
@@ -72,7 +84,9 @@ def test_many_rows_with_line_ends_are_cut_between_rows(store: InfluxStore, influ
 
 
 @pytest.mark.parametrize("key", ["_start", "_stop", "_time", "_value"])
-def test_a_tag_named_like_a_column_of_flux_is_a_tag(store: InfluxStore, influx: InfluxServer, influx_bucket: str, key: str) -> None:
+def test_a_tag_named_like_a_column_of_flux_is_a_tag(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, key: str
+) -> None:
     """Copies made with a naive script have `_start` and `_stop` as tags; a Flux query over them panics in InfluxDB 2.9.1."""
     influx.write(influx_bucket, f'm,{key}=x f=1,s="t" {NOON}\nm,{key}=y f=2 {NOON}\nm f=3 {NOON}\nm2 f=4 {NOON}\n')
     for stamp, windows in ((NOON, None), (DAY.stop_ns, WHOLE_DAY)):
@@ -84,7 +98,9 @@ def test_a_tag_named_like_a_column_of_flux_is_a_tag(store: InfluxStore, influx: 
             row("m2", {}, "f", stamp, 4.0),
         ]
         assert read(store, influx_bucket, DAY, windows) == sorted(expected)
-        assert read(store, influx_bucket, DAY, windows, tags=((key, ("y",)),)) == [row("m", {key: "y"}, "f", stamp, 2.0)]
+        assert read(store, influx_bucket, DAY, windows, tags=((key, ("y",)),)) == [
+            row("m", {key: "y"}, "f", stamp, 2.0)
+        ]
     assert [one.shown for one in latest(store, influx_bucket)] == ["3.0", "1.0", "'t'", "2.0", "4.0"]
 
 
@@ -112,7 +128,10 @@ def test_a_field_that_was_signed_and_unsigned_under_a_name_with_a_line_end_keeps
     store: InfluxStore, influx: InfluxServer, influx_bucket: str
 ) -> None:
     earlier = at("2023-12-01T12:00:00Z")
-    influx.write(influx_bucket, f"m\r,host=a\rb,room=x f=1u {earlier}\nm\r,host=ab f=2u {earlier + 1}\nm\r,host=a\rb,room=x f=3i {NOON}\n".encode())
+    influx.write(
+        influx_bucket,
+        f"m\r,host=a\rb,room=x f=1u {earlier}\nm\r,host=ab f=2u {earlier + 1}\nm\r,host=a\rb,room=x f=3i {NOON}\n".encode(),
+    )
     assert read(store, influx_bucket, span("2023-12-01T00:00:00Z", "2024-01-02T00:00:00Z")) == [
         row("m\r", {"host": "a\rb", "room": "x"}, "f", earlier, 1, "unsigned"),
         row("m\r", {"host": "a\rb", "room": "x"}, "f", NOON, 3),
@@ -120,19 +139,28 @@ def test_a_field_that_was_signed_and_unsigned_under_a_name_with_a_line_end_keeps
     ]
 
 
-@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\rb", "", " ", "=", "\\", "\\n", "a\\\\\nb", '"', "\r\n\r\n", "ä🌡", ",,", "true", "1"])
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\r\nb", "a\rb", "", " ", "=", "\\", "\\n", "a\\\\\nb", '"', "\r\n\r\n", "ä🌡", ",,", "true", "1"]
+)
 def test_the_latest_text_is_exact(store: InfluxStore, influx: InfluxServer, influx_bucket: str, text: str) -> None:
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     influx.write(influx_bucket, f'm,host=a s="{quoted}",f=1 {NOON}\n')
-    assert latest(store, influx_bucket) == [row("m", {"host": "a"}, "f", NOON, 1.0), row("m", {"host": "a"}, "s", NOON, text)]
+    assert latest(store, influx_bucket) == [
+        row("m", {"host": "a"}, "f", NOON, 1.0),
+        row("m", {"host": "a"}, "s", NOON, text),
+    ]
 
 
-def test_the_latest_of_a_field_that_was_text_in_another_shard(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
+def test_the_latest_of_a_field_that_was_text_in_another_shard(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
     influx.write(influx_bucket, f'm f="old\r\ntext" {at("2023-06-01T00:00:00Z")}\nm f=4i,g=-0.0 {NOON}\n')
     assert latest(store, influx_bucket) == [row("m", {}, "f", NOON, 4), row("m", {}, "g", NOON, -0.0)]
 
 
-def test_text_that_is_no_utf_8_is_refused_with_the_reason(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
+def test_text_that_is_no_utf_8_is_refused_with_the_reason(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
     influx.write(influx_bucket, b'm,host=a\xffb f=1 %d\nm2 s="a\xffb" %d\n' % (NOON, NOON))
     for measurement in ("m", "m2"):
         with pytest.raises(StoreFailed, match="not UTF-8"):

@@ -36,7 +36,9 @@ def stored(influx: InfluxServer, bucket: str, kind: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_a_read_that_selects_it_is_refused_and_names_it(store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str) -> None:
+def test_a_read_that_selects_it_is_refused_and_names_it(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str
+) -> None:
     """Was 200 without the point."""
     named = stored(influx, influx_bucket, kind)
     for windows in (None, LAST) if kind == "text" else (None, LAST, MEAN, COUNT):  # means and counts read no text
@@ -45,7 +47,9 @@ def test_a_read_that_selects_it_is_refused_and_names_it(store: InfluxStore, infl
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_what_does_not_select_it_is_read(store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str) -> None:
+def test_what_does_not_select_it_is_read(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str
+) -> None:
     stored(influx, influx_bucket, kind)
     assert read(store, influx_bucket, DAY, measurements=("ok",)) == [row("ok", {}, "v", NOON - 1, 2.0)]
     if kind == "field":
@@ -62,7 +66,9 @@ def test_the_schema_names_it(store: InfluxStore, influx: InfluxServer, influx_bu
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_the_latest_is_that_of_the_other_measurements_and_names_it(store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str) -> None:
+def test_the_latest_is_that_of_the_other_measurements_and_names_it(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str
+) -> None:
     stored(influx, influx_bucket, kind)
     for _ in range(2):  # asked, then remembered
         latest = store.latest(influx_bucket, DAY, "")
@@ -72,13 +78,17 @@ def test_the_latest_is_that_of_the_other_measurements_and_names_it(store: Influx
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_its_point_counts_as_the_newest_and_oldest(store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str) -> None:
+def test_its_point_counts_as_the_newest_and_oldest(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str, kind: str
+) -> None:
     stored(influx, influx_bucket, kind)
     influx.write(influx_bucket, ODD[kind][0] + b" %d\n" % (NOON - 9))
     assert (store.first_point(influx_bucket), store.last_point(influx_bucket)) == (NOON - 9, NOON)
 
 
-def test_a_delete_in_a_measurement_with_such_a_name_is_refused(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
+def test_a_delete_in_a_measurement_with_such_a_name_is_refused(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
     influx.write(influx_bucket, b"m,k\xfc=1 v=1 %d\nm,j=a v=2 %d\nok,j=a v=3 %d\n" % (NOON, NOON, NOON))
     with pytest.raises(InvalidParameter, match="not UTF-8"):
         store.delete_points(influx_bucket, SeriesKey("m", (("j", "a"),)), DAY)
@@ -86,7 +96,9 @@ def test_a_delete_in_a_measurement_with_such_a_name_is_refused(store: InfluxStor
     assert [one.name for one in store.schema(influx_bucket)] == ["m"]
 
 
-def test_a_real_replacement_character_is_a_name_like_any_other(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
+def test_a_real_replacement_character_is_a_name_like_any_other(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
     """Beside names with a byte in its place."""
     influx.write(influx_bucket, f"m\ufffd,k\ufffd=v\ufffd f\ufffd=1 {NOON}\n".encode() + b"m\xfc f=2 %d\n" % NOON)
     own: list[Row] = [row("m\ufffd", {"k\ufffd": "v\ufffd"}, "f\ufffd", NOON, 1.0)]

@@ -19,12 +19,18 @@ def state_url(fresh_postgres_url: str) -> str:
     return fresh_postgres_url
 
 
-def test_two_processes_run_each_of_fifty_jobs_once_and_one_of_a_key_at_a_time(fresh_postgres_url: str, tmp_path: Path) -> None:
+def test_two_processes_run_each_of_fifty_jobs_once_and_one_of_a_key_at_a_time(
+    fresh_postgres_url: str, tmp_path: Path
+) -> None:
     made = job_desk(fresh_postgres_url)
     for number in range(50):
         made.submit("count", {"n": 1, "file": str(tmp_path / f"{number}")}, "test")
     for number in range(4):
-        made.submit("count", {"n": 3, "file": str(tmp_path / "shared"), "pause_s": 0.02, "key": "target", "number": number}, "test")
+        made.submit(
+            "count",
+            {"n": 3, "file": str(tmp_path / "shared"), "pause_s": 0.02, "key": "target", "number": number},
+            "test",
+        )
     with process(fresh_postgres_url, lease_s=5, slots=4), process(fresh_postgres_url, lease_s=5, slots=4):
         until(lambda: all(job.state is JobState.SUCCEEDED for job in made.job_store.list(["count"], limit=100)), 40)
     assert [numbers(tmp_path / f"{number}") for number in range(50)] == [[0]] * 50
@@ -33,7 +39,11 @@ def test_two_processes_run_each_of_fifty_jobs_once_and_one_of_a_key_at_a_time(fr
 
 def test_two_schedulers_fire_each_tick_once(fresh_postgres_url: str) -> None:
     made = job_desk(fresh_postgres_url)
-    with process(fresh_postgres_url, role="schedules"), process(fresh_postgres_url, role="schedules"), process(fresh_postgres_url, lease_s=5):
+    with (
+        process(fresh_postgres_url, role="schedules"),
+        process(fresh_postgres_url, role="schedules"),
+        process(fresh_postgres_url, lease_s=5),
+    ):
         until(lambda: len(made.job_store.list(["count"])) >= 3, 20)
     fired = made.job_store.list(["count"])
     assert len({int(job.created_at) for job in fired}) == len(fired)

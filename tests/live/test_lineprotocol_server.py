@@ -18,7 +18,29 @@ pytestmark = pytest.mark.live
 NOW_NS = 1_700_000_000_123_456_789
 BASE_NS = 1_699_920_000_000_000_000
 PARTS = st.sampled_from(
-    ["a", "é", "🌡", " ", ",", "=", '"', "\\", "\\ ", "\\,", "\\=", '\\"', "\\\\", "\t", "\0", "\r", "#", "'", "\n", "{", "\u2028"]
+    [
+        "a",
+        "é",
+        "🌡",
+        " ",
+        ",",
+        "=",
+        '"',
+        "\\",
+        "\\ ",
+        "\\,",
+        "\\=",
+        '\\"',
+        "\\\\",
+        "\t",
+        "\0",
+        "\r",
+        "#",
+        "'",
+        "\n",
+        "{",
+        "\u2028",
+    ]
 )
 RAW_NAMES = st.lists(PARTS, min_size=1, max_size=5).map("".join)
 NAMES = st.one_of(RAW_NAMES, st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6))
@@ -27,7 +49,25 @@ VALUES = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=25).map(str),
     st.integers(-(2**63), 2**63 - 1).map(lambda number: f"{number}i"),
     st.integers(0, 2**64 - 1).map(lambda number: f"{number}u"),
-    st.sampled_from(["t", "T", "True", "f", "FALSE", "1.", ".5", "-.5", "1e-400", "-0", "007", "00i", "-0i", "5e-324", "2.4703282292062328e-324"]),
+    st.sampled_from(
+        [
+            "t",
+            "T",
+            "True",
+            "f",
+            "FALSE",
+            "1.",
+            ".5",
+            "-.5",
+            "1e-400",
+            "-0",
+            "007",
+            "00i",
+            "-0i",
+            "5e-324",
+            "2.4703282292062328e-324",
+        ]
+    ),
     st.lists(PARTS, max_size=5).map(lambda parts: '"' + "".join(parts) + '"'),
 )
 
@@ -67,7 +107,9 @@ def assert_stored(influx: InfluxServer, points: Points) -> None:
 @given(st.data())
 def test_what_is_taken_is_stored_as_it_was_read(influx: InfluxServer, data: st.DataObject) -> None:
     lines = [data.draw(raw_lines(number)) for number in range(12)]
-    one_by_one = [line for line in lines if not parse_lines(line.encode(), "ns", NOW_NS).bad and not _names_a_field_twice(line)]
+    one_by_one = [
+        line for line in lines if not parse_lines(line.encode(), "ns", NOW_NS).bad and not _names_a_field_twice(line)
+    ]
     assert_stored(influx, parse_lines("".join(one_by_one).encode(), "ns", NOW_NS, columnar=False).points)
 
 
@@ -78,16 +120,37 @@ def _names_a_field_twice(line: str) -> bool:
 
 
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=8)), min_size=5, max_size=15))
-@example([("a b", "k=", "v,", 'f"', "x\ny"), ("C:\\dir", "p\\q", "a\\ b", "g\\h", "\\"), ("a\\,b", "x\\,y", "x\\=y", "z", '\\"')])
-def test_quoted_names_come_back_from_the_server(influx: InfluxServer, names: list[tuple[str, str, str, str, str]]) -> None:
+@given(
+    st.lists(
+        st.tuples(NAMES, NAMES, NAMES, NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=8)),
+        min_size=5,
+        max_size=15,
+    )
+)
+@example(
+    [
+        ("a b", "k=", "v,", 'f"', "x\ny"),
+        ("C:\\dir", "p\\q", "a\\ b", "g\\h", "\\"),
+        ("a\\,b", "x\\,y", "x\\=y", "z", '\\"'),
+    ]
+)
+def test_quoted_names_come_back_from_the_server(
+    influx: InfluxServer, names: list[tuple[str, str, str, str, str]]
+) -> None:
     points = []
     for number, (measurement, tag, value, field, text) in enumerate(names):
         try:
             quote_measurement(f"{number}{measurement}"), quote_tag(tag, value), quote_field(field)
         except Unwritable:
             continue
-        points.append({"measurement": f"{number}{measurement}", "tags": {tag: value}, "fields": {field: text}, "time": BASE_NS + number})
+        points.append(
+            {
+                "measurement": f"{number}{measurement}",
+                "tags": {tag: value},
+                "fields": {field: text},
+                "time": BASE_NS + number,
+            }
+        )
     parsed = parse_lines(points_to_lines(points), "ns", NOW_NS)
     assert parsed.bad == ()
     wanted = {(one["measurement"], tuple(one["tags"].items()), *one["fields"], one["time"]) for one in points}  # type: ignore[attr-defined, misc]
@@ -106,7 +169,16 @@ def test_a_string_that_spans_lines_is_stored_whole(influx: InfluxServer) -> None
 
 @pytest.mark.parametrize(
     "line",
-    ["m,t=v", "m f=1,", "m f=1.2.3", "m f=1 1 2", "m,a=1,a=2 f=1", "m f=NaN", "m f=99999999999999999999i", "m f=1 9223372036854775807"],
+    [
+        "m,t=v",
+        "m f=1,",
+        "m f=1.2.3",
+        "m f=1 1 2",
+        "m,a=1,a=2 f=1",
+        "m f=NaN",
+        "m f=99999999999999999999i",
+        "m f=1 9223372036854775807",
+    ],
 )
 def test_what_the_server_refuses_is_refused_before(influx: InfluxServer, influx_bucket: str, line: str) -> None:
     with influx.http() as http:

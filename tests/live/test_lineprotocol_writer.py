@@ -55,17 +55,38 @@ def hostile_lines() -> bytes:
     for number, name in enumerate(HOSTILE):
         measurement = quote_measurement(f"m{name}")
         text = name.replace("\\", "\\\\").replace('"', '\\"').encode()
-        found.append(b'%s,%s,z=1 %s=%d,g="%s" %d' % (measurement, quote_tag(name, name), quote_field(name), number, text, NOON + number))
+        found.append(
+            b'%s,%s,z=1 %s=%d,g="%s" %d'
+            % (measurement, quote_tag(name, name), quote_field(name), number, text, NOON + number)
+        )
         found.append(b"%s,z=1 g=%s %d" % (measurement, b'"%s"' % text, NOON))
         found.append(b"numbers,%s %s=%di %d" % (quote_tag(name, name), quote_field(name), number, NOON))
     return b"\n".join(found)
 
 
-def test_every_type_and_any_name_is_copied_exactly(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
-    floats = ["-0.0", "5e-324", "1e300", "1.7976931348623157e308", "0.1", "0.30000000000000004", "7", "1e-05", "123456789.12345679"]
-    typed = "".join(f"typed,host=h{n % 3} f={value},i={n - 4}i,u={2**64 - 1 - n}u,b={'tf'[n % 2]} {NOON + n}\n" for n, value in enumerate(floats))
+def test_every_type_and_any_name_is_copied_exactly(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
+    floats = [
+        "-0.0",
+        "5e-324",
+        "1e300",
+        "1.7976931348623157e308",
+        "0.1",
+        "0.30000000000000004",
+        "7",
+        "1e-05",
+        "123456789.12345679",
+    ]
+    typed = "".join(
+        f"typed,host=h{n % 3} f={value},i={n - 4}i,u={2**64 - 1 - n}u,b={'tf'[n % 2]} {NOON + n}\n"
+        for n, value in enumerate(floats)
+    )
     typed += f"typed,host=h1 i={-(2**63)}i {NOON - 1}\ntyped i={2**63 - 1}i {-1}\ntyped b=t {EARLIEST_NS}\ntyped b=f {LATEST_NS}\n"
-    texts = "".join(f'texts,host=a s="{text}",n={n}i {NOON + n}\n' for n, text in enumerate(["", " ", "a\nb", "a\r\nb", '\\"', "\\\\", "=,", "🌡"]))
+    texts = "".join(
+        f'texts,host=a s="{text}",n={n}i {NOON + n}\n'
+        for n, text in enumerate(["", " ", "a\nb", "a\r\nb", '\\"', "\\\\", "=,", "🌡"])
+    )
     mixed = f'mixed,f=tag f=1.5,g=1i {NOON}\nmixed,f=tag f=7i,g=2i {MONTH_LATER}\nmixed f="text" {-NOON}\nmixed f=true {2 * NOON}\nmixed f=9u 5\n'
     influx.write(influx_bucket, (typed + texts + mixed).encode() + hostile_lines())
     name, unwritable = copy(store, influx_bucket)
@@ -75,9 +96,13 @@ def test_every_type_and_any_name_is_copied_exactly(store: InfluxStore, influx: I
     assert read(store, name, EVER) == rows
 
 
-def test_what_line_protocol_cannot_hold_is_named_and_the_rest_is_copied(store: InfluxStore, influx: InfluxServer, influx_bucket: str) -> None:
+def test_what_line_protocol_cannot_hold_is_named_and_the_rest_is_copied(
+    store: InfluxStore, influx: InfluxServer, influx_bucket: str
+) -> None:
     """A tag with a line feed comes into InfluxDB behind a backslash, and is not taken by the gateway."""
-    influx.write(influx_bucket, f"m,host=a\\\nb f=1,g=2i {NOON}\nm,host=a\\\nb f=3 {NOON + 1}\nm,host=ab f=4 {NOON}\n".encode())
+    influx.write(
+        influx_bucket, f"m,host=a\\\nb f=1,g=2i {NOON}\nm,host=a\\\nb f=3 {NOON + 1}\nm,host=ab f=4 {NOON}\n".encode()
+    )
     name, unwritable = copy(store, influx_bucket)
     assert read(store, name, EVER) == [one for one in read(store, influx_bucket, EVER) if one.tags == (("host", "ab"),)]
     assert sorted((one.series.tags, one.series.field, one.times_ns.tolist()) for one in unwritable) == [

@@ -65,34 +65,52 @@ def test_types_that_changed_each_hour_survive_a_longer_setting_of_shard_groups(
     shard_groups_of(influx, bucket, 7 * 86_400)
     rig = mirrored(tmp_path, bucket, store, hourly)
     assert rig.run()["state"] == "equal"
-    assert sorted(name.type for name in digests(hourly, bucket) if name.field == "f") == ["boolean", "float", "integer", "string", "unsigned"]
+    assert sorted(name.type for name in digests(hourly, bucket) if name.field == "f") == [
+        "boolean",
+        "float",
+        "integer",
+        "string",
+        "unsigned",
+    ]
     assert points(hourly, bucket) == 10
 
 
-def test_points_at_both_ends_of_time_are_mirrored(store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path) -> None:
+def test_points_at_both_ends_of_time_are_mirrored(
+    store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path
+) -> None:
     """Once the question for their windows made InfluxDB loop for ever."""
-    write(store, bucket, "\n".join(f"m v=1 {at_ns}" for at_ns in (EARLIEST_NS, EARLIEST_NS + 5, 0, NOON, LATEST_NS - 5, LATEST_NS)))
+    write(
+        store,
+        bucket,
+        "\n".join(f"m v=1 {at_ns}" for at_ns in (EARLIEST_NS, EARLIEST_NS + 5, 0, NOON, LATEST_NS - 5, LATEST_NS)),
+    )
     rig = mirrored(tmp_path, bucket, store, hourly)
     assert rig.run()["state"] == "equal"
     assert points(hourly, bucket) == 6
     assert rig.pair()["copied_slices"] == 0
 
 
-def test_a_measurement_of_thousands_of_fields_is_mirrored(store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path) -> None:
+def test_a_measurement_of_thousands_of_fields_is_mirrored(
+    store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path
+) -> None:
     """Once its counts could not be asked for: "Program is nested too deep"."""
     write(store, bucket, "wide " + ",".join(f"f{number}={number}i" for number in range(3_000)) + f" {NOON}")
     assert mirrored(tmp_path, bucket, store, hourly).run()["state"] == "equal"
     assert points(hourly, bucket) == 3_000
 
 
-def test_a_field_of_two_types_next_to_an_absent_tag_is_mirrored(store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path) -> None:
+def test_a_field_of_two_types_next_to_an_absent_tag_is_mirrored(
+    store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path
+) -> None:
     """Once its counts held the absent tag as a text, and the comparison broke."""
     write(store, bucket, f"m f=1.5 {NOON}\nm,h=x f=2.5 {NOON}\nm f=1i {NOON + 400 * 24 * HOUR}")
     assert mirrored(tmp_path, bucket, store, hourly).run()["state"] == "equal"
     assert points(hourly, bucket) == 3
 
 
-def test_a_text_next_to_an_absent_tag_is_mirrored(store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path) -> None:
+def test_a_text_next_to_an_absent_tag_is_mirrored(
+    store: InfluxStore, hourly: EmbeddedStore, bucket: str, tmp_path: Path
+) -> None:
     write(store, bucket, f'm f=1.5,s="a" {NOON}\nm,h=x f=2.5,s="b" {NOON}\nm,g=y s="c" {NOON}')
     rig = mirrored(tmp_path, bucket, store, hourly)
     assert rig.run()["state"] == "equal"

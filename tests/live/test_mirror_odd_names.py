@@ -92,7 +92,9 @@ def test_a_line_feed_in_a_tag_beside_a_field_that_changed_its_type_keeps_nothing
 
 
 @pytest.mark.parametrize("line", ["m\0x,k=v f=1", "m,k\0x=v f=1", "m,k=v\0x f=1", "m,k=v f\0x=1", "m,k=a\rb f=1"])
-def test_a_control_character_in_a_name_is_copied(influx: InfluxServer, rig: Rig, store: InfluxStore, target: Store, bucket: str, line: str) -> None:
+def test_a_control_character_in_a_name_is_copied(
+    influx: InfluxServer, rig: Rig, store: InfluxStore, target: Store, bucket: str, line: str
+) -> None:
     influx.write(bucket, f"{line} {NOON}\nok f=2 {NOON}\n")
     rig.run()
     copied = read(target, bucket, EVER)
@@ -113,7 +115,9 @@ def test_buckets_that_cannot_be_read_keep_no_other_from_being_copied_and_are_not
     assert failed.value.retryable is False
     assert [read(target, name, EVER) for name in ("db", "zzz")] == [[row("m", {}, "v", NOON, 1.0)]] * 2
     named = [line for level, line in context.lines if level == "error"]
-    assert [any(f"{name}: " in line or f"'{name}'" in line for line in named) for name in ("/lead", "db/autogen", "tr/")] == [True] * 3
+    assert [
+        any(f"{name}: " in line or f"'{name}'" in line for line in named) for name in ("/lead", "db/autogen", "tr/")
+    ] == [True] * 3
     rig.configure(buckets=["db", {"source": "db/autogen", "target": "zzz"}])
     verified = rig.run(verify=True)
     assert [pair["equal"] for pair in verified["pairs"]] == [True, False]

@@ -42,11 +42,17 @@ def test_the_commands_make_a_verified_mirror(influx: InfluxServer, tmp_path: Pat
     with running_influx() as source:
         source.new_bucket("Weather")
         now_s = time.time_ns() // 10**9
-        source.write("Weather", "\n".join(f"weather,station=s{n % 3} temp={n}.5,n={n}i {now_s - n * 600}" for n in range(3000)), "s")
+        source.write(
+            "Weather",
+            "\n".join(f"weather,station=s{n % 3} temp={n}.5,n={n}i {now_s - n * 600}" for n in range(3000)),
+            "s",
+        )
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         environment = {**kept, "PYTHONPATH": IMPORTS, "FLUXGATE_URL": f"http://127.0.0.1:{port}"}
         script = commands(source, influx, port)
-        done = subprocess.run(["bash", "-eu"], input=script, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(
+            ["bash", "-eu"], input=script, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
+        )
     assert done.returncode == 0, done.stderr
     assert "Weather -> Weather: 6,000 points in" in done.stdout
     assert "equal" in done.stdout

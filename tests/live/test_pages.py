@@ -45,7 +45,9 @@ def browser(chromium: tuple[str, str], tmp_path: Path) -> Iterator[webdriver.Chr
 
 
 def shown(browser: webdriver.Chrome, selector: str) -> WebElement:
-    return WebDriverWait(browser, 20).until(lambda found: next(iter(found.find_elements(By.CSS_SELECTOR, selector)), None))
+    return WebDriverWait(browser, 20).until(
+        lambda found: next(iter(found.find_elements(By.CSS_SELECTOR, selector)), None)
+    )
 
 
 def outside(browser: webdriver.Chrome, gateway: Gateway) -> set[str]:
@@ -54,14 +56,18 @@ def outside(browser: webdriver.Chrome, gateway: Gateway) -> set[str]:
     refused = {event["params"]["requestId"] for event in events if event["params"].get("blockedReason") == "csp"}
     sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
     asked = {one["request"]["url"] for one in sent if one["requestId"] not in refused}
-    return {address for address in asked if not address.startswith((gateway.url, "data:", "blob:", "chrome:", "chrome-"))}
+    return {
+        address for address in asked if not address.startswith((gateway.url, "data:", "blob:", "chrome:", "chrome-"))
+    }
 
 
 def errors(browser: webdriver.Chrome) -> list[str]:
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def test_swagger_ui_lists_authorizes_and_tries_without_any_other_host(gateway: Gateway, browser: webdriver.Chrome) -> None:
+def test_swagger_ui_lists_authorizes_and_tries_without_any_other_host(
+    gateway: Gateway, browser: webdriver.Chrome
+) -> None:
     browser.get(f"{gateway.url}/docs")
     shown(browser, ".opblock")
     documented = sum(len(operations) for operations in json.loads(DOCUMENT.read_text())["paths"].values())

@@ -107,7 +107,9 @@ def test_a_token_that_is_no_operator_token_is_refused_before_anything_is_written
     assert rig.place.listed() == []
 
 
-def test_a_server_without_physical_backups_is_not_asked_again(tmp_path: Path, influx: InfluxServer, store: InfluxStore) -> None:
+def test_a_server_without_physical_backups_is_not_asked_again(
+    tmp_path: Path, influx: InfluxServer, store: InfluxStore
+) -> None:
     with lying_link(influx.server.port) as liar:
         liar.lie = lambda path, answer: Answer(404, b'{"code":"not found","message":"path not found"}')
         rig = BackupRig(tmp_path, store, open_physical=opener_of(influx, url=liar.url))
@@ -249,7 +251,9 @@ def test_a_killed_backup_goes_on_and_downloads_no_finished_shard_again(
 ) -> None:
     bucket = filled_bucket(influx, days=6)
     with lying_link(influx.server.port) as liar:
-        rig = BackupRig(tmp_path, store, limits=WorkLimits(concurrency=1), open_physical=opener_of(influx, url=liar.url))
+        rig = BackupRig(
+            tmp_path, store, limits=WorkLimits(concurrency=1), open_physical=opener_of(influx, url=liar.url)
+        )
 
         class Dying(KeptContext):
             def progress(self, done: int, total: int | None, unit: str) -> None:
@@ -274,7 +278,9 @@ def test_a_killed_backup_goes_on_and_downloads_no_finished_shard_again(
     assert list(check_backup(rig.place.destination, rig.place.manifest(result["backup"]))) == []
 
 
-def test_a_shard_that_expired_meanwhile_is_left_out_and_said(tmp_path: Path, influx: InfluxServer, store: InfluxStore) -> None:
+def test_a_shard_that_expired_meanwhile_is_left_out_and_said(
+    tmp_path: Path, influx: InfluxServer, store: InfluxStore
+) -> None:
     bucket = filled_bucket(influx)
     gone: list[str] = []
 
@@ -286,11 +292,17 @@ def test_a_shard_that_expired_meanwhile_is_left_out_and_said(tmp_path: Path, inf
 
     with lying_link(influx.server.port) as liar:
         liar.lie = lie
-        rig = BackupRig(tmp_path, store, limits=WorkLimits(concurrency=1), open_physical=opener_of(influx, url=liar.url))
+        rig = BackupRig(
+            tmp_path, store, limits=WorkLimits(concurrency=1), open_physical=opener_of(influx, url=liar.url)
+        )
         context = KeptContext()
         result = rig.run(context, kind="physical", buckets=[bucket])
     shard_id = gone[0].rpartition("/")[2]
-    assert (result["state"], result["buckets"][0]["shards"], result["buckets"][0]["values"]) == ("complete", 2, VALUES * 2 // 3)
+    assert (result["state"], result["buckets"][0]["shards"], result["buckets"][0]["values"]) == (
+        "complete",
+        2,
+        VALUES * 2 // 3,
+    )
     assert any(f"({shard_id}): they were gone" in line for _, line in context.lines)
     [shards, others] = rig.place.manifest(result["backup"]).not_covered
     assert (shards.what, shards.names, others.what) == ("shards", (shard_id,), "other buckets")
@@ -325,5 +337,7 @@ def test_encrypted_files_hold_nothing_plain_and_decrypt_to_what_influx_restore_r
     [written] = plain.glob("*.manifest")
     assert physical_manifest.read(written.read_bytes(), "x").files == folder.manifest().files
     copy = f"{bucket} again"
-    run_influx(influx_cli(), influx, "restore", "--bucket", bucket, "--new-bucket", copy, "--org", influx.org, str(plain))
+    run_influx(
+        influx_cli(), influx, "restore", "--bucket", bucket, "--new-bucket", copy, "--org", influx.org, str(plain)
+    )
     assert rows_of(influx, copy) == rows_of(influx, bucket)

@@ -61,7 +61,9 @@ def test_a_backup_of_the_command_line_is_whole_and_our_manifest_of_it_restores(
         assert json.loads(ours) == json.loads(path.read_bytes())
         path.write_bytes(ours)
         copy = f"{bucket} again"
-        run_influx(program, influx, "restore", "--bucket", bucket, "--new-bucket", copy, "--org", influx.org, str(path.parent))
+        run_influx(
+            program, influx, "restore", "--bucket", bucket, "--new-bucket", copy, "--org", influx.org, str(path.parent)
+        )
         assert count(influx, copy) == count(influx, bucket) == 1000
 
 
@@ -89,5 +91,7 @@ def test_a_slice_file_is_what_influx_write_reads(influx: InfluxServer, program: 
     assert entry is not None
     bucket = influx.new_bucket()
     path = str(tmp_path / entry.path)
-    run_influx(program, influx, "write", "--bucket", bucket, "--org", influx.org, "--compression", "gzip", "--file", path)
+    run_influx(
+        program, influx, "write", "--bucket", bucket, "--org", influx.org, "--compression", "gzip", "--file", path
+    )
     assert count(influx, bucket) == 500

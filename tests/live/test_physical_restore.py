@@ -77,7 +77,12 @@ def test_a_bucket_is_restored_under_a_new_name_into_another_server(
     observed = ObservedStore(other_store, [changes.append])
     result = restore_into(rig, other, observed).buckets(taken(rig, bucket), {bucket: f"{bucket} again"})
     [report] = result["buckets"]
-    assert (result["state"], report["state"], report["values"], report["expected_values"]) == ("equal", "equal", VALUES, VALUES)
+    assert (result["state"], report["state"], report["values"], report["expected_values"]) == (
+        "equal",
+        "equal",
+        VALUES,
+        VALUES,
+    )
     assert rows_of(other, f"{bucket} again") == rows_of(influx, bucket)
     assert changes == [BucketChange(f"{bucket} again", (EVER,))]
 
@@ -174,13 +179,20 @@ def test_a_bucket_that_is_there_is_never_written_into(rig: BackupRig, influx: In
     assert rows_of(influx, bucket) == before
 
 
-def test_damage_is_found_before_anything_is_written(rig: BackupRig, influx: InfluxServer, other: InfluxServer, other_store: InfluxStore) -> None:
+def test_damage_is_found_before_anything_is_written(
+    rig: BackupRig, influx: InfluxServer, other: InfluxServer, other_store: InfluxStore
+) -> None:
     bucket = filled_bucket(influx)
     manifest = taken(rig, bucket)
     [path, *_] = (Path(rig.place.name) / manifest.backup_id).glob("*.tar.gz")
     whole = path.read_bytes()
     tar = gzip.decompress(whole)
-    for damaged in (whole[:-1], whole[:50] + bytes([whole[50] ^ 4]) + whole[51:], gzip.compress(tar[: len(tar) // 2]), None):
+    for damaged in (
+        whole[:-1],
+        whole[:50] + bytes([whole[50] ^ 4]) + whole[51:],
+        gzip.compress(tar[: len(tar) // 2]),
+        None,
+    ):
         path.unlink()
         if damaged is not None:
             path.write_bytes(damaged)
@@ -330,7 +342,9 @@ def test_a_backup_of_some_buckets_replaces_no_server(rig: BackupRig, influx: Inf
         restore_into(rig, influx, store).whole_server(taken(rig, bucket), name)
 
 
-def test_a_restore_without_an_operator_token_is_refused(rig: BackupRig, influx: InfluxServer, store: InfluxStore) -> None:
+def test_a_restore_without_an_operator_token_is_refused(
+    rig: BackupRig, influx: InfluxServer, store: InfluxStore
+) -> None:
     manifest = taken(rig, filled_bucket(influx))
     kept = KeptContext()
     restorer = PhysicalRestore(rig.place, opener_of(influx, token="wrong"), store, kept, kept.log)

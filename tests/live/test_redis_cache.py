@@ -57,7 +57,9 @@ def test_large_values_are_packed(cache: RedisCache, raw: redis.Redis) -> None:
     assert len(raw.get("fluxgate:1:k") or b"") < 100_000
 
 
-@pytest.mark.parametrize("foreign", [b"", b"?", b"0", b"1short", b"1" + b"\xff" * 50, b"1" + (2**62).to_bytes(8, "big") + b"x"])
+@pytest.mark.parametrize(
+    "foreign", [b"", b"?", b"0", b"1short", b"1" + b"\xff" * 50, b"1" + (2**62).to_bytes(8, "big") + b"x"]
+)
 def test_foreign_values_are_a_miss_and_never_an_error(cache: RedisCache, raw: redis.Redis, foreign: bytes) -> None:
     raw.set("fluxgate:1:k", foreign)
     assert cache.get("k") in (None, b"")
@@ -112,7 +114,9 @@ def test_an_emptied_redis_means_misses_and_no_stale_answer(redis_url: str, raw: 
     assert ask(answers, making(b"new", [])) == ("miss", b"new")
 
 
-def test_a_hung_redis_costs_one_short_wait_and_then_nothing(redis_server: Server, redis_url: str, raw: redis.Redis) -> None:
+def test_a_hung_redis_costs_one_short_wait_and_then_nothing(
+    redis_server: Server, redis_url: str, raw: redis.Redis
+) -> None:
     answers = AnswerCache(RedisCache(redis_url, time.monotonic), 1000, time.time)
     redis_server.freeze()
     try:
@@ -127,7 +131,9 @@ def test_a_hung_redis_costs_one_short_wait_and_then_nothing(redis_server: Server
         redis_server.thaw()
 
 
-def test_redis_away_at_a_write_makes_that_worker_ask_the_store(redis_server: Server, redis_url: str, raw: redis.Redis) -> None:
+def test_redis_away_at_a_write_makes_that_worker_ask_the_store(
+    redis_server: Server, redis_url: str, raw: redis.Redis
+) -> None:
     clock = Clock()
     answers = AnswerCache(RedisCache(redis_url, clock), 1000, time.time)
     ask(answers, making(b"old", []))

@@ -33,7 +33,19 @@ class OwnRedis:
         self.client = redis.Redis.from_url(self.url, socket_timeout=5)
 
     def start(self) -> None:
-        command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self._folder]
+        command = [
+            self._program,
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            self._folder,
+        ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until(self._answers)
 
@@ -163,7 +175,9 @@ def test_a_server_that_speaks_something_else_is_one_that_is_away() -> None:
                     link.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
         threading.Thread(target=speak, daemon=True).start()
-        answers = AnswerCache(RedisCache(f"redis://127.0.0.1:{server.getsockname()[1]}/0", time.monotonic), 1_000, time.time)
+        answers = AnswerCache(
+            RedisCache(f"redis://127.0.0.1:{server.getsockname()[1]}/0", time.monotonic), 1_000, time.time
+        )
         assert asking(answers, Recipe(b"x"))()[1] == b"x"
 
 
@@ -181,7 +195,11 @@ def test_a_full_server_keeps_nothing_and_a_write_is_not_lost_on_this_worker(own:
 
 
 def test_a_turn_is_held_by_its_token_and_can_be_extended(redis_url: str) -> None:
-    raw, one, other = redis.Redis.from_url(redis_url), RedisCache(redis_url, time.monotonic), RedisCache(redis_url, time.monotonic)
+    raw, one, other = (
+        redis.Redis.from_url(redis_url),
+        RedisCache(redis_url, time.monotonic),
+        RedisCache(redis_url, time.monotonic),
+    )
     raw.delete("fluxgate:1:lock:turn")
     token = one.lock("turn", 0.2)
     assert token is not None
@@ -199,7 +217,9 @@ def test_an_address_that_makes_no_sense_is_named_without_its_password() -> None:
     assert "hunter2" not in raised.value.message
 
 
-def _worker(url: str, start: "multiprocessing.synchronize.Barrier", told: "multiprocessing.queues.Queue[tuple[bytes, int]]") -> None:  # type: ignore[name-defined]
+def _worker(
+    url: str, start: "multiprocessing.synchronize.Barrier", told: "multiprocessing.queues.Queue[tuple[bytes, int]]"
+) -> None:  # type: ignore[name-defined]
     recipe = Recipe(b"x" * 100_000, held=True)
     answers = AnswerCache(RedisCache(url, time.monotonic), 1_000_000, time.time)
 

@@ -109,7 +109,9 @@ def test_a_field_of_another_type_is_named(tmp_path: Path, store: InfluxStore) ->
     site.backup()
     write(store, name, f"m2 f=1.5 {NOW + 9}\n")
     site.targets[URL] = store
-    with pytest.raises(InvalidParameter, match="The field 'f' of the measurement 'm2' is integer in the backup, and float"):
+    with pytest.raises(
+        InvalidParameter, match="The field 'f' of the measurement 'm2' is integer in the backup, and float"
+    ):
         site.restore(target=TARGET, merge=True)
 
 

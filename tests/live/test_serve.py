@@ -24,7 +24,9 @@ INFLUX_AWAY = {"INFLUXDB_URL": "http://127.0.0.1:1", "INFLUXDB_TOKEN": "t", "INF
 def serving(folder: Path, *options: str, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     command = [sys.executable, "-m", "service", "serve", *options]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment(settings, folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(settings, folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         yield process, folder / "log"
     finally:
@@ -66,8 +68,12 @@ def test_a_port_that_is_taken_exits_with_1_and_promises_nothing(tmp_path: Path) 
         assert "Pages" not in log.read_text()
 
 
-@pytest.mark.parametrize(("wrong", "said"), [({"API_KEY": "short"}, "at least 16"), ({"REDIS_URL": "nonsense"}, "REDIS_URL")])
-def test_settings_that_cannot_work_end_the_start_and_not_every_worker(tmp_path: Path, wrong: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"API_KEY": "short"}, "at least 16"), ({"REDIS_URL": "nonsense"}, "REDIS_URL")]
+)
+def test_settings_that_cannot_work_end_the_start_and_not_every_worker(
+    tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
     """Each worker used to fail with a traceback, and to be started again, for ever."""
     with serving(tmp_path, "--port", str(free_port()), "--workers", "2", **{**INFLUX_AWAY, **wrong}) as (process, log):
         assert process.wait(WITHIN_S) == 1
@@ -93,6 +99,13 @@ def test_two_workers_answer_and_stop_when_told(tmp_path: Path) -> None:
 
 def test_a_misspelt_setting_is_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "service", "keys", "list", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment({"FLUXGATE_MAX_READ": "3"}, tmp_path), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment({"FLUXGATE_MAX_READ": "3"}, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stdout) == (0, "[]\n")
     assert done.stderr == "FLUXGATE_MAX_READ is no setting of Fluxgate and has no effect. Did you mean MAX_READS?\n"

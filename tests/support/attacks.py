@@ -55,7 +55,10 @@ def measured(gateway: Gateway) -> Iterator[Cost]:
     cost = Cost(rss_before=process.memory_info().rss)
     cpu_before_s = _cpu_s(process)
     ended = threading.Event()
-    watchers = [threading.Thread(target=act, args=(cost, ended), daemon=True) for act in (_watcher(process), _prober(gateway.url))]
+    watchers = [
+        threading.Thread(target=act, args=(cost, ended), daemon=True)
+        for act in (_watcher(process), _prober(gateway.url))
+    ]
     for thread in watchers:
         thread.start()
     try:

@@ -119,7 +119,9 @@ class BackupSite:
 
     def pruning(self) -> PruneRunnable:
         retention = Retention(self.keep)
-        return PruneRunnable(self.place, self.state, retention, lambda: backups_in_use(self.state, time.time), self.clock)
+        return PruneRunnable(
+            self.place, self.state, retention, lambda: backups_in_use(self.state, time.time), self.clock
+        )
 
     def restore(self, context: KeptContext | None = None, **parameters: Any) -> Json:
         return run(self.restoring(), context, **parameters)

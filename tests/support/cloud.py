@@ -123,7 +123,9 @@ class _Later:
 
     def settle(self, within_s: float) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.idle, within_s), f"{len(self._waiting)} writes are not applied after {within_s} s"
+            assert self._changed.wait_for(lambda: self.idle, within_s), (
+                f"{len(self._waiting)} writes are not applied after {within_s} s"
+            )
 
     def close(self) -> None:
         """Writes that are not due yet are never applied."""
@@ -243,7 +245,9 @@ class Cloud:
         if write.body and not rules.visible_after_s and self._later.idle:
             return self._sent(write)
         answer = self._sent(write.holding(b""))
-        if answer.status == 204 and write.body:  # a wrong token, bucket or precision is said at once, also to no lines at all (v2.9.1)
+        if (
+            answer.status == 204 and write.body
+        ):  # a wrong token, bucket or precision is said at once, also to no lines at all (v2.9.1)
             self._later.add(write, rules.visible_after_s)
         return answer
 
@@ -318,13 +322,19 @@ def _throttled(limit: str, wait_s: int, rules: CloudRules) -> Answer:
 
 
 def _error(status: int, code: str, message: str) -> Answer:
-    return Answer(status, json.dumps({"code": code, "message": message}).encode(), {"Content-Type": "application/json; charset=utf-8"})
+    return Answer(
+        status,
+        json.dumps({"code": code, "message": message}).encode(),
+        {"Content-Type": "application/json; charset=utf-8"},
+    )
 
 
 def _page(status: int, title: str) -> Answer:
     """An error as nginx says it."""
     head = f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n<center><h1>{status} {title}</h1></center>\r\n"
-    return Answer(status, f"{head}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n".encode(), {"Content-Type": "text/html"})
+    return Answer(
+        status, f"{head}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n".encode(), {"Content-Type": "text/html"}
+    )
 
 
 @contextlib.contextmanager

@@ -20,7 +20,9 @@ BUCKET = "Power Consumption"
 
 
 def open_store(directory: Path, clock: Clock[int] | None = None, memory_mb: int = 128) -> EmbeddedStore:
-    return EmbeddedStore(directory / "store.duckdb", memory_mb=memory_mb, threads=2, shard_ns=WEEK_NS, clock=clock or Clock(NOON))
+    return EmbeddedStore(
+        directory / "store.duckdb", memory_mb=memory_mb, threads=2, shard_ns=WEEK_NS, clock=clock or Clock(NOON)
+    )
 
 
 def store_with_bucket(directory: Path, clock: Clock[int] | None = None, retention_ns: int = 0) -> EmbeddedStore:
@@ -37,7 +39,9 @@ def points(lines: str) -> Points:
 
 def floats(measurement: str, hosts: int, times_ns: list[int]) -> Points:
     """One float field of some hosts, at each of the times; the value is the number of the line."""
-    keys = tuple(FieldSeries(SeriesKey(measurement, (("host", f"h{host:05}"),)), "f", FieldType.FLOAT) for host in range(hosts))
+    keys = tuple(
+        FieldSeries(SeriesKey(measurement, (("host", f"h{host:05}"),)), "f", FieldType.FLOAT) for host in range(hosts)
+    )
     count = hosts * len(times_ns)
     lines = np.arange(count, dtype=np.int32)
     column = ValueColumn(FieldType.FLOAT, lines % hosts, lines, pa.array(lines.astype(np.float64)))

@@ -23,9 +23,15 @@ _TYPES = {
 _NO_TAGS = {"", "result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement"}
 
 
-def aggregate_window(influx: InfluxServer, bucket: str, span: TimeRange, windows: Windows, where: str = "true") -> list[Row]:
+def aggregate_window(
+    influx: InfluxServer, bucket: str, span: TimeRange, windows: Windows, where: str = "true"
+) -> list[Row]:
     """Rows of `aggregateWindow(createEmpty: false)`, sorted; `where` is a Flux predicate over `r`."""
-    zone = f'import "timezone"\noption location = timezone.location(name: "{windows.zone}")\n' if windows.zone != "UTC" else ""
+    zone = (
+        f'import "timezone"\noption location = timezone.location(name: "{windows.zone}")\n'
+        if windows.zone != "UTC"
+        else ""
+    )
     every = f"{windows.months}mo" if windows.months else f"{windows.every_ns}ns"
     source = ', timeSrc: "_start"' if windows.stamp is Stamp.START else ""
     query = f"""{zone}from(bucket: "{bucket}")

@@ -47,7 +47,14 @@ def running_gateway(folder: Path, settings: Mapping[str, str], program: Sequence
     url, log = f"http://127.0.0.1:{(port := free_port())}", folder / "gateway.log"
     command = [*program, "serve", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as printed:
-        process = subprocess.Popen(command, env=environment(settings, folder), cwd=folder, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed)
+        process = subprocess.Popen(
+            command,
+            env=environment(settings, folder),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+        )
     try:
         _await_life(url, process, log)
         yield Gateway(url, process, log)

@@ -16,7 +16,12 @@ def stored_in(influx: InfluxServer, bucket: str) -> Stored:
     measurements = [row[0] for series in names for row in series["values"]]
     answers = _ask(influx, bucket, [f"SELECT *::field FROM {_quoted(name)} GROUP BY *" for name in measurements])
     return {
-        (name, tuple(sorted((key, value) for key, value in series.get("tags", {}).items() if value)), field, row[0]): value
+        (
+            name,
+            tuple(sorted((key, value) for key, value in series.get("tags", {}).items() if value)),
+            field,
+            row[0],
+        ): value
         for name, found in zip(measurements, answers, strict=True)
         for series in found
         for row in series["values"]
@@ -36,7 +41,10 @@ def _ask(influx: InfluxServer, bucket: str, statements: list[str]) -> list[list[
         return []
     with influx.http() as http:
         answer = http.post(
-            "/query", params={"db": bucket, "epoch": "ns"}, data={"q": "; ".join(statements)}, headers={"Accept": "application/x-msgpack"}
+            "/query",
+            params={"db": bucket, "epoch": "ns"},
+            data={"q": "; ".join(statements)},
+            headers={"Accept": "application/x-msgpack"},
         )
     assert answer.is_success, answer.text
     results = msgpack.unpackb(answer.content, strict_map_key=False)["results"]

@@ -46,7 +46,9 @@ class Liar:
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 told = http.client.HTTPConnection("127.0.0.1", target_port, timeout=30)
-                kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+                kept = {
+                    name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
+                }
                 told.request(self.command, self.path, body, kept)
                 true = told.getresponse()
                 path = self.path.partition("?")[0]

@@ -108,7 +108,9 @@ class Site:
             _SIDES[A]: f"{source_url or self.source.url} {self.source.token}",
             _SIDES[B]: f"{target_url or self.target.url} {self.target.token}",
         }
-        started = MirrorProcess({_FOLDER: str(self.folder), _BUCKET: self.bucket, _ORG: self.source.org, **sides, **environment})
+        started = MirrorProcess(
+            {_FOLDER: str(self.folder), _BUCKET: self.bucket, _ORG: self.source.org, **sides, **environment}
+        )
         try:
             yield started
         finally:
@@ -190,7 +192,9 @@ def _restful(blocks: Iterator[Block]) -> Iterator[Block]:
 def _cut(points: Points) -> Points:
     """The bug that the tests of exactness must see: times in whole microseconds."""
     text = b"".join(line[:-4] + b"000\n" for line in points.text.splitlines(keepends=True))
-    return Points.lazy(text, points.offsets, points.numbers, points.times_ns // 1000 * 1000, lambda: (points.keys, points.columns))
+    return Points.lazy(
+        text, points.offsets, points.numbers, points.times_ns // 1000 * 1000, lambda: (points.keys, points.columns)
+    )
 
 
 class DeadlyLeases(LeaseStore):
@@ -204,7 +208,11 @@ class DeadlyLeases(LeaseStore):
     def _held(self, lease: Lease, **values: object) -> Iterator[sa.Connection]:
         with super()._held(lease, **values) as connection:
             yield connection
-            reached({"checkpoint": "saving", "lease_until": "renewing", "state": "ending"}.get(next(iter(values), ""), "other"))
+            reached(
+                {"checkpoint": "saving", "lease_until": "renewing", "state": "ending"}.get(
+                    next(iter(values), ""), "other"
+                )
+            )
 
 
 def _note_first(ledger: PairLedger) -> None:
@@ -231,7 +239,9 @@ def _note_first(ledger: PairLedger) -> None:
 
 
 def _small_and_hasty() -> None:
-    group_size._FIRST_POINTS = group_size._FIRST_POINTS_LOCAL = group_size._MOST_POINTS = group_size._FEWEST_POINTS = _POINTS_AT_ONCE
+    group_size._FIRST_POINTS = group_size._FIRST_POINTS_LOCAL = group_size._MOST_POINTS = group_size._FEWEST_POINTS = (
+        _POINTS_AT_ONCE
+    )
     bucket_writer._WRITTEN_TOGETHER = _WRITTEN_TOGETHER
     backoff.FIRST_WAIT_S, backoff.LONGEST_WAIT_S = 0.1, 0.5
 
@@ -261,7 +271,9 @@ def run_jobs(environment: Mapping[str, str]) -> None:
         _note_first(PairLedger(state, "m", os.environ[_BUCKET], os.environ[_BUCKET]))
     rig = _rig(folder, state, os.environ[_BUCKET], {url: _store(name) for url, name in _SIDES.items()})
     lease_s = float(os.environ.get(LEASE_S, "1"))
-    runner = Runner(DeadlyLeases(state, time.time), Kinds([mirror_kind(rig.kind)]), time.time, lease_s=lease_s, chance=random.random)
+    runner = Runner(
+        DeadlyLeases(state, time.time), Kinds([mirror_kind(rig.kind)]), time.time, lease_s=lease_s, chance=random.random
+    )
     LocalRunner(JobStore(state, time.time), runner, slots=1, poll_s=0.05).start()
     parent = os.getppid()
     while os.getppid() == parent:

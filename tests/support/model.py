@@ -33,7 +33,11 @@ def raw_rows(points: Iterable[Point], span: TimeRange) -> list[Row]:
     stored: dict[tuple[str, Tags, str, int], tuple[FieldType, Value]] = {}
     for measurement, tags, field, time_ns, kind, value in points:
         stored[measurement, tags, field, time_ns] = (kind, value)
-    return sorted(Row(*key, kind.value, repr(value)) for key, (kind, value) in stored.items() if span.start_ns <= key[3] < span.stop_ns)
+    return sorted(
+        Row(*key, kind.value, repr(value))
+        for key, (kind, value) in stored.items()
+        if span.start_ns <= key[3] < span.stop_ns
+    )
 
 
 def window_rows(points: Iterable[Point], span: TimeRange, every_ns: int, fn: Fn) -> list[Row]:
@@ -51,5 +55,14 @@ def window_rows(points: Iterable[Point], span: TimeRange, every_ns: int, fn: Fn)
     for (measurement, tags, field, stamp_ns, kind), values in held.items():
         output = fn.output_type(kind)
         result = _RULES[fn](values)
-        rows.append(Row(measurement, tags, field, stamp_ns, output.value, repr(float(result) if output is FieldType.FLOAT else result)))
+        rows.append(
+            Row(
+                measurement,
+                tags,
+                field,
+                stamp_ns,
+                output.value,
+                repr(float(result) if output is FieldType.FLOAT else result),
+            )
+        )
     return sorted(rows)

@@ -16,15 +16,21 @@ from tests.support.liar import Answer
 PIECE_BYTES = 64 * 1024
 SILENCE_S = 60.0
 Headers = Sequence[tuple[str, str]]
-_OF_ONE_LINK = frozenset({"connection", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
+_OF_ONE_LINK = frozenset(
+    {"connection", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 def kept(headers: Iterable[tuple[str, str]], *without: str) -> list[tuple[str, str]]:
     """The headers that travel further (RFC 9110, 7.6.1), less those `without`, which are given in lower case."""
-    return [(name, value) for name, value in headers if name.lower() not in _OF_ONE_LINK and name.lower() not in without]
+    return [
+        (name, value) for name, value in headers if name.lower() not in _OF_ONE_LINK and name.lower() not in without
+    ]
 
 
-def ask(port: int, method: str, path: str, headers: Headers, body: bytes | Iterable[bytes] | None) -> http.client.HTTPResponse:
+def ask(
+    port: int, method: str, path: str, headers: Headers, body: bytes | Iterable[bytes] | None
+) -> http.client.HTTPResponse:
     """Send a request to 127.0.0.1 on a connection of its own, which the end of the answer closes.
 
     Pieces are sent chunked unless `headers` hold their length.
@@ -57,7 +63,11 @@ class Passer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         try:
             self.serve()
-        except (OSError, ValueError, http.client.HTTPException):  # one of the two sides broke off: the other one sees a cut too
+        except (
+            OSError,
+            ValueError,
+            http.client.HTTPException,
+        ):  # one of the two sides broke off: the other one sees a cut too
             self.close_connection = True
 
     do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = do_GET

@@ -16,7 +16,9 @@ LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 
 def reasons() -> dict[str, str]:
     """The reason and day of each listed test, by its name without parameters."""
-    return {test["name"]: f"{test['reason']} (listed {test['since']})" for test in tomllib.loads(LIST.read_text())["test"]}
+    return {
+        test["name"]: f"{test['reason']} (listed {test['since']})" for test in tomllib.loads(LIST.read_text())["test"]
+    }
 
 
 def unlisted(failed: Iterable[str], listed: Mapping[str, str]) -> list[str]:

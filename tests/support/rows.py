@@ -42,11 +42,20 @@ def span(start: str, stop: str) -> TimeRange:
     return TimeRange(at(start), at(stop))
 
 
-def row(measurement: str, tags: dict[str, str], field: str, time: str | int, value: Value, type: str | None = None) -> Row:
+def row(
+    measurement: str, tags: dict[str, str], field: str, time: str | int, value: Value, type: str | None = None
+) -> Row:
     """An expected row. The type follows from the value, but for unsigned, which has to be said."""
-    kinds: dict[type, FieldType] = {bool: FieldType.BOOLEAN, int: FieldType.INTEGER, float: FieldType.FLOAT, str: FieldType.STRING}
+    kinds: dict[type, FieldType] = {
+        bool: FieldType.BOOLEAN,
+        int: FieldType.INTEGER,
+        float: FieldType.FLOAT,
+        str: FieldType.STRING,
+    }
     time_ns = at(time) if isinstance(time, str) else time
-    return Row(measurement, tuple(sorted(tags.items())), field, time_ns, type or kinds[value.__class__].value, repr(value))
+    return Row(
+        measurement, tuple(sorted(tags.items())), field, time_ns, type or kinds[value.__class__].value, repr(value)
+    )
 
 
 def write(store: Store, bucket: str, lines: str, precision: str = "ns") -> WriteOutcome:
@@ -81,7 +90,12 @@ def collect(reading: Reading, *, complete_rows: bool = False) -> list[Row]:
     rows: list[Row] = []
     newest: dict[tuple[str, Tags, str], int] = {}
     seen: set[tuple[str, Tags, int]] = set()
-    planned = {(one.name, field.name, kind.value) for one in reading.plan.measurements for field in one.fields for kind in field.output}
+    planned = {
+        (one.name, field.name, kind.value)
+        for one in reading.plan.measurements
+        for field in one.fields
+        for kind in field.output
+    }
     try:
         for block in reading.blocks:
             inside: set[tuple[str, Tags, int]] = set()
@@ -111,7 +125,9 @@ def rows_of(frame: pa.RecordBatch) -> Iterable[Row]:
     frame.validate(full=True)
     times, values, fields, measurements, *tags = (_plain(column) for column in frame.columns)
     for index, time_ns in enumerate(times):
-        held = tuple((key, column[index]) for key, column in zip(names[4:], tags, strict=True) if column[index] is not None)
+        held = tuple(
+            (key, column[index]) for key, column in zip(names[4:], tags, strict=True) if column[index] is not None
+        )
         yield Row(measurements[index], held, fields[index], time_ns, kind.value, repr(values[index]))
 
 

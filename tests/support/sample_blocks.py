@@ -36,7 +36,10 @@ def frame(rows: list[Row], tag_keys: tuple[str, ...]) -> pa.RecordBatch:
         pa.array([row.field for row in rows], pa.string()).dictionary_encode().cast(TEXT_CODES),
         pa.array([row.measurement for row in rows], pa.string()).dictionary_encode().cast(TEXT_CODES),
     ]
-    columns += [pa.array([dict(row.tags).get(key) for row in rows], pa.string()).dictionary_encode().cast(TEXT_CODES) for key in tag_keys]
+    columns += [
+        pa.array([dict(row.tags).get(key) for row in rows], pa.string()).dictionary_encode().cast(TEXT_CODES)
+        for key in tag_keys
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=long_schema(kind, tag_keys))
 
 
@@ -49,7 +52,11 @@ def plan_of(rows: Iterable[Row]) -> ReadPlan:
         tags.setdefault(row.measurement, set()).update(key for key, _ in row.tags)
     return ReadPlan(
         tuple(
-            MeasurementPlan(name, tuple(sorted(tags[name])), tuple(_field(field, found) for field, found in sorted(types[name].items())))
+            MeasurementPlan(
+                name,
+                tuple(sorted(tags[name])),
+                tuple(_field(field, found) for field, found in sorted(types[name].items())),
+            )
             for name in sorted(types)
         )
     )
@@ -89,7 +96,11 @@ _VALUES = {
     FieldType.STRING: texts,
     FieldType.BOOLEAN: st.booleans(),
 }
-times = st.one_of(st.integers(-(2**63) + 2, 2**63 - 2), st.integers(0, 5).map(lambda second: second * 1_000_000_000), st.integers(0, 3))
+times = st.one_of(
+    st.integers(-(2**63) + 2, 2**63 - 2),
+    st.integers(0, 5).map(lambda second: second * 1_000_000_000),
+    st.integers(0, 3),
+)
 
 
 @st.composite

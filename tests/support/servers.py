@@ -129,7 +129,12 @@ class InfluxServer:
 
     def http(self, timeout_s: float = 30.0) -> httpx.Client:
         """A client for direct questions, with the token and the organization filled in."""
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Token {self.token}"}, params={"org": self.org}, timeout=timeout_s)
+        return httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Token {self.token}"},
+            params={"org": self.org},
+            timeout=timeout_s,
+        )
 
     def new_bucket(self, name: str | None = None, *, retention_s: int = 0, shard_s: int | None = None) -> str:
         """Make an empty bucket under a fresh name (or `name`) and return the name."""
@@ -141,14 +146,20 @@ class InfluxServer:
             orgs = http.get("/api/v2/orgs").raise_for_status().json()["orgs"]
             org_id = next(org["id"] for org in orgs if org["name"] == self.org)
             rules = [rule] if retention_s or shard_s is not None else []
-            http.post("/api/v2/buckets", json={"orgID": org_id, "name": name, "retentionRules": rules}).raise_for_status()
+            http.post(
+                "/api/v2/buckets", json={"orgID": org_id, "name": name, "retentionRules": rules}
+            ).raise_for_status()
         return name
 
     def drop_buckets(self) -> None:
         """Remove all buckets. Each that holds something keeps 17 files open or more. A server that may open no more refuses writes to new
         shard groups with 500, and reads of them answer nothing, with 200 (seen on 2.9.1)."""
         with self.http() as http:
-            while buckets := [one for one in http.get("/api/v2/buckets", params={"limit": 100}).json()["buckets"] if one["type"] != "system"]:
+            while buckets := [
+                one
+                for one in http.get("/api/v2/buckets", params={"limit": 100}).json()["buckets"]
+                if one["type"] != "system"
+            ]:
                 for one in buckets:
                     http.delete(f"/api/v2/buckets/{one['id']}").raise_for_status()
 
@@ -222,7 +233,19 @@ def start_redis() -> Server:
     program = installed("redis-server", package="redis-server")
 
     def command(folder: Path, port: int) -> list[str]:
-        return [str(program), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"]
+        return [
+            str(program),
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
 
     return _start("redis", command, _answers_redis)
 
@@ -242,8 +265,22 @@ def start_postgres() -> Server:
     ready = installed("pg_isready", package="postgresql")
 
     def command(folder: Path, port: int) -> list[str]:
-        made = [str(initdb), "-D", f"{folder}/cluster", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-        done = subprocess.run(made, capture_output=True, timeout=START_WITHIN_S, cwd=folder, user=_postgres_user(), check=False)
+        made = [
+            str(initdb),
+            "-D",
+            f"{folder}/cluster",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]
+        done = subprocess.run(
+            made, capture_output=True, timeout=START_WITHIN_S, cwd=folder, user=_postgres_user(), check=False
+        )
         if done.returncode:
             raise ServerBroken(f"initdb ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", f"unix_socket_directories={folder}"]
@@ -278,7 +315,13 @@ def _start(
             port = free_port()
             with (folder / "log").open("wb") as log:
                 process = subprocess.Popen(
-                    command(folder, port), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, user=user, start_new_session=True
+                    command(folder, port),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=folder,
+                    user=user,
+                    start_new_session=True,
                 )
             server = Server(name, port, folder, process, stop_signal)
         except BaseException:

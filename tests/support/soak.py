@@ -83,7 +83,10 @@ class Report:
             "threads": lambda sample: sample.threads,
             "descriptors": lambda sample: sample.descriptors,
         }
-        return {name: (statistics.median(map(measure, first)), statistics.median(map(measure, last))) for name, measure in measures.items()}
+        return {
+            name: (statistics.median(map(measure, first)), statistics.median(map(measure, last)))
+            for name, measure in measures.items()
+        }
 
 
 @dataclass
@@ -123,7 +126,10 @@ class Soak:
             *[("operator", self._operate)] * 2,
             ("mirror", self._mirror),
         ]
-        acts = [*((name, act, number) for number, (name, act) in enumerate(clients)), ("health", self._watch_health, 98)]
+        acts = [
+            *((name, act, number) for number, (name, act) in enumerate(clients)),
+            ("health", self._watch_health, 98),
+        ]
         threads = [threading.Thread(target=self._client, args=act, daemon=True) for act in acts]
         threads += [threading.Thread(target=act, daemon=True) for act in (self._sample, self._freeze_in_turn)]
         for thread in threads:
@@ -139,7 +145,9 @@ class Soak:
         with self._gateway.http(timeout_s=90) as http:
             while time.monotonic() < self._stop_at:
                 pause_s = 1.0
-                with suppress(httpx.TransportError):  # broken off in the middle of a freeze: counted where an answer came
+                with suppress(
+                    httpx.TransportError
+                ):  # broken off in the middle of a freeze: counted where an answer came
                     pause_s = act(http, dice)
                 time.sleep(pause_s * dice.uniform(0.5, 1.5))
 
@@ -169,8 +177,12 @@ class Soak:
     def _write(self, http: httpx.Client, dice: random.Random) -> float:
         begun_ns = time.time_ns() // 1_000_000 * 1_000_000 + dice.randrange(1_000_000)
         times = [begun_ns - number * 1_000_000 for number in range(100)]
-        lines = "\n".join(f'real_pump,machine=m{t % 7} pressure={t % 1000}.5,state="on",count={t % 97}i {t}' for t in times)
-        answer = self._ask("writer", http, f"{PATH}/points", "POST", content=lines.encode(), headers={"Content-Type": "text/plain"})
+        lines = "\n".join(
+            f'real_pump,machine=m{t % 7} pressure={t % 1000}.5,state="on",count={t % 97}i {t}' for t in times
+        )
+        answer = self._ask(
+            "writer", http, f"{PATH}/points", "POST", content=lines.encode(), headers={"Content-Type": "text/plain"}
+        )
         if answer.is_success:
             with self._lock:
                 self.report.acknowledged.update(times)
@@ -189,7 +201,9 @@ class Soak:
 
     def _intrude(self, http: httpx.Client, dice: random.Random) -> float:
         key = f"fg_{dice.randrange(16**8):08x}_{dice.randrange(16**32):032x}_00000000"
-        answer = self._ask("intruder", http, dice.choice((PATH, "/buckets", "/jobs", "/config/mirrors")), headers={"X-API-Key": key})
+        answer = self._ask(
+            "intruder", http, dice.choice((PATH, "/buckets", "/jobs", "/config/mirrors")), headers={"X-API-Key": key}
+        )
         if answer.status_code not in (401, 429, 503):
             self.report.unnamed.append(f"a wrong key got {answer.status_code}")
         return 1.0
@@ -206,7 +220,9 @@ class Soak:
     def _mirror(self, http: httpx.Client, _dice: random.Random) -> float:
         now_s = time.time_ns() // 10**9
         if self._plant.frozen != "source":
-            self._plant.source.write("Far away", "\n".join(f"probe,place=p{n} celsius={n}.5 {now_s - n * 900}" for n in range(40)), "s")
+            self._plant.source.write(
+                "Far away", "\n".join(f"probe,place=p{n} celsius={n}.5 {now_s - n * 900}" for n in range(40)), "s"
+            )
         self._ask("mirror", http, "/mirror/trigger", "POST", json={"mirror": "far"})
         return 15.0
 
@@ -222,7 +238,9 @@ class Soak:
         process = psutil.Process(self._gateway.process.pid)
         while time.monotonic() < self._stop_at:
             at_s = time.monotonic() - self._begun
-            self.report.samples.append(Sample(at_s, process.memory_info().rss, process.num_threads(), process.num_fds()))
+            self.report.samples.append(
+                Sample(at_s, process.memory_info().rss, process.num_threads(), process.num_fds())
+            )
             time.sleep(SAMPLE_EVERY_S)
 
     def _freeze_in_turn(self) -> None:
@@ -256,7 +274,9 @@ class Soak:
                 if not {"queued", "running"} & set(self.report.jobs):
                     break
                 time.sleep(1)
-            text = http.get(f"{PATH}?window=1d&every=raw&field=count&format=csv", headers={"Cache-Control": "no-cache"}).text
+            text = http.get(
+                f"{PATH}?window=1d&every=raw&field=count&format=csv", headers={"Cache-Control": "no-cache"}
+            ).text
             self.report.stored = len(text.splitlines()) - 1
 
 
@@ -290,8 +310,16 @@ def soaking(folder: Path, minutes: float) -> Iterator[Soak]:
 
 def failures(report: Report, warm_up_s: float) -> list[str]:
     """What a soak must not show, as sentences; empty when all is well."""
-    found = [f"{len(report.unnamed)} answers that nothing explains, such as: {report.unnamed[:3]}"] if report.unnamed else []
-    locked_out = sum(count for (client, _, code), count in report.answers.items() if code == "too_many_failed_tries" and client != "intruder")
+    found = (
+        [f"{len(report.unnamed)} answers that nothing explains, such as: {report.unnamed[:3]}"]
+        if report.unnamed
+        else []
+    )
+    locked_out = sum(
+        count
+        for (client, _, code), count in report.answers.items()
+        if code == "too_many_failed_tries" and client != "intruder"
+    )
     if locked_out:
         found.append(f"{locked_out} requests with a valid key were locked out by wrong keys from the same address")
     if {"queued", "running"} & set(report.jobs):
@@ -315,9 +343,18 @@ def main() -> int:
     warm_up_s = minutes * 60 / 6
     for (client, status, code), count in sorted(report.answers.items()):
         print(f"{client:10} {status} {code:24} {count}")
-    print("growth:", report.growth(warm_up_s), "jobs:", dict(report.jobs), "reads while frozen:", dict(report.reads_while_frozen))
+    print(
+        "growth:",
+        report.growth(warm_up_s),
+        "jobs:",
+        dict(report.jobs),
+        "reads while frozen:",
+        dict(report.reads_while_frozen),
+    )
     waits = sorted(report.health_waits_s)
-    print(f"health: {len(waits)} answers, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms, longest {waits[-1] * 1000:.0f} ms")
+    print(
+        f"health: {len(waits)} answers, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms, longest {waits[-1] * 1000:.0f} ms"
+    )
     print(f"points: {len(report.acknowledged)} acknowledged, {report.stored} stored")
     found = failures(report, warm_up_s)
     print("\n".join(found) or "all is well")

@@ -39,7 +39,13 @@ class Upstream:
 
 
 def http_answer(status: int, body: bytes = b"", *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}", "Content-Type: application/json", "Connection: close", *headers]
+    head = [
+        f"HTTP/1.1 {status} Said",
+        f"Content-Length: {len(body)}",
+        "Content-Type: application/json",
+        "Connection: close",
+        *headers,
+    ]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 

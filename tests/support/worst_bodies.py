@@ -85,13 +85,19 @@ POINTS: dict[str, Make] = {
     "zeros": _listed(b"0"),
     "a huge integer": lambda size: b"[" + _POINT % (b'"f": ' + b"9" * size) + b"]",
     "a huge float": lambda size: b"[" + _POINT % (b'"f": 1.' + b"9" * size) + b"]",
-    "integers as long as Python reads": lambda size: b"[" + b",".join([_POINT % (b'"f": ' + b"9" * 4300)] * (size // 4300)) + b"]",
+    "integers as long as Python reads": lambda size: (
+        b"[" + b",".join([_POINT % (b'"f": ' + b"9" * 4300)] * (size // 4300)) + b"]"
+    ),
     "a huge string": lambda size: b"[" + _POINT % (b'"f": "' + b"x" * size + b'"') + b"]",
     "duplicated members": lambda size: b"[" + _POINT % (b'"f": 1,' * (size // 7) + b'"f": 1') + b"]",
     "a huge name": lambda size: b'[{"measurement": "' + b"x" * size + b'", "fields": {"f": 1}}]',
-    "a huge name of backslashes": lambda size: b'[{"measurement": "' + b"\\\\ " * (size // 3) + b'x", "fields": {"f": 1}}]',
+    "a huge name of backslashes": lambda size: (
+        b'[{"measurement": "' + b"\\\\ " * (size // 3) + b'x", "fields": {"f": 1}}]'
+    ),
     "a huge unknown member": lambda size: b'[{"' + b"x" * size + b'": 1}]',
     "a huge time": lambda size: b'[{"measurement": "m", "fields": {"f": 1}, "time": "' + b"1" * size + b'"}]',
-    "an object as a tag": lambda size: b'[{"measurement": "m", "tags": {"t": [' + b"0," * (size // 2) + b'0]}, "fields": {"f": 1}}]',
+    "an object as a tag": lambda size: (
+        b'[{"measurement": "m", "tags": {"t": [' + b"0," * (size // 2) + b'0]}, "fields": {"f": 1}}]'
+    ),
     "points of one field": _listed(_POINT % b'"f":1'),
 }

@@ -43,7 +43,9 @@ def test_a_log_names_the_file_and_its_calls_work(tmp_path: Path) -> None:
     assert "fg_1_2_3" not in lines
     assert f"Key       in {tmp_path / 'my data' / 'first-key.txt'} (printed on a terminal only)" in lines
     call = next(line for line in lines.splitlines() if line.strip().startswith("curl"))
-    echo = subprocess.run(["sh", "-c", call.replace("curl", "echo")], capture_output=True, text=True, timeout=10, check=True)
+    echo = subprocess.run(
+        ["sh", "-c", call.replace("curl", "echo")], capture_output=True, text=True, timeout=10, check=True
+    )
     assert echo.stdout == f"-sS --fail -H X-API-Key: fg_1_2_3 {URL}/buckets\n"
 
 
@@ -99,7 +101,19 @@ def test_a_name_that_is_nearly_a_setting_is_noticed(name: str, setting: str) -> 
 
 
 def test_names_of_other_programs_are_left_alone() -> None:
-    names = ("PATH", "HOME", "LANG", "LOGNAME", "XDG_DATA_DIRS", "OPENAI_API_KEY", "DATABASE_URL", "TZ", "PORT", "TMPDIR", "FLUXGATE_URL")
+    names = (
+        "PATH",
+        "HOME",
+        "LANG",
+        "LOGNAME",
+        "XDG_DATA_DIRS",
+        "OPENAI_API_KEY",
+        "DATABASE_URL",
+        "TZ",
+        "PORT",
+        "TMPDIR",
+        "FLUXGATE_URL",
+    )
     assert list(near_names(dict.fromkeys(names, "x"))) == []
 
 

@@ -48,16 +48,22 @@ def test_no_duration_says_how_to_write_one(text: str) -> None:
         expiry(text, NOW)
 
 
-def test_a_key_for_a_bucket_is_not_made_with_a_scope_that_reaches_past_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_key_for_a_bucket_is_not_made_with_a_scope_that_reaches_past_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    done = CliRunner().invoke(cli, ["create", "--init", "--name", "n", "--scope", "read", "--scope", "admin", "--bucket", "mine"])
+    done = CliRunner().invoke(
+        cli, ["create", "--init", "--name", "n", "--scope", "read", "--scope", "admin", "--bucket", "mine"]
+    )
     assert isinstance(done.exception, InvalidParameter)
     assert "cannot have the scope 'admin', which reaches past them. Leave it out" in done.exception.message
     assert CliRunner().invoke(cli, ["list", "--json"]).stdout == "[]\n"
 
 
-def test_the_list_says_which_scopes_of_an_old_key_have_no_effect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_list_says_which_scopes_of_an_old_key_have_no_effect(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "300")
@@ -81,7 +87,9 @@ def test_a_key_is_not_made_in_a_database_that_no_gateway_has(monkeypatch: pytest
     """In another folder it made a database of its own, and the key was refused by the gateway."""
     refused = made(tmp_path, monkeypatch)
     assert isinstance(refused.exception, ConfigurationError)
-    assert refused.exception.message.startswith(f"There is no state database at {tmp_path / 'data' / 'state.db'}, so no gateway")
+    assert refused.exception.message.startswith(
+        f"There is no state database at {tmp_path / 'data' / 'state.db'}, so no gateway"
+    )
     assert "--init" in refused.exception.message
     assert list(tmp_path.iterdir()) == []
 

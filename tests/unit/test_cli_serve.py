@@ -35,7 +35,9 @@ def test_a_first_start_makes_a_key_that_later_starts_show_again(tmp_path: Path) 
 
 def test_the_first_key_is_its_owners(tmp_path: Path) -> None:
     ensure_key(settings(tmp_path), "127.0.0.1")
-    assert [(path.name, path.stat().st_mode & 0o777) for path in (tmp_path / "data").glob("*first-key*")] == [(FIRST_KEY, 0o600)]
+    assert [(path.name, path.stat().st_mode & 0o777) for path in (tmp_path / "data").glob("*first-key*")] == [
+        (FIRST_KEY, 0o600)
+    ]
 
 
 def test_a_first_key_that_was_revoked_is_not_shown(tmp_path: Path) -> None:
@@ -100,14 +102,19 @@ def test_the_first_key_is_shown_to_this_machine_alone(tmp_path: Path, monkeypatc
     assert key_shown("https://gateway.example.org") == STATIC
 
 
-def test_the_variable_of_clients_wins_over_the_keys_of_the_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_of_clients_wins_over_the_keys_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("API_KEY", STATIC)
     monkeypatch.setenv("FLUXGATE_API_KEY", "fg_a_b_c")
     assert key_shown("http://localhost:8000") == "fg_a_b_c"
     assert address_and_key("http://localhost:8000", "fg_d_e_f")[1] == "fg_d_e_f"
 
 
-@pytest.mark.parametrize(("url", "key", "named"), [("http://host:port", None, "url"), ("http://127.0.0.1:1", "clé", "key"), (None, "a\nb", "key")])
+@pytest.mark.parametrize(
+    ("url", "key", "named"),
+    [("http://host:port", None, "url"), ("http://127.0.0.1:1", "clé", "key"), (None, "a\nb", "key")],
+)
 def test_an_address_or_key_that_cannot_be_sent_is_named(url: str | None, key: str | None, named: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
         open_gateway(url, key)

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == as_markdown(), "fluxgate settings --format markdown > docs/settings.md"
+    assert (ROOT / "docs" / "settings.md").read_text() == as_markdown(), (
+        "fluxgate settings --format markdown > docs/settings.md"
+    )
 
 
 def test_the_example_environment_is_that_of_the_code() -> None:
@@ -31,7 +33,10 @@ def test_every_command_and_option_is_in_its_page() -> None:
     for name, command in commands.commands.items():  # type: ignore[attr-defined]
         loaded = command.loaded()
         for one in [loaded, *getattr(loaded, "commands", {}).values()]:
-            words = [one.name, *(option for parameter in one.params for option in parameter.opts if option.startswith("--"))]
+            words = [
+                one.name,
+                *(option for parameter in one.params for option in parameter.opts if option.startswith("--")),
+            ]
             missing += [(name, word) for word in words if word not in ("--help",) and str(word) not in page]
     assert missing == []
 

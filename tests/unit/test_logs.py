@@ -26,7 +26,9 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 @pytest.mark.parametrize("as_json", [True, False])
 def test_secrets_and_keys_never_appear(printed: Callable[[], str], as_json: bool) -> None:
     logs.configure("info", as_json, [SECRET])
-    structlog.get_logger("t").info("sent", url=f"redis://:{SECRET}@host", header=f"Authorization: Bearer {KEY}", token=f"Token {SECRET}")
+    structlog.get_logger("t").info(
+        "sent", url=f"redis://:{SECRET}@host", header=f"Authorization: Bearer {KEY}", token=f"Token {SECRET}"
+    )
     logging.getLogger("other").warning("plain %s and %s", SECRET, KEY)
     try:
         raise ValueError(f"with {SECRET}")
@@ -67,7 +69,9 @@ def test_what_is_less_severe_is_left_out(printed: Callable[[], str]) -> None:
         ("the token is expired, http://host:8086/path@x", "the token is expired, http://host:8086/path@x"),
     ],
 )
-def test_what_looks_like_a_credential_is_hidden_and_nothing_else(printed: Callable[[], str], text: str, shown: str) -> None:
+def test_what_looks_like_a_credential_is_hidden_and_nothing_else(
+    printed: Callable[[], str], text: str, shown: str
+) -> None:
     logs.configure("info", True)
     structlog.get_logger("t").info(text)
     assert json.loads(printed())["event"] == shown
@@ -75,7 +79,12 @@ def test_what_looks_like_a_credential_is_hidden_and_nothing_else(printed: Callab
 
 def test_secrets_inside_mappings_and_lists_are_hidden_too(printed: Callable[[], str]) -> None:
     logs.configure("info", True, [SECRET])
-    headers = {b"X-API-Key": b"plain", "authorization": "Basic x", "accept": "text/csv", "deep": [{"password": "p"}, f"a {SECRET}", 5, None, True]}
+    headers = {
+        b"X-API-Key": b"plain",
+        "authorization": "Basic x",
+        "accept": "text/csv",
+        "deep": [{"password": "p"}, f"a {SECRET}", 5, None, True],
+    }
     structlog.get_logger("t").info("asked", headers=headers, pair=("n", SECRET), api_key="plain")
     event = json.loads(printed())
     assert event["headers"] == {

@@ -9,7 +9,10 @@ from tests.support.retries import LIST, ROOT, reasons, unlisted
 def test_only_listed_tests_may_be_tried_again() -> None:
     listed = {"tests/a.py::test_one": "slow server"}
     assert unlisted(["tests/a.py::test_one", "tests/a.py::test_one[influx]"], listed) == []
-    assert unlisted(["tests/a.py::test_one_more", "tests/b.py::test_one"], listed) == ["tests/a.py::test_one_more", "tests/b.py::test_one"]
+    assert unlisted(["tests/a.py::test_one_more", "tests/b.py::test_one"], listed) == [
+        "tests/a.py::test_one_more",
+        "tests/b.py::test_one",
+    ]
 
 
 def test_every_listed_test_exists_and_says_why_and_since_when() -> None:

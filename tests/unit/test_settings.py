@@ -89,13 +89,19 @@ def test_an_address_that_is_none_is_told_in_one_line_that_shows_no_password(monk
 
 
 def test_an_address_is_kept_in_its_one_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("INFLUXDB_URL", "HTTPS://Influx.Example:443/base/"), ("INFLUXDB_TOKEN", "t"), ("INFLUXDB_ORG", "o")):
+    for name, value in (
+        ("INFLUXDB_URL", "HTTPS://Influx.Example:443/base/"),
+        ("INFLUXDB_TOKEN", "t"),
+        ("INFLUXDB_ORG", "o"),
+    ):
         monkeypatch.setenv(name, value)
     assert load_settings({}).influxdb_url == "https://influx.example/base"
 
 
 def test_a_misspelt_name_warns_with_the_one_it_may_have_meant() -> None:
-    with pytest.warns(UserWarning, match="FLUXGATE_MAX_READ is no setting of Fluxgate and has no effect. Did you mean MAX_READS"):
+    with pytest.warns(
+        UserWarning, match="FLUXGATE_MAX_READ is no setting of Fluxgate and has no effect. Did you mean MAX_READS"
+    ):
         load_settings({"FLUXGATE_MAX_READ": "3"})
 
 
@@ -135,7 +141,9 @@ def test_influxdb_needs_a_token_and_an_organization(monkeypatch: pytest.MonkeyPa
 
 def test_a_misspelt_name_in_the_file_warns_too(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("FLUXGATE_API_KEY=0123456789abcdef\n")
-    with pytest.warns(UserWarning, match="FLUXGATE_API_KEY is no setting of Fluxgate and has no effect. Did you mean API_KEY"):
+    with pytest.warns(
+        UserWarning, match="FLUXGATE_API_KEY is no setting of Fluxgate and has no effect. Did you mean API_KEY"
+    ):
         assert load_settings({}).api_key is None
 
 
@@ -143,7 +151,12 @@ def test_variables_for_tokens_of_mirrors_are_listed_warn_not_and_stay_out_of_log
     monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     monkeypatch.setenv("MIRROR_TOKEN_VARIABLES", "LAB_TOKEN, OTHER_TOKEN")
-    environment = {"FLUXGATE_TOKEN_PLANT": "token-of-the-plant", "LAB_TOKEN": "token-of-the-lab", "OTHER": "x", "FLUXGATE_TOKEN_EMPTY": ""}
+    environment = {
+        "FLUXGATE_TOKEN_PLANT": "token-of-the-plant",
+        "LAB_TOKEN": "token-of-the-lab",
+        "OTHER": "x",
+        "FLUXGATE_TOKEN_EMPTY": "",
+    }
     settings = load_settings(environment)
     assert list(recwarn) == []
     assert settings.mirror_token_variables == ("LAB_TOKEN", "OTHER_TOKEN")
@@ -172,13 +185,18 @@ def test_the_password_in_an_address_is_a_secret_of_its_own(monkeypatch: pytest.M
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["https://plant.example.org", "http://127.0.0.1:3000,https://a.b", "*", "http://[::1]:8080"])
+@pytest.mark.parametrize(
+    "text", ["https://plant.example.org", "http://127.0.0.1:3000,https://a.b", "*", "http://[::1]:8080"]
+)
 def test_origins_are_written_as_browsers_send_them(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORS_ORIGINS", text)
     assert load_settings({}).cors_origins == tuple(text.split(","))
 
 
-@pytest.mark.parametrize("text", ["plant.example.org", "https://plant.example.org/", "https://Plant.example.org", "*,https://a.b", "https://*.b"])
+@pytest.mark.parametrize(
+    "text",
+    ["plant.example.org", "https://plant.example.org/", "https://Plant.example.org", "*,https://a.b", "https://*.b"],
+)
 def test_what_is_no_origin_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORS_ORIGINS", text)
     with pytest.raises(ConfigurationError, match="CORS_ORIGINS"):

@@ -27,7 +27,9 @@ def resolving(*answers: Sequence[str]) -> Connector:
 
 
 def transport(port: int, connector: Connector, scheme: str = "http") -> Transport:
-    return Transport(f"{scheme}://influx.test:{port}", "token", "org", connect_timeout_s=2, silence_timeout_s=5, connector=connector)
+    return Transport(
+        f"{scheme}://influx.test:{port}", "token", "org", connect_timeout_s=2, silence_timeout_s=5, connector=connector
+    )
 
 
 def test_a_name_that_resolves_to_another_address_later_is_refused_then(upstream: Upstream) -> None:
@@ -63,7 +65,17 @@ def test_the_next_address_is_tried_when_one_does_not_answer(upstream: Upstream) 
 
 
 @pytest.mark.parametrize(
-    "found", [["10.0.0.1"], ["127.0.0.1"], ["::1"], ["fd00::1"], ["0.0.0.0"], [METADATA], ["::ffff:10.0.0.1"], ["64:ff9b::a9fe:a9fe"]]
+    "found",
+    [
+        ["10.0.0.1"],
+        ["127.0.0.1"],
+        ["::1"],
+        ["fd00::1"],
+        ["0.0.0.0"],
+        [METADATA],
+        ["::ffff:10.0.0.1"],
+        ["64:ff9b::a9fe:a9fe"],
+    ],
 )
 def test_private_addresses_are_refused_where_only_public_ones_are_allowed(found: list[str]) -> None:
     with pytest.raises(AddressRefused):
@@ -71,14 +83,18 @@ def test_private_addresses_are_refused_where_only_public_ones_are_allowed(found:
 
 
 def test_an_address_of_the_operators_own_settings_may_be_any() -> None:
-    assert Connector(AddressPolicy.ANYWHERE, lambda host, port: [METADATA]).allowed_addresses("influx.test", 80) == [METADATA]
+    assert Connector(AddressPolicy.ANYWHERE, lambda host, port: [METADATA]).allowed_addresses("influx.test", 80) == [
+        METADATA
+    ]
 
 
 def test_a_name_that_has_no_address_is_an_outage_and_not_a_refusal() -> None:
     with pytest.raises(StoreUnavailable, match="No connection to InfluxDB"):
         transport(80, Connector(AddressPolicy.PRIVATE_TOO, lambda host, port: [])).json("GET", "/")
     with pytest.raises(StoreUnavailable, match="No connection to InfluxDB"):
-        Transport("http://no-such-name.invalid", "t", "o", connector=Connector(AddressPolicy.PRIVATE_TOO)).json("GET", "/")
+        Transport("http://no-such-name.invalid", "t", "o", connector=Connector(AddressPolicy.PRIVATE_TOO)).json(
+            "GET", "/"
+        )
 
 
 def test_time_does_not_mend_a_refusal() -> None:
@@ -101,13 +117,20 @@ def test_no_proxy_of_the_environment_is_used(upstream: Upstream, monkeypatch: py
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_redirect_is_an_error_and_not_followed(status: int, method: str) -> None:
-    with answering(b"") as bait, answering(http_answer(status, b"", f"Location: {bait.url}/latest/meta-data")) as upstream:
-        with pytest.raises(StoreFailed, match=rf"answers with a redirect \({status}\), and none is followed. Set INFLUXDB_URL"):
+    with (
+        answering(b"") as bait,
+        answering(http_answer(status, b"", f"Location: {bait.url}/latest/meta-data")) as upstream,
+    ):
+        with pytest.raises(
+            StoreFailed, match=rf"answers with a redirect \({status}\), and none is followed. Set INFLUXDB_URL"
+        ):
             transport(upstream.port, resolving(["127.0.0.1"])).json(method, "/")
         assert (len(upstream.heard), bait.heard) == (1, [])
 
 
-@pytest.mark.parametrize("banner", [b"SSH-2.0-hunter2\r\n", b"220 hunter2 ESMTP\r\n", b"-ERR hunter2\r\n", b"HTTP/1.1 hunter2\r\n\r\n"])
+@pytest.mark.parametrize(
+    "banner", [b"SSH-2.0-hunter2\r\n", b"220 hunter2 ESMTP\r\n", b"-ERR hunter2\r\n", b"HTTP/1.1 hunter2\r\n\r\n"]
+)
 def test_the_banner_of_another_protocol_is_not_part_of_the_message(banner: bytes) -> None:
     with answering(banner) as other, pytest.raises(StoreBroken) as broken:
         transport(other.port, resolving(["127.0.0.1"])).json("GET", "/")

@@ -14,7 +14,11 @@ from service.jobs.mirror.definitions import InfluxText, MirrorText, PairText
 from service.jobs.schedule_section import ScheduleText
 
 READ: list[type[BaseModel]] = [NewBucket, MirrorOrder, MirrorText, InfluxText, PairText, ScheduleText, Coordinates]
-_LOOKALIKES: dict[type, list[object]] = {bool: ["true", "yes", "1", 1, 0, 1.0], float: ["12", "1e3", True, False], int: ["12", True, 1.0]}
+_LOOKALIKES: dict[type, list[object]] = {
+    bool: ["true", "yes", "1", 1, 0, 1.0],
+    float: ["12", "1e3", True, False],
+    int: ["12", True, 1.0],
+}
 
 
 def plain_members() -> Iterator[tuple[str, FieldInfo, object]]:
@@ -39,7 +43,11 @@ def test_no_member_takes_what_only_looks_like_its_type() -> None:
 
 
 def test_the_walk_finds_members() -> None:
-    assert {told.partition("=")[0] for told, _, _ in plain_members()} >= {"Coordinates.latitude", "MirrorOrder.dry_run", "ScheduleText.enabled"}
+    assert {told.partition("=")[0] for told, _, _ in plain_members()} >= {
+        "Coordinates.latitude",
+        "MirrorOrder.dry_run",
+        "ScheduleText.enabled",
+    }
 
 
 @pytest.mark.parametrize("value", [{"latitude": "12"}, {"longitude": True}, {"latitude": [1]}])

@@ -117,11 +117,21 @@ def restore(
     stop: Annotated[str | None, typer.Option(help="Only before this moment.")] = None,
     target_url: Annotated[str | None, typer.Option(help="Another InfluxDB; absent: the gateway's own store.")] = None,
     target_org: Annotated[str | None, typer.Option(help="Its organization.")] = None,
-    target_token_env: Annotated[str | None, typer.Option(help="The variable of the gateway's process with its token.")] = None,
+    target_token_env: Annotated[
+        str | None, typer.Option(help="The variable of the gateway's process with its token.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")] = False,
     merge: Annotated[bool, typer.Option("--merge", help="Write into buckets that are there already.")] = False,
-    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Restore what is intact, and list the loss.")] = False,
-    passphrase_env: Annotated[str | None, typer.Option(help="The variable of the gateway's process with another passphrase.")] = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Restore what is intact, and list the loss.")
+    ] = False,
+    replace_server: Annotated[
+        str | None,
+        typer.Option(help="With a physical backup: replace everything on the server of this name (host:port)."),
+    ] = None,
+    passphrase_env: Annotated[
+        str | None, typer.Option(help="The variable of the gateway's process with another passphrase.")
+    ] = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
@@ -136,6 +146,7 @@ def restore(
         "dry_run": dry_run,
         "merge": merge,
         "skip_damaged": skip_damaged,
+        "replace_server": replace_server,
         "passphrase_env": passphrase_env,
     }
     order = {name: value for name, value in members.items() if value}
@@ -144,6 +155,19 @@ def restore(
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     if result["state"] not in ("equal", "more", "planned"):
         raise typer.Exit(PARTIAL)
+
+
+@cli.command()
+def adopt(
+    folder: Annotated[str, typer.Argument(help="Its path in the place of backups, where you copied it.")],
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a backup of a folder that `influx backup` wrote."""
+    result = _followed("/backups/adopt", {"folder": folder}, url, key, as_json)
+    if not as_json:
+        typer.echo(_verdict(result))
 
 
 @cli.command("list")
@@ -180,7 +204,18 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
         typer.echo(json.dumps(backup, indent=2))
         return
     console = Console(soft_wrap=True, highlight=False)
-    for name in ("id", "state", "reason", "kind", "server", "created_at", "finished_at", "comment", "bytes", "own_bytes"):
+    for name in (
+        "id",
+        "state",
+        "reason",
+        "kind",
+        "server",
+        "created_at",
+        "finished_at",
+        "comment",
+        "bytes",
+        "own_bytes",
+    ):
         if backup[name] not in (None, ""):
             console.print(f"{name:12} {backup[name]}", markup=False)
     for name in ("verification", "drill"):
@@ -192,7 +227,9 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
             console.print(f"bucket       {held['name']}", markup=False)
             continue
         span = f"{held['first_point'] or 'no points'} to {held['last_point'] or ''}".removesuffix(" to ")
-        console.print(f"bucket       {held['name']}: {held['points']:,} points in {held['slices']} slices, {span}", markup=False)
+        console.print(
+            f"bucket       {held['name']}: {held['points']:,} points in {held['slices']} slices, {span}", markup=False
+        )
     for part in backup["missing"]:
         console.print(f"missing      {part['bucket'] or 'all'}: {part['reason']}", style="red", markup=False)
     for part in backup["not_covered"]:

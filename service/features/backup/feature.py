@@ -37,8 +37,10 @@ from service.jobs.backup.verifying import VerifyRunnable
 from service.jobs.kind import JobKind
 from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.token_variables import TokenVariables
+from service.jobs.restore.adopting import KIND as ADOPT
+from service.jobs.restore.adopting import AdoptRunnable
 from service.jobs.restore.drill import DrillRunnable
-from service.jobs.restore.runnable import RestoreRunnable
+from service.jobs.restore.runnable import PhysicalServer, RestoreRunnable
 from service.jobs.restore.target import RestoreRules
 from service.settings import Settings
 from service.state.jobs import JobStore
@@ -68,8 +70,11 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
         RestoreRules(services.served_endpoint, EndpointRules(services.addresses, _token_variables(settings))),
         work_limits(settings),
         services.clock,
+        None if services.open_physical is None else PhysicalServer(services.open_physical, services.store),
     )
-    drills = DrillRunnable(place, services.state, services.directory, services.open_scratch, work_limits(settings), services.clock)
+    drills = DrillRunnable(
+        place, services.state, services.directory, services.open_scratch, work_limits(settings), services.clock
+    )
     prunes = PruneRunnable(
         place,
         services.state,
@@ -84,6 +89,7 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
         drill_kind(drills, schedules.get(DRILL)),
         prune_kind(prunes, schedules.get(PRUNE)),
         JobKind(RESTORE, Scope.RESTORE, restores),
+        JobKind(ADOPT, Scope.BACKUP, AdoptRunnable(place, services.clock), max_attempts=1),
     )
 
 
@@ -165,7 +171,11 @@ def status(kinds: Kinds) -> Status:
         for age in ages
         for name, description, time_ns in (
             (f"{_PREFIX}_complete{_UNIT}", "When the last complete backup of a bucket began.", age.complete_ns),
-            (f"{_PREFIX}_proven{_UNIT}", "When the last backup of a bucket began that a drill restored.", age.proven_ns),
+            (
+                f"{_PREFIX}_proven{_UNIT}",
+                "When the last backup of a bucket began that a drill restored.",
+                age.proven_ns,
+            ),
         )
         if time_ns is not None
     ]

@@ -17,6 +17,7 @@ from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
 from service.errors import NotFound
 from service.features.backup.schemas import (
+    AdoptOrder,
     BackupDetail,
     BackupList,
     BackupOrder,
@@ -32,6 +33,7 @@ from service.jobs.backup.ages import bucket_ages
 from service.jobs.backup.kind import DRILL, PRUNE, RESTORE, VERIFY
 from service.jobs.backup.proofs import Proof
 from service.jobs.backup.runnable import KIND, BackupRunnable
+from service.jobs.restore.adopting import KIND as ADOPT
 
 router = APIRouter(tags=["backup"], responses={"default": PROBLEM})
 _ORDER = BackupOrder | None
@@ -60,9 +62,7 @@ async def run_backup(
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a backup of every bucket, or of some; it is a job, whose `result.state` is `complete` or `partial`."""
-    wanted = order or BackupOrder()
-    parameters = {name: value for name, value in wanted.model_dump().items() if value not in (None, False, "") and value != "logical"}
-    return await submit_job(request, response, principal, KIND, parameters)
+    return await submit_job(request, response, principal, KIND, _given(order))
 
 
 @router.get("/backups", summary="List backups")
@@ -159,6 +159,22 @@ async def restore_backup(
     """
     parameters = {"backup": backup_id, **_given(order)}
     return await submit_job(request, response, principal, RESTORE, parameters)
+
+
+@router.post(
+    "/backups/adopt",
+    summary="Take over a folder of `influx backup`",
+    status_code=202,
+    openapi_extra=request_body(AdoptOrder, "Order"),
+)
+async def adopt_backup(
+    request: Request,
+    response: Response,
+    order: Annotated[AdoptOrder, json_body(AdoptOrder, Scope.BACKUP)],
+    principal: Principal = requires(Scope.BACKUP),
+) -> JobInfo:
+    """Order a job that checks every file of the folder, and makes a backup of it that can be restored."""
+    return await submit_job(request, response, principal, ADOPT, _given(order))
 
 
 def _given(order: BaseModel | None) -> dict[str, Any]:

@@ -92,7 +92,9 @@ class RestoreOrder(BaseModel):
 
     buckets: Annotated[
         list[BucketName] | dict[str, BucketName] | None,
-        Field(max_length=MOST_BUCKETS, description="Only these; as an object, each under the new name that it maps to."),
+        Field(
+            max_length=MOST_BUCKETS, description="Only these; as an object, each under the new name that it maps to."
+        ),
     ] = None
     start: Annotated[str | None, Field(max_length=40, description="From this moment on, RFC 3339.")] = None
     stop: Annotated[str | None, Field(max_length=40, description="Before this moment.")] = None
@@ -100,10 +102,28 @@ class RestoreOrder(BaseModel):
     dry_run: Annotated[bool, Field(strict=True, description="Say what would happen, and write nothing.")] = False
     merge: Annotated[bool, Field(strict=True, description="Write into buckets that are there already.")] = False
     skip_damaged: Annotated[bool, Field(strict=True, description="Restore what is intact, and list the loss.")] = False
+    replace_server: Annotated[
+        str | None,
+        Field(
+            max_length=300,
+            description="With a physical backup: replace everything on the server of this name, its host and port.",
+        ),
+    ] = None
     passphrase_env: Annotated[
         str | None,
-        Field(max_length=200, description="The variable with the passphrase of the backup, when it is not BACKUP_PASSPHRASE."),
+        Field(
+            max_length=200,
+            description="The variable with the passphrase of the backup, when it is not BACKUP_PASSPHRASE.",
+        ),
     ] = None
+
+
+class AdoptOrder(BaseModel):
+    """A folder in the place of backups that `influx backup` wrote, copied there."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"folder": "from-the-old-server"}})
+
+    folder: Annotated[str, Field(min_length=1, max_length=500, description="Its path in the place.")]
 
 
 class JudgementInfo(BaseModel):
@@ -191,9 +211,12 @@ def backup_detail(backup: ListedBackup, proof: Proof) -> BackupDetail:
         **_members(backup, proof),
         held=_held(manifest),
         missing=[
-            {"bucket": part.bucket, "span": None if part.span is None else span_json(part.span), "reason": part.reason} for part in manifest.missing
+            {"bucket": part.bucket, "span": None if part.span is None else span_json(part.span), "reason": part.reason}
+            for part in manifest.missing
         ],
-        not_covered=[{"what": part.what, "names": list(part.names), "reason": part.reason} for part in manifest.not_covered],
+        not_covered=[
+            {"what": part.what, "names": list(part.names), "reason": part.reason} for part in manifest.not_covered
+        ],
         references=sorted(manifest.references),
     )
 

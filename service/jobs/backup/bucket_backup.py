@@ -77,7 +77,9 @@ class BucketArchiver:
         finished = tools.progress.finished(file)
         if finished is not None:
             copy = self._copy_taken_over(planned.span) if planned.previous == finished else None
-            return _Outcome(finished, finished.backup == tools.backup_id, copy=copy or self._copy(planned.span, finished))
+            return _Outcome(
+                finished, finished.backup == tools.backup_id, copy=copy or self._copy(planned.span, finished)
+            )
         if planned.previous is not None and self._is_unchanged(planned, planned.previous):
             try:
                 entry = self._taken_over(planned.previous, file)
@@ -107,7 +109,9 @@ class BucketArchiver:
         place = tools.place
         written = self._source.taken(
             span,
-            lambda blocks: write_slice(place.destination, tools.backup_id, file, span, blocks, place.packing, tools.encrypter),
+            lambda blocks: write_slice(
+                place.destination, tools.backup_id, file, span, blocks, place.packing, tools.encrypter
+            ),
         )
         if written.entry is not None:
             tools.progress.note(file, written.entry)
@@ -151,7 +155,11 @@ class BucketArchiver:
         destination = tools.place.destination
         destination.delete(f"{tools.backup_id}/{file}")
         try:
-            return replace(known, backup=tools.backup_id, file=file) if destination.link(known.path, f"{tools.backup_id}/{file}") else known
+            return (
+                replace(known, backup=tools.backup_id, file=file)
+                if destination.link(known.path, f"{tools.backup_id}/{file}")
+                else known
+            )
         except ArchiveFileMissing:
             return None
 

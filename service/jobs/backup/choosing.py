@@ -41,7 +41,9 @@ def _newest_complete(place: BackupPlace, log: Log, fits: Callable[[Manifest], bo
             log("warning", _passed_over(backup))
         elif fits(manifest):
             return manifest
-    raise NotFound(f"There is no complete backup in {place.name}. Take one with POST /backup/trigger, or name a partial one by its id.")
+    raise NotFound(
+        f"There is no complete backup in {place.name}. Take one with POST /backup/trigger, or name a partial one by its id."
+    )
 
 
 def _passed_over(backup: ListedBackup) -> str:

@@ -32,7 +32,11 @@ from service.transfer.run_log import log_failure
 from service.transfer.splitting import Splitter
 
 NOT_COVERED = (
-    NotCovered("tasks, dashboards, variables, checks, notification rules", (), "they are no points: export them with `influx export`"),
+    NotCovered(
+        "tasks, dashboards, variables, checks, notification rules",
+        (),
+        "they are no points: export them with `influx export`",
+    ),
     NotCovered("tokens, users, organizations", (), "they are secrets of the server: only a physical backup holds them"),
 )
 
@@ -83,7 +87,9 @@ class LogicalBackup:
             except (CallerError, StoreError) as failure:
                 if failure.retryable:
                     raise
-                log_failure(self._tools.log, "error", f"{name}: {failure.message} It is missing in the backup.", failure)
+                log_failure(
+                    self._tools.log, "error", f"{name}: {failure.message} It is missing in the backup.", failure
+                )
                 taken.missing.append(Missing(name, None, failure.message))
         self._read_back(taken.written)
         return self._finish(taken)

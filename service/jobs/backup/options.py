@@ -65,7 +65,9 @@ def _refuse_unfitting(options: BackupOptions) -> None:
             f"A comment has at most {LONGEST_COMMENT} characters, without control characters.",
         )
     if options.kind is BackupKind.PHYSICAL and (options.span != EVER or options.seal_before_ns is not None):
-        raise InvalidParameter("start", "A physical backup takes whole buckets. Leave the range out, or order kind=logical.")
+        raise InvalidParameter(
+            "start", "A physical backup takes whole buckets. Leave the range out, or order kind=logical."
+        )
 
 
 def _kind(text: str) -> BackupKind:

@@ -19,7 +19,7 @@ from service.archive.physical_files import content_checks
 from service.archive.physical_folder import PhysicalFolder
 from service.archive.physical_manifest import PhysicalManifest, with_files
 from service.domain.timerange import EVER
-from service.errors import ArchiveUnavailable
+from service.errors import ArchiveUnavailable, ShardRefused
 from service.jobs.backup.in_order import in_order
 from service.jobs.backup.options import BackupOptions
 from service.jobs.backup.physical_contents import (
@@ -30,7 +30,7 @@ from service.jobs.backup.physical_contents import (
     with_details,
     without_lacking,
 )
-from service.jobs.backup.physical_download import Entries, Entry, PhysicalDownload, PhysicalTools, ShardRefused
+from service.jobs.backup.physical_download import Entries, Entry, PhysicalDownload, PhysicalTools
 from service.jobs.backup.physical_progress import DownloadedFile, DownloadedMetadata, PhysicalProgress
 from service.jobs.backup.value_counts import ValueCounter
 from service.stores.influx.physical import PhysicalBackups

@@ -23,7 +23,7 @@ from service.archive.physical_folder import ENCRYPTED
 from service.archive.physical_manifest import LARGEST_MANIFEST_BYTES, FileCompression, PhysicalFile
 from service.archive.slice_files import write_file
 from service.archive.watched import CountedPieces, watched
-from service.errors import StoreBroken, StoreFailed
+from service.errors import ShardRefused, StoreBroken, StoreFailed
 from service.jobs.backup.pace import Pace
 from service.jobs.backup.physical_progress import DownloadedFile, DownloadedMetadata
 from service.jobs.backup.place import BackupPlace
@@ -35,11 +35,6 @@ from service.transfer.run_log import Log
 Entry = Mapping[str, Any]
 """A bucket as the server describes it."""
 Entries = Sequence[Entry]
-_ASK_AGAIN = "It is asked again; if it stays so, look at its log and the link."
-
-
-class ShardRefused(StoreBroken):
-    """The server answers an error for one shard, and may have all others."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +132,10 @@ class PhysicalDownload:
         try:
             stored = self._tools.write(name, counted)
         except NotWhole as reason:
-            raise StoreBroken(f"What InfluxDB sent for {name} is not whole: {reason}.", advice=_ASK_AGAIN) from None
+            raise StoreBroken(
+                f"What InfluxDB sent for {name} is not whole: {reason}.",
+                advice="It is asked again; if it stays so, look at its log and the link.",
+            ) from None
         return DownloadedFile(PhysicalFile(name, counted.size, compression), stored)
 
 
@@ -160,5 +158,8 @@ def _entries(text: bytes) -> Entries:
             metadata_of(entry)
             physical_manifest.with_files(entry, {})
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise StoreBroken("InfluxDB's list of its buckets makes no sense.", advice=_ASK_AGAIN) from None
+        raise StoreBroken(
+            "InfluxDB's list of its buckets makes no sense.",
+            advice="Look at its log and the link.",
+        ) from None
     return [dict(entry) for entry in entries]

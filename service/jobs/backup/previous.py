@@ -37,7 +37,11 @@ class PreviousBackup:
             return []
         missing = [part.span or EVER for part in self.manifest.missing if part.bucket in ("", bucket)]
         entries = (entry for known in self.manifest.buckets if known.metadata.name == bucket for entry in known.slices)
-        return [entry for entry in entries if entry.encrypted == bool(recipients) and not any(entry.span.intersect(span) for span in missing)]
+        return [
+            entry
+            for entry in entries
+            if entry.encrypted == bool(recipients) and not any(entry.span.intersect(span) for span in missing)
+        ]
 
     def sealed(self, bucket: str, span: TimeRange, recipients: tuple[str, ...]) -> list[SliceFile] | None:
         """The slices of a range that is sealed already, or that can be sealed now, as a drill proved the backup.

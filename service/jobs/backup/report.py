@@ -28,7 +28,8 @@ def backup_result(manifest: Manifest) -> Json:
             for bucket in manifest.buckets
         ],
         "missing": [
-            {"bucket": part.bucket, "range": None if part.span is None else span_json(part.span), "reason": part.reason} for part in manifest.missing
+            {"bucket": part.bucket, "range": None if part.span is None else span_json(part.span), "reason": part.reason}
+            for part in manifest.missing
         ],
     }
 

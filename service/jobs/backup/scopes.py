@@ -35,14 +35,22 @@ def scopes_of(listed: Sequence[ListedBackup]) -> Mapping[str, str]:
             groups.setdefault(holding, _Group(holding)).sequences.append(backup.sequence)
     names: dict[Holding, str] = {}
     for group in groups.values():  # by their newest backup, so that what replaces a group has its name already
-        successor = next((other for other in groups.values() if other.holding in names and _replaces(other, group)), None)
+        successor = next(
+            (other for other in groups.values() if other.holding in names and _replaces(other, group)), None
+        )
         names[group.holding] = str(len(names)) if successor is None else names[successor.holding]
     newest = next(iter(names.values()), "")
-    return {backup.backup_id: newest if backup.manifest is None else names[_holding(backup.manifest)] for backup in listed}
+    return {
+        backup.backup_id: newest if backup.manifest is None else names[_holding(backup.manifest)] for backup in listed
+    }
 
 
 def _replaces(larger: _Group, smaller: _Group) -> bool:
-    return larger.holding[0] is smaller.holding[0] and larger.holding[1] > smaller.holding[1] and larger.sequences[-1] > smaller.sequences[0]
+    return (
+        larger.holding[0] is smaller.holding[0]
+        and larger.holding[1] > smaller.holding[1]
+        and larger.sequences[-1] > smaller.sequences[0]
+    )
 
 
 def _holding(manifest: Manifest) -> Holding:

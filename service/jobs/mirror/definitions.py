@@ -198,7 +198,10 @@ def parse_size(text: str, parameter: str) -> int:
 def _endpoint(text: InfluxText | str, own_store: Endpoint, rules: EndpointRules, role: str) -> Endpoint:
     if isinstance(text, str):
         if text != OWN_STORE and own_store.address != EMBEDDED:
-            raise InvalidParameter(role, f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.")
+            raise InvalidParameter(
+                role,
+                f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.",
+            )
         return own_store
     token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{role}.token_env")
     return rules.endpoint(text.url, text.org, token, f"{role}.url", f"the {role} of a mirror")

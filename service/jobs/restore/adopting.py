@@ -4,8 +4,9 @@ Every file is checked first. Files are linked where the place can, else copied; 
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from service import __version__
 from service.archive import catalog, physical_manifest
@@ -19,11 +20,15 @@ from service.archive.physical_folder import ENCRYPTED
 from service.archive.physical_manifest import LARGEST_MANIFEST_BYTES, PhysicalManifest
 from service.archive.slice_files import write_file
 from service.domain.durations import SECOND_NS
+from service.domain.job import Json
 from service.domain.timerange import EVER
 from service.errors import BackupDamaged, InvalidParameter
 from service.jobs.backup.place import BackupPlace
+from service.jobs.backup.report import backup_result
+from service.jobs.protocol import JobContext
 from service.transfer.run_control import RunControl
 
+KIND = "backup_adopt"
 SERVER = "influxdb (by influx backup)"
 _MANIFEST = ".manifest"
 _NO_COUNTS = NotCovered("counts", (), "`influx backup` counts nothing, so that no restore of it can be compared")
@@ -78,7 +83,7 @@ def _plain_manifest(destination: Destination, folder: str) -> tuple[str, Physica
     if not own:
         raise InvalidParameter(
             "folder",
-            f"{destination.name} has no folder {folder[:200]!r} with a manifest of `influx backup` (*.manifest). Copy the whole folder there.",
+            f"{destination.name} has no folder {folder[:200]!r} with a *.manifest of `influx backup`: copy it there.",
         )
     manifests = [(path.rpartition("/")[2], _read(destination, path)) for path in own]
     return max(name for name, _ in manifests), physical_manifest.newest(manifests)
@@ -145,3 +150,24 @@ class _Copier:
             hashed.update(piece)
             size += len(piece)
         return OtherFile(name, self._backup_id, size, hashed.hexdigest())
+
+
+class AdoptRunnable:
+    """The job `backup_adopt`: makes a backup of a folder that `influx backup` wrote. `clock`: seconds since 1970."""
+
+    def __init__(self, place: BackupPlace, clock: Callable[[], float]) -> None:
+        self._place = place
+        self._clock = clock
+
+    def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
+        return KIND
+
+    def validate(self, parameters: Mapping[str, Any]) -> None:
+        unknown = next((name for name in parameters if name != "folder"), None)
+        if unknown is not None:
+            raise InvalidParameter(unknown[:100], f"There is no parameter {unknown[:100]!r}. Name the folder.")
+        if not isinstance(parameters.get("folder"), str) or not parameters["folder"]:
+            raise InvalidParameter("folder", "folder is the path of a folder in the place of backups.")
+
+    def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:
+        return backup_result(adopt(self._place, parameters["folder"], int(self._clock() * 1e9), context))

@@ -94,14 +94,18 @@ class DrillRunnable:
         return _result(manifest, outcome, detail)
 
     def _drilled(self, manifest: Manifest, context: JobContext, log: Log) -> tuple[Outcome, str]:
-        folder = self._folder / secrets.token_hex(8)  # a process that lost its lease removes no scratch store but its own
+        folder = self._folder / secrets.token_hex(
+            8
+        )  # a process that lost its lease removes no scratch store but its own
         try:
             shutil.rmtree(self._folder, ignore_errors=True)  # of drills whose process was killed
             folder.mkdir(parents=True, mode=0o700)
             needed = sum(entry.text_bytes for bucket in manifest.buckets for entry in bucket.slices)
             free = self._free_bytes(folder)
             if needed > free:
-                reason = f"The drill may need {needed:,} bytes in {self._folder}, and {free:,} are free. Make room there."
+                reason = (
+                    f"The drill may need {needed:,} bytes in {self._folder}, and {free:,} are free. Make room there."
+                )
                 return Outcome.INCONCLUSIVE, reason
             with self._open_scratch(folder / "scratch.duckdb") as store:
                 return self._restored(manifest, store, context, log)

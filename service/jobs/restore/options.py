@@ -11,7 +11,7 @@ from service.jobs.backup.choosing import LATEST, backup_named
 from service.jobs.backup.options import MOST_BUCKETS, span_between
 
 _SWITCHES = ("dry_run", "merge", "skip_damaged")
-_TEXTS = ("start", "stop", "passphrase_env")
+_TEXTS = ("start", "stop", "passphrase_env", "replace_server")
 _PARAMETERS = ("backup", "buckets", "target", *_TEXTS, *_SWITCHES)
 _TARGET_MEMBERS = ("url", "org", "token_env")
 
@@ -31,6 +31,7 @@ class RestoreOptions:
 
     `target` None: the gateway's own store. `merge`: buckets that exist take the points of the backup beside their own.
     `skip_damaged`: restore the rest. `passphrase_env`: the variable with the passphrase of an encrypted backup.
+    `replace_server`: replace everything on the server of this name (host and port) by a physical backup.
     """
 
     backup: str = LATEST
@@ -41,6 +42,7 @@ class RestoreOptions:
     merge: bool = False
     skip_damaged: bool = False
     passphrase_env: str | None = None
+    replace_server: str | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "RestoreOptions":
@@ -53,8 +55,27 @@ class RestoreOptions:
             span_between(given.get("start"), given.get("stop")),
             _target(given.get("target")),
             passphrase_env=given.get("passphrase_env"),
+            replace_server=given.get("replace_server"),
             **{name: given.get(name, False) for name in _SWITCHES},
         )
+
+    def refuse_for_physical(self) -> None:
+        """Raises InvalidParameter for what only a logical backup can do: files of a server are restored whole."""
+        unfit = {
+            "start": self.span != EVER,
+            "target": self.target is not None,
+            "dry_run": self.dry_run,
+            "merge": self.merge,
+            "skip_damaged": self.skip_damaged,
+        }
+        for name in (name for name, is_given in unfit.items() if is_given):
+            raise InvalidParameter(
+                name,
+                "A physical backup is restored bucket by bucket, as a whole, into buckets that are not there yet."
+                f" Leave {name} out, or restore a logical backup.",
+            )
+        if self.replace_server is not None and self.names is not None:
+            raise InvalidParameter("buckets", "replace_server restores the whole server. Leave buckets out.")
 
     def new_name(self, bucket: str) -> str | None:
         """What a bucket of the backup is called on the target; None: it is not restored."""

@@ -77,7 +77,7 @@ class PhysicalRestore:
         return {"backup": manifest.backup_id, "kind": manifest.kind.value, "state": state, "buckets": reports}
 
     def whole_server(self, manifest: Manifest, confirmation: str | None, passphrase: str | None = None) -> Json:
-        """Replace everything on the server by the backup. `confirmation`: the server's name, host and port of its address.
+        """Replace everything on the server by the backup. `confirmation`: host and port of its address.
 
         Raises, with nothing changed: InvalidParameter, BackupDamaged, StoreDenied. After the server was emptied:
         StoreError when a break lasts, ArchiveError, JobInterrupted; the restore then has to be ordered again.

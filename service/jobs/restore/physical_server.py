@@ -88,7 +88,8 @@ class ServerRestore:
 
     def report(self, counter: ValueCounter) -> Json:
         """The result, with every bucket of the gateway's organization counted."""
-        own = [bucket for bucket in self._plain.buckets if bucket.organization == self._physical.organization and not is_system(bucket.name)]
+        organization, buckets = self._physical.organization, self._plain.buckets
+        own = [bucket for bucket in buckets if bucket.organization == organization and not is_system(bucket.name)]
         self._forget_answers(bucket.name for bucket in own)
         expected, counted = self._folder.counts(), self._counted(counter, [bucket.name for bucket in own])
         reports: list[Json] = []

@@ -77,7 +77,9 @@ def restore_plan(manifest: Manifest, options: RestoreOptions) -> RestorePlan:
             continue
         slices = tuple(_slices(bucket, options.span, count))
         count += len(slices)
-        plans.append(BucketPlan(bucket.metadata, target, slices, _missing(manifest, bucket.metadata.name, options.span)))
+        plans.append(
+            BucketPlan(bucket.metadata, target, slices, _missing(manifest, bucket.metadata.name, options.span))
+        )
     return RestorePlan(manifest, tuple(plans))
 
 
@@ -92,7 +94,11 @@ def _slices(bucket: BucketBackup, within: TimeRange, first_number: int) -> Itera
 
 def _missing(manifest: Manifest, bucket: str, within: TimeRange) -> tuple[Missing, ...]:
     """What the backup itself lacks of the range of a bucket."""
-    return tuple(part for part in manifest.missing if part.bucket in ("", bucket) and (part.span is None or part.span.intersect(within)))
+    return tuple(
+        part
+        for part in manifest.missing
+        if part.bucket in ("", bucket) and (part.span is None or part.span.intersect(within))
+    )
 
 
 def _refuse_unknown(manifest: Manifest, options: RestoreOptions) -> None:

@@ -76,7 +76,10 @@ def _members(bucket: BucketPlan, is_made: bool, damaged: Mapping[int, str]) -> J
         "values": sum(entry.digest.count for entry in restored),
         "lost_slices": len(lost),
         "lost": [_lost(planned, damaged[planned.number]) for planned in lost[:_MOST_NAMED]],
-        "missing": [{"range": None if part.span is None else span_json(part.span), "reason": part.reason} for part in bucket.missing[:_MOST_NAMED]],
+        "missing": [
+            {"range": None if part.span is None else span_json(part.span), "reason": part.reason}
+            for part in bucket.missing[:_MOST_NAMED]
+        ],
     }
 
 

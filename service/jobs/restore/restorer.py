@@ -120,7 +120,9 @@ class Restorer:
             lacking = [entry.planned for entry in differences if entry.state is Comparison.DIFFERENT]
             if not lacking:
                 break
-            self._tools.log("warning", f"{bucket.target}: {len(lacking)} slices are not as in the backup; writing them again.")
+            self._tools.log(
+                "warning", f"{bucket.target}: {len(lacking)} slices are not as in the backup; writing them again."
+            )
             self._refused[bucket.target] = Refused()
             for planned in lacking:
                 self._refused[bucket.target].join(writer.write(planned, bucket.target))
@@ -140,7 +142,9 @@ class Restorer:
         count = sum(planned.entry.digest.count for planned in bucket.slices)
         different = sum(entry.state is Comparison.DIFFERENT for entry in differences)
         level = "error" if different else "info"
-        self._tools.log(level, f"{bucket.target}: {count:,} values in {len(bucket.slices)} slices, {different} of them differ.")
+        self._tools.log(
+            level, f"{bucket.target}: {count:,} values in {len(bucket.slices)} slices, {different} of them differ."
+        )
 
     def _finish(self) -> list[Json]:
         made = [bucket for bucket in self._plan.buckets if bucket.target in self._progress.made]

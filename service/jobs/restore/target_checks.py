@@ -45,7 +45,9 @@ class TargetChecks:
             else:
                 _refuse_shorter_retention(bucket, present, now_ns)
 
-    def refuse_other_types(self, plan: RestorePlan, fields: Mapping[str, Mapping[TypedField, Sequence[TimeRange]]]) -> None:
+    def refuse_other_types(
+        self, plan: RestorePlan, fields: Mapping[str, Mapping[TypedField, Sequence[TimeRange]]]
+    ) -> None:
         """Raises InvalidParameter: a field has another type on the target, in a shard group that the backup writes to.
 
         `fields`: in which ranges the backup has them, by its buckets.
@@ -57,7 +59,11 @@ class TargetChecks:
                 self._refuse_other_types(present, of_backup)
 
     def _refuse_other_types(self, bucket: Bucket, fields: Mapping[TypedField, Sequence[TimeRange]]) -> None:
-        known = {(entry.name, name): types for entry in self._store.schema(bucket.name) for name, types in entry.fields.items()}
+        known = {
+            (entry.name, name): types
+            for entry in self._store.schema(bucket.name)
+            for name, types in entry.fields.items()
+        }
         for (measurement, field, field_type), spans in fields.items():
             others = [known_type for known_type in known.get((measurement, field), ()) if known_type is not field_type]
             if not others:

@@ -277,7 +277,11 @@ def _measurement(name: str, types: dict[str, set[FieldType]], keys: set[str]) ->
     return MeasurementSchema(
         shown_bytes(name),
         tuple(sorted(filter(is_readable, keys))),
-        {field: tuple(kind for kind in FieldType if kind in types[field]) for field in sorted(types) if is_readable(field)},
+        {
+            field: tuple(kind for kind in FieldType if kind in types[field])
+            for field in sorted(types)
+            if is_readable(field)
+        },
         tuple(UnreadableName.of(kind, text) for kind, text in texts if not is_readable(text)),
     )
 

@@ -89,7 +89,9 @@ def _check_adjacent_series(catalog: Catalog, bucket: str, series: SeriesKey) -> 
     """
     schema = catalog.schema(bucket)
     if any(one.name == series.measurement and one.unreadable for one in schema):
-        raise _refused(f"the measurement {series.measurement!r} has names that are not UTF-8, which its predicates cannot tell")
+        raise _refused(
+            f"the measurement {series.measurement!r} has names that are not UTF-8, which its predicates cannot tell"
+        )
     if not series.tags:
         _check_measurements(schema, series)
     keys = next((measurement.tags for measurement in schema if measurement.name == series.measurement), ())

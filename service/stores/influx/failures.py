@@ -77,7 +77,9 @@ def query_failure(reason: str, status: int | None = None) -> FluxgateError:
     if "timeout" in reason or "deadline exceeded" in reason:
         return StoreTimeout("InfluxDB ran out of time. Read a shorter range, or ask later.", upstream=reason)
     if _NEVER_TAKEN.search(reason):
-        return QueryRefused("InfluxDB does not take this question, because of a name in it. Leave that out.", upstream=reason)
+        return QueryRefused(
+            "InfluxDB does not take this question, because of a name in it. Leave that out.", upstream=reason
+        )
     shown = f" ({status})" if status else ""
     advice = "Its log says more; a key with admin is shown its words."
     return StoreFailed(f"InfluxDB answered an error{shown}. {advice}", upstream=reason)
@@ -110,7 +112,9 @@ def _throttled(headers: Mapping[str, str], reason: str) -> FluxgateError:
 def unreadable_rows(broken: Exception) -> FluxgateError:
     """The error for rows that do not fit what was asked for. InfluxDB stores any bytes as text; ours is Unicode."""
     if isinstance(broken, UnicodeDecodeError) or "UTF8" in str(broken):
-        return UnreadableText("A text or tag in InfluxDB is not UTF-8, and no answer can carry it.", upstream=str(broken))
+        return UnreadableText(
+            "A text or tag in InfluxDB is not UTF-8, and no answer can carry it.", upstream=str(broken)
+        )
     return StoreBroken("InfluxDB answered rows that make no sense. Ask again.", upstream=str(broken))
 
 

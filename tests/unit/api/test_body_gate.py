@@ -32,7 +32,15 @@ async def test_a_client_that_expects_to_be_asked_for_its_body_is_seen_to_leave()
 
 
 @pytest.mark.parametrize(
-    ("length", "number"), [(b"0" * 5000, 0), (b"0" * 5000 + b"12", 12), (b"", 0), (b"-1", 0), (b"9" * 20, 10**20 - 1), (b"9" * 5000, 10**20 - 1)]
+    ("length", "number"),
+    [
+        (b"0" * 5000, 0),
+        (b"0" * 5000 + b"12", 12),
+        (b"", 0),
+        (b"-1", 0),
+        (b"9" * 20, 10**20 - 1),
+        (b"9" * 5000, 10**20 - 1),
+    ],
 )
 def test_a_length_may_have_5000_digits(length: bytes, number: int) -> None:
     """Python refuses to read more than 4300: it was 500."""

@@ -43,7 +43,11 @@ def asked(keys: Keys, tries: FailedTries, presented: Sequence[str], origin: str 
     """What each of `presented`, sent at one time, is told: an id, or the name of the error."""
 
     async def ask() -> list[object]:
-        return list(await asyncio.gather(*(check_key(keys, one, tries, origin, POOL) for one in presented), return_exceptions=True))
+        return list(
+            await asyncio.gather(
+                *(check_key(keys, one, tries, origin, POOL) for one in presented), return_exceptions=True
+            )
+        )
 
     return [found.id if isinstance(found, Principal) else type(found).__name__ for found in asyncio.run(ask())]
 
@@ -62,7 +66,12 @@ def test_sixty_wrong_keys_at_one_time_get_five_401(guess: str) -> None:
 
 def test_a_right_key_works_from_an_address_that_is_locked_out() -> None:
     keys, tries = Keys(), FailedTries(2, Clock())
-    assert asked(keys, tries, ["wrong", "wrong", "wrong", RIGHT]) == ["Unauthorized", "Unauthorized", "TooManyFailedTries", OWNER.id]
+    assert asked(keys, tries, ["wrong", "wrong", "wrong", RIGHT]) == [
+        "Unauthorized",
+        "Unauthorized",
+        "TooManyFailedTries",
+        OWNER.id,
+    ]
     assert asked(keys, tries, [RIGHT, GUESSES[1], RIGHT]) == [OWNER.id, "TooManyFailedTries", OWNER.id]
 
 

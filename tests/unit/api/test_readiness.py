@@ -30,7 +30,9 @@ class Ping:
 
 async def test_each_is_up_or_down_with_a_code_that_names_no_host() -> None:
     """Everybody may ask, so the message stays in the log."""
-    readiness = Readiness({"store": DependencyCheck("influx", Ping()), "state": DependencyCheck("sqlite", Ping(NotReady("away")))})
+    readiness = Readiness(
+        {"store": DependencyCheck("influx", Ping()), "state": DependencyCheck("sqlite", Ping(NotReady("away")))}
+    )
     states = await readiness.states()
     assert (states["store"]["name"], states["store"]["state"]) == ("influx", "up")
     assert (states["state"]["state"], states["state"]["reason"]) == ("down", "not_ready")

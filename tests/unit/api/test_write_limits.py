@@ -12,7 +12,9 @@ from service.errors import ClientDisconnected, TooManyWrites, WriteTimeout
 
 def request(**headers: str) -> Request:
     names = {"length": "content-length", "coding": "content-encoding"}
-    return Request({"type": "http", "headers": [(names[name].encode(), value.encode()) for name, value in headers.items()]})
+    return Request(
+        {"type": "http", "headers": [(names[name].encode(), value.encode()) for name, value in headers.items()]}
+    )
 
 
 def test_a_budget_ends_when_its_time_is_over() -> None:
@@ -44,7 +46,9 @@ def test_a_budget_ends_when_the_client_leaves() -> None:
         ({"length": "9" * 5000}, True),
     ],
 )
-def test_only_large_and_packed_bodies_and_those_of_unknown_length_need_a_slot(headers: dict[str, str], needs_slot: bool) -> None:
+def test_only_large_and_packed_bodies_and_those_of_unknown_length_need_a_slot(
+    headers: dict[str, str], needs_slot: bool
+) -> None:
     slots = WriteSlots(1, 100)
 
     async def taken() -> int:
@@ -117,7 +121,11 @@ def test_bodies_on_their_way_have_a_bound_and_hold_no_slot() -> None:
 def test_bodies_of_one_key_leave_room_for_the_body_of_another() -> None:
     async def run() -> int:
         slots = WriteSlots(4, 100)
-        async with slots.body(request(), "a") as charge, slots.body(request(), "a") as second, slots.body(request(), "b") as other:
+        async with (
+            slots.body(request(), "a") as charge,
+            slots.body(request(), "a") as second,
+            slots.body(request(), "b") as other,
+        ):
             charge(200)
             second(100)
             with pytest.raises(TooManyWrites, match="this key's writes have 300 bytes, its share"):

@@ -17,7 +17,12 @@ def test_counts_are_read_back() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [('"-86400": 3', '"-86400": -3'), ('"-86400": 3', '"x": 3'), ('"format_version": 1', '"format_version": 2'), ("{", "")],
+    [
+        ('"-86400": 3', '"-86400": -3'),
+        ('"-86400": 3', '"x": 3'),
+        ('"format_version": 1', '"format_version": 2'),
+        ("{", ""),
+    ],
 )
 def test_counts_that_make_no_sense_are_damage(old: str, new: str) -> None:
     content = written_counts(COUNTS).decode().replace(old, new, 1).encode()

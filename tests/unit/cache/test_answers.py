@@ -223,7 +223,9 @@ def test_who_asks_for_a_fresh_answer_neither_looks_nor_joins() -> None:
 def test_without_a_time_nothing_is_kept() -> None:
     cache = answers()
     outcomes = [cache.serve("k", ["b"], 0, Maker([b"x"])) for _ in range(2)]
-    assert [(one.outcome, one.reason, body(one)) for one in outcomes] == [("bypass", "off", b"x")] * 2 or outcomes[1].outcome == "shared"
+    assert [(one.outcome, one.reason, body(one)) for one in outcomes] == [("bypass", "off", b"x")] * 2 or outcomes[
+        1
+    ].outcome == "shared"
 
 
 def test_each_outcome_is_told() -> None:

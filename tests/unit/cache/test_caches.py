@@ -23,7 +23,9 @@ def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
     made.close()
 
 
-@pytest.mark.parametrize("value", [b"", b"\0", b"text", bytes(range(256)) * 8192], ids=["empty", "zero", "short", "2 MB"])
+@pytest.mark.parametrize(
+    "value", [b"", b"\0", b"text", bytes(range(256)) * 8192], ids=["empty", "zero", "short", "2 MB"]
+)
 def test_a_value_comes_back_as_it_was_put(cache: Cache, value: bytes) -> None:
     assert cache.put("k", value, 60) is True
     assert cache.get("k") == value

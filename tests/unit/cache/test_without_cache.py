@@ -82,7 +82,9 @@ def test_a_cache_that_dies_in_the_middle_changes_nothing_for_the_client() -> Non
     assert asking(answers, Recipe(b"ab"))() == ("miss", b"ab")
 
 
-@pytest.mark.parametrize("spoiled", [b"", b"garbage", b"fga1\xff\xff\xff\xff", pack(0.0, {"X": "y"}, [b"ab"])[:-1], b"fga1\0\0\0\2[]"])
+@pytest.mark.parametrize(
+    "spoiled", [b"", b"garbage", b"fga1\xff\xff\xff\xff", pack(0.0, {"X": "y"}, [b"ab"])[:-1], b"fga1\0\0\0\2[]"]
+)
 def test_a_spoiled_value_is_a_miss(spoiled: bytes) -> None:
     cache = SharedCache()
     answers = AnswerCache(cache, 1_000, time.time)

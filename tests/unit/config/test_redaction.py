@@ -26,7 +26,10 @@ def test_hiding_leaves_what_is_stored_alone() -> None:
     assert stored == {"source": A}
 
 
-@pytest.mark.parametrize("stored", [{"m": {"source": A, "target": "store"}}, {"m": {"targets": [A, {**A, "token": "other"}]}}, {"token": None}, {}])
+@pytest.mark.parametrize(
+    "stored",
+    [{"m": {"source": A, "target": "store"}}, {"m": {"targets": [A, {**A, "token": "other"}]}}, {"token": None}, {}],
+)
 def test_what_was_shown_can_be_sent_back(stored: Any) -> None:
     assert restore_hidden(hide(stored), stored) == stored
 
@@ -67,14 +70,24 @@ ATTACKS: list[tuple[str, Any]] = [
 def test_a_secret_is_kept_only_at_its_place_beside_its_address(sent: Any) -> None:
     """Else whoever may change an address could have the token sent there; and stars were stored as a token."""
     with pytest.raises(
-        InvalidParameter, match=r"\*\*\* stands for the (token|password) that is stored there .* Write the (token|password)"
+        InvalidParameter,
+        match=r"\*\*\* stands for the (token|password) that is stored there .* Write the (token|password)",
     ) as refused:
         restore_hidden(sent, STORED)
     assert "secret-" not in refused.value.message
 
 
 @pytest.mark.parametrize(
-    "stored", [None, {}, {"source": None}, {"source": "store"}, {"source": [A]}, {"other": A}, {"source": {"url": "http://a.test", "org": "o"}}]
+    "stored",
+    [
+        None,
+        {},
+        {"source": None},
+        {"source": "store"},
+        {"source": [A]},
+        {"other": A},
+        {"source": {"url": "http://a.test", "org": "o"}},
+    ],
 )
 def test_stars_are_refused_when_nothing_is_stored_for_them(stored: Any) -> None:
     with pytest.raises(InvalidParameter, match=r"source\.token: \*\*\*"):
@@ -87,11 +100,16 @@ def test_a_secret_stored_beside_no_address_has_to_be_written_again() -> None:
 
 
 def test_stars_in_another_member_are_only_text() -> None:
-    assert restore_hidden({"url": "http://a.test", "org": HIDDEN}, {"url": "http://a.test", "org": "o"}) == {"url": "http://a.test", "org": HIDDEN}
+    assert restore_hidden({"url": "http://a.test", "org": HIDDEN}, {"url": "http://a.test", "org": "o"}) == {
+        "url": "http://a.test",
+        "org": HIDDEN,
+    }
 
 
 def test_other_members_may_change_beside_a_secret() -> None:
-    assert restore_hidden({"m": {"source": hidden(A, size=5)}}, {"m": {"source": A}}) == {"m": {"source": {**A, "size": 5}}}
+    assert restore_hidden({"m": {"source": hidden(A, size=5)}}, {"m": {"source": A}}) == {
+        "m": {"source": {**A, "size": 5}}
+    }
 
 
 def test_what_is_nested_without_end_is_refused() -> None:

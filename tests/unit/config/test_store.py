@@ -26,14 +26,19 @@ def test_a_section_never_set_is_version_0_with_its_defaults(config: ConfigStore)
 
 
 def test_each_change_is_a_version_and_a_stale_one_conflicts(config: ConfigStore) -> None:
-    assert config.put("coordinates", {"latitude": 1}, expected_version=0) == Versioned(1, {"latitude": 1.0, "longitude": None})
+    assert config.put("coordinates", {"latitude": 1}, expected_version=0) == Versioned(
+        1, {"latitude": 1.0, "longitude": None}
+    )
     assert config.put("coordinates", {"longitude": 2}).version == 2
     with pytest.raises(VersionConflict, match="at version 2, not 1"):
         config.put("coordinates", {}, expected_version=1)
     assert config.get("coordinates") == Versioned(2, {"latitude": None, "longitude": 2.0})
 
 
-@pytest.mark.parametrize("value", [{"latitude": 90.1}, {"latitude": "north"}, {"longitude": -181}, {"altitude": 1}, {"latitude": float("nan")}])
+@pytest.mark.parametrize(
+    "value",
+    [{"latitude": 90.1}, {"latitude": "north"}, {"longitude": -181}, {"altitude": 1}, {"latitude": float("nan")}],
+)
 def test_a_value_that_does_not_fit_is_named(config: ConfigStore, value: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter) as refused:
         config.put("coordinates", value)

@@ -9,7 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from service.domain.addresses import Address, AddressPolicy, Destination, WrongAddress, destination, parse_address, refusal, refusal_of
+from service.domain.addresses import (
+    Address,
+    AddressPolicy,
+    Destination,
+    WrongAddress,
+    destination,
+    parse_address,
+    refusal,
+    refusal_of,
+)
 
 TAKEN = [
     ("http://127.0.0.1:8086", "http://127.0.0.1:8086", "127.0.0.1", 8086),
@@ -68,17 +77,32 @@ VERDICTS = [
         Destination.PUBLIC,
         "8.8.8.8 1.1.1.1 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 192.167.1.1 223.255.255.255 2a00:1450::64 2606:4700::1111",
     ),
-    (Destination.PRIVATE, "10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255 198.18.0.1 fc00::1 fd12:3456::1"),
-    (Destination.LOOPBACK, "127.0.0.1 127.255.255.254 127.0.0.53 ::1 ::ffff:127.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1::"),
+    (
+        Destination.PRIVATE,
+        "10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255 198.18.0.1 fc00::1 fd12:3456::1",
+    ),
+    (
+        Destination.LOOPBACK,
+        "127.0.0.1 127.255.255.254 127.0.0.53 ::1 ::ffff:127.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1::",
+    ),
     (Destination.UNSPECIFIED, "0.0.0.0 :: ::ffff:0.0.0.0"),
     (Destination.LINK_LOCAL, "169.254.0.1 169.254.255.255 fe80::1 febf::1 fe80::1%eth0 ::ffff:169.254.1.1"),
-    (Destination.METADATA, "169.254.169.254 169.254.170.2 100.100.100.200 192.0.0.192 168.63.129.16 fd00:ec2::254 fd00:ec2::23 fd20:ce::254"),
-    (Destination.METADATA, "::ffff:169.254.169.254 ::ffff:a9fe:a9fe 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1 ::ffff:100.100.100.200"),
+    (
+        Destination.METADATA,
+        "169.254.169.254 169.254.170.2 100.100.100.200 192.0.0.192 168.63.129.16 fd00:ec2::254 fd00:ec2::23 fd20:ce::254",
+    ),
+    (
+        Destination.METADATA,
+        "::ffff:169.254.169.254 ::ffff:a9fe:a9fe 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1 ::ffff:100.100.100.200",
+    ),
     (Destination.PRIVATE, "::ffff:10.0.0.1 64:ff9b::192.168.0.1 2002:a00:1::1"),
     (Destination.PUBLIC, "::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1"),
     (Destination.MULTICAST, "224.0.0.1 239.255.255.250 ff02::1 ff0e::1"),
     (Destination.BROADCAST, "255.255.255.255 ::ffff:255.255.255.255"),
-    (Destination.RESERVED, "0.0.0.1 0.255.255.255 240.0.0.1 255.255.255.254 192.0.0.1 192.0.2.1 198.51.100.1 203.0.113.1 192.88.99.1"),
+    (
+        Destination.RESERVED,
+        "0.0.0.1 0.255.255.255 240.0.0.1 255.255.255.254 192.0.0.1 192.0.2.1 198.51.100.1 203.0.113.1 192.88.99.1",
+    ),
     (
         Destination.RESERVED,
         "::127.0.0.1 ::169.254.169.254 ::ffff:0:169.254.169.254 64:ff9b:1::a9fe:a9fe 100::1 2001::1 2001:0:53aa:64c::1 2001:db8::1 3fff::1",
@@ -116,14 +140,21 @@ def test_every_ip_address_is_for_something(expected: Destination, text: str) -> 
     ],
 )
 def test_a_policy_says_how_far_addresses_lead(policy: AddressPolicy, refused: set[Destination]) -> None:
-    assert {kind for kind, texts in VERDICTS for text in texts.split() if refusal(ipaddress.ip_address(text), policy) is not None} == refused
+    assert {
+        kind
+        for kind, texts in VERDICTS
+        for text in texts.split()
+        if refusal(ipaddress.ip_address(text), policy) is not None
+    } == refused
 
 
 def test_a_refusal_says_what_the_address_is() -> None:
     metadata, private = ipaddress.ip_address("169.254.169.254"), ipaddress.ip_address("10.1.2.3")
     told = "169.254.169.254 is a cloud's metadata service, and such addresses are never connected to"
     assert refusal(metadata, AddressPolicy.PRIVATE_TOO) == told
-    assert refusal(private, AddressPolicy.PUBLIC_ONLY) == "10.1.2.3 is private, and only public addresses are allowed here"
+    assert (
+        refusal(private, AddressPolicy.PUBLIC_ONLY) == "10.1.2.3 is private, and only public addresses are allowed here"
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,10 +191,21 @@ def test_what_is_taken_is_read_alike_by_whoever_connects(text: str) -> None:
         return
     form = str(address)
     with_urllib3, with_httpx, with_stdlib = parse_url(form), httpx.URL(form), urlsplit(form)
-    hosts = {(with_urllib3.host or "").strip("[]"), with_httpx.raw_host.decode(), with_stdlib.hostname}  # `host` decodes xn--
+    hosts = {
+        (with_urllib3.host or "").strip("[]"),
+        with_httpx.raw_host.decode(),
+        with_stdlib.hostname,
+    }  # `host` decodes xn--
     assert hosts == {address.host}
-    assert {with_urllib3.port or address.port, with_httpx.port or address.port, with_stdlib.port or address.port} == {address.port}
-    assert (with_urllib3.scheme, with_urllib3.auth, with_urllib3.query, with_urllib3.fragment) == (address.scheme, None, None, None)
+    assert {with_urllib3.port or address.port, with_httpx.port or address.port, with_stdlib.port or address.port} == {
+        address.port
+    }
+    assert (with_urllib3.scheme, with_urllib3.auth, with_urllib3.query, with_urllib3.fragment) == (
+        address.scheme,
+        None,
+        None,
+        None,
+    )
     assert (with_urllib3.path or "").rstrip("/") == address.path == with_stdlib.path
     assert (parse_url(text).host or "").strip("[]") in {address.host, text.split("[")[-1].split("]")[0].lower()}
     assert parse_address(form) == address
@@ -177,7 +219,9 @@ def test_an_ipv4_address_is_for_the_same_in_every_ipv6_dress(number: int) -> Non
 
 
 @given(st.ip_addresses())
-def test_an_address_that_the_standard_library_calls_special_is_never_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+def test_an_address_that_the_standard_library_calls_special_is_never_public(
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     if destination(ip) is Destination.PUBLIC and not str(ip).startswith(("64:ff9b:", "::ffff:", "2002:")):
         assert ip.is_global and not ip.is_multicast
 

@@ -15,7 +15,10 @@ from service.errors import InvalidParameter
         *((f"a{control}b", "control character") for control in "\0\t\n\r\x1b\x7f\x85"),
         ("_monitoring", "underscore"),
         ('say "hi"', "double quote"),
-        *((name, "cannot be empty, . or ..") for name in (".", "..", "/", "/lead", "tr/", "a//b", "a/../b", "../a", "a/.", "./a")),
+        *(
+            (name, "cannot be empty, . or ..")
+            for name in (".", "..", "/", "/lead", "tr/", "a//b", "a/../b", "../a", "a/.", "./a")
+        ),
         ("db/autogen", "InfluxQL would read the bucket 'db' for it"),
     ],
 )
@@ -29,7 +32,23 @@ def test_such_a_name_is_refused_with_its_reason_and_advice(name: str, reason: st
 
 
 @pytest.mark.parametrize(
-    "name", ["a", " ", "a b", "a/b", "a/b/c", "...", ".a", "a.", "autogen", "a/autogen/b", "a_b", "naïve 🔌", "x" * LONGEST_BUCKET_NAME, "a'b"]
+    "name",
+    [
+        "a",
+        " ",
+        "a b",
+        "a/b",
+        "a/b/c",
+        "...",
+        ".a",
+        "a.",
+        "autogen",
+        "a/autogen/b",
+        "a_b",
+        "naïve 🔌",
+        "x" * LONGEST_BUCKET_NAME,
+        "a'b",
+    ],
 )
 def test_any_other_name_is_taken(name: str) -> None:
     assert wrong_name(name) is None

@@ -12,7 +12,14 @@ HOUR_NS = 3_600_000_000_000
 
 @pytest.mark.parametrize(
     ("text", "length_ns"),
-    [("1s", 1_000_000_000), ("15m", HOUR_NS // 4), ("1h", HOUR_NS), ("30d", 720 * HOUR_NS), ("4w", 672 * HOUR_NS), ("007h", 7 * HOUR_NS)],
+    [
+        ("1s", 1_000_000_000),
+        ("15m", HOUR_NS // 4),
+        ("1h", HOUR_NS),
+        ("30d", 720 * HOUR_NS),
+        ("4w", 672 * HOUR_NS),
+        ("007h", 7 * HOUR_NS),
+    ],
 )
 def test_a_whole_number_and_one_unit_is_a_duration(text: str, length_ns: int) -> None:
     assert parse_duration(text, "every") == length_ns
@@ -20,7 +27,26 @@ def test_a_whole_number_and_one_unit_is_a_duration(text: str, length_ns: int) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", "h", "1", "-1d", "+1d", "1.5h", "30x", "1H", "1h30m", " 1h", "1h ", "1h\n", "١h", "1e3s", "1ms", "1y", "9999999999s", "0x1s"],
+    [
+        "",
+        "h",
+        "1",
+        "-1d",
+        "+1d",
+        "1.5h",
+        "30x",
+        "1H",
+        "1h30m",
+        " 1h",
+        "1h ",
+        "1h\n",
+        "١h",
+        "1e3s",
+        "1ms",
+        "1y",
+        "9999999999s",
+        "0x1s",
+    ],
 )
 def test_every_other_form_is_refused_with_the_form_spelled_out(text: str) -> None:
     with pytest.raises(InvalidParameter, match="whole number and one unit") as refused:

@@ -14,7 +14,12 @@ def test_an_end_is_left_only_by_queueing_again_and_a_success_never() -> None:
     ("progress", "now", "rate", "eta_s"),
     [
         (Progress(50, 100, "slices", base=0, since=1000.0), 1010.0, 5.0, 10.0),
-        (Progress(50, 100, "slices", base=40, since=1000.0), 1010.0, 1.0, 50.0),  # what an earlier attempt did does not count
+        (
+            Progress(50, 100, "slices", base=40, since=1000.0),
+            1010.0,
+            1.0,
+            50.0,
+        ),  # what an earlier attempt did does not count
         (Progress(50, None, "points", base=0, since=1000.0), 1010.0, 5.0, None),
         (Progress(100, 100, "slices", base=0, since=1000.0), 1010.0, 10.0, 0.0),
         (Progress(120, 100, "slices", base=0, since=1000.0), 1010.0, 12.0, 0.0),
@@ -23,5 +28,7 @@ def test_an_end_is_left_only_by_queueing_again_and_a_success_never() -> None:
         (Progress(50, 100, "slices", base=0, since=1000.0), 999.0, None, None),
     ],
 )
-def test_rate_and_rest_are_those_of_this_attempt(progress: Progress, now: float, rate: float | None, eta_s: float | None) -> None:
+def test_rate_and_rest_are_those_of_this_attempt(
+    progress: Progress, now: float, rate: float | None, eta_s: float | None
+) -> None:
     assert (progress.rate(now), progress.eta_s(now)) == (rate, eta_s)

@@ -27,7 +27,9 @@ def ticks(schedule: Schedule, start: str, number: int) -> list[str]:
 def test_a_cron_expression_is_read_in_its_zone() -> None:
     workdays = Schedule("s", "count", cron="30 6 * * MON-FRI", zone="Europe/Berlin")
     assert ticks(workdays, "2026-01-02T06:30:00+01:00", 2) == ["2026-01-05T06:30:00+01:00", "2026-01-06T06:30:00+01:00"]
-    assert ticks(Schedule("s", "count", cron="0 * * * *"), "2026-01-01T00:00:00.5+00:00", 1) == ["2026-01-01T02:00:00+01:00"]
+    assert ticks(Schedule("s", "count", cron="0 * * * *"), "2026-01-01T00:00:00.5+00:00", 1) == [
+        "2026-01-01T02:00:00+01:00"
+    ]
 
 
 def test_the_hour_that_comes_twice_in_autumn_fires_once() -> None:

@@ -8,7 +8,16 @@ from service.domain.conflicts import OnConflict
 from service.domain.durations import parse_duration
 from service.domain.endpoint import Endpoint
 from service.domain.mirror import BucketPair, Mirror
-from service.domain.mirror_slices import Act, SliceRecord, SliceState, comparisons_due, decide, kept_since, mirrored_ranges, spans_of_run
+from service.domain.mirror_slices import (
+    Act,
+    SliceRecord,
+    SliceState,
+    comparisons_due,
+    decide,
+    kept_since,
+    mirrored_ranges,
+    spans_of_run,
+)
 from service.domain.schema import Bucket
 from service.domain.selection import Windows
 from service.domain.slicing import MeasurementRange
@@ -30,7 +39,11 @@ def bucket(retention_ns: int = 0, shard_ns: int = WEEK) -> Bucket:
 
 
 def record(
-    start_ns: int = 0, state: SliceState = SliceState.EQUAL, source: str = "1:a", target: str = "1:a", values_compared_at: float | None = 0.0
+    start_ns: int = 0,
+    state: SliceState = SliceState.EQUAL,
+    source: str = "1:a",
+    target: str = "1:a",
+    values_compared_at: float | None = 0.0,
 ) -> SliceRecord:
     return SliceRecord(start_ns, state, 1, source, target, None, 0, 0.0, values_compared_at)
 
@@ -49,14 +62,19 @@ class TestWhatIsSaidOfAMirror:
         assert mirror.history_of("mem") == 30 * DAY
         assert MIRROR.history_of("mem") is None
 
-    @pytest.mark.parametrize(("patterns", "wanted"), [((), True), (("cpu",), True), (("CPU",), False), (("c?u", "x"), True), (("mem*",), False)])
+    @pytest.mark.parametrize(
+        ("patterns", "wanted"),
+        [((), True), (("cpu",), True), (("CPU",), False), (("c?u", "x"), True), (("mem*",), False)],
+    )
     def test_measurements_are_chosen_by_patterns_that_mind_case(self, patterns: tuple[str, ...], wanted: bool) -> None:
         assert replace(MIRROR, measurements=patterns).wants("cpu") is wanted
 
 
 class TestMirroredRanges:
     def test_without_limits_all_measurements_are_one_range(self) -> None:
-        assert mirrored_ranges(MIRROR, ["b", "a", "b"], EARLIEST_NS, NOW, DAY) == [MeasurementRange(("a", "b"), EARLIEST_NS, LATEST_NS + 1)]
+        assert mirrored_ranges(MIRROR, ["b", "a", "b"], EARLIEST_NS, NOW, DAY) == [
+            MeasurementRange(("a", "b"), EARLIEST_NS, LATEST_NS + 1)
+        ]
 
     def test_measurements_with_another_history_begin_at_another_slice(self) -> None:
         mirror = replace(MIRROR, history=(("a", 2 * DAY),))
@@ -74,7 +92,10 @@ class TestMirroredRanges:
         assert mirrored_ranges(mirror, ["a"], NOW + DAY, NOW, DAY) == []
 
 
-@pytest.mark.parametrize(("source", "target", "since"), [(0, 0, EARLIEST_NS), (30, 0, NOW - 29 * DAY), (0, 7, NOW - 6 * DAY), (30, 7, NOW - 6 * DAY)])
+@pytest.mark.parametrize(
+    ("source", "target", "since"),
+    [(0, 0, EARLIEST_NS), (30, 0, NOW - 29 * DAY), (0, 7, NOW - 6 * DAY), (30, 7, NOW - 6 * DAY)],
+)
 def test_the_slices_that_a_retention_reaches_are_left_alone(source: int, target: int, since: int) -> None:
     assert kept_since(bucket(source * DAY), bucket(target * DAY), NOW + HOUR, DAY) == since
 
@@ -101,20 +122,50 @@ DECISIONS = [
     ("equal and known", record(), "1:a", "1:a", False, False, Act.NOTHING),
     ("equal, values due", record(), "1:a", "1:a", True, False, Act.COMPARE_VALUES),
     ("was equal, differs now", record(), "2:b", "1:a", False, False, Act.COPY),
-    ("was different, equal now", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "2:b", False, False, Act.COMPARE_VALUES),
+    (
+        "was different, equal now",
+        record(state=SliceState.DIFFERENT, source="2:b"),
+        "2:b",
+        "2:b",
+        False,
+        False,
+        Act.COMPARE_VALUES,
+    ),
     ("still different", record(state=SliceState.DIFFERENT, source="2:b"), "2:b", "1:a", False, False, Act.COPY),
     ("still partial", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False, False, Act.NOTHING),
     ("partial, to be tried again", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False, True, Act.COPY),
     ("partial, source grew", record(state=SliceState.PARTIAL, source="2:b"), "3:c", "1:a", False, False, Act.COPY),
     ("partial, target shrank", record(state=SliceState.PARTIAL, source="2:b"), "2:b", "0:0", False, False, Act.COPY),
     ("still extra", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", False, False, Act.NOTHING),
-    ("still extra, values due", record(state=SliceState.EXTRA, target="2:b"), "1:a", "2:b", True, False, Act.COMPARE_VALUES),
-    ("was extra, equal now", record(state=SliceState.EXTRA, target="2:b"), "1:a", "1:a", False, False, Act.COMPARE_VALUES),
+    (
+        "still extra, values due",
+        record(state=SliceState.EXTRA, target="2:b"),
+        "1:a",
+        "2:b",
+        True,
+        False,
+        Act.COMPARE_VALUES,
+    ),
+    (
+        "was extra, equal now",
+        record(state=SliceState.EXTRA, target="2:b"),
+        "1:a",
+        "1:a",
+        False,
+        False,
+        Act.COMPARE_VALUES,
+    ),
 ]
 
 
-@pytest.mark.parametrize(("known", "source", "target", "due", "again", "act"), [one[1:] for one in DECISIONS], ids=[one[0] for one in DECISIONS])
-def test_what_is_done_about_a_slice(known: SliceRecord | None, source: str, target: str, due: bool, again: bool, act: Act) -> None:
+@pytest.mark.parametrize(
+    ("known", "source", "target", "due", "again", "act"),
+    [one[1:] for one in DECISIONS],
+    ids=[one[0] for one in DECISIONS],
+)
+def test_what_is_done_about_a_slice(
+    known: SliceRecord | None, source: str, target: str, due: bool, again: bool, act: Act
+) -> None:
     assert decide(known, source, target, due, again) is act
 
 
@@ -123,7 +174,9 @@ class TestValuesDue:
     HOUR_S, DAY_S = 3_600.0, 86_400.0
 
     def test_what_never_was_compared_is_due_wherever_it_is(self) -> None:
-        assert comparisons_due(MIRROR, [record(0, values_compared_at=None), record(NOW, values_compared_at=None)], NOW, self.NOW_S) == {0, NOW}
+        assert comparisons_due(
+            MIRROR, [record(0, values_compared_at=None), record(NOW, values_compared_at=None)], NOW, self.NOW_S
+        ) == {0, NOW}
 
     def test_around_now_every_slice_is_due_after_a_day(self) -> None:
         known = [record(NOW - day * DAY, values_compared_at=self.NOW_S - self.DAY_S) for day in range(-2, 7)]
@@ -139,7 +192,10 @@ class TestValuesDue:
 
     def test_many_old_slices_do_not_keep_those_around_now_waiting(self) -> None:
         """Once they did, for up to 24 days: all shared one queue, and a run does not even look at the old ones."""
-        known = [*(record(day * DAY, values_compared_at=0.0) for day in range(1_000)), record(NOW, values_compared_at=self.NOW_S - self.DAY_S)]
+        known = [
+            *(record(day * DAY, values_compared_at=0.0) for day in range(1_000)),
+            record(NOW, values_compared_at=self.NOW_S - self.DAY_S),
+        ]
         assert NOW in comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S)
 
     def test_what_was_compared_within_the_rescan_is_not_due(self) -> None:

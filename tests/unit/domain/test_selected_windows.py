@@ -63,8 +63,18 @@ def test_calendar_windows_cover_all_time(zone: str, months: int) -> None:
 @pytest.mark.parametrize(
     ("start", "stop", "windows", "whole"),
     [
-        ("2026-01-01T00:20:00Z", "2026-01-01T03:10:00Z", Windows(HOUR_NS), ("2026-01-01T01:00:00Z", "2026-01-01T03:00:00Z")),
-        ("2026-01-01T01:00:00Z", "2026-01-01T03:00:00Z", Windows(HOUR_NS), ("2026-01-01T01:00:00Z", "2026-01-01T03:00:00Z")),
+        (
+            "2026-01-01T00:20:00Z",
+            "2026-01-01T03:10:00Z",
+            Windows(HOUR_NS),
+            ("2026-01-01T01:00:00Z", "2026-01-01T03:00:00Z"),
+        ),
+        (
+            "2026-01-01T01:00:00Z",
+            "2026-01-01T03:00:00Z",
+            Windows(HOUR_NS),
+            ("2026-01-01T01:00:00Z", "2026-01-01T03:00:00Z"),
+        ),
         ("2026-01-01T01:00:01Z", "2026-01-01T02:59:59Z", Windows(HOUR_NS), None),
         ("2026-01-15T00:00:00Z", "2026-04-15T00:00:00Z", MONTH, ("2026-02-01T00:00:00Z", "2026-04-01T00:00:00Z")),
         ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", MONTH, ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")),
@@ -85,11 +95,15 @@ def test_calendar_windows_cover_all_time(zone: str, months: int) -> None:
         ("2026-10-24T22:00:00Z", "2026-10-25T22:59:59Z", Windows(DAY_NS, zone="Europe/Berlin"), None),
     ],
 )
-def test_whole_windows_are_those_that_the_range_does_not_cut(start: str, stop: str, windows: Windows, whole: tuple[str, str] | None) -> None:
+def test_whole_windows_are_those_that_the_range_does_not_cut(
+    start: str, stop: str, windows: Windows, whole: tuple[str, str] | None
+) -> None:
     assert whole_windows(parse_range(start, stop), windows) == (None if whole is None else parse_range(*whole))
 
 
-@pytest.mark.parametrize("windows", [Windows(2**62), Windows(7 * DAY_NS), Windows(DAY_NS, zone="Asia/Tokyo"), YEAR, Windows(0, months=3504)])
+@pytest.mark.parametrize(
+    "windows", [Windows(2**62), Windows(7 * DAY_NS), Windows(DAY_NS, zone="Asia/Tokyo"), YEAR, Windows(0, months=3504)]
+)
 def test_the_ends_of_time_are_no_edges(windows: Windows) -> None:
     whole = whole_windows(EVER, windows)
     assert whole is None or (whole.start_ns > EARLIEST_NS and whole.stop_ns <= LATEST_NS)
@@ -102,7 +116,9 @@ def test_the_ends_of_time_are_no_edges(windows: Windows) -> None:
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Havana"]),
     change=st.sampled_from(["2025-03-28", "2025-10-24", "2025-04-03", "2025-10-02", "2025-03-06", "2025-10-31"]),
 )
-def test_every_window_of_the_whole_ones_is_one_of_a_longer_range(start_m: int, length_m: int, every_m: int, zone: str, change: str) -> None:
+def test_every_window_of_the_whole_ones_is_one_of_a_longer_range(
+    start_m: int, length_m: int, every_m: int, zone: str, change: str
+) -> None:
     """The edges of a range that is long enough on both sides are the truth."""
     from_ns = parse_range(f"{change}T00:00:00Z", "2026-01-01T00:00:00Z").start_ns + start_m * 60 * 10**9
     span = TimeRange(from_ns, from_ns + length_m * 60 * 10**9)

@@ -31,7 +31,11 @@ def test_a_raw_read_takes_every_field_with_every_type() -> None:
 
 def test_text_and_booleans_are_left_out_of_a_mean_and_named() -> None:
     found = plan(Fn.MEAN)
-    assert found.skipped == (SkippedField("power", "mode", S), SkippedField("power", "on", B), SkippedField("wind", "code", S))
+    assert found.skipped == (
+        SkippedField("power", "mode", S),
+        SkippedField("power", "on", B),
+        SkippedField("wind", "code", S),
+    )
     assert found.measurements[0].fields == (
         FieldPlan("count", (N,), Fn.MEAN, (F,)),
         FieldPlan("mode", (F,), Fn.MEAN, (F,)),
@@ -78,4 +82,11 @@ def test_the_plan_knows_its_columns() -> None:
     found = plan(None)
     assert found.tags == ("meter", "site")
     assert found.value_types == (F, N, S, B)
-    assert found.field_types == {"code": (S,), "count": (N,), "mode": (F, S), "on": (B,), "speed": (F,), "watts": (F, N)}
+    assert found.field_types == {
+        "code": (S,),
+        "count": (N,),
+        "mode": (F, S),
+        "on": (B,),
+        "speed": (F,),
+        "watts": (F, N),
+    }

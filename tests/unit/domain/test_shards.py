@@ -36,7 +36,9 @@ SECOND_NS, HOUR_NS = 1_000_000_000, 3_600_000_000_000
         (183 * 24 * HOUR_NS, 168 * HOUR_NS),
     ],
 )
-def test_groups_last_an_hour_below_2_days_of_retention_a_day_below_180_days_and_else_a_week(retention_ns: int, shard_ns: int) -> None:
+def test_groups_last_an_hour_below_2_days_of_retention_a_day_below_180_days_and_else_a_week(
+    retention_ns: int, shard_ns: int
+) -> None:
     assert default_shard_ns(retention_ns) == shard_ns
 
 
@@ -59,7 +61,9 @@ def test_slices_before_1970_lie_on_the_same_grid() -> None:
     st.integers(1, 40 * WEEK_NS),
     st.sampled_from([DAY_NS, WEEK_NS, 5 * DAY_NS]),
 )
-def test_slices_cover_the_range_once_and_never_cross_a_shard_group(start_ns: int, length_ns: int, shard_ns: int) -> None:
+def test_slices_cover_the_range_once_and_never_cross_a_shard_group(
+    start_ns: int, length_ns: int, shard_ns: int
+) -> None:
     span = TimeRange(start_ns, start_ns + length_ns)
     pieces = list(shard_slices(span, shard_ns))
     assert pieces[0].start_ns == span.start_ns and pieces[-1].stop_ns == span.stop_ns
@@ -78,11 +82,15 @@ def test_groups_of_a_week_change_on_monday() -> None:
     assert shard_number(monday, week_ns) == shard_number(sunday, week_ns) + 1
 
 
-@pytest.mark.parametrize(("shard_ns", "retention_ns"), [(HOUR_NS, 0), (HOUR_NS, HOUR_NS), (WEEK_NS, 0), (DAY_NS, WEEK_NS)])
+@pytest.mark.parametrize(
+    ("shard_ns", "retention_ns"), [(HOUR_NS, 0), (HOUR_NS, HOUR_NS), (WEEK_NS, 0), (DAY_NS, WEEK_NS)]
+)
 def test_shard_groups_of_an_hour_up_to_the_retention_are_right(shard_ns: int, retention_ns: int) -> None:
     assert wrong_shard_ns(shard_ns, retention_ns) is None
 
 
-@pytest.mark.parametrize(("shard_ns", "retention_ns"), [(HOUR_NS - 1, 0), (0, 0), (-DAY_NS, 0), (HOUR_NS + 1, 0), (DAY_NS, HOUR_NS)])
+@pytest.mark.parametrize(
+    ("shard_ns", "retention_ns"), [(HOUR_NS - 1, 0), (0, 0), (-DAY_NS, 0), (HOUR_NS + 1, 0), (DAY_NS, HOUR_NS)]
+)
 def test_other_shard_groups_are_wrong(shard_ns: int, retention_ns: int) -> None:
     assert wrong_shard_ns(shard_ns, retention_ns) is not None

@@ -17,7 +17,10 @@ def bucket(shard_ns: int) -> Bucket:
     return Bucket("W", "", 0, shard_ns)
 
 
-@pytest.mark.parametrize(("source", "target", "length"), [(WEEK, WEEK, DAY), (DAY, WEEK, DAY), (HOUR, WEEK, HOUR), (36 * HOUR, WEEK, 12 * HOUR)])
+@pytest.mark.parametrize(
+    ("source", "target", "length"),
+    [(WEEK, WEEK, DAY), (DAY, WEEK, DAY), (HOUR, WEEK, HOUR), (36 * HOUR, WEEK, 12 * HOUR)],
+)
 def test_a_slice_is_at_most_a_day_and_divides_the_shard_groups_of_both(source: int, target: int, length: int) -> None:
     assert slice_length(bucket(source), bucket(target)) == length
 
@@ -41,7 +44,13 @@ def test_a_span_has_its_slices_the_very_first_one_included() -> None:
     first = slice_start(EARLIEST_NS, DAY)
     assert first < EARLIEST_NS
     assert is_in(first, TimeRange(EARLIEST_NS, first + DAY))
-    assert [is_in(start_ns, TimeRange(DAY, 3 * DAY)) for start_ns in (first, 0, DAY, 2 * DAY, 3 * DAY)] == [False, False, True, True, False]
+    assert [is_in(start_ns, TimeRange(DAY, 3 * DAY)) for start_ns in (first, 0, DAY, 2 * DAY, 3 * DAY)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 @given(st.integers(EARLIEST_NS, LATEST_NS), st.integers(1, 400 * DAY))
@@ -70,5 +79,7 @@ def test_a_slice_with_too_many_points_goes_alone() -> None:
 def test_together_they_are_the_slices_each_once(days: set[int], most: int, chance: st.DataObject) -> None:
     starts = [day * DAY for day in sorted(days)]
     counts = [chance.randint(0, 30) for _ in starts]  # type: ignore[attr-defined]
-    covered = [start for span in batches(starts, counts, DAY, most) for start in range(span.start_ns, span.stop_ns, DAY)]
+    covered = [
+        start for span in batches(starts, counts, DAY, most) for start in range(span.start_ns, span.stop_ns, DAY)
+    ]
     assert covered == starts

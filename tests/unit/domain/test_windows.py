@@ -80,7 +80,9 @@ def test_local_days_in_berlin_have_23_or_25_hours_at_the_change(start: str, stop
         ("2024-11-03T06:15:00Z", "15m", ["06:15", "07:00", "07:15", "07:30", "07:45", "08:00"]),
     ],
 )
-def test_in_the_hour_that_comes_twice_no_window_begins_the_second_time(start: str, every: str, expected: list[str]) -> None:
+def test_in_the_hour_that_comes_twice_no_window_begins_the_second_time(
+    start: str, every: str, expected: list[str]
+) -> None:
     """As in Flux: hours were told one by one."""
     found = edges(grids(between(start, "2024-11-03T08:00:00Z"), parse_duration(every, "every"), "America/New_York"))
     assert [format_time(edge)[11:16] for edge in found] == expected
@@ -90,13 +92,25 @@ def test_in_the_hour_that_comes_twice_no_window_begins_the_second_time(start: st
     ("zone", "start", "every", "expected"),
     [
         ("Europe/Berlin", "2025-03-30T00:00:00Z", "80m", ["00:00", "00:20", "01:00", "02:00", "03:00"]),
-        ("Europe/Berlin", "2025-03-30T00:00:00Z", "48m", ["00:00", "00:36", "01:00", "01:12", "02:00", "02:48", "03:00"]),
+        (
+            "Europe/Berlin",
+            "2025-03-30T00:00:00Z",
+            "48m",
+            ["00:00", "00:36", "01:00", "01:12", "02:00", "02:48", "03:00"],
+        ),
         ("Europe/Berlin", "2025-03-30T00:00:00Z", "160m", ["00:00", "01:00", "03:00"]),
         ("Antarctica/Troll", "2025-03-30T00:00:00Z", "2h", ["00:00", "01:00", "02:00", "03:00"]),
-        ("Australia/Lord_Howe", "2025-10-04T14:00:00Z", "45m", ["14:00", "14:15", "15:00", "15:30", "16:00", "16:45", "17:00"]),
+        (
+            "Australia/Lord_Howe",
+            "2025-10-04T14:00:00Z",
+            "45m",
+            ["14:00", "14:15", "15:00", "15:30", "16:00", "16:45", "17:00"],
+        ),
     ],
 )
-def test_an_edge_in_the_hour_that_is_skipped_is_the_instant_of_the_change(zone: str, start: str, every: str, expected: list[str]) -> None:
+def test_an_edge_in_the_hour_that_is_skipped_is_the_instant_of_the_change(
+    zone: str, start: str, every: str, expected: list[str]
+) -> None:
     """As in Flux; it was no edge, so two windows were one."""
     start_ns = parse_time(start, "start")
     span = TimeRange(start_ns, start_ns + 180 * MINUTE_NS)
@@ -105,12 +119,23 @@ def test_an_edge_in_the_hour_that_is_skipped_is_the_instant_of_the_change(zone: 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "Antarctica/Troll", "Asia/Manila", "America/Juneau", "Africa/Casablanca"]),
+    st.sampled_from(
+        [
+            "Europe/Berlin",
+            "Australia/Lord_Howe",
+            "Antarctica/Troll",
+            "Asia/Manila",
+            "America/Juneau",
+            "Africa/Casablanca",
+        ]
+    ),
     st.integers(1, 60 * 36),
     st.integers(0, 60 * 24 * 360),
     st.integers(1, 60 * 24 * 9),
 )
-def test_a_window_begins_where_the_clock_first_shows_its_edge_or_later(zone: str, every_minutes: int, start_minute: int, minutes: int) -> None:
+def test_a_window_begins_where_the_clock_first_shows_its_edge_or_later(
+    zone: str, every_minutes: int, start_minute: int, minutes: int
+) -> None:
     start_ns = parse_time("2026-01-01T00:00:00Z", "t") + start_minute * MINUTE_NS
     span, clock = TimeRange(start_ns, start_ns + minutes * MINUTE_NS), ZoneInfo(zone)
     latest, expected = local_minutes(start_ns - 1440 * MINUTE_NS, clock), [start_ns]
@@ -124,17 +149,23 @@ def test_a_window_begins_where_the_clock_first_shows_its_edge_or_later(zone: str
 
 def test_hours_are_not_touched_by_a_change_forwards_of_whole_hours() -> None:
     span = between("2026-03-28T00:00:00Z", "2026-03-30T00:00:00Z")
-    assert edges(grids(span, parse_duration("1h", "every"), "Europe/Berlin")) == edges(grids(span, parse_duration("1h", "every")))
+    assert edges(grids(span, parse_duration("1h", "every"), "Europe/Berlin")) == edges(
+        grids(span, parse_duration("1h", "every"))
+    )
 
 
 def test_a_zone_with_a_half_hour_has_its_days_at_its_midnight() -> None:
-    found = edges(grids(between("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z"), parse_duration("1d", "every"), "Asia/Kolkata"))
+    found = edges(
+        grids(between("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z"), parse_duration("1d", "every"), "Asia/Kolkata")
+    )
     assert [format_time(edge)[11:16] for edge in found] == ["00:00", "18:30", "18:30", "00:00"]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"]),
+    st.sampled_from(
+        ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"]
+    ),
     st.sampled_from(["15m", "1h", "6h", "1d", "3d"]),
     st.integers(0, 60 * 24 * 360),
     st.integers(1, 60 * 24 * 9),
@@ -185,7 +216,9 @@ def walked_day_by_day(span: TimeRange, zone: str) -> list[tuple[TimeRange, int]]
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from(["Africa/Casablanca", "America/Juneau", "Asia/Manila", "Africa/El_Aaiun", *sorted(available_timezones())]),
+    st.sampled_from(
+        ["Africa/Casablanca", "America/Juneau", "Asia/Manila", "Africa/El_Aaiun", *sorted(available_timezones())]
+    ),
     st.integers(parse_time("1677-10-01T00:00:00Z", "t"), parse_time("2259-01-01T00:00:00Z", "t")),
     st.integers(1, 900 * 86_400_000_000_000),
 )
@@ -202,7 +235,9 @@ def test_the_changes_of_a_clock_are_those_of_a_walk_day_by_day(zone: str, start_
     st.integers(1, 40 * 86_400_000_000_000),
     st.integers(1, 1000),
 )
-def test_what_surely_has_too_many_windows_has(zone: str, start_ns: int, length_ns: int, every_ns: int, most: int) -> None:
+def test_what_surely_has_too_many_windows_has(
+    zone: str, start_ns: int, length_ns: int, every_ns: int, most: int
+) -> None:
     span = TimeRange(start_ns, start_ns + length_ns)
     if surely_more_than(most, span, every_ns):
         assert sum(grid.count for grid in grids(span, every_ns, zone)) > most

@@ -48,7 +48,9 @@ def test_duckdb_reads_parquet_with_exact_integers_and_nanoseconds(tmp_path: Path
     with duckdb.connect() as database:
         asked = f'select max("{integer}"), max("{unsigned}"), max(epoch_ns(_time)) from read_parquet(?)'
         found = database.execute(asked, [str(path)]).fetchone()
-        names = database.execute("select name from parquet_schema(?) where num_children is null", [str(path)]).fetchall()
+        names = database.execute(
+            "select name from parquet_schema(?) where num_children is null", [str(path)]
+        ).fetchall()
     assert found == (2**63 - 1, 2**64 - 1, AT + 4)
     assert (tagged,) in names
 

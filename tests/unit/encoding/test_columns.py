@@ -13,7 +13,10 @@ def names(rows: list[Row], shape: Shape, form: Format = Format.CSV) -> list[str]
 
 
 def test_long_has_time_value_field_measurement_and_the_tags_of_all_measurements_sorted() -> None:
-    rows = [Row(0, 1.0, measurement="b", tags=(("rack", "1"), ("zone", "z"))), Row(0, 1.0, measurement="a", tags=(("host", "h"),))]
+    rows = [
+        Row(0, 1.0, measurement="b", tags=(("rack", "1"), ("zone", "z"))),
+        Row(0, 1.0, measurement="a", tags=(("host", "h"),)),
+    ]
     assert names(rows, Shape.LONG) == ["_time", "_value", "_field", "_measurement", "host", "rack", "zone"]
 
 
@@ -24,7 +27,13 @@ def test_wide_has_time_measurement_tags_and_fields_sorted() -> None:
 
 def test_columnar_formats_have_a_value_column_for_each_type_that_occurs() -> None:
     rows = [Row(0, "on", "state", type=FieldType.STRING), Row(0, 1.0)]
-    assert names(rows, Shape.LONG, Format.PARQUET) == ["_time", "_value_float", "_value_string", "_field", "_measurement"]
+    assert names(rows, Shape.LONG, Format.PARQUET) == [
+        "_time",
+        "_value_float",
+        "_value_string",
+        "_field",
+        "_measurement",
+    ]
     assert names(rows[:1], Shape.LONG, Format.ARROW) == ["_time", "_value", "_field", "_measurement"]
 
 

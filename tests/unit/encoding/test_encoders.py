@@ -67,7 +67,8 @@ def expected(rows: list[Row], shape: Shape, form: Format) -> list[dict[str, obje
 
 def text_cells(cells: dict[str, object], write: Callable[[Row], object]) -> Cells:
     return {
-        name: format_time(value) if isinstance(value, int) else write(value) if isinstance(value, Row) else value for name, value in cells.items()
+        name: format_time(value) if isinstance(value, int) else write(value) if isinstance(value, Row) else value
+        for name, value in cells.items()
     }
 
 
@@ -129,7 +130,10 @@ def test_columns_read_back_as_the_same_values(form: Format, shape: Shape, per_fi
     assert table.column_names == names
     table = table.set_column(0, "_time", table.column(0).cast(pa.int64()))
     found = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
-    wanted = [{name: value.value if isinstance(value, Row) else value for name, value in cells.items()} for cells in expected(rows, shape, form)]
+    wanted = [
+        {name: value.value if isinstance(value, Row) else value for name, value in cells.items()}
+        for cells in expected(rows, shape, form)
+    ]
     assert same(found, wanted)
 
 
@@ -288,11 +292,19 @@ def test_slices_of_a_frame_are_written_as_what_they_show() -> None:
     whole = block_of(TWO_HOSTS)
     for form in (Format.CSV, Format.NDJSON):
         cut = tuple(frame.slice(1) for frame in whole)
-        assert b"".join(encode(iter([cut]), plan_of(TWO_HOSTS), layout(form))).decode().split("\n")[-3:-1] == lines(form).split("\n")[-4:-2]
+        assert (
+            b"".join(encode(iter([cut]), plan_of(TWO_HOSTS), layout(form))).decode().split("\n")[-3:-1]
+            == lines(form).split("\n")[-4:-2]
+        )
 
 
 def test_a_plan_without_measurements_has_the_fixed_columns() -> None:
-    assert [column.name for column in columns(ReadPlan(()), Shape.LONG, Format.PARQUET)] == ["_time", "_value", "_field", "_measurement"]
+    assert [column.name for column in columns(ReadPlan(()), Shape.LONG, Format.PARQUET)] == [
+        "_time",
+        "_value",
+        "_field",
+        "_measurement",
+    ]
 
 
 def test_nothing_goes_out_before_the_first_block_even_if_the_header_is_long() -> None:

@@ -28,7 +28,11 @@ def written(labels: LabelEncoder, columns: list[Column], arrays: list[pa.Diction
 
 def test_columns_that_share_their_codes_keep_their_own_values() -> None:
     codes = pa.array([1, 0, 1], pa.int32())
-    assert written(LabelEncoder(), [X, Y], [dictionary(codes, ["a", "b"]), dictionary(codes, ["c", None])]) == ["<bx,>", "<ax,cy>", "<bx,>"]
+    assert written(LabelEncoder(), [X, Y], [dictionary(codes, ["a", "b"]), dictionary(codes, ["c", None])]) == [
+        "<bx,>",
+        "<ax,cy>",
+        "<bx,>",
+    ]
 
 
 def test_an_absent_code_is_an_empty_text() -> None:
@@ -37,7 +41,9 @@ def test_an_absent_code_is_an_empty_text() -> None:
 
 
 def test_one_text_stands_for_all_rows_that_agree() -> None:
-    found = LabelEncoder().texts([X], [dictionary(pa.array([0, 0], pa.int32()), ["a"])], lambda _, values: values, ["<", ">"])
+    found = LabelEncoder().texts(
+        [X], [dictionary(pa.array([0, 0], pa.int32()), ["a"])], lambda _, values: values, ["<", ">"]
+    )
     assert found.distinct == "<a>"
 
 
@@ -61,12 +67,18 @@ def test_combinations_of_many_large_dictionaries_are_told_apart() -> None:
 @given(st.lists(st.tuples(*[st.one_of(st.none(), st.sampled_from("abc"))] * 3), min_size=1, max_size=8))
 def test_every_row_gets_its_own_values(rows: list[tuple[str | None, ...]]) -> None:
     arrays = [pa.array(column, pa.string()).dictionary_encode() for column in zip(*rows, strict=True)]
-    wanted = ["<" + ",".join(f"{value}{name}" if value else "" for value, name in zip(row, "xyz", strict=True)) + ">" for row in rows]
+    wanted = [
+        "<" + ",".join(f"{value}{name}" if value else "" for value, name in zip(row, "xyz", strict=True)) + ">"
+        for row in rows
+    ]
     assert written(LabelEncoder(), [X, Y, Z], arrays) == wanted
 
 
 def test_each_row_is_told_its_combination_and_each_combination_its_texts() -> None:
-    labels = [dictionary(pa.array([1, 0, 1, None], pa.int32()), ["a", "b"]), dictionary(pa.array([0, 0, 0, 0], pa.int32()), ["m"])]
+    labels = [
+        dictionary(pa.array([1, 0, 1, None], pa.int32()), ["a", "b"]),
+        dictionary(pa.array([0, 0, 0, 0], pa.int32()), ["m"]),
+    ]
     found = combine(labels)
     assert texts_of(labels, found) == [[None, "a", "b"], ["m", "m", "m"]]
     assert found.rows(4).tolist() == [2, 1, 2, 0]

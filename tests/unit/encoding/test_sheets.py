@@ -37,21 +37,36 @@ def cell(row: Row) -> object:
         return value
     if math.isfinite(value) and (abs(value) >= 2.2250738585072014e-308 or repr(value) == "0.0"):
         return value
-    return "NaN" if math.isnan(value) else {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, str(value).replace("-0.0", "-0"))
+    return (
+        "NaN"
+        if math.isnan(value)
+        else {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, str(value).replace("-0.0", "-0"))
+    )
 
 
 @given(rows=hostile_rows())
 def test_every_value_name_and_tag_is_in_its_cell(rows: list[Row]) -> None:
     found = [
-        (got.get("_value"), got["_field"], got["_measurement"], {name: text for name, text in got.items() if name[0] != "_"})
+        (
+            got.get("_value"),
+            got["_field"],
+            got["_measurement"],
+            {name: text for name, text in got.items() if name[0] != "_"},
+        )
         for got in table(workbook(rows))
     ]
     names = {column.source: column.name for column in columns(plan_of(rows), Shape.LONG, Format.XLSX) if column.source}
-    wanted = [(cell(row), row.field, row.measurement, {names[key]: value for key, value in row.tags if names[key][0] != "_"}) for row in rows]
+    wanted = [
+        (cell(row), row.field, row.measurement, {names[key]: value for key, value in row.tags if names[key][0] != "_"})
+        for row in rows
+    ]
     assert sorted(map(repr, found)) == sorted(map(repr, wanted))
 
 
-@pytest.mark.parametrize("text", ["", " a ", "_x0041_", "_x0041_x0042_", "a\r\nb\tc", "\x00\x01\x1f\x7f", "<&>\"'", "\ufffe\uffff", "=1+1", "🚀"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " a ", "_x0041_", "_x0041_x0042_", "a\r\nb\tc", "\x00\x01\x1f\x7f", "<&>\"'", "\ufffe\uffff", "=1+1", "🚀"],
+)
 def test_texts_are_kept_to_the_letter(text: str) -> None:
     assert [row["_value"] for row in table(workbook([Row(0, text, type=FieldType.STRING)]))] == [text]
 
@@ -59,11 +74,26 @@ def test_texts_are_kept_to_the_letter(text: str) -> None:
 def test_numbers_are_numbers_and_what_a_double_lacks_is_text() -> None:
     integers = [0, 2**53, -(2**53), 2**53 + 1, -(2**63)]
     got = workbook([Row(number, value, type=FieldType.INTEGER) for number, value in enumerate(integers)])
-    assert [row["_value"] for row in table(got)] == [0.0, 2.0**53, -(2.0**53), "9007199254740993", "-9223372036854775808"]
+    assert [row["_value"] for row in table(got)] == [
+        0.0,
+        2.0**53,
+        -(2.0**53),
+        "9007199254740993",
+        "-9223372036854775808",
+    ]
     assert ("note", "2 integers are text: a cell holds whole numbers up to 2^53 exactly.") in about(got)
     floats = [0.1, 1e308, 2.2250738585072014e-308, 5e-324, -0.0, math.nan, math.inf, -math.inf]
     got = workbook([Row(number, value) for number, value in enumerate(floats)])
-    assert [row["_value"] for row in table(got)] == [0.1, 1e308, 2.2250738585072014e-308, "5e-324", "-0", "NaN", "+Inf", "-Inf"]
+    assert [row["_value"] for row in table(got)] == [
+        0.1,
+        1e308,
+        2.2250738585072014e-308,
+        "5e-324",
+        "-0",
+        "NaN",
+        "+Inf",
+        "-Inf",
+    ]
     note = "5 floats are text: a cell holds no NaN, infinity, -0 or number that is nearer to 0 than 2.2e-308."
     assert ("note", note) in about(got)
 
@@ -72,7 +102,9 @@ def dates(times_ns: list[int], zone: str = "UTC") -> list[str | None]:
     """What a sheet shows of each time; None where it is text."""
     found = sheet_times(pa.array(times_ns, pa.timestamp("ns", "UTC")), zone)
     zero = dt.datetime(1899, 12, 30)
-    shown = [str(zero + dt.timedelta(milliseconds=round(float(serial) * 86_400_000))) for serial in found.serials.to_pylist()]
+    shown = [
+        str(zero + dt.timedelta(milliseconds=round(float(serial) * 86_400_000))) for serial in found.serials.to_pylist()
+    ]
     return [date if exact else None for date, exact in zip(shown, found.exact.tolist(), strict=True)]
 
 
@@ -122,7 +154,9 @@ def document(most_rows: int, row_count: int) -> bytes:
 
 def test_a_sheet_is_filled_to_its_last_row_and_no_further() -> None:
     assert len(table(document(3000, 2999))) == 2999
-    with pytest.raises(SheetTooSmall, match=r"more than 2,999 rows, which is what a sheet holds\. Read a shorter range"):
+    with pytest.raises(
+        SheetTooSmall, match=r"more than 2,999 rows, which is what a sheet holds\. Read a shorter range"
+    ):
         document(3000, 3000)
 
 
@@ -149,6 +183,8 @@ def test_equal_answers_are_equal_files() -> None:
     assert workbook([Row(0, 1.0)]) == workbook([Row(0, 1.0)])
 
 
-@pytest.mark.parametrize(("number", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA"), (16_383, "XFD")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA"), (16_383, "XFD")]
+)
 def test_columns_are_named_as_in_spreadsheets(number: int, name: str) -> None:
     assert letters(number) == name

@@ -55,7 +55,13 @@ def test_the_first_times_are_kept_by_a_limit() -> None:
 
 def test_columns_have_their_types_in_arrow_and_parquet() -> None:
     arrow = pa.ipc.open_stream(answer(METERS, Format.ARROW)).read_all()
-    assert [str(field.type) for field in arrow.schema] == ["timestamp[ns, tz=UTC]", "int64", "double", "double", "string"]
+    assert [str(field.type) for field in arrow.schema] == [
+        "timestamp[ns, tz=UTC]",
+        "int64",
+        "double",
+        "double",
+        "string",
+    ]
     assert arrow.column(1).to_pylist() == [7, None, None]
     assert pq.read_table(io.BytesIO(answer(METERS, Format.PARQUET))).equals(arrow)
 
@@ -122,7 +128,9 @@ def test_points_that_share_no_times_are_refused_when_the_table_would_be_mostly_e
 
 
 def test_the_widest_table_is_written_whole() -> None:
-    rows = [Row(time, float(number), tags=(("n", f"{number:03}"),)) for number in range(MOST_SERIES) for time in range(20)]
+    rows = [
+        Row(time, float(number), tags=(("n", f"{number:03}"),)) for number in range(MOST_SERIES) for time in range(20)
+    ]
     for form in (Format.CSV, Format.NDJSON):
         chunks = list(encode(iter([block_of(rows)]), plan_of(rows), layout(form, Shape.TABLE)))
         assert max(map(len, chunks)) < 4 * 1024 * 1024
@@ -135,7 +143,9 @@ def test_the_widest_table_is_written_whole() -> None:
 
 
 def test_columns_are_sorted_by_measurement_field_and_tags() -> None:
-    keys = [TableSeries(m, f, t, FieldType.FLOAT) for m in "ba" for f in "dc" for t in ((("k", "2"),), (("k", "1"),), ())]
+    keys = [
+        TableSeries(m, f, t, FieldType.FLOAT) for m in "ba" for f in "dc" for t in ((("k", "2"),), (("k", "1"),), ())
+    ]
     of_a = ["a.c", "a.c{k=1}", "a.c{k=2}", "a.d", "a.d{k=1}", "a.d{k=2}"]
     of_b = ["b.c", "b.c{k=1}", "b.c{k=2}", "b.d", "b.d{k=1}", "b.d{k=2}"]
     assert [column.name for column in table_columns(sorted(keys))] == ["_time", *of_a, *of_b]

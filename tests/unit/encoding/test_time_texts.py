@@ -54,7 +54,11 @@ def test_utc_texts_equal_the_slow_obvious_ones(times_ns: list[int]) -> None:
 def test_zoned_texts_name_the_same_instant_on_the_local_clock(times_ns: list[int], zone: str) -> None:
     for time_ns, text in zip(times_ns, texts(times_ns, zone), strict=True):
         assert parse_time(text, "t") == time_ns
-        shift = (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=time_ns // 10**9)).astimezone(ZoneInfo(zone)).utcoffset()
+        shift = (
+            (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=time_ns // 10**9))
+            .astimezone(ZoneInfo(zone))
+            .utcoffset()
+        )
         assert shift is not None
         assert abs(offset_s(text) - shift.total_seconds()) < 60
 
@@ -72,7 +76,10 @@ def test_the_hour_that_comes_twice_is_told_apart_by_its_offset() -> None:
 def test_a_change_within_an_hour_is_met_to_the_second() -> None:
     """Kathmandu went from +05:30 to +05:45 at 1985-12-31T18:30:00Z."""
     at = parse_time("1985-12-31T18:30:00Z", "t")
-    assert texts([at - 1_000_000_000, at], "Asia/Kathmandu") == ["1985-12-31T23:59:59+05:30", "1986-01-01T00:15:00+05:45"]
+    assert texts([at - 1_000_000_000, at], "Asia/Kathmandu") == [
+        "1985-12-31T23:59:59+05:30",
+        "1986-01-01T00:15:00+05:45",
+    ]
 
 
 def test_local_mean_time_is_cut_to_minutes_and_keeps_the_instant() -> None:

@@ -36,7 +36,12 @@ def test_floats_are_written_like_this(value: float | None, in_csv: str | None, i
     assert json_numbers(pa.array([value, 1.5], pa.float64()))[0].as_py() == in_json
 
 
-@given(st.lists(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**17), 10**17).map(float)), min_size=1))
+@given(
+    st.lists(
+        st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**17), 10**17).map(float)),
+        min_size=1,
+    )
+)
 def test_json_floats_come_back_as_floats_bit_for_bit(values: list[float]) -> None:
     back = [json.loads(text) for text in json_numbers(pa.array(values, pa.float64())).to_pylist()]
     assert [(type(value), value.hex()) for value in back] == [(float, value.hex()) for value in values]

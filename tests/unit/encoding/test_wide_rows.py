@@ -35,12 +35,22 @@ def test_fields_of_one_series_and_time_stand_side_by_side() -> None:
 
 def test_rows_go_by_series_in_order_of_appearance_then_by_time() -> None:
     rows = [Row(5, 1.0, tags=B), Row(9, 2.0, tags=B), Row(1, 3.0, tags=A), Row(5, 4.0)]
-    assert [row[:3] for row in wide(block_of(rows), rows)] == [(5, "m", "b"), (9, "m", "b"), (1, "m", "a"), (5, "m", None)]
+    assert [row[:3] for row in wide(block_of(rows), rows)] == [
+        (5, "m", "b"),
+        (9, "m", "b"),
+        (1, "m", "a"),
+        (5, "m", None),
+    ]
 
 
 def test_interleaved_series_are_put_in_order() -> None:
     rows = [Row(1, 1.0, tags=B), Row(1, 2.0, tags=A), Row(2, 3.0, tags=B), Row(2, 4.0, tags=A)]
-    assert wide(block_of(rows), rows) == [(1, "m", "b", 1.0), (2, "m", "b", 3.0), (1, "m", "a", 2.0), (2, "m", "a", 4.0)]
+    assert wide(block_of(rows), rows) == [
+        (1, "m", "b", 1.0),
+        (2, "m", "b", 3.0),
+        (1, "m", "a", 2.0),
+        (2, "m", "a", 4.0),
+    ]
 
 
 def test_frames_that_share_their_buffers_give_the_same_rows_as_frames_that_do_not() -> None:
@@ -57,7 +67,11 @@ def test_frames_that_share_their_buffers_give_the_same_rows_as_frames_that_do_no
         for time, tags, value in zip([1, 2, 1], [B, B, A], values, strict=True)
     ]
     shared = (frame("x", [1.0, 2.0, 3.0]), frame("y", [4.0, 5.0, 6.0]))
-    assert wide(shared, rows) == wide(block_of(rows), rows) == [(1, "m", "b", 1.0, 4.0), (2, "m", "b", 2.0, 5.0), (1, "m", "a", 3.0, 6.0)]
+    assert (
+        wide(shared, rows)
+        == wide(block_of(rows), rows)
+        == [(1, "m", "b", 1.0, 4.0), (2, "m", "b", 2.0, 5.0), (1, "m", "a", 3.0, 6.0)]
+    )
 
 
 def test_measurements_of_one_block_follow_each_other() -> None:

@@ -15,11 +15,15 @@ from service.frames.slice_digest import SliceDigest, SliceDigester, differing, s
 STEP = 1_000
 Row = tuple[int, float, str, str | None]
 times = st.integers(-9_223_372_036_854_775_806, 9_223_372_036_854_775_806) | st.integers(-3 * STEP, 3 * STEP)
-rows_of_series = st.tuples(times, st.floats(allow_nan=False), st.sampled_from(["watts", "volts"]), st.sampled_from(["a", "b", None]))
+rows_of_series = st.tuples(
+    times, st.floats(allow_nan=False), st.sampled_from(["watts", "volts"]), st.sampled_from(["a", "b", None])
+)
 many_rows = st.lists(rows_of_series, min_size=1, max_size=40)
 
 
-def frame(rows: list[Row], kind: FieldType = FieldType.FLOAT, measurement: str = "power", tag: str = "site") -> pa.RecordBatch:
+def frame(
+    rows: list[Row], kind: FieldType = FieldType.FLOAT, measurement: str = "power", tag: str = "site"
+) -> pa.RecordBatch:
     schema = long_schema(kind, (tag,))
     stamps, values, fields, sites = zip(*rows, strict=True)
     columns = [
@@ -49,7 +53,9 @@ ROWS: list[Row] = [(1, 1.5, "watts", "a"), (2, -0.0, "watts", "a"), (2, 7.0, "vo
 
 
 def test_slices_are_named_by_their_start_on_the_grid_from_1970() -> None:
-    found = digests(frame([(-1, 1.0, "watts", "a"), (0, 1.0, "watts", "a"), (999, 1.0, "watts", "a"), (1_000, 1.0, "watts", "a")]))
+    found = digests(
+        frame([(-1, 1.0, "watts", "a"), (0, 1.0, "watts", "a"), (999, 1.0, "watts", "a"), (1_000, 1.0, "watts", "a")])
+    )
     assert {start_ns: digest.count for start_ns, digest in found.items()} == {-1_000: 1, 0: 2, 1_000: 1}
 
 
@@ -59,7 +65,9 @@ def test_a_window_that_stops_on_an_edge_is_of_the_slice_before() -> None:
 
 
 def test_the_first_and_the_last_instant_are_counted() -> None:
-    found = digests(frame([(-9_223_372_036_854_775_806, 1.0, "watts", "a"), (9_223_372_036_854_775_806, 1.0, "watts", "a")]))
+    found = digests(
+        frame([(-9_223_372_036_854_775_806, 1.0, "watts", "a"), (9_223_372_036_854_775_806, 1.0, "watts", "a")])
+    )
     assert sum(digest.count for digest in found.values()) == 2
 
 
@@ -76,7 +84,9 @@ def test_frames_that_share_memory_are_told_apart(rows: list[Row], start: int, le
     whole = frame(rows)
     piece = whole.slice(start, length)
     other = pa.RecordBatch.from_arrays(whole.columns, schema=long_schema(FieldType.FLOAT, ("room",)))
-    alike = pa.RecordBatch.from_arrays([whole.column(0), pa.array([0.5] * len(rows)), *whole.columns[2:]], schema=whole.schema)
+    alike = pa.RecordBatch.from_arrays(
+        [whole.column(0), pa.array([0.5] * len(rows)), *whole.columns[2:]], schema=whole.schema
+    )
     frames = [whole, piece, other, alike, whole]
     apart = [digests(pa.ipc.open_stream(_copied(one)).read_all().to_batches()[0]) for one in frames if one.num_rows]
     assert digests(*frames) == summed(apart)
@@ -108,7 +118,9 @@ def test_any_bit_of_a_value_changes_the_checksum_and_not_the_counts(rows: list[R
     changed = taken.set_column(1, taken.schema.field(1), values)
     before, after = digests(taken), digests(changed)
     assert len(list(differing(before, after))) == 1
-    assert {start: digest.counts for start, digest in before.items()} == {start: digest.counts for start, digest in after.items()}
+    assert {start: digest.counts for start, digest in before.items()} == {
+        start: digest.counts for start, digest in after.items()
+    }
 
 
 @given(many_rows, st.data())
@@ -145,7 +157,8 @@ def test_another_series_changes_the_counts(other: pa.RecordBatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "exchanged", [frame([(1, 2.0, "watts", "a"), (2, 1.0, "watts", "a")]), frame([(2, 1.0, "watts", "b"), (1, 2.0, "watts", "a")])]
+    "exchanged",
+    [frame([(1, 2.0, "watts", "a"), (2, 1.0, "watts", "a")]), frame([(2, 1.0, "watts", "b"), (1, 2.0, "watts", "a")])],
 )
 def test_values_that_change_places_change_the_checksum(exchanged: pa.RecordBatch) -> None:
     straight = one(frame([(1, 1.0, "watts", "a"), (2, 2.0, "watts", "a")]))
@@ -160,7 +173,9 @@ def test_a_type_changes_the_checksum_even_where_the_bits_are_the_same() -> None:
     assert signed.counts == unsigned.counts == floats.counts
 
 
-@pytest.mark.parametrize(("kind", "values"), [(FieldType.STRING, ["", " ", "ä", "a\0"]), (FieldType.BOOLEAN, [True, False])])
+@pytest.mark.parametrize(
+    ("kind", "values"), [(FieldType.STRING, ["", " ", "ä", "a\0"]), (FieldType.BOOLEAN, [True, False])]
+)
 def test_texts_and_booleans_differ_by_their_values(kind: FieldType, values: list[object]) -> None:
     assert len({one(frame([(1, value, "watts", "a")], kind)).checksum for value in values}) == len(values)  # type: ignore[list-item]
 
@@ -177,9 +192,13 @@ def test_counts_of_windows_equal_those_of_their_points(rows: list[Row]) -> None:
     rows = [row for row in rows if abs(row[0]) < 2**62] or ROWS
     counted = Counter((row[0] - row[0] % STEP + STEP, row[2], row[3]) for row in rows)
     digester = SliceDigester(STEP, stamped_at_stop=True)
-    digester.add_counts(frame([(stop, count, field, site) for (stop, field, site), count in counted.items()], FieldType.INTEGER))
+    digester.add_counts(
+        frame([(stop, count, field, site) for (stop, field, site), count in counted.items()], FieldType.INTEGER)
+    )
     of_points = digests(frame(rows))
-    assert {start: digest.counts for start, digest in digester.slices.items()} == {start: digest.counts for start, digest in of_points.items()}
+    assert {start: digest.counts for start, digest in digester.slices.items()} == {
+        start: digest.counts for start, digest in of_points.items()
+    }
 
 
 def test_nothing_makes_no_slice() -> None:

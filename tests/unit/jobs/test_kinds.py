@@ -40,7 +40,10 @@ def test_what_runs_a_kind_is_given_as_the_type_that_its_package_knows() -> None:
 
 def test_a_key_sees_the_kinds_of_its_scopes_and_with_admin_all() -> None:
     kinds = Kinds([COUNT, JobKind("copy", Scope.MIRROR, Counting())])
-    seen = {scope: kinds.of(Principal("id", "name", frozenset({scope}), None)) for scope in (Scope.MIRROR, Scope.ADMIN, Scope.READ)}
+    seen = {
+        scope: kinds.of(Principal("id", "name", frozenset({scope}), None))
+        for scope in (Scope.MIRROR, Scope.ADMIN, Scope.READ)
+    }
     assert seen == {Scope.MIRROR: ["copy"], Scope.ADMIN: ["copy", "count"], Scope.READ: []}
 
 
@@ -49,7 +52,9 @@ def test_schedules_that_a_kind_makes_begin_with_its_name() -> None:
     assert list(Kinds([scheduled("count plants")]).schedules()) == ["count plants"]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("plants at night", "count"), ("counted", "count"), ("count plants", "mirror")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("plants at night", "count"), ("counted", "count"), ("count plants", "mirror")]
+)
 def test_a_kind_neither_hides_a_users_schedule_nor_makes_one_for_another_kind(name: str, kind: str) -> None:
     with pytest.raises(RuntimeError, match="names begin with 'count '"):
         Kinds([scheduled(name, kind)]).schedules()

@@ -15,17 +15,41 @@ from tests.support.work import calls_of, steps_of
 
 NOW_NS = 1_700_000_000_123_456_789
 
-NAMES = st.sampled_from(["m", "cpu", "a\\ b", "a\\,b", "a\\=b", 'a"b', "é", "x\\y", "#c", "time", "a\\\\b", 'a\\"b', "\tm", "", "a=b"])
+NAMES = st.sampled_from(
+    ["m", "cpu", "a\\ b", "a\\,b", "a\\=b", 'a"b', "é", "x\\y", "#c", "time", "a\\\\b", 'a\\"b', "\tm", "", "a=b"]
+)
 TOKENS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.decimals(allow_nan=False, allow_infinity=False).map(str),
     st.integers(-(2**64), 2**64).map(lambda number: f"{number}i"),
     st.integers(-2, 2**65).map(lambda number: f"{number}u"),
-    st.sampled_from(["t", "False", "TRUE", "tru", "-", ".", "1.", ".5", "1e400", "1e", "--1", "1i5", "0x1i", "NaN", "", "1\\,2", "-5e-324"]),
+    st.sampled_from(
+        [
+            "t",
+            "False",
+            "TRUE",
+            "tru",
+            "-",
+            ".",
+            "1.",
+            ".5",
+            "1e400",
+            "1e",
+            "--1",
+            "1i5",
+            "0x1i",
+            "NaN",
+            "",
+            "1\\,2",
+            "-5e-324",
+        ]
+    ),
     st.text(alphabet='ab \\,="\n\r#é', max_size=6).map(lambda text: f'"{text}"'),
     st.text(max_size=4).map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'),
 )
-TIMES = st.one_of(st.integers(-(2**63) - 2, 2**63 + 1).map(str), st.sampled_from(["", "7", "-", "007", "1 ", " 1", "x"]))
+TIMES = st.one_of(
+    st.integers(-(2**63) - 2, 2**63 + 1).map(str), st.sampled_from(["", "7", "-", "007", "1 ", " 1", "x"])
+)
 ENDS = st.sampled_from(["\n", "\n", "\n", "\r\n", "\n\n", " \n", "\\\n"])
 
 
@@ -49,7 +73,15 @@ def facts(parsed: ParsedLines) -> tuple[object, ...]:
         )
         for column in points.columns
     ]
-    return points.text, points.offsets.tolist(), points.numbers.tolist(), points.times_ns.tolist(), set(points.keys), columns, parsed.bad
+    return (
+        points.text,
+        points.offsets.tolist(),
+        points.numbers.tolist(),
+        points.times_ns.tolist(),
+        set(points.keys),
+        columns,
+        parsed.bad,
+    )
 
 
 def agree(body: bytes, precision: str = "ns") -> ParsedLines:
@@ -59,8 +91,15 @@ def agree(body: bytes, precision: str = "ns") -> ParsedLines:
 
 
 @settings(max_examples=300)
-@given(st.lists(lines(), min_size=1, max_size=4), st.integers(1, 40), st.sampled_from(["ns", "ms", "s"]), st.randoms(use_true_random=False))
-def test_both_roads_agree_on_any_mixture_of_lines(kinds: list[str], repeats: int, precision: str, order: random.Random) -> None:
+@given(
+    st.lists(lines(), min_size=1, max_size=4),
+    st.integers(1, 40),
+    st.sampled_from(["ns", "ms", "s"]),
+    st.randoms(use_true_random=False),
+)
+def test_both_roads_agree_on_any_mixture_of_lines(
+    kinds: list[str], repeats: int, precision: str, order: random.Random
+) -> None:
     mixed = kinds * repeats
     order.shuffle(mixed)
     agree("".join(mixed).encode(), precision)
@@ -100,7 +139,9 @@ def test_one_byte_that_is_not_utf8_costs_its_line_alone() -> None:
 
 def test_a_body_larger_than_a_window_is_read_whole() -> None:
     text = "x" * 700_000
-    body = b"".join(b'm f=%d,s="%s" %d\n' % (number, text.encode() if number % 7 == 0 else b"", number) for number in range(40))
+    body = b"".join(
+        b'm f=%d,s="%s" %d\n' % (number, text.encode() if number % 7 == 0 else b"", number) for number in range(40)
+    )
     assert agree(body).points.times_ns.tolist() == list(range(40))
 
 
@@ -130,8 +171,14 @@ def line_by_line(body: bytes) -> ParsedLines:
 @settings(max_examples=150)
 @given(st.randoms(use_true_random=True), st.integers(0, 12))
 def test_both_roads_agree_on_plain_lines_with_broken_bytes(dice: random.Random, breaks: int) -> None:
-    kinds = ['m,a=%d,b=x f=1.5,g=%di,s="x, y=%d" %d\n', 'm\\ n,a=b\\,%d u=%du,t=true,s="%d" %d\r\n', 'm,a=%d f=%d,s="a \\"%d\\"\\\\" %d\n']
-    body = bytearray("".join(dice.choice(kinds) % (number % 3, number, number, number) for number in range(60)).encode())
+    kinds = [
+        'm,a=%d,b=x f=1.5,g=%di,s="x, y=%d" %d\n',
+        'm\\ n,a=b\\,%d u=%du,t=true,s="%d" %d\r\n',
+        'm,a=%d f=%d,s="a \\"%d\\"\\\\" %d\n',
+    ]
+    body = bytearray(
+        "".join(dice.choice(kinds) % (number % 3, number, number, number) for number in range(60)).encode()
+    )
     for _ in range(breaks):
         body[dice.randrange(len(body))] = dice.choice(b'\\\\""", =\n\r#\t\0ie.-1x\xff')
     agree(bytes(body))

@@ -57,7 +57,9 @@ def test_nul_bytes_before_a_line_are_named_and_not_dropped(body: bytes) -> None:
     assert bad.reason.startswith("the line begins with NUL bytes, which InfluxDB drops")
 
 
-@pytest.mark.parametrize("name", ["many series", "many field names", "alternating shapes", "mixed lines", "comments with quotes"])
+@pytest.mark.parametrize(
+    "name", ["many series", "many field names", "alternating shapes", "mixed lines", "comments with quotes"]
+)
 def test_the_check_of_the_caller_ends_the_parsing_soon(name: str) -> None:
     calls = 0
 
@@ -74,13 +76,16 @@ def test_the_check_of_the_caller_ends_the_parsing_soon(name: str) -> None:
 @pytest.mark.parametrize("name", ["many series", "many field names", "alternating shapes"])
 def test_points_that_would_take_too_much_memory_are_refused(name: str) -> None:
     with pytest.raises(
-        BodyTooLarge, match=r"more than the 50000000 bytes of memory that a write may use \(MAX_WRITE_MEMORY_MB\); nothing was stored"
+        BodyTooLarge,
+        match=r"more than the 50000000 bytes of memory that a write may use \(MAX_WRITE_MEMORY_MB\); nothing was stored",
     ):
         parse(LINES[name](5 * MB), max_memory_bytes=50 * MB)
 
 
 def test_ordinary_points_take_at_most_twenty_times_their_text() -> None:
-    body = b"".join(b"probe,place=p%d celsius=%d.5,volts=%d.25 17%017d\n" % (n % 50, n % 90, n % 7, n) for n in range(20_000))
+    body = b"".join(
+        b"probe,place=p%d celsius=%d.5,volts=%d.25 17%017d\n" % (n % 50, n % 90, n % 7, n) for n in range(20_000)
+    )
     assert len(parse(body, max_memory_bytes=20 * len(body)).points) == 20_000
 
 

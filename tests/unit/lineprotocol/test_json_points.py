@@ -14,7 +14,10 @@ from service.lineprotocol.json_points_reader import read_points
 from service.lineprotocol.names import Unwritable, quote_field, quote_measurement, quote_tag
 from service.lineprotocol.parser import parse_lines
 
-HOSTILE = st.one_of(st.lists(st.sampled_from(list('a é,="\\#\t\0\r\n🌡')), min_size=1, max_size=6).map("".join), st.text(min_size=1, max_size=8))
+HOSTILE = st.one_of(
+    st.lists(st.sampled_from(list('a é,="\\#\t\0\r\n🌡')), min_size=1, max_size=6).map("".join),
+    st.text(min_size=1, max_size=8),
+)
 
 
 def point(**changes: Any) -> dict[str, Any]:
@@ -132,7 +135,12 @@ def test_names_that_line_protocol_can_hold_are_taken(name: str) -> None:
     assert quote_field(name)
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=10))
+@given(
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.booleans()
+    | st.text(max_size=10)
+)
 def test_values_come_back_exactly(value: float | int | bool | str) -> None:
     try:
         lines = points_to_lines([point(fields={"f": value})])
@@ -164,7 +172,22 @@ def test_a_body_without_points_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"[1", b"[1,", b"[1 2]", b"[1,]", b"[,1]", b"[]]", b"[] x", b"{} {}", b"[NaN]", b"[-Infinity]", b"[01]", b'["\xff"]', b'["a\nb"]', b'["\x00"]'],
+    [
+        b"[1",
+        b"[1,",
+        b"[1 2]",
+        b"[1,]",
+        b"[,1]",
+        b"[]]",
+        b"[] x",
+        b"{} {}",
+        b"[NaN]",
+        b"[-Infinity]",
+        b"[01]",
+        b'["\xff"]',
+        b'["a\nb"]',
+        b'["\x00"]',
+    ],
 )
 def test_what_is_no_json_is_refused_wherever_it_stands(body: bytes) -> None:
     with pytest.raises(InvalidBody, match=r"The body is no JSON \(.*\)\. Send a list of points"):
@@ -179,7 +202,9 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=6), st.sampled_from([None, 1]), st.booleans())
-def test_a_list_is_read_member_by_member_as_json_reads_it(members: list[object], indent: int | None, ascii_only: bool) -> None:
+def test_a_list_is_read_member_by_member_as_json_reads_it(
+    members: list[object], indent: int | None, ascii_only: bool
+) -> None:
     assert list(read_points(json.dumps(members, indent=indent, ensure_ascii=ascii_only).encode())) == members
 
 

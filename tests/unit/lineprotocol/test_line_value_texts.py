@@ -29,7 +29,11 @@ def read_back(kind: FieldType, values: list[Any]) -> list[Any]:
 @pytest.mark.parametrize(
     ("kind", "values", "expected"),
     [
-        (FieldType.FLOAT, [1.5, 7.0, -0.0, 1e300, 5e-324, 0.1 + 0.2], ["1.5", "7", "-0", "1e+300", "5e-324", "0.30000000000000004"]),
+        (
+            FieldType.FLOAT,
+            [1.5, 7.0, -0.0, 1e300, 5e-324, 0.1 + 0.2],
+            ["1.5", "7", "-0", "1e+300", "5e-324", "0.30000000000000004"],
+        ),
         (FieldType.INTEGER, [-(2**63), 2**63 - 1], ["-9223372036854775808i", "9223372036854775807i"]),
         (FieldType.UNSIGNED, [0, 2**64 - 1], ["0u", "18446744073709551615u"]),
         (FieldType.BOOLEAN, [True, False], ["true", "false"]),
@@ -38,7 +42,9 @@ def read_back(kind: FieldType, values: list[Any]) -> list[Any]:
 )
 def test_every_type_keeps_its_mark(kind: FieldType, values: list[Any], expected: list[str]) -> None:
     assert texts(kind, values) == expected
-    assert value_texts("x=", pa.array(values, VALUE_TYPES[kind]).slice(1)).to_pylist() == [f"x={text}" for text in expected[1:]]
+    assert value_texts("x=", pa.array(values, VALUE_TYPES[kind]).slice(1)).to_pylist() == [
+        f"x={text}" for text in expected[1:]
+    ]
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
@@ -56,7 +62,10 @@ def test_what_no_line_can_hold_is_told_with_the_reason() -> None:
     bad, reason = unwritable_values(pa.array([1.0, float("nan"), float("-inf")])) or (None, "")
     assert bad is not None
     assert (bad.tolist(), reason) == ([False, True, True], "NaN and infinity cannot be stored")
-    bad, reason = unwritable_values(pa.array(["x" * MAX_STRING_BYTES, "é" * (MAX_STRING_BYTES // 2) + "x"])) or (None, "")
+    bad, reason = unwritable_values(pa.array(["x" * MAX_STRING_BYTES, "é" * (MAX_STRING_BYTES // 2) + "x"])) or (
+        None,
+        "",
+    )
     assert bad is not None
     assert (bad.tolist(), reason) == ([False, True], "a string holds at most 1048576 bytes")
     for sound in (pa.array([1.0]), pa.array([1]), pa.array([True]), pa.array(["nan"])):

@@ -57,7 +57,10 @@ def value_of(row: Row) -> Fact:
 
 
 def values_of(points: Points) -> list[Fact]:
-    return [(key.measurement, key.tags, key.field, kind, time_ns, value) for kind, _, key, time_ns, value in facts_of(points)]  # type: ignore[attr-defined]
+    return [
+        (key.measurement, key.tags, key.field, kind, time_ns, value)
+        for kind, _, key, time_ns, value in facts_of(points)
+    ]  # type: ignore[attr-defined]
 
 
 def unwritten_of(result: WrittenBlock) -> list[Fact]:
@@ -85,7 +88,9 @@ def test_all_fields_of_a_series_and_time_stand_in_one_line_whatever_their_types(
         Row(NOW, True, "ok", "cpu", tags, BOOLEAN),
         Row(NOW, 'a "b" \\', "txt", "cpu", tags, STRING),
     ]
-    assert lines(rows) == ['cpu,host=a,region=x\\ y usage=1.5,load=7i,up=8u,ok=true,txt="a \\"b\\" \\\\" 1700000000000000000']
+    assert lines(rows) == [
+        'cpu,host=a,region=x\\ y usage=1.5,load=7i,up=8u,ok=true,txt="a \\"b\\" \\\\" 1700000000000000000'
+    ]
 
 
 def test_lines_go_by_series_in_order_of_appearance_then_by_time() -> None:
@@ -99,7 +104,11 @@ def test_a_field_that_is_absent_is_left_out_of_its_line() -> None:
 
 
 def test_an_absent_tag_is_left_out_and_is_another_series() -> None:
-    rows = [Row(1, 1.0, tags=(("a", "1"), ("b", "2"))), Row(1, 2.0, tags=(("b", "2"),)), Row(1, 3.0, tags=(("a", "1"),))]
+    rows = [
+        Row(1, 1.0, tags=(("a", "1"), ("b", "2"))),
+        Row(1, 2.0, tags=(("b", "2"),)),
+        Row(1, 3.0, tags=(("a", "1"),)),
+    ]
     assert lines(rows) == ["m,a=1,b=2 f=1 1", "m,b=2 f=2 1", "m,a=1 f=3 1"]
 
 
@@ -129,15 +138,25 @@ def test_measurements_of_one_block_become_points_together() -> None:
 
 def test_blocks_of_different_rows_may_be_added() -> None:
     first, second = [Row(2, 1.0, tags=A), Row(2, 2.0, "g", tags=A)], [Row(1, 3.0, tags=A), Row(1, 4.0, tags=B)]
-    assert text_of(write_block(block_of(first) + block_of(second))) == "m,host=a f=3 1\nm,host=a f=1,g=2 2\nm,host=b f=4 1\n"
+    assert (
+        text_of(write_block(block_of(first) + block_of(second)))
+        == "m,host=a f=3 1\nm,host=a f=1,g=2 2\nm,host=b f=4 1\n"
+    )
 
 
 def test_a_field_of_two_types_keeps_both_each_at_its_times() -> None:
-    assert lines([Row(1, 1.5), Row(2, 7, type=INTEGER), Row(1, 1.0, "g"), Row(2, 2.0, "g")]) == ["m f=1.5,g=1 1", "m f=7i,g=2 2"]
+    assert lines([Row(1, 1.5), Row(2, 7, type=INTEGER), Row(1, 1.0, "g"), Row(2, 2.0, "g")]) == [
+        "m f=1.5,g=1 1",
+        "m f=7i,g=2 2",
+    ]
 
 
 def test_two_types_of_a_field_at_one_time_are_two_lines() -> None:
-    result = write_block(block_of([Row(1, 1.0, "e"), Row(1, 1.5), Row(1, 7, type=INTEGER), Row(1, "x", type=STRING), Row(2, 8, type=INTEGER)]))
+    result = write_block(
+        block_of(
+            [Row(1, 1.0, "e"), Row(1, 1.5), Row(1, 7, type=INTEGER), Row(1, "x", type=STRING), Row(2, 8, type=INTEGER)]
+        )
+    )
     assert text_of(result) == 'm e=1,f=1.5 1\nm f=7i 1\nm f="x" 1\nm f=8i 2\n'
     assert facts_of(result.points) == facts_of(parse_lines(result.points.text, "ns", 0).points)
 
@@ -167,10 +186,18 @@ def test_a_block_without_rows_is_no_points() -> None:
 
 
 def test_a_value_that_no_line_can_hold_is_handed_back_with_its_time_and_the_rest_goes() -> None:
-    rows = [Row(1, 1.0, tags=A), Row(2, float("nan"), tags=A), Row(3, float("inf"), tags=A), Row(1, float("nan"), tags=B), Row(2, 5.0, "g", tags=A)]
+    rows = [
+        Row(1, 1.0, tags=A),
+        Row(2, float("nan"), tags=A),
+        Row(3, float("inf"), tags=A),
+        Row(1, float("nan"), tags=B),
+        Row(2, 5.0, "g", tags=A),
+    ]
     result = write_block(block_of(rows))
     assert result.points.text == b"m,host=a f=1 1\nm,host=a g=5 2\n"
-    assert [(one.series.tags, one.series.field, one.reason, one.times_ns.tolist(), len(one)) for one in result.unwritable] == [
+    assert [
+        (one.series.tags, one.series.field, one.reason, one.times_ns.tolist(), len(one)) for one in result.unwritable
+    ] == [
         (A, "f", "NaN and infinity cannot be stored", [2, 3], 2),
         (B, "f", "NaN and infinity cannot be stored", [1], 1),
     ]
@@ -209,7 +236,9 @@ def test_the_longest_key_that_a_line_may_have_is_written() -> None:
 @settings(max_examples=300)
 @given(hostile_rows())
 @example([Row(0, 1.0, 'a"b', 'a"b', (('a"b', 'a"b'),)), Row(0, '"', "x", 'a"b', (('a"b', 'a"b'),), STRING)])
-@example([Row(0, "x\ny", "g", "a\\\\ b", (("k", 'v\\"'),), STRING), Row(0, "\\", "f", "a\\\\ b", (("k", 'v\\"'),), STRING)])
+@example(
+    [Row(0, "x\ny", "g", "a\\\\ b", (("k", 'v\\"'),), STRING), Row(0, "\\", "f", "a\\\\ b", (("k", 'v\\"'),), STRING)]
+)
 def test_the_lines_say_what_the_rows_say_and_the_columns_what_the_lines_say(rows: list[Row]) -> None:
     result = write_block(block_of(rows))
     parsed = parse_lines(result.points.text, "ns", 0)
@@ -219,8 +248,12 @@ def test_the_lines_say_what_the_rows_say_and_the_columns_what_the_lines_say(rows
     assert result.points.offsets.tolist() == parsed.points.offsets.tolist()
     assert result.points.times_ns.tolist() == parsed.points.times_ns.tolist()
     assert result.points.numbers.tolist() == list(range(1, len(parsed.points) + 1))
-    assert sorted(values_of(result.points), key=repr) == sorted((value_of(row) for row in rows if writable(row)), key=repr)
-    assert sorted(unwritten_of(result), key=repr) == sorted((value_of(row) for row in rows if not writable(row)), key=repr)
+    assert sorted(values_of(result.points), key=repr) == sorted(
+        (value_of(row) for row in rows if writable(row)), key=repr
+    )
+    assert sorted(unwritten_of(result), key=repr) == sorted(
+        (value_of(row) for row in rows if not writable(row)), key=repr
+    )
 
 
 @given(hostile_rows())
@@ -247,7 +280,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
 @given(hostile_rows())
 def test_what_is_folded_is_stored_and_what_is_stored_folds_again(store: EmbeddedStore, rows: list[Row]) -> None:
     types: dict[tuple[str, str], FieldType] = {}
-    rows = [row for row in rows if writable(row) and types.setdefault((row.measurement, row.field), row.type) is row.type]
+    rows = [
+        row for row in rows if writable(row) and types.setdefault((row.measurement, row.field), row.type) is row.type
+    ]
     copies = [f"folded {secrets.token_hex(6)}" for _ in range(2)]
     for name in copies:
         store.create_bucket(BucketSpec(name))
@@ -255,5 +290,7 @@ def test_what_is_folded_is_stored_and_what_is_stored_folds_again(store: Embedded
     assert store.write(copies[0], points) == WriteOutcome(len(points))
     for block in store.read(Selection(copies[0], EVER, complete_rows=True)).blocks:
         store.write(copies[1], write_block(block).points)
-    expected = sorted(stored.row(row.measurement, dict(row.tags), row.field, row.time_ns, row.value, row.type.value) for row in rows)
+    expected = sorted(
+        stored.row(row.measurement, dict(row.tags), row.field, row.time_ns, row.value, row.type.value) for row in rows
+    )
     assert stored.read(store, copies[0], EVER) == stored.read(store, copies[1], EVER) == expected

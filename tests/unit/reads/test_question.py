@@ -97,7 +97,9 @@ def test_rows_are_stamped_with_the_stop_unless_the_start_is_asked_for() -> None:
 
 def test_an_aligned_range_ends_where_its_last_whole_window_does() -> None:
     """The range still ends now, so its answer is soon old: late points may come."""
-    question = replace(ASKED, range=LastWindow(3630 * SECOND_NS), every="1m", align=True).at(NOW_NS + 5 * SECOND_NS, 1000)
+    question = replace(ASKED, range=LastWindow(3630 * SECOND_NS), every="1m", align=True).at(
+        NOW_NS + 5 * SECOND_NS, 1000
+    )
     assert question.selection.span == question.layout.span == TimeRange(NOW_NS - 3600 * SECOND_NS, NOW_NS)
     assert (question.aligned, question.open_ended) == (True, True)
 

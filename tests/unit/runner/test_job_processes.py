@@ -86,13 +86,17 @@ def test_two_processes_run_each_of_fifty_jobs_once(state_url: str, tmp_path: Pat
     with process(state_url, lease_s=5), process(state_url, lease_s=5):
         until(lambda: all(job.state.ended for job in made.job_store.list(["count"], limit=100)), 25)
     assert [numbers(tmp_path / f"{number}") for number in range(50)] == [[0]] * 50
-    assert {(made.job_store.show(one).state, made.job_store.show(one).fence) for one in ids} == {(JobState.SUCCEEDED, 1)}
+    assert {(made.job_store.show(one).state, made.job_store.show(one).fence) for one in ids} == {
+        (JobState.SUCCEEDED, 1)
+    }
 
 
 def test_two_jobs_of_one_key_never_run_at_one_time(state_url: str, tmp_path: Path) -> None:
     made = queue(state_url)
     for number in range(4):
-        made.submit("count", {"n": 3, "file": str(tmp_path / "out"), "pause_s": 0.02, "key": "target", "number": number}, "test")
+        made.submit(
+            "count", {"n": 3, "file": str(tmp_path / "out"), "pause_s": 0.02, "key": "target", "number": number}, "test"
+        )
     with process(state_url, slots=4), process(state_url, slots=4):
         until(lambda: all(job.state.ended for job in made.job_store.list(["count"])))
     assert numbers(tmp_path / "out") == [0, 1, 2] * 4

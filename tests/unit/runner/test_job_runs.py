@@ -142,7 +142,9 @@ def test_the_last_attempt_fails_and_a_checkpoint_starts_the_count_anew(bench: Be
     bench.now += 1_000
     claimed = bench.job_store.claim("one", 30, ["do"])
     assert claimed is not None
-    Runner(bench.lease_store, kinds_of(Doing(raising(StoreUnavailable("Away.")))), lambda: bench.now).run(*claimed, bench.stopping)
+    Runner(bench.lease_store, kinds_of(Doing(raising(StoreUnavailable("Away.")))), lambda: bench.now).run(
+        *claimed, bench.stopping
+    )
     assert bench.job_store.show(job.id).state is JobState.FAILED
     assert bench.job_store.show(job.id).checkpoint == {"done": 5}
 
@@ -247,7 +249,9 @@ def test_a_job_that_does_not_look_is_left_to_its_lease(bench: Bench) -> None:
         return {}
 
     kinds, job_store = kinds_of(Doing(act)), JobStore(bench.database, time.time)
-    pool = LocalRunner(job_store, Runner(LeaseStore(bench.database, time.time), kinds, time.time, lease_s=5), poll_s=0.05)
+    pool = LocalRunner(
+        job_store, Runner(LeaseStore(bench.database, time.time), kinds, time.time, lease_s=5), poll_s=0.05
+    )
     job = JobQueue(job_store, kinds, time.time).submit("do", {}, "test")[0]
     pool.start()
     assert begun.wait(5)

@@ -8,7 +8,9 @@ from service.server.bounds import RESERVED_CONNECTIONS, ConnectionBounds
 from service.server.connections import Admission, Connections
 from service.server.protocol import BoundedProtocol
 
-BOUNDS = ConnectionBounds(1024, 1024, 4096, 10, 1.0, connections=3, connections_per_address=2, trusted_proxies=("10.0.0.0/8", "::1"))
+BOUNDS = ConnectionBounds(
+    1024, 1024, 4096, 10, 1.0, connections=3, connections_per_address=2, trusted_proxies=("10.0.0.0/8", "::1")
+)
 
 
 @dataclass(eq=False)
@@ -53,7 +55,12 @@ def test_a_trusted_proxy_has_no_bound_of_its_own() -> None:
 def test_the_addresses_of_one_64_are_one_client() -> None:
     register = Connections()
     addresses = ("2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:ffff::3", "2001:db8:1:3::1")
-    assert [register.add(One(address), BOUNDS) for address in addresses] == [Admission.ALL, Admission.ALL, Admission.HEALTH, Admission.HEALTH]
+    assert [register.add(One(address), BOUNDS) for address in addresses] == [
+        Admission.ALL,
+        Admission.ALL,
+        Admission.HEALTH,
+        Admission.HEALTH,
+    ]
     alone = Connections()
     assert [alone.add(One(address), BOUNDS) for address in addresses[1:]] == [Admission.ALL] * 3
 

@@ -68,7 +68,9 @@ class Application:
         self.asked = 0
         self.left = 0
 
-    async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    async def __call__(
+        self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
         self.asked += 1
         leaving = asyncio.ensure_future(self._see_leaving(receive))
         await self.gate.wait()
@@ -148,7 +150,10 @@ async def test_the_running_request_sees_its_client_leave_though_another_waits_be
 
 async def test_a_closing_connection_whose_client_takes_nothing_is_broken_off() -> None:
     """Below 64 kB nothing told the server that its client took nothing: the connection stayed for ever."""
-    for request in (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"):
+    for request in (
+        b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 9\r\n\r\n",
+    ):
         protocol, transport, application = opened()
         transport.takes = False
         application.gate.set()

@@ -153,7 +153,9 @@ def test_who_lost_its_lease_writes_nothing(queue: Desk, write: Callable[[LeaseSt
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_that_check_sees_a_store_without_fences(queue: Desk, write: Callable[[LeaseStore, Lease], object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_check_sees_a_store_without_fences(
+    queue: Desk, write: Callable[[LeaseStore, Lease], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(leases, "_is_held", lambda lease: (jobs.c.id == lease.job_id,))
     assert not zombie_changes_nothing(queue, write)
 
@@ -337,7 +339,10 @@ def test_no_order_of_events_gives_a_key_two_holders_or_loses_a_job(queue: Desk, 
                 else:
                     held.append((job, queue.lease_store.renew(lease, LEASE_S)))
             except LeaseLost:
-                assert queue.job_store.show(job.id).fence > lease.fence or queue.job_store.show(job.id).state is not JobState.RUNNING
+                assert (
+                    queue.job_store.show(job.id).fence > lease.fence
+                    or queue.job_store.show(job.id).state is not JobState.RUNNING
+                )
         running = [job.exclusion_key for job in queue.job_store.list(KINDS, [JobState.RUNNING])]
         assert len(running) == len(set(running))
     queue.now += 1_000

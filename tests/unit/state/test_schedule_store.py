@@ -142,7 +142,9 @@ def test_the_section_schedules_is_checked_when_it_is_put(clockwork: Clockwork) -
     config = ConfigStore(clockwork.database, lambda: clockwork.now)
     config.register(schedules_section(check, [scheduling]))
     assert config.get("schedules").value == {}
-    stored = config.put("schedules", {"nightly": {"kind": "count", "parameters": COUNT, "cron": "30 2 * * *", "zone": "Europe/Berlin"}})
+    stored = config.put(
+        "schedules", {"nightly": {"kind": "count", "parameters": COUNT, "cron": "30 2 * * *", "zone": "Europe/Berlin"}}
+    )
     assert named(stored.value) == named(config.get("schedules").value)
     assert named(stored.value)["nightly"].cron == "30 2 * * *"
     for wrong, says in [

@@ -56,7 +56,9 @@ def test_the_number_of_a_bin_is_exact_however_far_times_lie_apart(
     with duckdb.connect() as engine:
         engine.register("points", pa.table({"time": pa.array(instants, pa.int64())}))
         found = engine.sql(f"SELECT {text} FROM points", params=bound).fetchall()
-    assert [place for (place,) in found] == [(time_ns - bins.first_ns) // bins.width_ns if grid.count > 1 else 0 for time_ns in instants]
+    assert [place for (place,) in found] == [
+        (time_ns - bins.first_ns) // bins.width_ns if grid.count > 1 else 0 for time_ns in instants
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,13 @@ def test_the_number_of_a_bin_is_exact_however_far_times_lie_apart(
         (Fn.COUNT, {"value": pa.array([3], pa.int64())}, FieldType.STRING, FieldType.INTEGER, [3]),
         (Fn.SUM, {"total": pa.array([2**64 - 1], pa.uint64())}, FieldType.INTEGER, FieldType.INTEGER, [-1]),
         (Fn.SUM, {"total": pa.array([2**64 - 1], pa.uint64())}, FieldType.UNSIGNED, FieldType.UNSIGNED, [2**64 - 1]),
-        (Fn.MEAN, {"total": pa.array([2**64 - 3], pa.uint64()), "count": pa.array([2])}, FieldType.INTEGER, FieldType.FLOAT, [-1.5]),
+        (
+            Fn.MEAN,
+            {"total": pa.array([2**64 - 3], pa.uint64()), "count": pa.array([2])},
+            FieldType.INTEGER,
+            FieldType.FLOAT,
+            [-1.5],
+        ),
         (Fn.MEDIAN, {"middle": pa.array([[1.0, 2.0], [5.0, 5.0]])}, FieldType.FLOAT, FieldType.FLOAT, [1.5, 5.0]),
         (Fn.MEDIAN, {"middle": pa.array([[1e308, 1.5e308]])}, FieldType.FLOAT, FieldType.FLOAT, [1.25e308]),
         (None, {"value": pa.array(["", "\x00é"])}, FieldType.STRING, FieldType.STRING, ["", "\x00é"]),

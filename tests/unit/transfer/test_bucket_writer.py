@@ -31,11 +31,17 @@ def blocks(*times: range) -> Iterator[Block]:
                 [
                     pa.array(own, pa.int64()).cast(pa.timestamp("ns", "UTC")),
                     pa.array(own, pa.int64()).cast(value),
-                    *(pa.DictionaryArray.from_arrays(pa.array([0] * len(own), pa.int32()), [name]) for name in (field, "m")),
+                    *(
+                        pa.DictionaryArray.from_arrays(pa.array([0] * len(own), pa.int32()), [name])
+                        for name in (field, "m")
+                    ),
                 ],
                 schema=long_schema(kind, ()),
             )
-            for field, kind, value, own in (("v", FieldType.INTEGER, pa.int64(), span[:1]), ("o", FieldType.FLOAT, pa.float64(), span))
+            for field, kind, value, own in (
+                ("v", FieldType.INTEGER, pa.int64(), span[:1]),
+                ("o", FieldType.FLOAT, pa.float64(), span),
+            )
         )
 
 
@@ -63,7 +69,10 @@ def test_two_writes_that_meet_the_same_conflict_both_keep_the_rest_of_their_line
     writer = BucketWriter(target, "W", OnConflict.SKIP, StoreError, lambda: None, letters.extend)  # type: ignore[arg-type]
     assert writer.write(blocks(range(100_000), range(100_000, 200_000)), DAY_NS) == {0: 2}
     assert {name.field: one.count for name, one in digests(store, "W").items()} == {"v": 1, "o": 200_000}
-    assert sorted((letter["bucket"], letter["field"], letter["time_ns"]) for letter in letters) == [("W", "v", 0), ("W", "v", 100_000)]
+    assert sorted((letter["bucket"], letter["field"], letter["time_ns"]) for letter in letters) == [
+        ("W", "v", 0),
+        ("W", "v", 100_000),
+    ]
     store.close()
 
 

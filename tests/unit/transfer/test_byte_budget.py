@@ -29,7 +29,9 @@ def test_what_is_beyond_waits_for_the_rest_of_the_five_minutes_and_says_so() -> 
     clock.now, moved[0] = 120.0, 1_234
     budget.spend()
     assert context.slept == [180.0]
-    assert context.lines == [("info", "1,234 bytes went over the links in these five minutes, which is the budget: going on in 180 s.")]
+    assert context.lines == [
+        ("info", "1,234 bytes went over the links in these five minutes, which is the budget: going on in 180 s.")
+    ]
     budget.spend()
     assert context.slept == [180.0]
 

@@ -58,7 +58,9 @@ def test_a_store_may_be_busy_as_often_as_it_likes(context: WaitingContext) -> No
 
 
 @pytest.mark.parametrize("kind", [StoreBroken, StoreTimeout, StoreUnavailable])
-def test_four_breaks_are_waited_out_with_longer_and_longer_waits(context: WaitingContext, kind: type[FluxgateError]) -> None:
+def test_four_breaks_are_waited_out_with_longer_and_longer_waits(
+    context: WaitingContext, kind: type[FluxgateError]
+) -> None:
     calling = retry(context)
     assert calling.call(Calls([kind("away") for _ in range(4)])) == "done"
     assert [low <= slept <= 2 * low for slept, low in zip(context.slept, (1, 2, 4, 8), strict=True)] == [True] * 4

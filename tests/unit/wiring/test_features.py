@@ -14,7 +14,15 @@ from tests.support.census import CENSUS
 
 SERVICE = Path(__file__).parents[3] / "service"
 FOLDERS = ("config", "console", "runner", "state")
-FILES = ("domain/backoff.py", "api/deps.py", "api/config.py", "wiring/__init__.py", "wiring/jobs.py", "app.py", "cli.py")
+FILES = (
+    "domain/backoff.py",
+    "api/deps.py",
+    "api/config.py",
+    "wiring/__init__.py",
+    "wiring/jobs.py",
+    "app.py",
+    "cli.py",
+)
 """With FOLDERS: what every kind of job shares. The example of a schedule names a mirror; it is no part of this."""
 
 

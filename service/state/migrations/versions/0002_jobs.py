@@ -42,7 +42,9 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
     )
     running = sa.text("state = 'running'")
-    op.create_index("jobs_one_running_a_key", "jobs", ["exclusion_key"], unique=True, sqlite_where=running, postgresql_where=running)
+    op.create_index(
+        "jobs_one_running_a_key", "jobs", ["exclusion_key"], unique=True, sqlite_where=running, postgresql_where=running
+    )
     op.create_index("jobs_same", "jobs", ["sameness", "state"])
     op.create_index("jobs_one_a_tick", "jobs", ["schedule", "tick"], unique=True)
     op.create_index("jobs_due", "jobs", ["state", "run_after"])

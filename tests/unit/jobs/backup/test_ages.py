@@ -30,7 +30,9 @@ def test_the_newest_complete_and_the_newest_proven_one_are_told_apart(rig: Backu
     assert ages(rig)["B"] == BucketAge("B", NOW_NS, first, NOW_NS, first)
 
 
-def test_a_range_a_partial_one_and_a_failed_drill_are_no_good_backup(rig: BackupRig, store: EmbeddedStore, tmp_path: Path) -> None:
+def test_a_range_a_partial_one_and_a_failed_drill_are_no_good_backup(
+    rig: BackupRig, store: EmbeddedStore, tmp_path: Path
+) -> None:
     store.create_bucket(BucketSpec("A", "", 0))
     store.write("A", points("m f=1 5"))
     rig.run(start="1970-01-01T00:00:00Z")
@@ -52,7 +54,9 @@ def test_damage_that_is_found_later_ends_the_proof(rig: BackupRig, store: Embedd
     assert ages(rig)["A"].proven_id is None
 
 
-def test_a_bucket_is_overdue_when_its_last_complete_backup_is_too_old_or_none_is_there(rig: BackupRig, store: EmbeddedStore) -> None:
+def test_a_bucket_is_overdue_when_its_last_complete_backup_is_too_old_or_none_is_there(
+    rig: BackupRig, store: EmbeddedStore
+) -> None:
     for name in ("A", "B"):
         store.create_bucket(BucketSpec(name, "", 0))
     rig.run(buckets=["A"])

@@ -39,7 +39,9 @@ class Switch:
     def pings(self, slept: list[float]) -> Pings:
         base = f"http://127.0.0.1:{self.server.server_port}"
         addresses = PingAddresses(f"{base}/start", f"{base}/success", f"{base}/fail")
-        return Pings(addresses, lambda: httpx.Client(follow_redirects=False), slept.append, lambda _: ["info Power: 2 values"])
+        return Pings(
+            addresses, lambda: httpx.Client(follow_redirects=False), slept.append, lambda _: ["info Power: 2 values"]
+        )
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def test_a_complete_backup_tells_its_id_its_duration_and_the_end_of_its_log(swit
     assert switch.calls == [("/success", body)]
 
 
-@pytest.mark.parametrize(("end", "words"), [(PARTIAL, "partial"), (FAILED, "The disk is full."), (CANCELLED, "cancelled")])
+@pytest.mark.parametrize(
+    ("end", "words"), [(PARTIAL, "partial"), (FAILED, "The disk is full."), (CANCELLED, "cancelled")]
+)
 def test_everything_but_a_complete_backup_is_a_failure(switch: Switch, end: JobEnd, words: str) -> None:
     switch.pings([]).ended(end)
     [(path, body)] = switch.calls

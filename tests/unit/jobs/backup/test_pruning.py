@@ -87,7 +87,9 @@ def test_a_forged_backup_of_the_future_stops_everything(site: BackupSite) -> Non
     made = daily(site, 4)
     ahead = int(site.clock() * 1e9) + 400 * DAY_NS
     forged = catalog.begin(site.destination, ahead)
-    catalog.finish(site.destination, replace(made[0], backup_id=forged, created_ns=ahead, finished_ns=ahead, buckets=(), files=()))
+    catalog.finish(
+        site.destination, replace(made[0], backup_id=forged, created_ns=ahead, finished_ns=ahead, buckets=(), files=())
+    )
     result = site.prune()
     assert removed(result) == []
     assert "in the future" in result["kept"][0]["reason"]

@@ -30,7 +30,9 @@ FIRST_NS = NOW_NS - 40 * DAY_NS
 def fill(store: EmbeddedStore, bucket: str, days: int = 40, first_ns: int = FIRST_NS) -> None:
     """One point a day, of two fields."""
     store.create_bucket(BucketSpec(bucket, "about", 0))
-    store.write(bucket, points("\n".join(f"m,host=a f={day}.5,i={day}i {first_ns + day * DAY_NS}" for day in range(days))))
+    store.write(
+        bucket, points("\n".join(f"m,host=a f={day}.5,i={day}i {first_ns + day * DAY_NS}" for day in range(days)))
+    )
 
 
 def files(rig: BackupRig, backup_id: str) -> dict[str, Path]:
@@ -65,7 +67,9 @@ def test_a_second_backup_takes_over_what_did_not_change(rig: BackupRig, store: E
     assert changed == {"20231122"}
 
 
-def test_a_value_that_was_overwritten_is_found_the_next_day_when_it_is_young(rig: BackupRig, store: EmbeddedStore) -> None:
+def test_a_value_that_was_overwritten_is_found_the_next_day_when_it_is_young(
+    rig: BackupRig, store: EmbeddedStore
+) -> None:
     fill(store, "Power")
     rig.run()
     store.write("Power", points(f"m,host=a f=77 {FIRST_NS + 38 * DAY_NS}"))
@@ -76,7 +80,9 @@ def test_a_value_that_was_overwritten_is_found_the_next_day_when_it_is_young(rig
     assert youngest == ["m,host=a f=38.5,i=38i", "m,host=a f=77,i=38i"]
 
 
-def test_a_value_that_was_overwritten_long_ago_is_found_within_thirty_days(rig: BackupRig, store: EmbeddedStore) -> None:
+def test_a_value_that_was_overwritten_long_ago_is_found_within_thirty_days(
+    rig: BackupRig, store: EmbeddedStore
+) -> None:
     fill(store, "Power")
     rig.run()
     store.write("Power", points(f"m,host=a f=77 {FIRST_NS}"))
@@ -112,11 +118,15 @@ def test_a_bucket_that_is_not_there_makes_the_backup_partial(rig: BackupRig, sto
     fill(store, "Power", days=1)
     result = rig.run(buckets=["Power", "Powr"])
     assert (result["state"], values_of(result)) == ("partial", {"Power": 2})
-    assert [(part["bucket"], part["reason"]) for part in result["missing"]] == [("Powr", "there is no bucket of this name")]
+    assert [(part["bucket"], part["reason"]) for part in result["missing"]] == [
+        ("Powr", "there is no bucket of this name")
+    ]
     assert [backup.state for backup in rig.place.listed()] == [ListedState.PARTIAL]
 
 
-def test_what_line_protocol_cannot_hold_makes_the_backup_partial_and_is_named_each_time(rig: BackupRig, store: EmbeddedStore) -> None:
+def test_what_line_protocol_cannot_hold_makes_the_backup_partial_and_is_named_each_time(
+    rig: BackupRig, store: EmbeddedStore
+) -> None:
     store.create_bucket(BucketSpec("W", "", 0))
     store.write("W", floats("line\nfeed", 2, [5]))
     store.write("W", points("m f=1 6"))
@@ -124,7 +134,9 @@ def test_what_line_protocol_cannot_hold_makes_the_backup_partial_and_is_named_ea
         result = rig.run()
         assert (result["state"], values_of(result)) == ("partial", {"W": 1})
         [part] = result["missing"]
-        assert part["reason"].startswith("2 values cannot be written as line protocol; the first: the measurement 'line\\nfeed'")
+        assert part["reason"].startswith(
+            "2 values cannot be written as line protocol; the first: the measurement 'line\\nfeed'"
+        )
 
 
 def test_a_bucket_that_cannot_be_read_is_missing_and_the_others_are_taken(rig: BackupRig, store: EmbeddedStore) -> None:
@@ -246,14 +258,18 @@ def test_parquet_copies_have_the_same_points_and_are_taken_over_too(rig: BackupR
     first, second = rig.run(), rig.run()
     for result in (first, second):
         manifest = rig.place.manifest(result["backup"])
-        assert sorted(file.file.rpartition("/")[0] for file in manifest.files) == [f"parquet/bucket=Power/day=2023-11-2{day}" for day in (2, 3, 4)]
+        assert sorted(file.file.rpartition("/")[0] for file in manifest.files) == [
+            f"parquet/bucket=Power/day=2023-11-2{day}" for day in (2, 3, 4)
+        ]
         assert list(check_backup(rig.place.destination, manifest)) == []
     copies = [sorted((Path(rig.place.name) / result["backup"]).rglob("*.parquet")) for result in (first, second)]
     assert all(before.samefile(after) for before, after in zip(*copies, strict=True))
 
 
 @pytest.mark.parametrize("passphrase", ["correct horse battery", "ключ 🔑"])
-def test_encrypted_backups_are_taken_over_and_open_with_the_passphrase(rig: BackupRig, store: EmbeddedStore, passphrase: str) -> None:
+def test_encrypted_backups_are_taken_over_and_open_with_the_passphrase(
+    rig: BackupRig, store: EmbeddedStore, passphrase: str
+) -> None:
     fill(store, "Power", days=2)
     object.__setattr__(rig.place, "passphrase", passphrase)
     first, second = rig.run(), rig.run()
@@ -294,7 +310,9 @@ def test_what_is_sealed_is_not_looked_at_once_it_is_proven(rig: BackupRig, store
         ({"compare_values": "yes"}, "compare_values is neither true nor false"),
     ],
 )
-def test_a_wrong_order_is_refused_before_anything_is_done(rig: BackupRig, parameters: dict[str, Any], words: str) -> None:
+def test_a_wrong_order_is_refused_before_anything_is_done(
+    rig: BackupRig, parameters: dict[str, Any], words: str
+) -> None:
     with pytest.raises(InvalidParameter, match=words):
         rig.run(**parameters)
     assert rig.place.listed() == []

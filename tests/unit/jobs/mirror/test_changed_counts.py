@@ -72,7 +72,9 @@ def test_of_a_slice_that_grew_the_hours_are_looked_at_and_of_no_other(stage: Sta
     store_all(stage.a, "W", f"late v=1i {stage.at(-3, 1)}")
     source, target = watch(stage)
     assert stage.pair()["copied_slices"] == 1
-    assert (source.reads, target.reads) == (2, 2), "the hours of both sides, then the points of the source and what the target has of them"
+    assert (source.reads, target.reads) == (2, 2), (
+        "the hours of both sides, then the points of the source and what the target has of them"
+    )
     assert equal(stage)
 
 
@@ -108,7 +110,9 @@ def test_slices_without_anything_between_them_are_asked_for_together(stage: Stag
 
 @pytest.mark.parametrize("kind", [CannotCount, TooSlow])
 @pytest.mark.parametrize("wait_days", [0.04, 1.5])
-def test_a_store_that_cannot_count_in_all_is_read_by_series(stage: Stage, kind: type[Watched], wait_days: float) -> None:
+def test_a_store_that_cannot_count_in_all_is_read_by_series(
+    stage: Stage, kind: type[Watched], wait_days: float
+) -> None:
     watch(stage, kind)
     fill(stage)
     assert stage.run()["state"] == "equal"

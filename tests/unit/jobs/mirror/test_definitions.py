@@ -60,8 +60,18 @@ def test_every_member_arrives() -> None:
     assert mirror.buckets == (BucketPair("W", "W"), BucketPair("X", "Y"), BucketPair("Z", "Z"))
     assert (mirror.measurements, mirror.windows) == (("cpu*",), Windows(DAY // 24, Fn.MAX))
     assert (mirror.since_ns, mirror.history) == (28 * DAY, (("cpu*", 7 * DAY),))
-    assert (mirror.future_ns, mirror.rescan_ns, mirror.full_count_ns, mirror.full_rescan_ns) == (DAY // 24, 2 * DAY, 3 * DAY, 35 * DAY)
-    assert (mirror.budget_bytes, mirror.follow_deletes, mirror.on_conflict, mirror.log_in_target) == (300_000_000, True, OnConflict.SKIP, True)
+    assert (mirror.future_ns, mirror.rescan_ns, mirror.full_count_ns, mirror.full_rescan_ns) == (
+        DAY // 24,
+        2 * DAY,
+        3 * DAY,
+        35 * DAY,
+    )
+    assert (mirror.budget_bytes, mirror.follow_deletes, mirror.on_conflict, mirror.log_in_target) == (
+        300_000_000,
+        True,
+        OnConflict.SKIP,
+        True,
+    )
 
 
 WRONG: list[tuple[str, Mapping[str, Any], str]] = [
@@ -123,13 +133,16 @@ PUBLIC_ONLY = EndpointRules(AddressPolicy.PUBLIC_ONLY)
 
 
 class TestAddresses:
-    @pytest.mark.parametrize("url", ["http://localhost:8086", "http://127.0.0.1:8086/", "http://[::1]:8086", "http://LOCALHOST:8086"])
+    @pytest.mark.parametrize(
+        "url", ["http://localhost:8086", "http://127.0.0.1:8086/", "http://[::1]:8086", "http://LOCALHOST:8086"]
+    )
     def test_this_machine_is_one_address_and_not_remote(self, url: str) -> None:
         found = endpoint_at(url, "o", "t")
         assert (found.address, found.is_remote) == ("localhost:8086", False)
 
     @pytest.mark.parametrize(
-        ("url", "address"), [("https://X.test/", "x.test:443"), ("http://x.test", "x.test:80"), ("http://x.test/db/", "x.test:80/db")]
+        ("url", "address"),
+        [("https://X.test/", "x.test:443"), ("http://x.test", "x.test:80"), ("http://x.test/db/", "x.test:80/db")],
     )
     def test_a_port_that_is_not_written_is_that_of_the_scheme(self, url: str, address: str) -> None:
         assert (endpoint_at(url, "o", "t").address, endpoint_at(url, "o", "t").is_remote) == (address, True)
@@ -143,7 +156,9 @@ class TestAddresses:
         assert MirrorText.model_validate({**MIRROR, "source": source}).to_mirror("m", OWN).source.token == "from-there"
 
     def test_embedded_is_refused_where_the_own_store_is_an_influxdb(self) -> None:
-        assert "There is no embedded store here: INFLUXDB_URL is set" in refused({"m": {**MIRROR, "target": "embedded"}}, OWN_INFLUX)
+        assert "There is no embedded store here: INFLUXDB_URL is set" in refused(
+            {"m": {**MIRROR, "target": "embedded"}}, OWN_INFLUX
+        )
         assert MirrorText.model_validate({**MIRROR, "target": "embedded"}).to_mirror("m", OWN).target == OWN
         assert MirrorText.model_validate({**MIRROR, "target": "store"}).to_mirror("m", OWN_INFLUX).target == OWN_INFLUX
 
@@ -151,16 +166,25 @@ class TestAddresses:
 class TestOverlaps:
     @pytest.mark.parametrize(
         "other",
-        [MIRROR, {**MIRROR, "source": side("http://c.test:8086")}, {**MIRROR, "target": side("HTTP://B.TEST:8086/".lower()), "buckets": ["V", "W"]}],
+        [
+            MIRROR,
+            {**MIRROR, "source": side("http://c.test:8086")},
+            {**MIRROR, "target": side("HTTP://B.TEST:8086/".lower()), "buckets": ["V", "W"]},
+        ],
     )
     def test_two_mirrors_may_not_write_one_bucket(self, other: Mapping[str, Any]) -> None:
         assert "The mirrors 'm' and 'n' both write the bucket 'W' of b.test:8086" in refused({"m": MIRROR, "n": other})
 
     def test_two_mirrors_may_not_write_all_buckets_of_one_store(self) -> None:
         every = {**MIRROR, "buckets": "all"}
-        assert "both write all buckets of b.test:8086. Name their buckets" in refused({"m": every, "n": {**every, "source": side("http://c.test")}})
+        assert "both write all buckets of b.test:8086. Name their buckets" in refused(
+            {"m": every, "n": {**every, "source": side("http://c.test")}}
+        )
 
-    @pytest.mark.parametrize("other", [{**MIRROR, "buckets": ["V"]}, {**MIRROR, "target": side("http://c.test")}, {**MIRROR, "buckets": "all"}])
+    @pytest.mark.parametrize(
+        "other",
+        [{**MIRROR, "buckets": ["V"]}, {**MIRROR, "target": side("http://c.test")}, {**MIRROR, "buckets": "all"}],
+    )
     def test_other_buckets_and_other_stores_are_nobodys_business(self, other: Mapping[str, Any]) -> None:
         mirrors_section(OWN).model.model_validate({"m": MIRROR, "n": other})
 
@@ -186,8 +210,12 @@ class TestSchedules:
         assert MirrorText.model_validate({**MIRROR, "schedule": None}).to_schedule("m") is None
 
     def test_a_mirror_that_is_off_keeps_its_schedule(self) -> None:
-        timed = MirrorText.model_validate({**MIRROR, "enabled": False, "zone": "Europe/Berlin", "at_start": False}).to_schedule("m")
-        assert timed == Schedule("mirror m", "mirror", {"mirror": "m"}, cron="0 * * * *", zone="Europe/Berlin", enabled=False)
+        timed = MirrorText.model_validate(
+            {**MIRROR, "enabled": False, "zone": "Europe/Berlin", "at_start": False}
+        ).to_schedule("m")
+        assert timed == Schedule(
+            "mirror m", "mirror", {"mirror": "m"}, cron="0 * * * *", zone="Europe/Berlin", enabled=False
+        )
 
 
 @pytest.mark.parametrize(("text", "bytes"), [("1kB", 1_000), ("300MB", 300_000_000), ("2GB", 2_000_000_000)])
@@ -202,7 +230,9 @@ def test_other_sizes_are_refused(text: str) -> None:
 
 
 class TestTheBook:
-    def registry(self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None) -> MirrorRegistry:
+    def registry(
+        self, folder: Path, section: Mapping[str, Any] = {}, default: Mapping[str, Any] | None = None
+    ) -> MirrorRegistry:
         text = None if default is None else MirrorText.model_validate(default)
         return MirrorRegistry(lambda: section, OWN, text, folder / "mirrors.yaml")
 
@@ -220,7 +250,9 @@ class TestTheBook:
         section = {"plant": {"source": side("http://10.0.0.7:8086")}, "cloud": {"source": side("https://8.8.8.8")}}
         registry = MirrorRegistry(lambda: section, OWN, None, tmp_path / "mirrors.yaml", PUBLIC_ONLY)
         assert registry.get("cloud").source.url == "https://8.8.8.8"
-        with pytest.raises(InvalidParameter, match=r"10\.0\.0\.7 is private, and only public addresses are allowed here"):
+        with pytest.raises(
+            InvalidParameter, match=r"10\.0\.0\.7 is private, and only public addresses are allowed here"
+        ):
             registry.get("plant")
         with pytest.raises(InvalidParameter, match="only public addresses are allowed here"):
             mirrors_section(OWN, dict, PUBLIC_ONLY).model.model_validate({"plant": section["plant"]})

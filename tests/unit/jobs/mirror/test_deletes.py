@@ -31,7 +31,9 @@ def extra(times: list[int], kept: list[int]) -> Extra:
         ([4], [4], [(4, 5)]),
     ],
 )
-def test_what_is_removed_spans_as_few_points_of_the_source_as_can_be(times: list[int], kept: list[int], spans: list[tuple[int, int]]) -> None:
+def test_what_is_removed_spans_as_few_points_of_the_source_as_can_be(
+    times: list[int], kept: list[int], spans: list[tuple[int, int]]
+) -> None:
     assert list(extra(times, kept).spans()) == [TimeRange(*span) for span in spans]
 
 
@@ -43,12 +45,24 @@ def test_a_series_with_very_many_gaps_is_removed_at_one_go() -> None:
 def following(stage: Stage) -> Stage:
     stage.configure(buckets=["W"], follow_deletes=True)
     for store in (stage.a, stage.b):
-        store_all(store, "W", "\n".join(f"m,h={host} v={n}i,w={n} {stage.at(-1, n)}" for host in "ab" for n in range(0, 10, 2)))
+        store_all(
+            store,
+            "W",
+            "\n".join(f"m,h={host} v={n}i,w={n} {stage.at(-1, n)}" for host in "ab" for n in range(0, 10, 2)),
+        )
     stage.run()
     return stage
 
 
-EXTRAS = ["m,h=a v=1i {1}", "m,h=a v=1i,w=1,x=1 {1}", "m,h=a x=1 {2}", "m,h=c v=1i {2}", "m v=1i {2}", "m,h=a,i=b v=1i {2}", "other v=true {5}"]
+EXTRAS = [
+    "m,h=a v=1i {1}",
+    "m,h=a v=1i,w=1,x=1 {1}",
+    "m,h=a x=1 {2}",
+    "m,h=c v=1i {2}",
+    "m v=1i {2}",
+    "m,h=a,i=b v=1i {2}",
+    "other v=true {5}",
+]
 
 
 @pytest.mark.parametrize("line", EXTRAS)
@@ -84,7 +98,11 @@ class GivesTooLittle(Through):
 
     def read(self, selection: Any) -> Reading:
         reading = self.store.read(selection)
-        return reading if selection.windows is not None else Reading(reading.plan, self._cut(reading.blocks), reading.cancel)
+        return (
+            reading
+            if selection.windows is not None
+            else Reading(reading.plan, self._cut(reading.blocks), reading.cancel)
+        )
 
     def _cut(self, blocks: Iterator[Block]) -> Iterator[Block]:
         for block in blocks:
@@ -109,4 +127,7 @@ def test_what_the_store_cannot_remove_stays_and_is_told(following: Stage) -> Non
     following.stores[B] = CannotRemove(following.b)  # type: ignore[assignment]
     context = following.context()
     assert following.run(context)["state"] == "extra"
-    assert ("warning", "1 points of 'm' stay on the target: The target (b.test:8086): It cannot be said alone.") in context.lines
+    assert (
+        "warning",
+        "1 points of 'm' stay on the target: The target (b.test:8086): It cannot be said alone.",
+    ) in context.lines

@@ -15,13 +15,21 @@ from service.jobs.mirror.group_size import GroupSize
         (True, 1_000, 10_000),
     ],
 )
-def test_the_first_group_is_small_over_a_link_and_within_a_quarter_of_the_budget(is_remote: bool, budget_bytes: int | None, points: int) -> None:
+def test_the_first_group_is_small_over_a_link_and_within_a_quarter_of_the_budget(
+    is_remote: bool, budget_bytes: int | None, points: int
+) -> None:
     assert GroupSize.first(is_remote, budget_bytes).points == points
 
 
 @pytest.mark.parametrize(
     ("had_to_wait", "took_s", "points"),
-    [(False, 2.9, 800_000), (False, 3.0, 400_000), (False, 20.0, 400_000), (False, 20.1, 200_000), (True, 0.1, 200_000)],
+    [
+        (False, 2.9, 800_000),
+        (False, 3.0, 400_000),
+        (False, 20.0, 400_000),
+        (False, 20.1, 200_000),
+        (True, 0.1, 200_000),
+    ],
 )
 def test_the_next_group_doubles_when_quick_and_halves_when_slow_or_when_the_other_side_asked_to_wait(
     had_to_wait: bool, took_s: float, points: int

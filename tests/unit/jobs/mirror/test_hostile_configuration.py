@@ -82,7 +82,9 @@ def written_without_end(store: EmbeddedStore, from_ns: int) -> Iterator[None]:
         writer.join()
 
 
-def test_a_refused_point_next_to_another_one_of_its_series_is_partial_not_equal(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_a_refused_point_next_to_another_one_of_its_series_is_partial_not_equal(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     rig.configure(buckets=["W"], on_conflict="skip")
     write(target, "W", f"m f=1i {NOW + 5}")
     write(source, "W", f"m f=1.5 {NOW}\nok v=1 {NOW}")
@@ -101,7 +103,9 @@ def test_a_value_of_another_type_at_the_same_time_is_partial_and_not_tried_in_ev
     assert (again["slices"]["partial"], again["copied_slices"]) == (1, 0)
 
 
-def test_a_value_that_changes_in_a_partial_slice_is_copied_when_its_values_are_due(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_a_value_that_changes_in_a_partial_slice_is_copied_when_its_values_are_due(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     rig.configure(buckets=["W"], on_conflict="skip")
     write(target, "W", f"m f=1i {NOW + 5}")
     write(source, "W", f"m f=1.5 {NOW}\nok v=1 {NOW}")
@@ -119,7 +123,11 @@ def test_a_clash_in_one_shard_group_leaves_out_nothing_in_the_next_ones(tmp_path
     rig.configure(buckets=["W"], on_conflict="skip")
     first = TODAY - 9 * DAY
     write(target, "W", f"m f=1i {first + 1}")
-    write(source, "W", "\n".join(f"m,h={host} f={host}.5 {first + number * HOUR}" for number in range(9 * 24) for host in range(1000)))
+    write(
+        source,
+        "W",
+        "\n".join(f"m,h={host} f={host}.5 {first + number * HOUR}" for number in range(9 * 24) for host in range(1000)),
+    )
     found = rig.pair()
     assert (found["slices"]["partial"], found["slices"]["equal"]) == (1, 8)
     assert points(target, "W") == 1 + 8 * 24 * 1000
@@ -137,7 +145,9 @@ def test_points_that_come_meanwhile_do_not_make_a_slice_incomplete(
     assert state == ("equal" if follow_deletes else "extra")
 
 
-def test_deletes_are_followed_in_a_slice_that_is_written_to_before_every_look_at_it(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_deletes_are_followed_in_a_slice_that_is_written_to_before_every_look_at_it(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     """Each look saw points that came after the copy, took them for missing, and left the removal to the next run."""
     rig.configure(buckets=["W"], follow_deletes=True)
     write(source, "W", f"m v=1 {TODAY}\nlive,h=x v=1 {TODAY}")
@@ -156,7 +166,9 @@ def test_deletes_are_followed_in_a_slice_that_is_written_to_before_every_look_at
 
 
 def test_the_first_and_the_last_instant_are_copied(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
-    write(source, "W", "\n".join(f"m v=1 {at_ns}" for at_ns in (EARLIEST_NS, EARLIEST_NS + 1, LATEST_NS - 1, LATEST_NS)))
+    write(
+        source, "W", "\n".join(f"m v=1 {at_ns}" for at_ns in (EARLIEST_NS, EARLIEST_NS + 1, LATEST_NS - 1, LATEST_NS))
+    )
     assert rig.run()["state"] == "equal"
     assert points(target, "W") == 4
     rig.clock = lambda: time.time() + 86_401
@@ -164,8 +176,14 @@ def test_the_first_and_the_last_instant_are_copied(rig: Rig, source: EmbeddedSto
     assert rig.run(verify=True)["equal"]
 
 
-def test_a_stretch_that_is_more_than_a_quota_goes_over_in_several_windows_of_it(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
-    write(source, "W", "\n".join(f"m,h={host} v=1 {TODAY + number * SECOND}" for number in range(4_000) for host in range(100)))
+def test_a_stretch_that_is_more_than_a_quota_goes_over_in_several_windows_of_it(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
+    write(
+        source,
+        "W",
+        "\n".join(f"m,h={host} v=1 {TODAY + number * SECOND}" for number in range(4_000) for host in range(100)),
+    )
     now, taken = [0.0], [0, 0]
 
     class Waits(KeptContext):
@@ -186,7 +204,9 @@ def test_a_stretch_that_is_more_than_a_quota_goes_over_in_several_windows_of_it(
     assert rig.run(Waits())["state"] == "equal"
 
 
-def test_a_store_that_runs_out_of_memory_is_asked_for_half_as_much_when_comparing_too(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_a_store_that_runs_out_of_memory_is_asked_for_half_as_much_when_comparing_too(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     write(source, "W", "\n".join(f"m v={number} {NOW - number * HOUR}" for number in range(2_400)))
 
     def small(selection: Selection) -> Reading:
@@ -199,7 +219,9 @@ def test_a_store_that_runs_out_of_memory_is_asked_for_half_as_much_when_comparin
     assert rig.run(verify=True)["equal"]
 
 
-def test_a_mirror_that_is_given_more_measurements_copies_them_in_its_next_run(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_a_mirror_that_is_given_more_measurements_copies_them_in_its_next_run(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     write(source, "W", f"m1 v=1 {NOW - 100 * DAY}\nm2 v=1 {NOW - 100 * DAY}")
     rig.configure(buckets=["W"], measurements=["m1"])
     rig.run()
@@ -208,7 +230,9 @@ def test_a_mirror_that_is_given_more_measurements_copies_them_in_its_next_run(ri
     assert points(target, "W") == 2
 
 
-def test_a_mirror_does_not_delete_what_a_mirror_of_all_buckets_copied(rig: Rig, tmp_path: Path, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_a_mirror_does_not_delete_what_a_mirror_of_all_buckets_copied(
+    rig: Rig, tmp_path: Path, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     other = store_with_bucket(tmp_path / "c")
     rig.stores[C] = other
     write(source, "W", f"m1 v=1 {NOW}")
@@ -249,7 +273,9 @@ def test_scattered_slices_are_cut_into_stretches_without_looking_at_all_of_them_
 
 
 def record(start_ns: int, state: SliceState, at: float, summed: bool = True) -> SliceRecord:
-    return SliceRecord(start_ns, state, 1, "1", "2" if state is not SliceState.EQUAL else "1", None, 0, at, at if summed else None)
+    return SliceRecord(
+        start_ns, state, 1, "1", "2" if state is not SliceState.EQUAL else "1", None, 0, at, at if summed else None
+    )
 
 
 def test_a_partial_slice_is_tried_again_only_when_its_values_are_due() -> None:
@@ -270,7 +296,9 @@ def test_a_backlog_of_old_slices_does_not_keep_those_of_today_from_being_summed(
     assert len(due) == 11
 
 
-def test_old_slices_whose_values_are_due_are_looked_at_between_full_counts(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_old_slices_whose_values_are_due_are_looked_at_between_full_counts(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     rig.configure(buckets=["W"], full_count="90d", full_rescan="2d")
     write(source, "W", f"m v=1 {NOW - 100 * DAY}")
     rig.run()
@@ -280,7 +308,9 @@ def test_old_slices_whose_values_are_due_are_looked_at_between_full_counts(rig: 
     assert digests(source, "W") == digests(target, "W")
 
 
-def test_a_measurement_that_goes_away_meanwhile_does_no_harm(rig: Rig, source: EmbeddedStore, target: EmbeddedStore) -> None:
+def test_a_measurement_that_goes_away_meanwhile_does_no_harm(
+    rig: Rig, source: EmbeddedStore, target: EmbeddedStore
+) -> None:
     write(source, "W", "\n".join(f"m{number % 3} v={number} {NOW - number * HOUR}" for number in range(100)))
     asked = [0]
 

@@ -45,7 +45,10 @@ class Mirroring(RuleBasedStateMachine):
         self.stage.a.create_bucket(BucketSpec(self.bucket))
         self.stage.configure(buckets=[self.bucket])
         self.trouble: Callable[[str], None] = lambda act: None
-        self.stage.stores = {A: Fails(self.stage.a, self._before), B: Fails(type(self).wrap(self.stage.b), self._before)}  # type: ignore[dict-item,arg-type]
+        self.stage.stores = {
+            A: Fails(self.stage.a, self._before),
+            B: Fails(type(self).wrap(self.stage.b), self._before),
+        }  # type: ignore[dict-item,arg-type]
         self.today = self.stage.now_ns
         self.dirty = False
 
@@ -66,7 +69,11 @@ class Mirroring(RuleBasedStateMachine):
     @rule(day=days, points=st.integers(1, 40))
     def write_many(self, day: int, points: int) -> None:
         """A series of its own, an hour between two points."""
-        store_all(self.stage.a, self.bucket, "\n".join(f"many n={step}i {self._at(day, 0) + step * 3_600 * 10**9}" for step in range(points)))
+        store_all(
+            self.stage.a,
+            self.bucket,
+            "\n".join(f"many n={step}i {self._at(day, 0) + step * 3_600 * 10**9}" for step in range(points)),
+        )
         self.dirty = True
 
     @rule(hours=st.sampled_from([1, 30]))
@@ -135,10 +142,17 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 NUMBERS = count()
 
 
-def check(stage: Stage, wrap: Callable[[Through], Through], examples: int, steps: int, phases: tuple[Phase, ...]) -> None:
+def check(
+    stage: Stage, wrap: Callable[[Through], Through], examples: int, steps: int, phases: tuple[Phase, ...]
+) -> None:
     machine = type("Machine", (Mirroring,), {"stage": stage, "numbers": NUMBERS, "wrap": staticmethod(wrap)})
     told = settings(
-        max_examples=examples, stateful_step_count=steps, derandomize=True, phases=phases, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        stateful_step_count=steps,
+        derandomize=True,
+        phases=phases,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=told)
 

@@ -18,7 +18,9 @@ LAST = LATEST_NS - LATEST_NS % DAY
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateDatabase]:
     local = request.param == "sqlite"
-    made = StateDatabase.in_directory(tmp_path) if local else StateDatabase(request.getfixturevalue("fresh_postgres_url"))
+    made = (
+        StateDatabase.in_directory(tmp_path) if local else StateDatabase(request.getfixturevalue("fresh_postgres_url"))
+    )
     made.migrate()
     yield made
     made.close()
@@ -42,7 +44,12 @@ def test_a_pair_that_is_new_knows_nothing(database: StateDatabase) -> None:
 
 
 def test_records_come_back_as_they_were_put(ledger: PairLedger) -> None:
-    records = [record(-DAY), record(0, SliceState.PARTIAL, 2**62, 3), record(DAY, SliceState.EXTRA), record(2 * DAY, SliceState.DIFFERENT)]
+    records = [
+        record(-DAY),
+        record(0, SliceState.PARTIAL, 2**62, 3),
+        record(DAY, SliceState.EXTRA),
+        record(2 * DAY, SliceState.DIFFERENT),
+    ]
     ledger.put(records)
     assert list(ledger.records().values()) == records
 
@@ -99,7 +106,9 @@ def test_success_is_remembered_and_a_full_count_only_when_it_was_one(ledger: Pai
 
 
 @pytest.mark.parametrize(("identity", "step_ns"), [("another", DAY), ("same", DAY // 24)])
-def test_another_store_or_length_of_slices_means_that_nothing_is_known(ledger: PairLedger, identity: str, step_ns: int) -> None:
+def test_another_store_or_length_of_slices_means_that_nothing_is_known(
+    ledger: PairLedger, identity: str, step_ns: int
+) -> None:
     ledger.put([record(0)], copied=5)
     ledger.succeeded(100.5, counted_all=True)
     assert ledger.open(identity, step_ns) == PairState(None, None, 0)
@@ -110,7 +119,11 @@ def test_finding_the_state_removes_nothing(database: StateDatabase, ledger: Pair
     ledger.put([record(0)], copied=5)
     ledger.succeeded(100.5, counted_all=True)
     find = PairLedger(database, "m", "W", "W").find
-    assert (find("another", DAY), find("same", DAY // 24), find("same", DAY)) == (None, None, PairState(100.5, 100.5, 5))
+    assert (find("another", DAY), find("same", DAY // 24), find("same", DAY)) == (
+        None,
+        None,
+        PairState(100.5, 100.5, 5),
+    )
     assert PairLedger(database, "m", "W", "new").find("same", DAY) is None
     assert ledger.open("same", DAY) == PairState(100.5, 100.5, 5)
     assert list(ledger.records()) == [0]

@@ -22,10 +22,23 @@ DAY = parse_duration("1d", "test")
 class TestTheFirstRuns:
     def test_all_five_types_arrive_exactly(self, stage: Stage) -> None:
         store_all(
-            stage.a, "W", "\n".join([ALL_TYPES.format(stage.at(-1, 1)), "m f=-0.0 1", "m f=5e-324 2", "m i=-9223372036854775808i 3", "m f=7 4"])
+            stage.a,
+            "W",
+            "\n".join(
+                [
+                    ALL_TYPES.format(stage.at(-1, 1)),
+                    "m f=-0.0 1",
+                    "m f=5e-324 2",
+                    "m i=-9223372036854775808i 3",
+                    "m f=7 4",
+                ]
+            ),
         )
         found = stage.pair()
-        assert (found["copied_points"], found["slices"]) == (9, {"equal": 2, "different": 0, "unknown": 0, "partial": 0, "extra": 0})
+        assert (found["copied_points"], found["slices"]) == (
+            9,
+            {"equal": 2, "different": 0, "unknown": 0, "partial": 0, "extra": 0},
+        )
         assert read(stage.a, "W", EVER) == read(stage.b, "W", EVER)
 
     def test_the_second_run_copies_nothing(self, stage: Stage) -> None:
@@ -48,7 +61,9 @@ class TestTheFirstRuns:
 
     def test_the_first_and_the_last_instant_are_copied(self, stage: Stage) -> None:
         """Points of 1677-09-21 were found, not copied, and called equal."""
-        store_all(stage.a, "W", f"m v=1i {EARLIEST_NS}\nm v=2i {EARLIEST_NS + 1}\nm v=3i {LATEST_NS - 1}\nm v=4i {LATEST_NS}")
+        store_all(
+            stage.a, "W", f"m v=1i {EARLIEST_NS}\nm v=2i {EARLIEST_NS + 1}\nm v=3i {LATEST_NS - 1}\nm v=4i {LATEST_NS}"
+        )
         assert stage.pair()["copied_points"] == 4
         assert equal(stage)
         assert stage.pair()["copied_points"] == 0
@@ -98,7 +113,9 @@ class TestWhatIsFoundLater:
         assert equal(stage)
 
     @pytest.mark.parametrize(("days_ago", "found_after_days"), [(3, 1), (400, 30)])
-    def test_a_value_that_is_overwritten_is_found_by_the_rescan(self, stage: Stage, days_ago: int, found_after_days: int) -> None:
+    def test_a_value_that_is_overwritten_is_found_by_the_rescan(
+        self, stage: Stage, days_ago: int, found_after_days: int
+    ) -> None:
         fill(stage)
         store_all(stage.a, "W", f"m v=1i {stage.at(-days_ago)}")
         stage.run()
@@ -156,7 +173,9 @@ class TestExtraPoints:
     def test_values_beside_them_are_kept_equal(self, stage: Stage) -> None:
         """Once, what was found extra or partial was never compared by values again: a wrong value beside it stayed for good."""
         store_all(stage.a, "W", f"m v=1i {stage.at(-90)}\nm v=2i {stage.at(-90, 1)}")
-        store_all(stage.b, "W", f"m v=9i {stage.at(-90)}\nm v=2i {stage.at(-90, 1)}\nm v=3i {stage.at(-90, 3_601 * 10**9)}")
+        store_all(
+            stage.b, "W", f"m v=9i {stage.at(-90)}\nm v=2i {stage.at(-90, 1)}\nm v=3i {stage.at(-90, 3_601 * 10**9)}"
+        )
         for _ in range(3):
             stage.wait(1)
             stage.run()
@@ -191,7 +210,10 @@ class TestExtraPoints:
         stage.configure(buckets=["W"], follow_deletes=True)
         told = stage.pair(dry_run=True)
         removed = [(one["measurement"], one["tags"], one["points"], one["first"]) for one in told["would_delete"]]
-        assert removed == [("gone", {}, 1, format_time(stage.at(-4))), ("cpu", {"host": "h0"}, 1, format_time(stage.at(-3, 5)))]
+        assert removed == [
+            ("gone", {}, 1, format_time(stage.at(-4))),
+            ("cpu", {"host": "h0"}, 1, format_time(stage.at(-3, 5))),
+        ]
         assert not equal(stage)
         assert stage.pair()["deleted"] == 2
         assert equal(stage)
@@ -248,12 +270,17 @@ class TestLimits:
             ({"start": 5, "stop": 6}, "start=5 is not a text"),
             ({"start": "yesterday", "stop": "today"}, "is not an RFC 3339 time"),
             ({"dry_run": "false"}, "dry_run='false' is not true or false"),
-            ({"speed": 5}, "A mirror has no parameter 'speed'. It has: again, bucket, dry_run, mirror, start, stop, verify"),
+            (
+                {"speed": 5},
+                "A mirror has no parameter 'speed'. It has: again, bucket, dry_run, mirror, start, stop, verify",
+            ),
             ({"mirror": "x"}, "There is no mirror 'x'. There are: m."),
             ({"mirror": None}, "Name the mirror"),
         ],
     )
-    def test_an_order_that_makes_no_sense_is_refused(self, stage: Stage, parameters: dict[str, Any], sentence: str) -> None:
+    def test_an_order_that_makes_no_sense_is_refused(
+        self, stage: Stage, parameters: dict[str, Any], sentence: str
+    ) -> None:
         with pytest.raises(InvalidParameter) as caught:
             stage.run(**parameters)
         assert sentence in caught.value.message
@@ -275,7 +302,8 @@ class TestBuckets:
             stage.run()
         stage.configure(buckets=["X"])
         with pytest.raises(
-            UnknownBucket, match=r"The source \(a\.test:8086\) has no bucket 'X'\. Is it spelled so, and may the mirror's source\.token"
+            UnknownBucket,
+            match=r"The source \(a\.test:8086\) has no bucket 'X'\. Is it spelled so, and may the mirror's source\.token",
         ):
             stage.run()
 
@@ -307,7 +335,9 @@ class TestBuckets:
     def test_a_mirror_of_all_buckets_and_another_of_one_of_them_are_refused(self, stage: Stage) -> None:
         stage.configure(buckets="all")
         stage.configure("n", buckets=["W"], source=side("http://c.test:8086"))
-        with pytest.raises(InvalidParameter, match=r"The mirrors 'm' and 'n' both write the bucket 'W' of b\.test:8086"):
+        with pytest.raises(
+            InvalidParameter, match=r"The mirrors 'm' and 'n' both write the bucket 'W' of b\.test:8086"
+        ):
             stage.run()
 
     def test_a_dry_run_changes_nothing(self, stage: Stage) -> None:
@@ -337,7 +367,16 @@ class TestBuckets:
         assert [one.name for one in stage.b.buckets()] == ["W"]
         assert stage.run()["state"] == "equal"
         assert stage.run(verify=True)["pairs"] == [
-            {"source": "V", "target": "V", "target_lacks_bucket": False, "equal": True, "slices": 0, "points": 0, "different": 0, "differing": []}
+            {
+                "source": "V",
+                "target": "V",
+                "target_lacks_bucket": False,
+                "equal": True,
+                "slices": 0,
+                "points": 0,
+                "different": 0,
+                "differing": [],
+            }
         ]
 
 
@@ -361,7 +400,9 @@ class TestRetention:
 
     def test_a_target_that_forgets_sooner_is_refused(self, tmp_path: Path) -> None:
         rig = self.stage_with(tmp_path, None, "30d")
-        with pytest.raises(InvalidParameter, match="Lengthen its retention, or set the mirror's `since` to no more than that"):
+        with pytest.raises(
+            InvalidParameter, match="Lengthen its retention, or set the mirror's `since` to no more than that"
+        ):
             rig.run()
 
     def test_unless_the_mirror_asks_for_no_more(self, tmp_path: Path) -> None:

@@ -66,7 +66,10 @@ def test_one_on_this_machine_has_fifteen_seconds(stage: Stage) -> None:
 def test_what_never_shows_is_an_error_and_stays_open_until_it_does(stage: Stage) -> None:
     stage.stores[B] = AltersLines(stage.b, drops_one_point)  # type: ignore[assignment]
     store_all(stage.a, "W", f"m v=1 {stage.at(-400)}")
-    with pytest.raises(MirrorIncomplete, match=r"acknowledged points of 'W' that it does not give back, in 1 slices, the first of 2025-04-24"):
+    with pytest.raises(
+        MirrorIncomplete,
+        match=r"acknowledged points of 'W' that it does not give back, in 1 slices, the first of 2025-04-24",
+    ):
         stage.run(stage.context())
     stage.stores[B] = stage.b
     assert stage.run(stage.context())["pairs"][0]["copied_points"] == 1

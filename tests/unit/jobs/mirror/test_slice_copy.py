@@ -38,7 +38,9 @@ def fields(stage: Stage) -> list[tuple[str, str]]:
 
 class TestTypeConflicts:
     def test_fail_stops_with_what_to_do(self, clashing: Stage) -> None:
-        with pytest.raises(MirrorConflict, match=r"Field 'v' of 'm' is integer here and float in the shard group .* skip or as_string"):
+        with pytest.raises(
+            MirrorConflict, match=r"Field 'v' of 'm' is integer here and float in the shard group .* skip or as_string"
+        ):
             clashing.run()
 
     def test_skip_leaves_out_the_values_and_keeps_the_rest_of_their_lines(self, clashing: Stage) -> None:
@@ -56,7 +58,10 @@ class TestTypeConflicts:
         clashing.configure(buckets=["W"], on_conflict="as_string")
         assert clashing.run()["state"] == "partial"
         assert fields(clashing) == [("o", "1.0"), ("o", "2.0"), ("v", "1.5"), ("v_string", "'7'"), ("v_string", "'8'")]
-        assert [(one["value"], one["reason"].endswith("the field whose name ends in _string.")) for one in dead_letters(clashing)] == [
+        assert [
+            (one["value"], one["reason"].endswith("the field whose name ends in _string."))
+            for one in dead_letters(clashing)
+        ] == [
             ("7", True),
             ("8", True),
         ]
@@ -67,10 +72,18 @@ class TestTypeConflicts:
         clashing.configure(buckets=["W"], on_conflict="as_string")
         assert clashing.pair()["rejected"] == 2
         assert fields(clashing) == [("o", "1.0"), ("o", "2.0"), ("v", "1.5"), ("v_string", "1")]
-        assert [one["reason"] for one in dead_letters(clashing)] == ["The field has another type on the target; the value was left out."] * 2
+        assert [one["reason"] for one in dead_letters(clashing)] == [
+            "The field has another type on the target; the value was left out."
+        ] * 2
 
     @pytest.mark.parametrize(
-        ("value", "text"), [("-0.0", "'-0'"), ("1e300", "'1e+300'"), ("true", "'true'"), ("18446744073709551615u", "'18446744073709551615'")]
+        ("value", "text"),
+        [
+            ("-0.0", "'-0'"),
+            ("1e300", "'1e+300'"),
+            ("true", "'true'"),
+            ("18446744073709551615u", "'18446744073709551615'"),
+        ],
     )
     def test_texts_are_written_so_that_they_can_be_read_back(self, stage: Stage, value: str, text: str) -> None:
         store_all(stage.a, "W", f"m v={value} {stage.at(-1)}")
@@ -135,12 +148,16 @@ class Odd(Through):
 
     def read(self, selection: Any) -> Reading:
         reading = self.store.read(selection)
-        return Reading(reading.plan, (tuple(self._odd(frame) for frame in block) for block in reading.blocks), reading.cancel)
+        return Reading(
+            reading.plan, (tuple(self._odd(frame) for frame in block) for block in reading.blocks), reading.cancel
+        )
 
     def _odd(self, frame: pa.RecordBatch) -> pa.RecordBatch:
         column = frame.column(2)
         names: Sequence[str] = ["line\nfeed" if name == "odd" else name for name in column.dictionary.to_pylist()]
-        return frame.set_column(2, frame.schema.field(2), pa.DictionaryArray.from_arrays(column.indices, pa.array(names)))
+        return frame.set_column(
+            2, frame.schema.field(2), pa.DictionaryArray.from_arrays(column.indices, pa.array(names))
+        )
 
 
 def test_what_no_line_can_hold_is_told_and_the_rest_is_copied(stage: Stage) -> None:

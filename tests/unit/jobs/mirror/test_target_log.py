@@ -56,7 +56,9 @@ def test_lines_of_one_moment_are_all_kept_in_their_order(stage: Stage, clock: Cl
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), StoreDenied("no")])
-def test_a_target_that_is_down_is_left_alone_for_a_minute_and_nothing_is_raised(stage: Stage, clock: Clock, error: FluxgateError) -> None:
+def test_a_target_that_is_down_is_left_alone_for_a_minute_and_nothing_is_raised(
+    stage: Stage, clock: Clock, error: FluxgateError
+) -> None:
     tries: list[str] = []
 
     def before(act: str) -> None:

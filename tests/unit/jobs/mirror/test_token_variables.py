@@ -22,7 +22,18 @@ def test_a_variable_with_the_prefix_or_on_the_list_is_read(name: str, token: str
 
 
 @pytest.mark.parametrize(
-    "name", ["API_KEY", "INFLUXDB_TOKEN", "HOME", "fluxgate_token_x", "NOT_SET", "LAB_TOKEN_2", "lab_token", "FLUXGATE_TOKEN", ""]
+    "name",
+    [
+        "API_KEY",
+        "INFLUXDB_TOKEN",
+        "HOME",
+        "fluxgate_token_x",
+        "NOT_SET",
+        "LAB_TOKEN_2",
+        "lab_token",
+        "FLUXGATE_TOKEN",
+        "",
+    ],
 )
 def test_any_other_is_refused_alike_whether_it_is_set_or_not(name: str) -> None:
     with pytest.raises(InvalidParameter) as refused:

@@ -47,7 +47,10 @@ def backup_of(*names: tuple[str, str]) -> PhysicalManifest:
 
 
 def planned(manifest: PhysicalManifest, names: dict[str, str] | None) -> dict[str, str]:
-    return {f"{bucket.source.organization}/{bucket.source.name}": bucket.target for bucket in planned_buckets(manifest, names, "own")}
+    return {
+        f"{bucket.source.organization}/{bucket.source.name}": bucket.target
+        for bucket in planned_buckets(manifest, names, "own")
+    }
 
 
 def test_all_buckets_of_the_own_organization_are_taken_but_no_system_ones() -> None:

@@ -1,6 +1,5 @@
 """A restore brings back every point, to the bit, and refuses what would lose or mix anything before it writes."""
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,6 @@ from service.domain.schema import Bucket, BucketSpec
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.errors import (
     ArchiveKeyRefused,
-    BackupDamaged,
-    FluxgateError,
     InvalidParameter,
     NotFound,
     StoreUnavailable,
@@ -27,67 +24,16 @@ from tests.support.backup_site import (
     NOW,
     BackupSite,
     SavingContext,
-    content,
     every_type,
     filled,
-    flip,
-    put,
-    slices,
     write,
 )
 from tests.support.embedded_stores import points as points_of
 from tests.support.mirrors import digests
+from tests.support.restores import TARGET, TOKEN, URL, CountingStore, refused, states, target_of
 from tests.support.stores import Through, embedded_store
 
-URL, TOKEN = "http://target.test:8086", "FLUXGATE_TOKEN_TARGET"
-TARGET = {"url": URL, "org": "plant", "token_env": TOKEN}
 HOUR_NS = parse_duration("1h", "hour")
-
-
-class CountingStore(Through):
-    """A store that counts what would be seen by others."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self.acts = Counter[str]()
-
-    def create_bucket(self, spec: BucketSpec) -> bool:
-        self.acts["made"] += 1
-        return self.store.create_bucket(spec)
-
-    def update_bucket(self, name: str, description: str, retention_ns: int) -> None:
-        self.acts["updated"] += 1
-        self.store.update_bucket(name, description, retention_ns)
-
-    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
-        self.acts["written"] += 1
-        return self.store.write(bucket, points, bounds)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> BackupSite:
-    site = filled(BackupSite(tmp_path))
-    site.environment[TOKEN] = "secret"
-    site.targets[URL] = CountingStore(embedded_store(tmp_path / "target.duckdb"))
-    return site
-
-
-def target_of(site: BackupSite) -> CountingStore:
-    target = site.targets[URL]
-    assert isinstance(target, CountingStore)
-    return target
-
-
-def refused(site: BackupSite, error: type[FluxgateError], match: str, **parameters: Any) -> None:
-    """The restore is refused, and the target was not touched."""
-    before = Counter(target_of(site).acts)
-    with pytest.raises(error, match=match):
-        site.restore(**{"target": TARGET, **parameters})
-    assert target_of(site).acts == before
-
-
-def states(result: dict[str, Any]) -> dict[str, str]:
-    return {bucket["target"]: bucket["state"] for bucket in result["buckets"]}
 
 
 def test_every_bucket_comes_back_equal_to_the_bit(tmp_path: Path) -> None:
@@ -120,7 +66,9 @@ def test_retention_description_labels_and_mappings_come_last(site: BackupSite) -
     inner = target_of(site).store
     meddling = Through(
         inner,
-        write=lambda bucket, points, bounds=UNBOUNDED: acts.append(("write", bucket)) or inner.write(bucket, points, bounds),
+        write=lambda bucket, points, bounds=UNBOUNDED: (
+            acts.append(("write", bucket)) or inner.write(bucket, points, bounds)
+        ),
         update_bucket=lambda *values: acts.append(("update", values)) or inner.update_bucket(*values),
         add_bucket_details=add_details,
     )
@@ -247,73 +195,11 @@ def test_another_type_in_another_shard_group_is_no_reason(site: BackupSite) -> N
 def test_a_merge_into_a_shorter_retention_is_refused(site: BackupSite) -> None:
     site.backup()
     target_of(site).store.create_bucket(BucketSpec(HOSTILE[0], "", DAY_NS, HOUR_NS))
-    refused(site, InvalidParameter, "keeps points for 86400 s, and the backup has older ones, from 2026-01-30", merge=True)
+    refused(
+        site, InvalidParameter, "keeps points for 86400 s, and the backup has older ones, from 2026-01-30", merge=True
+    )
     match = r"start=2026-01-31T00:00:01Z"
     refused(site, InvalidParameter, match, merge=True, buckets=[HOSTILE[0]])
-
-
-@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "swapped"])
-def test_a_damaged_file_is_found_before_anything_is_written(site: BackupSite, damage: str) -> None:
-    entries = slices(site.backup())
-    path = entries[-1].path
-    if damage == "flip":
-        flip(site.destination, path)
-    elif damage == "cut":
-        put(site.destination, path, content(site.destination, path)[:-1])
-    elif damage == "gone":
-        site.destination.delete(path)
-    else:
-        put(site.destination, path, content(site.destination, entries[0].path))
-    refused(
-        site,
-        BackupDamaged,
-        rf"^{path} is damaged: .*; 1 of the 6 files that are needed are damaged, and nothing was written",
-    )
-
-
-def test_a_damage_in_an_older_backup_is_found_too(site: BackupSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site.destination, "link", lambda source, path: False)
-    first, second = site.backup(), site.backup()
-    flip(site.destination, slices(first)[2].path)
-    refused(site, BackupDamaged, f"^{first.backup_id}/", backup=second.backup_id)
-
-
-def test_damages_outside_of_what_is_restored_do_not_matter(site: BackupSite) -> None:
-    flip(site.destination, slices(site.backup())[0].path)  # of the other bucket
-    assert site.restore(target=TARGET, buckets=[HOSTILE[0]])["state"] == "equal"
-
-
-def test_skip_damaged_restores_the_rest_and_lists_the_loss(site: BackupSite) -> None:
-    damaged = slices(site.backup())[-1]
-    flip(site.destination, damaged.path)
-    result = site.restore(target=TARGET, skip_damaged=True)
-    report = result["buckets"][-1]
-    assert (result["state"], report["state"], report["lost_slices"], report["slices"]) == ("partial", "equal", 1, 2)
-    assert (report["lost"][0]["file"], report["lost"][0]["points"]) == (damaged.path, 2)
-
-
-def test_a_wrong_manifest_is_refused(site: BackupSite) -> None:
-    manifest = site.backup()
-    path = f"{manifest.backup_id}/manifest.json"
-    put(site.destination, path, content(site.destination, path).replace(b"plant a/b", b"plant a/c"))
-    refused(site, BackupDamaged, "manifest.json is damaged", backup=manifest.backup_id)
-    refused(site, NotFound, "There is no complete backup")
-
-
-def test_a_partial_backup_is_restored_only_by_its_id(site: BackupSite) -> None:
-    partial = site.backup(buckets=[HOSTILE[0], "not there"])
-    refused(site, NotFound, "There is no complete backup in .* or name a partial one by its id")
-    context = SavingContext()
-    result = site.restore(context, target=TARGET, backup=partial.backup_id)
-    assert (result["backup_state"], states(result)) == ("partial", {HOSTILE[0]: "equal"})
-    assert context.lines[0][1].startswith(f"{partial.backup_id} is partial")
-    refused(
-        site,
-        InvalidParameter,
-        "The bucket 'not there' is missing in 00000001-.*: there is no bucket of this name",
-        backup=partial.backup_id,
-        buckets=["not there"],
-    )
 
 
 def test_another_passphrase_comes_from_a_variable(site: BackupSite) -> None:
@@ -421,7 +307,9 @@ def test_errors_of_the_target_name_it_and_not_the_settings(site: BackupSite) -> 
     site.targets[URL] = Through(target_of(site).store, buckets=away)
     with pytest.raises(StoreUnavailable) as broken:
         site.restore(PatientClock(site), target=TARGET)
-    assert broken.value.message == "The target of the restore (target.test:8086): It does not answer. Is target.url right?"
+    assert (
+        broken.value.message == "The target of the restore (target.test:8086): It does not answer. Is target.url right?"
+    )
 
 
 class Ended(Exception):

@@ -27,7 +27,9 @@ def test_the_schema_lists_tags_of_all_series_and_types_of_all_shard_groups() -> 
     contents.add_series(FieldSeries(SeriesKey("m", (("a", "1"), ("c", "2"))), "f", FieldType.FLOAT), 1)
     contents.add_type(("m", "f"), 7, FieldType.STRING)
     contents.add_type(("m", "f"), 8, FieldType.FLOAT)
-    assert contents.schema(None) == [MeasurementSchema("m", ("a", "b", "c"), {"f": (FieldType.FLOAT, FieldType.STRING)})]
+    assert contents.schema(None) == [
+        MeasurementSchema("m", ("a", "b", "c"), {"f": (FieldType.FLOAT, FieldType.STRING)})
+    ]
     assert contents.schema(8) == [MeasurementSchema("m", ("a", "b", "c"), {"f": (FieldType.FLOAT,)})]
     assert contents.schema(9) == []
     contents.drop_shards_before(8)

@@ -17,7 +17,9 @@ ALL_TIME = TimeRange(EARLIEST_NS, LATEST_NS + 1)
 def histogram_of(times_ns: list[int]) -> Histogram:
     def counted(bins: Bins) -> list[tuple[int, int]]:
         inside = [time_ns for time_ns in times_ns if bins.grid.span.start_ns <= time_ns < bins.grid.span.stop_ns]
-        return sorted(Counter((time_ns - bins.grid.span.start_ns + bins.lead_ns) // bins.width_ns for time_ns in inside).items())
+        return sorted(
+            Counter((time_ns - bins.grid.span.start_ns + bins.lead_ns) // bins.width_ns for time_ns in inside).items()
+        )
 
     return counted
 
@@ -26,7 +28,9 @@ def cut(grid: Grid, times_ns: list[int], budget: Budget) -> list[TimeRange]:
     return [piece.span for piece in chunks(grid, histogram_of(times_ns), budget)]
 
 
-instants = st.one_of(st.integers(EARLIEST_NS, LATEST_NS), st.integers(-1000, 1000), st.sampled_from([EARLIEST_NS, LATEST_NS, 0]))
+instants = st.one_of(
+    st.integers(EARLIEST_NS, LATEST_NS), st.integers(-1000, 1000), st.sampled_from([EARLIEST_NS, LATEST_NS, 0])
+)
 
 
 @st.composite
@@ -38,7 +42,9 @@ def grids_and_times(draw: st.DrawFn) -> tuple[Grid, list[int]]:
 
 
 @given(grids_and_times(), st.integers(1, 8), st.one_of(st.none(), st.integers(1, 3)))
-def test_each_row_is_in_one_chunk_and_no_window_is_cut(case: tuple[Grid, list[int]], enough: int, window_most: int | None) -> None:
+def test_each_row_is_in_one_chunk_and_no_window_is_cut(
+    case: tuple[Grid, list[int]], enough: int, window_most: int | None
+) -> None:
     grid, times = case
     pieces = cut(grid, times, Budget(enough, window_most))
     assert pieces == sorted(pieces)

@@ -49,14 +49,24 @@ def test_a_killed_deletion_is_whole_or_absent_and_an_acknowledged_one_lasts(tmp_
 
 def test_a_reopened_store_says_what_it_said_after_a_deletion(tmp_path: Path) -> None:
     store = store_with_bucket(tmp_path)
-    store.write(BUCKET, points(f"m,host=a f=1,g=1i {NOON}\nm,host=a f=2i {NOON + WEEK_NS}\nm,host=b f=3 {NOON + 1}\nn f=4 {NOON - WEEK_NS}\n"))
+    store.write(
+        BUCKET,
+        points(
+            f"m,host=a f=1,g=1i {NOON}\nm,host=a f=2i {NOON + WEEK_NS}\nm,host=b f=3 {NOON + 1}\nn f=4 {NOON - WEEK_NS}\n"
+        ),
+    )
     store.delete_points(BUCKET, SeriesKey("m", (("host", "a"),)), EVER)
     store.delete_points(BUCKET, SeriesKey("n"), EVER)
     before = (store.schema(BUCKET), store.first_point(BUCKET), store.last_point(BUCKET), read(store, BUCKET, EVER))
     assert before[1:] == (NOON + 1, NOON + 1, [row("m", {"host": "b"}, "f", NOON + 1, 3.0)])
     store.close()
     store = open_store(tmp_path)
-    assert (store.schema(BUCKET), store.first_point(BUCKET), store.last_point(BUCKET), read(store, BUCKET, EVER)) == before
+    assert (
+        store.schema(BUCKET),
+        store.first_point(BUCKET),
+        store.last_point(BUCKET),
+        read(store, BUCKET, EVER),
+    ) == before
     store.close()
 
 

@@ -32,7 +32,9 @@ except ConfigurationError as refused:
 def test_a_second_process_is_refused_with_a_clear_sentence(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     path = tmp_path / "store.duckdb"
-    said = subprocess.run([sys.executable, "-c", SECOND_PROCESS, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    said = subprocess.run(
+        [sys.executable, "-c", SECOND_PROCESS, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     store.close()
     assert said.stdout.strip() == (
         f"The embedded store {path} is in use by another process; one process at a time may have it."

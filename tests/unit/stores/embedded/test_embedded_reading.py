@@ -44,7 +44,9 @@ def test_blocks_are_bounded_and_complete_whatever_the_range(store: EmbeddedStore
     assert len(sizes) < 8
 
 
-def test_one_instant_of_many_series_is_cut_between_tag_sets(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_instant_of_many_series_is_cut_between_tag_sets(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading_module, "ENOUGH_ROWS", 100)
     store.write(BUCKET, floats("m", 1000, [NOON]))
     assert [frame.num_rows for block in store.read(Selection(BUCKET, ALL_TIME)).blocks for frame in block] == [100] * 10
@@ -91,7 +93,10 @@ def test_a_local_clock_over_all_time_is_read(store: EmbeddedStore) -> None:
 
 def test_integer_sums_wrap_as_in_flux(store: EmbeddedStore) -> None:
     most, least = 2**63 - 1, -(2**63)
-    store.write(BUCKET, points(f"m i={most}i,u={2**64 - 1}u {NOON}\nm i={most}i,u={2**64 - 1}u {NOON + 1}\nm i=5i,u=7u {NOON + 2}\n"))
+    store.write(
+        BUCKET,
+        points(f"m i={most}i,u={2**64 - 1}u {NOON}\nm i={most}i,u={2**64 - 1}u {NOON + 1}\nm i=5i,u=7u {NOON + 2}\n"),
+    )
     store.write(BUCKET, points(f"n i={most}i {NOON}\nn i={least}i {NOON + 1}\n"))
 
     def shown(fn: Fn) -> list[str]:

@@ -74,7 +74,12 @@ def test_shard_groups_are_as_long_as_influxdb_makes_them_for_a_retention(tmp_pat
     store = store_with_bucket(tmp_path)
     for name, retention_ns in (("hour", HOUR_NS), ("month", 30 * DAY_NS), ("year", 365 * DAY_NS)):
         store.create_bucket(BucketSpec(name, "", retention_ns))
-    assert {one.name: one.shard_ns for one in store.buckets()} == {BUCKET: WEEK_NS, "hour": HOUR_NS, "month": DAY_NS, "year": WEEK_NS}
+    assert {one.name: one.shard_ns for one in store.buckets()} == {
+        BUCKET: WEEK_NS,
+        "hour": HOUR_NS,
+        "month": DAY_NS,
+        "year": WEEK_NS,
+    }
     store.close()
 
 

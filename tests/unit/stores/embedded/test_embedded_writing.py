@@ -11,7 +11,9 @@ BUCKET = Bucket("b", "", 0, WEEK_NS)
 SHARD = shard_number(NOON, WEEK_NS)
 
 
-def verdict(lines: str, known: Types | None = None, oldest_ns: int | None = None) -> tuple[list[bool], list[tuple[int, str]]]:
+def verdict(
+    lines: str, known: Types | None = None, oldest_ns: int | None = None
+) -> tuple[list[bool], list[tuple[int, str]]]:
     found = check_batch(points(lines), BUCKET, known or {}, oldest_ns)
     return found.accepted.tolist(), [(one.line, one.code) for one in found.refusals]
 
@@ -53,7 +55,10 @@ def test_a_line_that_gives_one_field_two_types_is_refused() -> None:
 
 def test_the_reason_names_field_types_and_shard_group() -> None:
     [refusal] = check_batch(points(f"m f=1 {NOON}\nm f=t {NOON}\n"), BUCKET, {}, None).refusals
-    assert refusal.reason == "Field 'f' of 'm' is boolean here and float in the shard group that begins at 2024-01-01T00:00:00Z; send it as float."
+    assert (
+        refusal.reason
+        == "Field 'f' of 'm' is boolean here and float in the shard group that begins at 2024-01-01T00:00:00Z; send it as float."
+    )
 
 
 def test_rows_are_sorted_and_the_last_of_doubles_stays() -> None:

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
-from service.errors import StoreBroken, StoreBusy, StoreDenied, StoreError, StoreFailed, StoreLimit, StoreTimeout, StoreUnavailable, UnknownBucket
+from service.errors import (
+    StoreBroken,
+    StoreBusy,
+    StoreDenied,
+    StoreError,
+    StoreFailed,
+    StoreLimit,
+    StoreTimeout,
+    StoreUnavailable,
+    UnknownBucket,
+)
 from service.stores.influx.annotated_csv import first_datatype, rows_of
 from service.stores.influx.failures import failure, query_failure, reason_of
 from service.stores.influx.labels import frames_of
@@ -37,7 +47,10 @@ def flux_rows(chunks: Iterator[bytes]) -> Shown:
     found: Shown = []
     for rows in rows_of(chunks):
         for frame in frames_of(rows, ("host",)):
-            columns = [frame.column(0).cast(pa.int64()).to_pylist(), *(column.to_pylist() for column in frame.columns[1:])]
+            columns = [
+                frame.column(0).cast(pa.int64()).to_pylist(),
+                *(column.to_pylist() for column in frame.columns[1:]),
+            ]
             found += [tuple(map(repr, row)) for row in zip(*columns, strict=True)]
     return found
 
@@ -46,7 +59,10 @@ def point_rows(chunks: Iterator[bytes]) -> Shown:
     maker, found = PointRows("m", FIELDS, ("host",)), []
     for lines in cut_sections(chunks):
         for frame in maker.block(lines):
-            columns = [frame.column(0).cast(pa.int64()).to_pylist(), *(column.to_pylist() for column in frame.columns[1:])]
+            columns = [
+                frame.column(0).cast(pa.int64()).to_pylist(),
+                *(column.to_pylist() for column in frame.columns[1:]),
+            ]
             found += [tuple(map(repr, row)) for row in zip(*columns, strict=True)]
     return sorted(found)
 
@@ -73,7 +89,8 @@ def test_an_answer_without_tables_is_whole() -> None:
 
 def test_an_error_in_the_middle_of_a_200_is_raised_with_its_reason() -> None:
     broken = (
-        FLUX[: FLUX.index(b"\r\n\r\n") + 4] + b'#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,"it, broke",\r\n'
+        FLUX[: FLUX.index(b"\r\n\r\n") + 4]
+        + b'#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,"it, broke",\r\n'
     )
     with pytest.raises(StoreFailed) as failed:
         flux_rows(in_pieces(broken, 30))
@@ -112,7 +129,12 @@ def test_no_points_and_the_end_mark_are_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html></html>\n", b"error\nbad query\n", b"name,tags,time,f,i,host\nm,,1,x,,a\n\nname,tags,fieldKey,fieldType\nm,,f,float\n"]
+    "body",
+    [
+        b"<html></html>\n",
+        b"error\nbad query\n",
+        b"name,tags,time,f,i,host\nm,,1,x,,a\n\nname,tags,fieldKey,fieldType\nm,,f,float\n",
+    ],
 )
 def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
     with pytest.raises(StoreBroken):
@@ -124,7 +146,13 @@ def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
     [
         (401, {}, b'{"code":"unauthorized","message":"unauthorized access"}', StoreDenied, "INFLUXDB_TOKEN"),
         (404, {}, b'{"code":"not found","message":"could not find bucket \\"x\\""}', UnknownBucket, "'x'"),
-        (404, {}, b'{"code":"not found","message":"organization name \\"o\\" not found"}', StoreDenied, "Check INFLUXDB_ORG"),
+        (
+            404,
+            {},
+            b'{"code":"not found","message":"organization name \\"o\\" not found"}',
+            StoreDenied,
+            "Check INFLUXDB_ORG",
+        ),
         (429, {"Retry-After": "17"}, b"<html><h1>Too many</h1></html>", StoreBusy, "wait 17 s"),
         (429, {}, b'{"message":"exceeded cardinality limit"}', StoreFailed, "does not reset"),
         (429, {}, b"slow down", StoreBusy, "slow down"),
@@ -136,12 +164,20 @@ def test_points_that_make_no_sense_are_an_error(body: bytes) -> None:
         (503, {}, b"", StoreUnavailable, "InfluxDB is not ready (503)"),
         (504, {}, b"<html>gateway</html>", StoreTimeout, "InfluxDB gave up (504)"),
         (500, {}, b'{"message":"panic"}', StoreFailed, "an error (500)"),
-        (301, {"Location": "http://x"}, b"", StoreFailed, "answers with a redirect (301), and none is followed. Set INFLUXDB_URL"),
+        (
+            301,
+            {"Location": "http://x"},
+            b"",
+            StoreFailed,
+            "answers with a redirect (301), and none is followed. Set INFLUXDB_URL",
+        ),
         (307, {}, b"", StoreFailed, "answers with a redirect (307)"),
         (404, {}, b'{"message":"database not found: x"}', StoreFailed, "influx v1 dbrp create"),
     ],
 )
-def test_an_error_answer_says_who_acts(status: int, headers: dict[str, str], body: bytes, kind: type[Exception], says: str) -> None:
+def test_an_error_answer_says_who_acts(
+    status: int, headers: dict[str, str], body: bytes, kind: type[Exception], says: str
+) -> None:
     error = failure(status, headers, body, "x")
     assert type(error) is kind
     assert says in str(error)

@@ -51,7 +51,9 @@ def pieces(text: str, size: int) -> Iterator[bytes]:
 
 
 def rows(frames: Iterator[pa.RecordBatch]) -> list[tuple[str | None, str | None]]:
-    return [pair for frame in frames for pair in zip(frame.column(4).to_pylist(), frame.column(5).to_pylist(), strict=True)]
+    return [
+        pair for frame in frames for pair in zip(frame.column(4).to_pylist(), frame.column(5).to_pylist(), strict=True)
+    ]
 
 
 def test_one_tag_comes_in_the_same_bytes_with_a_carriage_return_and_without() -> None:
@@ -64,7 +66,12 @@ def test_flux_gives_the_stored_tags_or_an_error(tags: list[tuple[str, str]], siz
     """One hole is left: a carriage return in a cell that is quoted for another letter too."""
     lines = [f",,0,1970-01-01T00:00:00Z,1,f,m,{go_cell(host, True)},{go_cell(room, True)}\r\n" for host, room in tags]
     text = HEAD + "".join(lines) + "\r\n"
-    hidden = [tag for pair in tags for tag in pair if "\r" in tag and (set(',"') & set(tag) or tag.replace("\r", "")[:1].isspace())]
+    hidden = [
+        tag
+        for pair in tags
+        for tag in pair
+        if "\r" in tag and (set(',"') & set(tag) or tag.replace("\r", "")[:1].isspace())
+    ]
     plain = not any(letter in tag for pair in tags for tag in pair for letter in "\r\n")
     try:
         found = rows(frame for part in rows_of(pieces(text, size)) for frame in frames_of(part, ("host", "room")))
@@ -75,9 +82,13 @@ def test_flux_gives_the_stored_tags_or_an_error(tags: list[tuple[str, str]], siz
     assert plain or hidden
 
 
-@given(tags=st.lists(st.tuples(TAGS | st.just(""), TAGS | st.just("")), min_size=1, max_size=6), size=st.integers(1, 200))
+@given(
+    tags=st.lists(st.tuples(TAGS | st.just(""), TAGS | st.just("")), min_size=1, max_size=6), size=st.integers(1, 200)
+)
 def test_influxql_gives_the_stored_tags_however_they_arrive(tags: list[tuple[str, str]], size: int) -> None:
-    lines = [f"m,,{place},{place},{go_cell(host, False)},{go_cell(room, False)}\n" for place, (host, room) in enumerate(tags)]
+    lines = [
+        f"m,,{place},{place},{go_cell(host, False)},{go_cell(room, False)}\n" for place, (host, room) in enumerate(tags)
+    ]
     maker = PointRows("m", [("f", FieldType.FLOAT)], ("host", "room"))
     text = "name,tags,time,f,host,room\n" + "".join(lines) + "\n" + END
     found = rows(frame for part in cut_sections(pieces(text, size)) for frame in maker.block(part))
@@ -145,7 +156,10 @@ def test_which_names_flux_can_carry(measurement: str, field: str, tags: tuple[st
     assert flux.can_carry(measurement, field, tags) is carried
 
 
-@pytest.mark.parametrize("body", [b"\x81\xa7results\x91\x01", b"\x81\xa7results\xc0", b"\x81\xa7results\x91\x81\xa6series\x01", b"\x01", b"\xc1"])
+@pytest.mark.parametrize(
+    "body",
+    [b"\x81\xa7results\x91\x01", b"\x81\xa7results\xc0", b"\x81\xa7results\x91\x81\xa6series\x01", b"\x01", b"\xc1"],
+)
 def test_messagepack_that_makes_no_sense_is_an_error_of_ours(body: bytes) -> None:
     with pytest.raises(StoreBroken):
         list(series_rows(iter([body])))

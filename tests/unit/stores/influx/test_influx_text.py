@@ -13,7 +13,21 @@ from service.errors import InvalidParameter
 from service.stores.influx import flux, influxql
 
 NAMES = st.text(st.characters(blacklist_categories=("Cs",)))
-HOSTILE = ['a"b', "a'b", "a\\", "\\", '\\"', "${x}", "$", "a\nb", "/* x */", '"; DROP MEASUREMENT m; --', "🌡", "a\\nb", "\x00\x1f\x7f"]
+HOSTILE = [
+    'a"b',
+    "a'b",
+    "a\\",
+    "\\",
+    '\\"',
+    "${x}",
+    "$",
+    "a\nb",
+    "/* x */",
+    '"; DROP MEASUREMENT m; --',
+    "🌡",
+    "a\\nb",
+    "\x00\x1f\x7f",
+]
 SPAN = TimeRange(0, 3_600_000_000_000)
 
 
@@ -74,7 +88,10 @@ def test_a_regular_expression_says_what_a_quoted_name_cannot() -> None:
     assert influxql.where(SPAN, [("k", ("a\0", "", "b"))]).endswith("""("k"::tag =~ /^a\\x{0}$/ OR "k"::tag = 'b')""")
 
 
-@pytest.mark.parametrize(("key", "by_influxql", "by_flux"), [("a@b", True, False), ("$", True, False), ("$a", True, True), ("Time", False, True)])
+@pytest.mark.parametrize(
+    ("key", "by_influxql", "by_flux"),
+    [("a@b", True, False), ("$", True, False), ("$a", True, True), ("Time", False, True)],
+)
 def test_keys_that_a_filter_of_either_dialect_loses(key: str, by_influxql: bool, by_flux: bool) -> None:
     assert (influxql.can_filter(key), flux.can_filter(key)) == (by_influxql, by_flux)
 
@@ -107,7 +124,10 @@ def test_the_text_of_a_raw_read() -> None:
 
 def test_the_text_of_an_aggregate() -> None:
     text = flux.pipeline(
-        flux.source("a b", SPAN), flux.any_of("_measurement", ["m"]), flux.any_of("t", ["1", "2"]), flux.windows(Grid(SPAN, 60, 0), Fn.MEAN)
+        flux.source("a b", SPAN),
+        flux.any_of("_measurement", ["m"]),
+        flux.any_of("t", ["1", "2"]),
+        flux.windows(Grid(SPAN, 60, 0), Fn.MEAN),
     )
     assert text == (
         'from(bucket: "a b")\n'

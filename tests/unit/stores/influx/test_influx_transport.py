@@ -76,7 +76,15 @@ def ask(speaker: Speaker, call: Call) -> bytes:
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"HTTP/1.1 200", CHUNKED, CHUNKED + b"3\r\nabc\r\n", UNTIL_CLOSED, UNTIL_CLOSED + b"abc", CHUNKED + b"ffff\r\n" + b"x" * 1000],
+    [
+        b"",
+        b"HTTP/1.1 200",
+        CHUNKED,
+        CHUNKED + b"3\r\nabc\r\n",
+        UNTIL_CLOSED,
+        UNTIL_CLOSED + b"abc",
+        CHUNKED + b"ffff\r\n" + b"x" * 1000,
+    ],
     ids=["no answer", "half a head", "no chunk", "a chunk", "an open end", "an open end after bytes", "half a chunk"],
 )
 def test_aborting_ends_a_waiting_call_at_once_and_its_connection(speaking: Callable[..., Speaker], said: bytes) -> None:
@@ -89,7 +97,9 @@ def test_aborting_ends_a_waiting_call_at_once_and_its_connection(speaking: Calla
     assert speaker.gone.wait(15), "InfluxDB ends a query when its connection ends"
 
 
-@pytest.mark.parametrize("said", [CHUNKED + b"3\r\nabc\r\n", CHUNKED + b"ffff\r\nabc", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"])
+@pytest.mark.parametrize(
+    "said", [CHUNKED + b"3\r\nabc\r\n", CHUNKED + b"ffff\r\nabc", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"]
+)
 def test_a_body_that_is_cut_is_broken(speaking: Callable[..., Speaker], said: bytes) -> None:
     speaker = speaking(said, lambda link: link.shutdown(socket.SHUT_RDWR))
     with pytest.raises(StoreBroken, match="cut off"):

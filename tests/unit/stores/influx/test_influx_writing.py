@@ -40,7 +40,9 @@ class FakeTransport:
     def lines(self, text: bytes) -> tuple[bytes, dict[str, str]]:
         return text, {"Content-Type": "text/plain; charset=utf-8"}
 
-    def send(self, method: str, path: str, parameters: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> FakeReply:
+    def send(
+        self, method: str, path: str, parameters: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+    ) -> FakeReply:
         assert (method, path, parameters) == ("POST", "/api/v2/write", {"org": "org", "bucket": "b", "precision": "ns"})
         self.sent.append(body.splitlines())
         status, message = self._answer(self.sent[-1])
@@ -61,7 +63,9 @@ def lines_of(points: Points, shard_ns: int) -> list[list[int]]:
 
 def test_a_batch_lies_in_one_shard_group_and_keeps_the_order() -> None:
     monday_ns = 1_699_833_600_000_000_000
-    points = points_of(f"m f=1 {monday_ns}", f"m f=1 {monday_ns - 1}", f"m f=1 {monday_ns + 5}", f"m f=1 {monday_ns - WEEK_NS}")
+    points = points_of(
+        f"m f=1 {monday_ns}", f"m f=1 {monday_ns - 1}", f"m f=1 {monday_ns + 5}", f"m f=1 {monday_ns - WEEK_NS}"
+    )
     assert lines_of(points, WEEK_NS) == [[1, 3], [0, 2]]
 
 
