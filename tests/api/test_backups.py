@@ -68,7 +68,7 @@ def test_what_is_ordered_wrongly_is_refused_before_a_job_is_made(gateway: Served
     )
     physical = client.post("/backup/trigger", json={"kind": "physical"})
     assert physical.status_code == 422
-    assert "INFLUXDB" in physical.json()["detail"]
+    assert "embedded store" in physical.json()["detail"]
     assert client.get("/jobs").json()["jobs"] == []
 
 
