@@ -121,7 +121,8 @@ def test_verify_and_diff_say_what_differs(serve: Callable[..., Served], influx: 
         "complete": True,
         "series": [
             {
-                "from": "2023-11-14T22:00:00Z", "measurement": "probe", "tags": {"place": "p1"}, "field": "celsius", "type": "double",
+                "from": "2023-11-14T22:00:00Z", "measurement": "probe", "tags": {"place": "p1"}, "field": "celsius",
+                "type": "double",
                 "source_points": 1, "target_points": 0,
             }
         ],
@@ -256,7 +257,8 @@ def test_mirrors_of_a_file_are_taken_when_it_changes(
     file.touch()
     http, _ = serve(mirrors_file=file)
     file.write_text(
-        f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n  buckets: ['{filled}']\n  schedule: null\n"
+        f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n"
+        f"  buckets: ['{filled}']\n  schedule: null\n"
     )
     assert [one["name"] for one in http.get("/mirror").json()["mirrors"]] == ["lab"]
     assert finished(http, http.post("/mirror/trigger").json()["jobs"][0])["state"] == "succeeded"
