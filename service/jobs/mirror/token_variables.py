@@ -27,7 +27,8 @@ class TokenVariables:
         if not (name.startswith(TOKEN_PREFIX) or name in self.listed):
             raise InvalidParameter(
                 parameter,
-                f"{name} is no variable for {use}. Name one that begins with {TOKEN_PREFIX}, or have the operator list it in MIRROR_TOKEN_VARIABLES.",
+                f"{name} is no variable for {use}. Name one that begins with {TOKEN_PREFIX}, "
+                "or have the operator list it in MIRROR_TOKEN_VARIABLES.",
             )
         token = self.environment.get(name, "")
         if not token:
