@@ -49,7 +49,10 @@ def create(
 
 
 def _place(settings: Settings, init: bool) -> str:
-    """The state database that is written to. Raises ConfigurationError: there is none yet, and `init` does not allow one."""
+    """The state database that is written to.
+
+    Raises ConfigurationError: there is none yet, and `init` does not allow one.
+    """
     address = state_address(settings)
     place = shown(address)
     if not init and not is_made(address):

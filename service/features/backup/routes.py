@@ -71,7 +71,9 @@ async def list_backups(
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
     principal: Principal = requires(Scope.BACKUP),
 ) -> BackupList:
-    """Every backup with its state, newest first, and how old the last complete and the last proven one of each bucket is."""
+    """
+    Every backup with its state, newest first, and how old the last complete and the last proven one of each bucket is.
+    """
     parts = parts_of(request)
     return await call_store(_POOL, principal, lambda: _listing(parts, limit))
 
@@ -136,7 +138,9 @@ async def prune_backups(
     order: Annotated[PruneOrder | None, json_body(_PRUNE, Scope.ADMIN, required=False)],
     principal: Principal = requires(Scope.ADMIN),
 ) -> JobInfo:
-    """Order a job that removes what the BACKUP_KEEP_ settings do not keep. Its result names each backup with the reason."""
+    """
+    Order a job that removes what the BACKUP_KEEP_ settings do not keep. Its result names each backup with the reason.
+    """
     return await submit_job(request, response, principal, PRUNE, _given(order))
 
 

@@ -18,7 +18,10 @@ _MOST_ATTEMPTS = 20
 
 
 def backup_kind(runnable: BackupRunnable, pings: Pings, schedule: Schedule | None) -> JobKind:
-    """Backups are tried again for as long as it takes: a store that is away at midnight is backed up when it is back."""
+    """Backups are tried again for as long as it takes.
+
+    A store that is away at midnight is backed up when it is back.
+    """
     return JobKind(KIND, Scope.BACKUP, runnable, schedules=_only(schedule), ended=pings.ended)
 
 
