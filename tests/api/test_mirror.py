@@ -106,6 +106,22 @@ def test_what_a_mirror_wrote_is_read_at_once(serve: Callable[..., Served], influ
     assert http.get(address).text.count("\n") == 151
 
 
+def test_metrics_tell_how_far_a_copy_is_how_many_jobs_there_are_and_whether_the_store_answers(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
+    http, parts = serve()
+    configured(http, plant=by_hand(influx, filled))
+    finished(http, http.post("/mirror/trigger", json={}).json()["jobs"][0])
+    parts.status_board.refresh()
+    page = http.get("/metrics").text
+    assert f'fluxgate_mirror_last_success_timestamp_seconds{{bucket="{filled}",mirror="plant"}}' in page
+    assert f'fluxgate_mirror_slices{{bucket="{filled}",mirror="plant",state="different"}} 0.0' in page
+    assert 'fluxgate_jobs{kind="mirror",state="succeeded"} 1.0' in page
+    assert 'fluxgate_store_up{store="embedded"} 1.0' in page
+    assert "fluxgate_build_info{version=" in page
+    assert "_created" not in page
+
+
 def test_verify_and_diff_say_what_differs(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
     http, _ = serve()
     configured(http, lab=by_hand(influx, filled)).raise_for_status()
