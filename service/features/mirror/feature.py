@@ -7,13 +7,13 @@ from service.domain.endpoint import Endpoint
 from service.errors import ConfigurationError, InvalidParameter
 from service.features.feature import Feature, KindServices
 from service.features.mirror import commands, routes
+from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.kind import JobKind
 from service.jobs.mirror.definitions import KIND, MirrorText
-from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.kind import mirror_kind
 from service.jobs.mirror.registry import FILE_NAME, SECTION, MirrorRegistry
 from service.jobs.mirror.runnable import MirrorRunnable
-from service.jobs.mirror.token_variables import TokenVariables
+from service.jobs.token_variables import TokenVariables
 from service.settings import Settings
 
 _SETTINGS_OF_MEMBERS = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"}

@@ -15,7 +15,7 @@ from service.domain.mirror import BucketPair, Mirror
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
-from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
+from service.jobs.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_impossible
 
 KIND = "mirror"

@@ -18,8 +18,8 @@ from service.domain.mirror import BucketPair
 from service.domain.schedule import Schedule
 from service.domain.selection import Fn, Windows
 from service.errors import ConfigurationError, InvalidParameter
+from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.mirror.definitions import MirrorText, parse_size
-from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
 from tests.support.mirrors import A, B, side
