@@ -1,7 +1,8 @@
 """Which variables of the environment a mirror or a restore may name as its token.
 
 Whoever configures a mirror or orders a restore decides where its token is sent. So `token_env` can name only variables
-that were made for it. Of all others, such as the gateway's own key and tokens, nobody learns the value, nor whether they are set.
+that were made for it. Of all others, such as the gateway's own key and tokens, nobody learns the value, nor whether
+they are set.
 """
 
 import os
