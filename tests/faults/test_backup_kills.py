@@ -215,9 +215,7 @@ def test_after_a_hundred_kills_every_backup_that_is_called_complete_restores(
     assert min(len(acknowledged) for acknowledged in late) > 20
 
 
-def test_files_of_a_bucket_that_is_gone_meanwhile_are_removed(
-    influx: InfluxServer, site: BackupSite
-) -> None:
+def test_files_of_a_bucket_that_is_gone_meanwhile_are_removed(influx: InfluxServer, site: BackupSite) -> None:
     gone = influx.new_bucket("! first of all")
     influx.write(gone, line(time.time_ns()))
     site.order(buckets=[gone, site.still, site.late])
