@@ -1,6 +1,7 @@
-"""Whole backups over HTTP: downloaded in any parts, and uploaded to another gateway, where they restore to equal points."""
+"""Whole backups over HTTP: downloaded in any parts, and uploaded to another gateway, which restores equal points."""
 
 import hashlib
+import http.client
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ def destination_of(parts: Parts) -> Destination:
 
 @pytest.fixture
 def backed(serve: Callable[..., Served]) -> tuple[httpx.Client, Parts, str]:
-    """A gateway with two backups, the second of which refers to the first; and the second's id."""
+    """A gateway with two backups, and the second's id."""
     client, parts = serve()
     fill(client, parts)
     done(client, "/backup/trigger")
@@ -45,7 +46,6 @@ def test_a_backup_goes_to_another_gateway_and_restores_to_equal_points(
     backed: tuple[httpx.Client, Parts, str], serve: Callable[..., Served]
 ) -> None:
     client, _, identity = backed
-    assert client.get(f"/backups/{identity}").json()["references"], "its files lie in the first"
     tar = client.get(f"/backups/{identity}/download").raise_for_status().content
     other, _ = serve(max_body_mb=1, backup_hmac_key="a key of the other gateway")
     answer = other.post("/backups/upload", content=tar)
@@ -86,8 +86,7 @@ def test_any_range_is_answered_and_names_the_whole(backed: tuple[httpx.Client, P
 def test_a_damaged_file_breaks_the_connection_off(backed: tuple[httpx.Client, Parts, str]) -> None:
     client, parts, identity = backed
     destination = destination_of(parts)
-    first = client.get(f"/backups/{identity}").json()["references"][0]
-    path = next(file.path for file in destination.files(first) if file.path.endswith(".lp.gz"))
+    path = next(file.path for file in destination.files(identity) if file.path.endswith(".lp.gz"))
     flip(destination, path)
     with pytest.raises(httpx.RemoteProtocolError):
         client.get(f"/backups/{identity}/download")
@@ -114,9 +113,14 @@ def test_it_needs_the_right_scopes(backed: tuple[httpx.Client, Parts, str]) -> N
 
 def test_an_upload_has_bounds_of_its_own(serve: Callable[..., Served]) -> None:
     client, _ = serve(backup_max_upload_gb=1, body_silence_s=1)
-    announced = client.post("/backups/upload", content=iter([b"x"]), headers={"Content-Length": str(2 * 10**9)})
-    assert (announced.status_code, announced.json()["code"]) == (413, "body_too_large")
-    assert "BACKUP_MAX_UPLOAD_GB" in announced.json()["detail"]
+    announced = http.client.HTTPConnection(client.base_url.host, client.base_url.port or 80)
+    announced.putrequest("POST", "/backups/upload")
+    for name, value in (("X-API-Key", KEY), ("Content-Length", str(2 * 10**9))):
+        announced.putheader(name, value)
+    announced.endheaders()
+    refusal = announced.getresponse()
+    assert refusal.status == 413 and b"BACKUP_MAX_UPLOAD_GB" in refusal.read()
+    announced.close()
     packed = client.post("/backups/upload", content=b"x", headers={"Content-Encoding": "gzip"})
     assert (packed.status_code, packed.json()["code"]) == (400, "invalid_body")
     assert client.post("/backups/upload", content=b"x" * 2000).json()["code"] == "invalid_body"
@@ -133,7 +137,7 @@ def test_an_upload_has_bounds_of_its_own(serve: Callable[..., Served]) -> None:
 def test_the_commands_resume_check_and_upload(
     backed: tuple[httpx.Client, Parts, str], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
-    client, parts, identity = backed
+    client, _, identity = backed
     whole = client.get(f"/backups/{identity}/download")
     file = tmp_path / "b.tar"
     digits = "".join(letter for letter in whole.headers["ETag"] if letter.isalnum())[:16]

@@ -1,4 +1,4 @@
-"""`fluxgate backup download` and `upload`: whole backups as one tar, resumed where a connection broke, checked at the end."""
+"""`fluxgate backup download` and `upload`: whole backups as one tar, resumed after a break, checked at the end."""
 
 import contextlib
 import hashlib

@@ -1,7 +1,7 @@
 """Takes a backup from elsewhere into the place: a tar, as `archive/backup_tar.py` makes it, or of a copied folder.
 
-The backup keeps its id where the number is free, else it gets the next one. It is marked as uploaded: it never counts as
-the newest backup of this gateway. Its manifest is written last, signed with our key, after every file was checked.
+The backup keeps its id where the number is free, else it gets the next one. It is marked as uploaded: it never counts
+as the newest backup of this gateway. Its manifest is written last, signed with our key, after every file was checked.
 """
 
 import contextlib

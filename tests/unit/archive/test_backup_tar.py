@@ -49,7 +49,7 @@ def sample() -> tuple[Destination, BackupTar, bytes]:
 
 
 def test_the_tar_is_one_that_any_program_unpacks(tmp_path: Path) -> None:
-    destination, tar, content = sample()
+    _, tar, content = sample()
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as unpacked:
         members = unpacked.getmembers()
         unpacked.extractall(tmp_path, filter="data")

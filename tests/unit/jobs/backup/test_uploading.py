@@ -11,6 +11,7 @@ import pytest
 from service.archive import catalog
 from service.archive.backup_tar import BackupTar
 from service.archive.catalog import ListedState
+from service.archive.local_folder import LocalFolder
 from service.archive.manifest_file import manifest_bytes
 from service.archive.retention import Keep
 from service.errors import ArchiveFileExists, InvalidBody
@@ -18,17 +19,25 @@ from service.jobs.backup.proofs import ProofStore
 from service.jobs.backup.uploading import BackupUploads
 from tests.support.backup_site import BackupSite, content, filled, write
 
+
+class Unlinked(LocalFolder):
+    """A place without hard links, as object storage is: a later backup refers to files of the one before."""
+
+    def link(self, source: str, path: str) -> bool:
+        return False
+
+
 Entries = list[tuple[tarfile.TarInfo, bytes]]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> BackupSite:
     (tmp_path / "a").mkdir()
-    site = filled(BackupSite(tmp_path / "a"))
+    site = filled(BackupSite(tmp_path / "a", Unlinked(tmp_path / "a" / "backups")))
     site.backup()
     site.clock.days(1)
     write(site.store, "A", "m f=1 1000")
-    site.backup()
+    assert site.backup().references == {site.ids()[1]}
     return site
 
 
@@ -278,7 +287,7 @@ def test_the_folder_as_another_program_packs_it_is_taken(source: BackupSite, tar
 
 def test_an_encrypted_backup_opens_with_its_passphrase(tmp_path: Path, target: BackupSite) -> None:
     (tmp_path / "c").mkdir()
-    site = filled(BackupSite(tmp_path / "c"))
+    site = filled(BackupSite(tmp_path / "c", Unlinked(tmp_path / "c" / "backups")))
     site.passphrase = "a passphrase"
     site.backup()
     site.clock.days(1)
