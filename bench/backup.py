@@ -1,4 +1,6 @@
-"""Backups of a real InfluxDB, against reading the same rows raw, ingest, and `influx backup`. Prints rows of docs/benchmarks.md.
+"""Backups of a real InfluxDB, against reading the same rows raw, ingest, and `influx backup`.
+
+Prints rows of docs/benchmarks.md.
 
     .venv/bin/python -m bench.backup           (about five minutes; `-m bench.backup 10000000` for ten million values)
 
@@ -49,7 +51,9 @@ def ingest(server: InfluxServer, bucket: str, bodies: list[bytes]) -> float:
 
 
 def raw_read(server: InfluxServer, bucket: str) -> float:
-    """Seconds in which InfluxDB hands out all rows to curl, over its faster dialect, one day at a time as a backup asks."""
+    """Seconds in which InfluxDB hands out all rows to curl.
+
+    It answers over its faster dialect, one day at a time as a backup asks."""
     seconds = 0.0
     stop_ns = time.time_ns() - (_AGE_DAYS - 1) * _DAY_NS
     first_ns = stop_ns // _DAY_NS * _DAY_NS - (_DAYS + 1) * _DAY_NS

@@ -1,4 +1,7 @@
-"""What people use to copy a bucket: influxdb-client's query, Point and write. Run as its own process by bench/mirror.py."""
+"""What people use to copy a bucket: influxdb-client's query, Point and write.
+
+Run as its own process by bench/mirror.py.
+"""
 
 import sys
 

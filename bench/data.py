@@ -25,7 +25,7 @@ def line_batches(millions: int) -> Iterator[bytes]:
 
 
 def lines_at(times_ns: Iterable[int]) -> Iterator[str]:
-    """A line of each host at each time, which is jittered by less than a second. The same values each time this is called."""
+    """A line of each host at each time, which is jittered by less than a second. Each call gives the same values."""
     numbers = random.Random(7)
     tags = [f"cpu,host=host_{host},region=region_{host % 5},rack={host % 20}" for host in range(HOSTS)]
     for time_ns in times_ns:

@@ -84,7 +84,9 @@ class PeakMemory:
 
 
 def latencies(url: str, headers: dict[str, str], count: int, pause_s: float = 0.0) -> list[float]:
-    """Seconds of `count` requests, one after the other, on one bare connection: what the server takes, not what a client library adds."""
+    """Seconds of `count` requests, one after the other, on one bare connection.
+
+    This is what the server takes, not what a client library adds."""
     address = httpx.URL(url)
     lines = [
         f"GET {address.raw_path.decode()} HTTP/1.1",
@@ -139,7 +141,8 @@ def machine() -> str:
 def title() -> None:
     """When and where, and the head of the table."""
     print(
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}, Python {sys.version.split()[0]}, load {psutil.getloadavg()[0]:.1f}\n"
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}, Python {sys.version.split()[0]}, "
+        f"load {psutil.getloadavg()[0]:.1f}\n"
     )
     print("| what | measured | target | met |\n|---|---|---|---|")
 

@@ -1,4 +1,6 @@
-"""A mirror between two real InfluxDB servers, against plain ingest and against a loop of the usual client. Prints rows of docs/benchmarks.md.
+"""A mirror between two real InfluxDB servers, against plain ingest and against a loop of the usual client.
+
+Prints rows of docs/benchmarks.md.
 
     .venv/bin/python -m bench.mirror           (about three minutes)
 
@@ -94,11 +96,13 @@ def speed(source: InfluxServer, target: InfluxServer, mirroring: Mirroring, writ
     alone_s, first_s, second_s = (sorted(times)[_TURNS // 2] for times in (alone, first, second))
     rate, most = values / first_s, values / alone_s
     measure.row(
-        "first mirror of 1 million values, against ingest alone", f"{rate / most:.2f} times ({rate / 1000:.0f} k / {most / 1000:.0f} k values/s)",
+        "first mirror of 1 million values, against ingest alone",
+        f"{rate / most:.2f} times ({rate / 1000:.0f} k / {most / 1000:.0f} k values/s)",
         "at least 0.5 times", rate >= most / 2,
     )  # fmt: skip
     measure.row(
-        "second run with nothing new", f"{100 * second_s / first_s:.1f}% of the first ({second_s:.2f} s / {first_s:.2f} s)", "under 5%",
+        "second run with nothing new",
+        f"{100 * second_s / first_s:.1f}% of the first ({second_s:.2f} s / {first_s:.2f} s)", "under 5%",
         second_s < first_s * 0.05,
     )  # fmt: skip
     against_the_loop(source, target, written[: _SAMPLE // len(FIELDS)], rate)

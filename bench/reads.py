@@ -33,7 +33,8 @@ COPY_PARAMETERS = f"start={START}&stop={STOP}"
 
 def flux(tail: str = "") -> str:
     return (
-        f'from(bucket: "{BUCKET}") |> range(start: {START}, stop: {STOP}) |> filter(fn: (r) => r._measurement == "cpu"){tail}'
+        f'from(bucket: "{BUCKET}") |> range(start: {START}, stop: {STOP})'
+        f' |> filter(fn: (r) => r._measurement == "cpu"){tail}'
         ' |> drop(columns: ["_start", "_stop"])'
     )
 
@@ -99,7 +100,8 @@ def compare_with_the_usual_script(server: Gateway, influx: InfluxServer) -> None
     with measure.PeakMemory(server.pid) as ours:
         read()
     measure.row(
-        "raw CSV against the usual script, time", f"{theirs_s / ours_s:.0f} times faster ({theirs_s:.1f} s / {ours_s:.2f} s)",
+        "raw CSV against the usual script, time",
+        f"{theirs_s / ours_s:.0f} times faster ({theirs_s:.1f} s / {ours_s:.2f} s)",
         "at least 20 times", theirs_s >= 20 * ours_s,
     )  # fmt: skip
     share = (
@@ -135,7 +137,8 @@ def trivial_endpoint_under_load(server: Gateway) -> None:
     with four_reads(f"{server.url}/buckets/{BUCKET}?{COPY_PARAMETERS}&every=raw&format=csv", key, stop):
         busy = measure.percentile(measure.latencies(trivial, key, 500, 0.01), 0.99)
     measure.row(
-        "a trivial endpoint during four reads, p99", f"{busy / idle:.1f} times idle ({busy * 1e3:.1f} ms / {idle * 1e3:.1f} ms)",
+        "a trivial endpoint during four reads, p99",
+        f"{busy / idle:.1f} times idle ({busy * 1e3:.1f} ms / {idle * 1e3:.1f} ms)",
         "at most 10 times", busy <= 10 * idle,
     )  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""What people use today: influxdb-client, records into a DataFrame, to_csv. Run as its own process by bench/reads.py."""
+"""What people use today: influxdb-client, records into a DataFrame, to_csv.
+
+Run as its own process by bench/reads.py.
+"""
 
 import sys
 

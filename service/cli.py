@@ -22,13 +22,13 @@ _BEFORE_FEATURES = (
 )
 _BEHIND_FEATURES = (
     at("jobs", "Jobs.", "service.commands.jobs"),
-    at("serve", "Serve, with settings from the environment and .env.", "service.commands.serve", "serve"),
-    at("worker", "Run jobs that the broker names.", "service.commands.workers", "worker"),
-    at("scheduler", "Fire schedules and send what is due to the workers.", "service.commands.workers", "scheduler"),
+    at("serve", "Run the service with the settings of the environment and .env.", "service.commands.serve", "serve"),
+    at("worker", "Run jobs that the broker sends.", "service.commands.workers", "worker"),
+    at("scheduler", "Submit scheduled jobs to the workers.", "service.commands.workers", "scheduler"),
     at("read", "Read a bucket.", "service.commands.read", "read"),
     at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
     at("schema", "Show the measurements of a bucket, with their tags and fields.", "service.commands.schema", "schema"),
-    at("settings", "Show every setting, its default and its sentence.", "service.commands.settings", "settings"),
+    at("settings", "Show every setting with its default and description.", "service.commands.settings", "settings"),
     at("openapi", "Print the OpenAPI document of this version.", "service.commands.openapi", "openapi"),
     at("version", "Show the version.", "service.commands.version", "version"),
 )

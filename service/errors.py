@@ -45,6 +45,7 @@
     |   `-- MirrorIncomplete       the target acknowledged points that it does not have
     |-- ArchiveError           the place of the backups, or a file there, is wrong: the operator acts
     |   |-- ArchiveUnavailable     the place cannot be reached, refuses, or is full
+    |   |   `-- ArchiveUnreachable     there is no answer, or one that says to try again later
     |   |-- ArchiveFileMissing     a file does not exist
     |   |-- ArchiveFileExists      a file exists that must not
     |   |-- ArchiveKeyRefused      the passphrase or key is missing, or does not fit
@@ -394,6 +395,12 @@ class ArchiveError(FluxgateError):
 
 class ArchiveUnavailable(ArchiveError):
     code = "archive_unavailable"
+
+
+class ArchiveUnreachable(ArchiveUnavailable):
+    """An outage of the place. A job that meets it is tried again."""
+
+    retryable = True
 
 
 class ArchiveFileMissing(ArchiveError):

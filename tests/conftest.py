@@ -4,6 +4,7 @@ A server that is not on this machine skips the tests that ask for it, and the en
 those were; with FLUXGATE_REQUIRE_SERVERS=1 they fail instead.
 """
 
+import contextlib
 import os
 import secrets
 from collections import Counter
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 
 from tests.support import generator, servers
+from tests.support.s3_server import S3Server, s3_server
 
 hypothesis.settings.register_profile("fluxgate", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fluxgate")
@@ -42,6 +44,20 @@ def influx() -> Iterator[servers.InfluxServer]:
     yield running
     _shared.remove(running)
     running.server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server for the whole run: `.address(bucket)`, `.new_bucket()`."""
+    with contextlib.ExitStack() as stack:
+        yield _or_skip(lambda: stack.enter_context(s3_server()))
+
+
+@pytest.fixture
+def own_s3() -> Iterator[S3Server]:
+    """A real S3 server that the test may `.kill()` and `.restart()`."""
+    with contextlib.ExitStack() as stack:
+        yield _or_skip(lambda: stack.enter_context(s3_server()))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,4 +1,7 @@
-"""The README's examples, run as they stand: each shell block and the Python one, against a gateway with the demo data."""
+"""The README's examples, run as they stand.
+
+Each shell block and the Python one run against a gateway with the demo data.
+"""
 
 import re
 import subprocess

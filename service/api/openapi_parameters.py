@@ -32,12 +32,15 @@ _DURATION: dict[str, object] = {"type": "string", "pattern": "^[0-9]{1,9}[smhdw]
 _EVERY: dict[str, object] = {"type": "string", "pattern": "^([0-9]{1,9}(ns|us|ms|mo|[smhdwy])|raw)$"}
 _TIME: dict[str, object] = {"type": "string"}
 _START = (
-    "Start of the range, instead of window: RFC 3339 with an offset, like 2026-01-01T00:00:00Z; since 1970 with a unit, "
-    "like 1767225600s (or ms, us, ns); with tz also 2026-01-01 and 2026-01-01T08:00."
+    "Start of the range, instead of window: RFC 3339 with an offset, like 2026-01-01T00:00:00Z; "
+    "since 1970 with a unit, like 1767225600s (or ms, us, ns); with tz also 2026-01-01 and 2026-01-01T08:00."
 )
 _NAMES: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 
-_SHAPES = "long: one row per value. wide: one row per series and time, one column per field. table: one row per time, one column per series (at most 1000)."
+_SHAPES = (
+    "long: one row per value. wide: one row per series and time, one column per field. "
+    "table: one row per time, one column per series (at most 1000)."
+)
 
 PARAMETERS = [
     _parameter("window", "How far back from now, like 30d. Without any range: 24h.", _DURATION, "30d"),

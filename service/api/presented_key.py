@@ -17,7 +17,10 @@ _BASIC_CHALLENGE = 'Basic realm="fluxgate", charset="UTF-8"'
 
 
 def presented_key(request: Request) -> str | None:
-    """The key as it was sent; None when none was. Raises Forbidden: a browser's kept password is to change something."""
+    """The key as it was sent; None when none was.
+
+    Raises Forbidden: a browser's kept password is to change something.
+    """
     key = request.headers.get("X-API-Key")
     if key:
         return key

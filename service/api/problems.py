@@ -66,6 +66,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.MirrorIncomplete: 502,
     errors.ArchiveError: 502,
     errors.ArchiveUnavailable: 503,
+    errors.ArchiveUnreachable: 503,
     errors.ArchiveFileMissing: 502,
     errors.ArchiveFileExists: 409,
     errors.ArchiveKeyRefused: 502,

@@ -11,7 +11,7 @@ The newest is the one with the highest sequence number; no clock and no name dec
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -60,23 +60,39 @@ class ListedBackup:
     uploaded: bool = False
 
 
-def begin(destination: Destination, now_ns: int) -> str:
+def begin(
+    destination: Destination,
+    now_ns: int,
+    owner: str = "",
+    chosen: Callable[[str], None] = lambda identity: None,
+) -> str:
     """Take the next sequence number, and make the folder of a new backup; its id.
 
-    Several may begin at one time: each gets a number of its own. What a killed `begin` leaves in CLAIMS (some bytes)
-    goes by `clear_unfinished(CLAIMS)` while no other begins. Raises ArchiveError.
+    Several may begin at one time: each gets a number of its own. `chosen` is called with the id before anything of it
+    is written, so that who notes it there can `go_on` after a kill. Raises ArchiveError.
     """
     while True:
         sequence = _last_sequence(destination) + 1
         if sequence > LARGEST_SEQUENCE:
             raise ArchiveError(f"{destination.name} has no sequence number left. Choose another place for backups.")
         identity = backup_id(sequence, now_ns)
-        try:
-            destination.write_new(_claim_path(sequence), identity.encode())
-        except ArchiveFileExists:
-            continue
-        destination.write_new(f"{identity}/{STARTED_FILE}", _marker({"id": identity, "started_ns": now_ns}))
-        return identity
+        chosen(identity)
+        if _claimed(destination, identity, owner):
+            _make_folder(destination, identity, now_ns)
+            return identity
+
+
+def go_on(destination: Destination, identity: str, now_ns: int, owner: str) -> bool:
+    """Finish what a killed `begin` of `owner` left of its work; False: another has the number, so begin anew.
+
+    Removes what a killed writer left in CLAIMS. Raises ArchiveError.
+    """
+    destination.clear_unfinished(CLAIMS)
+    if not _claimed(destination, identity, owner):
+        return False
+    destination.clear_unfinished(identity)
+    _make_folder(destination, identity, now_ns)
+    return True
 
 
 def claim(destination: Destination, identity: str, now_ns: int) -> bool:
@@ -88,11 +104,9 @@ def claim(destination: Destination, identity: str, now_ns: int) -> bool:
     taken = any(sequence_of(folder) == sequence for folder in destination.folders())
     if taken or sequence > _last_sequence(destination) + MOST_AHEAD:
         return False
-    try:
-        destination.write_new(_claim_path(sequence), identity.encode())
-    except ArchiveFileExists:
+    if not _claimed(destination, identity, ""):
         return False
-    destination.write_new(f"{identity}/{STARTED_FILE}", _marker({"id": identity, "started_ns": now_ns}))
+    _make_folder(destination, identity, now_ns)
     return True
 
 
@@ -125,6 +139,19 @@ def finish(destination: Destination, manifest: Manifest, key: bytes | None = Non
     if len(content) > LARGEST_MANIFEST_BYTES:
         raise ArchiveError(f"{path} would have {len(content)} bytes, and none may have more: back up fewer buckets.")
     destination.write_new(path, content)
+
+
+def remove_strays(destination: Destination, manifest: Manifest) -> int:
+    """Remove the files of a backup that its manifest, which is not yet written, does not name; how many there were.
+
+    An earlier try wrote them for buckets or slices that are gone since. Raises ArchiveError.
+    """
+    backup = manifest.backup_id
+    named = {entry.path for entry in manifest.entries} | {f"{backup}/{STARTED_FILE}"}
+    strays = [file.path for file in destination.files(backup) if file.path not in named]
+    for path in strays:
+        destination.delete(path)
+    return len(strays)
 
 
 def mark_failed(destination: Destination, backup: str, now_ns: int, reason: str) -> None:
@@ -175,6 +202,22 @@ def remove(destination: Destination, backup: str) -> int:
 
 def _claim_path(sequence: int) -> str:
     return f"{CLAIMS}/{sequence:08d}"
+
+
+def _claimed(destination: Destination, identity: str, owner: str) -> bool:
+    """Whether `owner` has the number of this id, now or from before. Nobody ("") never has one from before."""
+    path, content = _claim_path(sequence_of(identity) or 0), f"{identity} {owner}".strip().encode()
+    try:
+        destination.write_new(path, content)
+    except ArchiveFileExists:
+        return bool(owner) and b"".join(destination.read(path, 0, _LARGEST_MARKER_BYTES)) == content
+    return True
+
+
+def _make_folder(destination: Destination, identity: str, now_ns: int) -> None:
+    path = f"{identity}/{STARTED_FILE}"
+    if destination.size(path) is None:
+        destination.write_new(path, _marker({"id": identity, "started_ns": now_ns}))
 
 
 def _last_sequence(destination: Destination) -> int:

@@ -6,6 +6,7 @@ checksums, which such buckets demand (`checksums`).
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from service.errors import (
     ArchiveFileExists,
     ArchiveFileMissing,
     ArchiveUnavailable,
+    ArchiveUnreachable,
     ConfigurationError,
     FluxgateError,
     InvalidParameter,
@@ -31,6 +33,11 @@ _PART_BYTES = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 4
 _RANGE_BYTES = 4 * READ_BYTES
 _SMALLEST_TIMEOUT_S = 1.0
+_STATUS = re.compile(r"Server returned non-2xx status code: (\d{3}) ")
+"""How obstore 0.12 words an answer that is an error; the body follows."""
+_NO_ANSWER = ("error sending request", "request or response body error", "timed out")
+"""How obstore 0.12 words an answer that does not come, or breaks off."""
+_STORAGE_FULL = 507
 
 
 @dataclass(frozen=True)
@@ -192,15 +199,25 @@ class ObjectStorage:
 
     def _unavailable(self, attempt: str, where: str, failure: Exception) -> ArchiveUnavailable:
         words = str(failure).partition("\n\nDebug source")[0]
-        if "NoSuchBucket" in words:
-            advice = f"there is no bucket {self._address.bucket!r}. Make it, or name another"
-        elif "403 Forbidden" in words or "401 Unauthorized" in words:
-            advice = "the storage refuses the key. Check the access key and its rights"
-        elif "error sending request" in words or "timed out" in words:
-            advice = "no answer. Check the endpoint and the network, and try again"
-        else:
-            advice = "the storage answered an error. Its words are in the log"
-        return ArchiveUnavailable(f"{attempt} {where} failed: {advice}.", upstream=words)
+        kind, finding = _judged(words, self._address.bucket)
+        return kind(f"{attempt} {where} failed: {finding}.", upstream=words)
+
+
+def _judged(words: str, bucket: str) -> tuple[type[ArchiveUnavailable], str]:
+    """The error that obstore's `words` make, and its finding. An outage alone is ArchiveUnreachable."""
+    answer = _STATUS.search(words)
+    status = int(answer[1]) if answer else None
+    if status == 404 and "NoSuchBucket" in words:
+        return ArchiveUnavailable, f"there is no bucket {bucket!r}. Make it, or name another"
+    if status in (401, 403):
+        return ArchiveUnavailable, "the storage refuses the key. Check the access key and its rights"
+    if status == _STORAGE_FULL:
+        return ArchiveUnavailable, "the storage is full. Free space there"
+    if status is not None and (status == 429 or status >= 500):
+        return ArchiveUnreachable, f"the storage answers {status}, as in an outage. Try again later"
+    if status is None and any(sign in words for sign in _NO_ANSWER):
+        return ArchiveUnreachable, "no answer. Check the endpoint and the network, and try again"
+    return ArchiveUnavailable, "the storage answered an error. Its words are in the log"
 
 
 class _UploadSink:

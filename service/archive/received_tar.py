@@ -71,9 +71,7 @@ class _Receiver:
             raise WrongBackupTar(f"its manifest is that of another backup, {manifest.backup_id}")
         if manifest.references:
             older = ", ".join(sorted(manifest.references)[:3])
-            raise WrongBackupTar(
-                f"files of it lie in {older}: download the backup as a tar, which holds them too"
-            )
+            raise WrongBackupTar(f"files of it lie in {older}: download the backup as a tar, which holds them too")
         self._compare(manifest)
         return manifest
 

@@ -28,8 +28,8 @@ from service.lineprotocol.unwritable import UnwritableValues
 class WrittenSlice:
     """What a file holds now; None when there was no point to write, and no file is.
 
-    `unwritable`: the first groups of values that line protocol cannot hold, and `unwritable_values` how many values there
-    are in all: a backup that has any is partial.
+    `unwritable`: the first groups of values that line protocol cannot hold, and `unwritable_values` how many values
+    there are in all: a backup that has any is partial.
     """
 
     entry: SliceFile | None

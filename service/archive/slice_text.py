@@ -20,7 +20,8 @@ MOST_NAMED = 1000
 class SliceText:
     """The lines of blocks, which are taken once, by `pieces`; after that the other members say what they were.
 
-    `unwritable` holds the first thousand groups of values that line protocol cannot hold, `unwritable_values` counts all.
+    `unwritable` holds the first thousand groups of values that line protocol cannot hold; `unwritable_values` counts
+    all.
     """
 
     def __init__(self, blocks: Iterable[Block], span: TimeRange) -> None:

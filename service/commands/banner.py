@@ -1,4 +1,7 @@
-"""What `fluxgate serve` prints at the start: where the pages are, which store answers, which key, and calls that work."""
+"""What `fluxgate serve` prints at the start.
+
+It says where the pages are, which store answers and which key is valid, and shows calls that work.
+"""
 
 import shlex
 import threading
@@ -22,7 +25,10 @@ class FirstKey:
 
 
 def banner(url: str, store: str, first_key: FirstKey | None, on_terminal: bool, demo: bool) -> str:
-    """The lines for people. The key itself is there on a terminal alone: everything else may be a log that others read."""
+    """The lines for people.
+
+    The key itself is shown on a terminal alone: everything else may be a log that others read.
+    """
     described, shown = _key(first_key, on_terminal)
     curl = f'  curl -sS --fail -H "X-API-Key: {shown}" "{url}'
     lines = [

@@ -34,7 +34,7 @@ def create(
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option(help="When the key expires: a duration like 30d, or an RFC 3339 time."),
+        typer.Option(help="When the key expires: a duration (30d), a day (2027-01-01, in UTC), or an RFC 3339 time."),
     ] = None,
     init: Annotated[bool, typer.Option("--init", help="Make the state database when there is none yet.")] = False,
 ) -> None:
@@ -49,7 +49,10 @@ def create(
 
 
 def _place(settings: Settings, init: bool) -> str:
-    """The state database that is written to. Raises ConfigurationError: there is none yet, and `init` does not allow one."""
+    """The state database that is written to.
+
+    Raises ConfigurationError: there is none yet, and `init` does not allow one.
+    """
     address = state_address(settings)
     place = shown(address)
     if not init and not is_made(address):
@@ -86,10 +89,12 @@ def revoke(
 
 
 def expiry(text: str, now: float) -> float:
-    """The expiry in seconds since 1970, from an RFC 3339 time or a duration from `now`.
+    """The expiry in seconds since 1970, from an RFC 3339 time, a day (its begin in UTC) or a duration from `now`.
 
-    Raises InvalidParameter for a text that is neither, or a time that is over.
+    Raises InvalidParameter for a text that is none of these, or a time that is over.
     """
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        text = f"{text}T00:00:00Z"
     is_time = re.match(r"\d{4}-", text, re.ASCII)
     at = parse_time(text, "expires") / SECOND_NS if is_time else now + parse_duration(text, "expires") / SECOND_NS
     if at <= now:

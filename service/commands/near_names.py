@@ -1,6 +1,6 @@
-"""Names in the environment that look like settings and are none, such as INFLUX_URL: without a word they have no effect.
+"""Names in the environment that look like settings and are none, such as INFLUX_URL.
 
-Names that begin with FLUXGATE_ are `service.settings`' own matter.
+Without a word they have no effect. Names that begin with FLUXGATE_ are `service.settings`' own matter.
 """
 
 import difflib

@@ -21,7 +21,10 @@ from service.settings import CLIENT_KEY, load_settings
 FIRST_KEY = "first-key.txt"
 DEFAULT_URL = "http://127.0.0.1:8000"
 Url = Annotated[str | None, typer.Option(help=f"The gateway's address. Default: FLUXGATE_URL, else {DEFAULT_URL}.")]
-_KEY = "The key. Default: FLUXGATE_API_KEY, else API_KEY, else, for a gateway on this machine, the key of its first start in DATA_DIR."
+_KEY = (
+    "The key. Default: FLUXGATE_API_KEY, else API_KEY, else, for a gateway on this machine, "
+    "the key of its first start in DATA_DIR."
+)
 Key = Annotated[str | None, typer.Option(help=_KEY)]
 
 

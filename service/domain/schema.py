@@ -71,9 +71,9 @@ class BucketSpec:
 class MeasurementSchema:
     """A measurement: its tag keys, sorted, and its fields, sorted by name.
 
-    A field that changed its type between shard groups has several types, in the order of `FieldType`. `unreadable`: what
-    of it is no Unicode text, and so is not among `tags` and `fields`; where that is the name itself, `name` is how it is
-    shown.
+    A field that changed its type between shard groups has several types, in the order of `FieldType`. `unreadable`:
+    what of it is no Unicode text, and so is not among `tags` and `fields`; where that is the name itself, `name` is
+    how it is shown.
     """
 
     name: str

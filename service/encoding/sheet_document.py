@@ -28,7 +28,8 @@ _WHY_TEXT = {
     INTEGERS: "integers are text: a cell holds whole numbers up to 2^53 exactly.",
     FLOATS: "floats are text: a cell holds no NaN, infinity, -0 or number that is nearer to 0 than 2.2e-308.",
     TIMES: (
-        "times are text: a date holds milliseconds, from March 1900 until 9999, and no offset, which an hour that the clock shows twice needs."
+        "times are text: a date holds milliseconds, from March 1900 until 9999, and no offset, "
+        "which an hour that the clock shows twice needs."
     ),
 }
 

@@ -17,7 +17,10 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def text_cells(texts: pa.StringArray) -> pa.StringArray:
-    """Each text as the rest of a cell behind its name; null where there is none. Raises SheetTooSmall: one is too long."""
+    """Each text as the rest of a cell behind its name; null where there is none.
+
+    Raises SheetTooSmall: a text is too long.
+    """
     _refuse_long(texts)
     before, after = ' t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>"
     return pc.binary_join_element_wise(before, _escaped(texts), after, "")

@@ -27,7 +27,10 @@ def csv_values(values: pa.Array, separator: str = ",") -> pa.StringArray:
 
 
 def csv_quoted(texts: pa.StringArray, separator: str = ",") -> pa.StringArray:
-    """Texts quoted where RFC 4180 needs it, `separator` being its comma. An empty string is `""`, which differs from an absent cell."""
+    """Texts quoted where RFC 4180 needs it, `separator` being its comma.
+
+    An empty string is `""`, which differs from an absent cell.
+    """
     ends, octets = _ends(texts), _octets(texts)
     if not ((octets <= 0x22) | (octets == ord(separator))).any() and (ends[1:] > ends[:-1]).all():
         return texts

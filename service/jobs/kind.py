@@ -15,9 +15,9 @@ JOB_SCOPES = (Scope.MIRROR, Scope.BACKUP, Scope.RESTORE, Scope.CONNECTOR, Scope.
 
 @dataclass(frozen=True)
 class JobEnd:
-    """A job that has ended for good: succeeded, failed or cancelled. `outcome`: its result, or its error; None: cancelled.
+    """A job that has ended for good: succeeded, failed or cancelled.
 
-    `seconds`: since it was first started.
+    `outcome`: its result, or its error; None: cancelled. `seconds`: since it was first started.
     """
 
     job_id: str

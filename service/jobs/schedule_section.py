@@ -72,7 +72,8 @@ def _refuse_name(name: str, scheduling: Iterable[JobKind]) -> None:
         if name.startswith(kind.schedule_prefix):
             raise InvalidParameter(
                 name,
-                f"The schedule {name!r}: names that begin with {kind.schedule_prefix!r} are the {kind.name}s' own. Take another.",
+                f"The schedule {name!r}: names that begin with {kind.schedule_prefix!r} are the {kind.name}s' own. "
+                "Take another.",
             )
 
 

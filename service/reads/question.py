@@ -67,8 +67,9 @@ class Question:
 
 @dataclass(frozen=True)
 class AskedRead:
-    """A read as it was asked. `csv`: how CSV is written. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
+    """A read as it was asked.
 
+    `csv`: how CSV is written. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
     Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows. `stamp` absent:
     stop. `align`: windows that the range cuts are left out.
     """

@@ -223,7 +223,8 @@ class Settings(BackupSettings, BaseSettings):
     docs_enabled: bool = Field(True, description="Serve /docs, /redoc and /openapi.json.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Origins whose pages' scripts may read answers, such as https://plant.example.org, by commas; * for all.",
+        description="Origins whose pages' scripts may read answers, such as https://plant.example.org, "
+        "by commas; * for all.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

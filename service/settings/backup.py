@@ -39,7 +39,8 @@ class BackupSettings(BaseModel):
     )
     backup_drill: str | None = Field(
         "30 3 * * 0",
-        description="When the newest complete backup is test-restored: a cron expression; empty: never. Needs BACKUP_NIGHTLY.",
+        description="When the newest complete backup is test-restored: a cron expression; empty: never. "
+        "Needs BACKUP_NIGHTLY.",
     )
     backup_compression: Literal["gzip", "zstd"] = Field(
         "gzip",
@@ -80,7 +81,8 @@ class BackupSettings(BaseModel):
     backup_max_age_hours: int = Field(
         0,
         ge=0,
-        description="/health/ready warns when the last complete backup is older; 0: 36 with BACKUP_NIGHTLY, else never.",
+        description="/health/ready warns when the last complete backup is older; "
+        "0: 36 with BACKUP_NIGHTLY, else never.",
     )
     backup_ping_start: SecretStr | None = Field(None, description="Address that is called when a backup starts.")
     backup_ping_success: SecretStr | None = Field(
@@ -93,7 +95,8 @@ class BackupSettings(BaseModel):
     )
     influxdb_operator_token: SecretStr | None = Field(
         None,
-        description="Operator token of INFLUXDB_URL, for physical backups and restores alone. It holds the whole server: keep it out of `.env`.",
+        description="Operator token of INFLUXDB_URL, for physical backups and restores alone. "
+        "It holds the whole server: keep it out of `.env`.",
     )
 
     @field_validator("backup_zone")

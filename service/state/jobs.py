@@ -215,6 +215,12 @@ class JobStore:
         with self._database.read() as connection:
             return [job_of(row) for row in connection.execute(query)]
 
+    def counts(self) -> dict[tuple[str, JobState], int]:
+        """How many jobs there are of each kind and state; those without any are absent."""
+        query = sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(jobs.c.kind, jobs.c.state)
+        with self._database.read() as connection:
+            return {(kind, JobState(state)): count for kind, state, count in connection.execute(query)}
+
     def lines(self, job_id: str, after: int = 0, limit: int = LONGEST_LIST) -> Sequence[LogLine]:
         """Lines of the job's log with numbers above `after`, the oldest first."""
         later = sa.select(job_log).where(job_log.c.job_id == job_id, job_log.c.number > after)

@@ -121,7 +121,8 @@ class KeyRing:
         """Whose key this is.
 
         Raises:
-            Unauthorized: no key was sent; or the one that was sent is unknown, wrong, revoked or expired, with one message.
+            Unauthorized: no key was sent; or the one that was sent is unknown, wrong, revoked or expired. All have the
+                same message.
             NotReady: the database does not answer, and the key was not valid lately.
         """
         principal = self.known_without_query(presented)

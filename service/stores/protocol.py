@@ -80,8 +80,8 @@ MOST_TAG_VALUES = 1_000
 class Latest:
     """The newest values of a bucket's measurements: long frames, one row per series and field.
 
-    `fields` names, for each measurement that has a row, every field it ever had, with types. `unread`: measurements that
-    are left out because a name or text in them is no Unicode.
+    `fields` names, for each measurement that has a row, every field it ever had, with types. `unread`: measurements
+    that are left out because a name or text in them is no Unicode.
     """
 
     frames: Sequence[pa.RecordBatch]
@@ -148,9 +148,10 @@ class Store(Protocol):
         """Measurements by name, of all the bucket's time."""
 
     def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
-        """Values of the tag `key` in all the bucket's time, sorted: the first thousand, and each of `wanted` that exists.
+        """Values of the tag `key` in all the bucket's time, sorted.
 
-        Values whose points are gone may be among them. None: the store cannot tell for this key or these values.
+        These are the first thousand, and each of `wanted` that exists. Values whose points are gone may be among them.
+        None: the store cannot tell for this key or these values.
         """
 
     def read(self, selection: Selection) -> Reading:

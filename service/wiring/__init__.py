@@ -94,7 +94,7 @@ def assemble(
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=clock_ns,
         routers=tuple(feature.router for feature in features),
-        status_board=status_board(features, kinds),
+        status_board=status_board(features, runtime, store),
         docs_enabled=settings.docs_enabled,
         cors_origins=settings.cors_origins,
     )

@@ -7,11 +7,12 @@ from functools import partial
 import structlog
 from pydantic import ValidationError
 
-from service.api.status_board import StatusBoard
+from service.api.status_board import GaugeValue, Status, StatusBoard
 from service.config.store import ConfigStore
 from service.config.validation_errors import wrong_members
+from service.domain.job import JobState
 from service.domain.schedule import Schedule
-from service.errors import ConfigurationError, InvalidParameter
+from service.errors import ConfigurationError, FluxgateError, InvalidParameter
 from service.features.feature import Feature, KindServices
 from service.jobs import Kinds
 from service.jobs.schedule_section import NAME, named, schedules_section
@@ -19,6 +20,7 @@ from service.runner.runtime import JobRuntime
 from service.runner.scheduler import queue_options_by_kind
 from service.settings import Settings
 from service.state.database import StateDatabase
+from service.stores.protocol import Store
 
 _log = structlog.get_logger(__name__)
 Definitions = Callable[[], Mapping[str, Schedule]]
@@ -36,11 +38,32 @@ def make_kinds(features: Iterable[Feature], settings: Settings, services: KindSe
     return Kinds(kinds)
 
 
-def status_board(features: Iterable[Feature], kinds: Kinds) -> StatusBoard:
-    """What features tell monitoring."""
-    return StatusBoard(
-        {feature.name: partial(feature.status, kinds) for feature in features if feature.status is not None},
-    )
+def status_board(features: Iterable[Feature], runtime: JobRuntime, store: Store) -> StatusBoard:
+    """What features, the queue of jobs and the store tell monitoring."""
+    kinds = runtime.queue.kinds
+    of_features = {feature.name: partial(feature.status, kinds) for feature in features if feature.status is not None}
+    return StatusBoard({**of_features, "jobs": partial(_jobs_status, runtime), "store": partial(_store_status, store)})
+
+
+def _jobs_status(runtime: JobRuntime) -> Status:
+    counts = runtime.queue.job_store.counts()
+    gauges = []
+    for kind in runtime.queue.kinds.names:
+        for state in JobState:
+            labels = {"kind": kind, "state": state.value}
+            gauges.append(GaugeValue("fluxgate_jobs", "Jobs by kind and state.", counts.get((kind, state), 0), labels))
+    return Status(tuple(gauges))
+
+
+def _store_status(store: Store) -> Status:
+    """Whether the store answers an authenticated query."""
+    try:
+        store.ping()
+        is_up = 1
+    except FluxgateError:
+        is_up = 0
+    gauge = GaugeValue("fluxgate_store_up", "1 when the store answers, else 0.", is_up, {"store": store.name})
+    return Status((gauge,))
 
 
 def schedule_definitions(settings: Settings, kinds: Kinds, config: ConfigStore) -> Definitions:

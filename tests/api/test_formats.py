@@ -10,7 +10,10 @@ from tests.support.sheets import about, table
 
 BUCKET = "/buckets/Power%20Consumption"
 ASKED = {"window": "2h", "every": "1h", "field": "volts", "tag.meter": "a"}
-PLAIN = "_time,_value,_field,_measurement,meter\n2026-01-01T11:00:00Z,231,volts,power,a\n2026-01-01T12:00:00Z,231,volts,power,a\n"
+PLAIN = (
+    "_time,_value,_field,_measurement,meter\n"
+    "2026-01-01T11:00:00Z,231,volts,power,a\n2026-01-01T12:00:00Z,231,volts,power,a\n"
+)
 
 
 @pytest.mark.parametrize(("sep", "separator"), [(",", ","), (";", ";"), ("tab", "\t")])

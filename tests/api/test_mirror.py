@@ -106,6 +106,22 @@ def test_what_a_mirror_wrote_is_read_at_once(serve: Callable[..., Served], influ
     assert http.get(address).text.count("\n") == 151
 
 
+def test_metrics_tell_how_far_a_copy_is_how_many_jobs_there_are_and_whether_the_store_answers(
+    serve: Callable[..., Served], influx: InfluxServer, filled: str
+) -> None:
+    http, parts = serve()
+    configured(http, plant=by_hand(influx, filled))
+    finished(http, http.post("/mirror/trigger", json={}).json()["jobs"][0])
+    parts.status_board.refresh()
+    page = http.get("/metrics").text
+    assert f'fluxgate_mirror_last_success_timestamp_seconds{{bucket="{filled}",mirror="plant"}}' in page
+    assert f'fluxgate_mirror_slices{{bucket="{filled}",mirror="plant",state="different"}} 0.0' in page
+    assert 'fluxgate_jobs{kind="mirror",state="succeeded"} 1.0' in page
+    assert 'fluxgate_store_up{store="embedded"} 1.0' in page
+    assert "fluxgate_build_info{version=" in page
+    assert "_created" not in page
+
+
 def test_verify_and_diff_say_what_differs(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
     http, _ = serve()
     configured(http, lab=by_hand(influx, filled)).raise_for_status()
@@ -121,7 +137,8 @@ def test_verify_and_diff_say_what_differs(serve: Callable[..., Served], influx: 
         "complete": True,
         "series": [
             {
-                "from": "2023-11-14T22:00:00Z", "measurement": "probe", "tags": {"place": "p1"}, "field": "celsius", "type": "double",
+                "from": "2023-11-14T22:00:00Z", "measurement": "probe", "tags": {"place": "p1"}, "field": "celsius",
+                "type": "double",
                 "source_points": 1, "target_points": 0,
             }
         ],
@@ -256,7 +273,8 @@ def test_mirrors_of_a_file_are_taken_when_it_changes(
     file.touch()
     http, _ = serve(mirrors_file=file)
     file.write_text(
-        f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n  buckets: ['{filled}']\n  schedule: null\n"
+        f"lab:\n  source: {{url: '{influx.url}', org: test org, token: '{influx.token}'}}\n"
+        f"  buckets: ['{filled}']\n  schedule: null\n"
     )
     assert [one["name"] for one in http.get("/mirror").json()["mirrors"]] == ["lab"]
     assert finished(http, http.post("/mirror/trigger").json()["jobs"][0])["state"] == "succeeded"

@@ -172,6 +172,7 @@ def test_the_schema_names_measurements_tags_fields_and_types(http: httpx.Client)
                     {"name": "mode", "types": ["string"]},
                     {"name": "volts", "types": ["float"]},
                 ],
+                "unreadable": [],
             }
         ],
     }

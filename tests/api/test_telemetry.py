@@ -21,7 +21,10 @@ def start(serve: Callable[..., Served], *buckets: str, **changed: object) -> htt
 
 def test_the_newest_value_of_each_field_whichever_series_and_silent_ones_zero(serve: Callable[..., Served]) -> None:
     client = start(serve, "a")
-    lines = f"real_power,m=1 p=1,q=5i {AGO - 20}\nreal_power,m=2 p=2,on=true {AGO - 10}\nreal_power,m=1 old=9 {AGO - 99}\nother p=7 {AGO - 1}"
+    lines = (
+        f"real_power,m=1 p=1,q=5i {AGO - 20}\nreal_power,m=2 p=2,on=true {AGO - 10}\n"
+        f"real_power,m=1 old=9 {AGO - 99}\nother p=7 {AGO - 1}"
+    )
     write(client, "a", lines, precision="s").raise_for_status()
     assert client.get("/telemetry/latest").json() == {
         "ts": NOW_NS // 10**6,

@@ -1,4 +1,7 @@
-"""Addresses that callers name, against a running gateway: none leads where it must not, and no other server's words leak."""
+"""Addresses that callers name, against a running gateway.
+
+None leads where it must not, and no other server's words leak.
+"""
 
 import json
 import os
@@ -125,10 +128,14 @@ def ended(http: httpx.Client, job_id: str) -> Json:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://169.254.169.254", "http://169.254.169.254:80/latest", "http://[::ffff:169.254.169.254]", "http://[fd00:ec2::254]", "http://[64:ff9b::a9fe:a9fe]",
-        "http://[fe80::1]", "http://0.0.0.0:8086", "http://[::]:8086", "http://224.0.0.1", "http://255.255.255.255", "http://2852039166", "http://0xa9fea9fe",
-        "http://169.254.169.254.", "http://user:pw@127.0.0.1", "http://127.0.0.1\\@evil.example", "http://127.0.0.1#@evil.example", "http://127.0.0.1?x",
-        "file:///etc/passwd", "gopher://127.0.0.1:6379/_x", "http://１６９.254.169.254", "http://127.0.0.1:99999", "foo",
+        "http://169.254.169.254", "http://169.254.169.254:80/latest", "http://[::ffff:169.254.169.254]",
+        "http://[fd00:ec2::254]", "http://[64:ff9b::a9fe:a9fe]",
+        "http://[fe80::1]", "http://0.0.0.0:8086", "http://[::]:8086", "http://224.0.0.1", "http://255.255.255.255",
+        "http://2852039166", "http://0xa9fea9fe",
+        "http://169.254.169.254.", "http://user:pw@127.0.0.1", "http://127.0.0.1\\@evil.example",
+        "http://127.0.0.1#@evil.example", "http://127.0.0.1?x",
+        "file:///etc/passwd", "gopher://127.0.0.1:6379/_x", "http://１６９.254.169.254", "http://127.0.0.1:99999",
+        "foo",
     ],
 )  # fmt: skip
 def test_an_address_that_leads_where_none_may_is_refused_when_it_is_configured(

@@ -111,7 +111,8 @@ def test_an_admin_sends_no_variable_that_was_not_made_for_it(start_gateway: Star
             answer = admin.put("/config/mirrors", json={"e": mirror_to(url, token_env=name)})
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
             assert answer.json()["detail"] == (
-                f"The mirror 'e': {name} is no variable for tokens of mirrors. Name one that begins with FLUXGATE_TOKEN_, "
+                f"The mirror 'e': {name} is no variable for tokens of mirrors. "
+                "Name one that begins with FLUXGATE_TOKEN_, "
                 "or have the operator list it in MIRROR_TOKEN_VARIABLES."
             )
     assert came == []

@@ -1,4 +1,7 @@
-"""Bodies that nobody asked for, that are too large, or that do not come: refused before they are read, and at little cost."""
+"""Bodies that nobody asked for, that are too large, or that do not come.
+
+They are refused before they are read, and at little cost.
+"""
 
 import gzip
 import time

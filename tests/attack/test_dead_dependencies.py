@@ -20,7 +20,7 @@ MANY = 50
 WRONG = {"X-API-Key": "fg_00000000_" + 64 * "0" + "_00000000"}
 """No key: its check is wrong."""
 SOON_S = 6.0
-"""For an answer that waits for nothing, on a busy machine; the hang that this is about lasts until the server is thawed."""
+"""For an answer that waits for nothing, on a busy machine. The hang that is tested lasts until the server is thawed."""
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Heads of requests that are too large, too slow or malformed: refused by the server before the application sees them."""
+"""Heads of requests that are too large, too slow or malformed.
+
+The server refuses them before the application sees them.
+"""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,7 @@
-"""Odd names at the routes: refused before anything is stored, or read exactly, or named; and the others are served all the same."""
+"""Odd names at the routes: refused before anything is stored, or read exactly, or named.
+
+The other names are served all the same.
+"""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import quote

@@ -49,7 +49,9 @@ def settings_of(store: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 @contextmanager
 def unread(gateway: Gateway, path: str, *headers: str) -> Iterator[socket.socket]:
-    """A connection that asked and takes nothing of the answer; its receive buffer is small, so that the gateway notices soon."""
+    """A connection that asked and takes nothing of the answer.
+
+    Its receive buffer is small, so that the gateway notices soon."""
     parts = urlsplit(gateway.url)
     with socket.socket() as link:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)

@@ -1,4 +1,7 @@
-"""A gateway under twenty clients for three minutes: nothing grows, nothing fails unnamed, every job ends, every acknowledged point is there."""
+"""A gateway under twenty clients for three minutes.
+
+Nothing grows, nothing fails unnamed, every job ends, every acknowledged point is there.
+"""
 
 from pathlib import Path
 

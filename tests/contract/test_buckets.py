@@ -158,7 +158,8 @@ def test_the_schema_names_everything_of_all_time(store: Store, bucket: str) -> N
     store_all(
         store,
         bucket,
-        f'm,room=x,host=a f=1,i=1i {at("1969-01-01T00:00:00Z")}\nm,rack=r u=1u,s="x" {NOON}\na t=true {at("2100-01-01T00:00:00Z")}\n',
+        f'm,room=x,host=a f=1,i=1i {at("1969-01-01T00:00:00Z")}\nm,rack=r u=1u,s="x" {NOON}\n'
+        f"a t=true {at('2100-01-01T00:00:00Z')}\n",
     )
     assert store.schema(bucket) == [
         MeasurementSchema("a", (), {"t": (FieldType.BOOLEAN,)}),

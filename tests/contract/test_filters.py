@@ -139,7 +139,8 @@ def test_an_odd_tag_key_filters_and_stands_beside_its_value(
     store_all(
         store,
         bucket,
-        f"m,{key.replace(' ', chr(92) + ' ')}=v,host=a f=1 {NOON}\nm,host=a f=2 {NOON}\nm,{key.replace(' ', chr(92) + ' ')}=w f=3 {NOON}\n",
+        f"m,{key.replace(' ', chr(92) + ' ')}=v,host=a f=1 {NOON}\nm,host=a f=2 {NOON}\n"
+        f"m,{key.replace(' ', chr(92) + ' ')}=w f=3 {NOON}\n",
     )
     stamp = NOON if windows is None else DAY.stop_ns
     one, other = row("m", {key: "v", "host": "a"}, "f", stamp, 1.0), row("m", {key: "w"}, "f", stamp, 3.0)

@@ -13,7 +13,8 @@ from tests.support.servers import InfluxServer
 
 HOUR = span("2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z")
 LINES = "".join(
-    f'm,host={host} f={minute}.5,i={minute}i,s="{host}{minute}",t={"true" if minute % 2 else "false"} {HOUR.start_ns + minute * 60 * SECOND_NS}\n'
+    f'm,host={host} f={minute}.5,i={minute}i,s="{host}{minute}",t={"true" if minute % 2 else "false"} '
+    f"{HOUR.start_ns + minute * 60 * SECOND_NS}\n"
     for host, minutes in (("a", range(0, 60, 7)), ("b\\ c", range(3, 40, 11)))
     for minute in minutes
 )

@@ -1,15 +1,17 @@
-"""A real InfluxDB with a little data, and links to it that go wrong."""
+"""A real InfluxDB with a little data, links to it that go wrong, and mirrors to a second one."""
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from service.stores.influx.store import InfluxStore
 from tests.support.liar import Liar, lying_link
+from tests.support.mirror_clouds import Benches, filled_bucket
 from tests.support.proxy import Proxy, bad_link
 from tests.support.rows import at
-from tests.support.servers import InfluxServer
+from tests.support.servers import InfluxServer, running_influx
 
 START = at("2024-01-01T00:00:00Z")
 
@@ -36,6 +38,24 @@ def link(influx: InfluxServer) -> Iterator[Proxy]:
 def liar(influx: InfluxServer) -> Iterator[Liar]:
     with lying_link(influx.server.port) as lying:
         yield lying
+
+
+@pytest.fixture(scope="module")
+def beyond() -> Iterator[InfluxServer]:
+    """The second real server: the mirror's target."""
+    with running_influx() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def apart(influx: InfluxServer) -> str:
+    """48,000 points in six slices with gaps between them, so that each is a group of its own: 120 kB of answer each."""
+    return filled_bucket(influx, range(0, 12, 2), 2_000)
+
+
+@pytest.fixture
+def benches(influx: InfluxServer, beyond: InfluxServer, tmp_path: Path) -> Benches:
+    return Benches(influx, beyond, tmp_path)
 
 
 def store_at(

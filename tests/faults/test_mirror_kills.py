@@ -1,4 +1,6 @@
-"""Mirrors whose processes are killed and frozen, over links that fail: nothing is lost, nothing is added, and nobody writes after its lease.
+"""Mirrors whose processes are killed and frozen, over links that fail.
+
+Nothing is lost, nothing is added, and nobody writes after its lease.
 
 Every check is shown to fail on the bug that it is there for, planted into the process.
 """
@@ -47,7 +49,9 @@ def site(influx: InfluxServer, target: InfluxServer, tmp_path: Path) -> Site:
 
 
 def filled(site: Site) -> Site:
-    """10 series of all five types over 30 days until now, which are parts of 31 whatever the hour, at odd nanoseconds: 20,000 values."""
+    """20,000 values: 10 series of all five types over 30 days until now, at odd nanoseconds.
+
+    Those are parts of 31 days whatever the hour."""
     chance, now_ns = random.Random(1), time.time_ns()
     hourly = [now_ns - 30 * DAY_NS + place * 30 * DAY_NS // 399 for place in range(400)]
     times = [time_ns + chance.randrange(10**9) for time_ns in hourly]
@@ -63,7 +67,9 @@ def line(number: int, host: int, time_ns: int) -> str:
 
 @contextmanager
 def late_points(site: Site, seed: int) -> Iterator[Counter[str]]:
-    """Meanwhile points come in at the source: late ones, old ones into what is copied already, and future ones. Their number, under `points`."""
+    """Meanwhile points come in at the source. Their number is under `points`.
+
+    They are late ones, old ones into what is copied already, and future ones."""
     written, done = Counter[str](), threading.Event()
     writing = threading.Thread(target=_write, args=(site, random.Random(seed), written, done), name="late points")
     writing.start()
@@ -95,7 +101,9 @@ def run_over_everything(site: Site) -> Job:
 
 
 def must_be_exact(site: Site, values: int, **environment: str) -> None:
-    """A last run over everything ends with both buckets equal, one more copies nothing, and no job is left over. Raises AssertionError."""
+    """A last run over everything ends with both buckets equal, one more copies nothing, and no job is left over.
+
+    Raises AssertionError."""
     with site.process(**environment):
         last, again = run_over_everything(site), run_over_everything(site)
     here, there = (digests(store, site.bucket) for store in site.stores())

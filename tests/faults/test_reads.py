@@ -181,8 +181,8 @@ def test_an_error_in_the_middle_of_a_success_is_an_error(
         lines = answer.body.split(b"\r\n")
         kept = b"\r\n".join(lines[: int(len(lines) * part)])
         return answer.with_body(
-            kept
-            + b"\r\n\r\n#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,the disk is on fire,\r\n"
+            kept + b"\r\n\r\n#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n"
+            b",error,reference\r\n,the disk is on fire,\r\n"
         )
 
     liar.lie = lie

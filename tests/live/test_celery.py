@@ -1,4 +1,7 @@
-"""Jobs over a real Redis and real Celery workers: one that dies in the middle loses nothing, and no message is needed twice."""
+"""Jobs over a real Redis and real Celery workers.
+
+A worker that dies in the middle loses nothing, and no message is needed twice.
+"""
 
 import signal
 import time

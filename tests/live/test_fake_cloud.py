@@ -1,4 +1,7 @@
-"""The fake Cloud of the tests, against a real InfluxDB: what it does to plain HTTP, and what the store makes of that."""
+"""The fake Cloud of the tests, against a real InfluxDB.
+
+What it does to plain HTTP, and what the store makes of that.
+"""
 
 import gzip
 import http.client

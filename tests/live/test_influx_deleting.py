@@ -1,4 +1,7 @@
-"""What InfluxDB cannot delete alone is refused before anything is gone: names, and series that its files keep in an odd order."""
+"""What InfluxDB cannot delete alone is refused before anything is gone.
+
+This holds for names, and for series that its files keep in an odd order.
+"""
 
 import time
 from collections.abc import Iterator

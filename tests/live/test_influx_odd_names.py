@@ -1,7 +1,7 @@
-"""Windows against raw points for every odd name on a real InfluxDB, and names and buckets that its own dialects cannot say.
+"""Windows against raw points for every odd name on a real InfluxDB, and what its own dialects cannot say.
 
-Flux computes windows in storage, where a filter may quietly find nothing; InfluxQL's scanner ends at NUL. Lines are written past
-the gateway, which would refuse some of them.
+Those are some names of series and of buckets. Flux computes windows in storage, where a filter may quietly find
+nothing; InfluxQL's scanner ends at NUL. Lines are written past the gateway, which would refuse some of them.
 """
 
 import string
@@ -151,7 +151,9 @@ def test_a_filter_on_a_key_that_flux_loses_is_right_for_every_function_and_for_c
 def test_a_nul_in_a_name_breaks_nothing(
     store: InfluxStore, influx: InfluxServer, influx_bucket: str, line: str
 ) -> None:
-    """Each was `failed to parse query` before: for the series itself, the last point and the latest of the whole bucket."""
+    """Each was `failed to parse query` before.
+
+    It was so for the series itself, the last point and the latest of the whole bucket."""
     influx.write(influx_bucket, f"{line} {NOON}\nm2,k=v f=2 {NOON - 1}\n")
     assert len(read(store, influx_bucket, DAY)) == len(read(store, influx_bucket, DAY, WHOLE_DAY)) == 2
     assert (store.first_point(influx_bucket), store.last_point(influx_bucket)) == (NOON - 1, NOON)

@@ -1,4 +1,7 @@
-"""The InfluxDB store against a real server: what tokens, mappings, gaps, changed settings and cancelling do to a read."""
+"""The InfluxDB store against a real server.
+
+What tokens, mappings, gaps, changed settings and cancelling do to a read.
+"""
 
 import itertools
 import re
@@ -98,7 +101,8 @@ def test_a_bucket_that_influxql_cannot_find_has_a_last_point_and_says_why_it_is_
     assert store.first_point(bucket) is None
     influx.write(
         bucket,
-        f'm,host=a f=1 {NOON}\nm,host=b f="x" {NOON - parse_duration("8w", "h")}\nn t=true {NOON + 7}\nn s="x" {NOON + 5}\n',
+        f'm,host=a f=1 {NOON}\nm,host=b f="x" {NOON - parse_duration("8w", "h")}\n'
+        f'n t=true {NOON + 7}\nn s="x" {NOON + 5}\n',
     )
     assert store.last_point(bucket) == NOON + 7
     assert store.first_point(bucket) == NOON - parse_duration("8w", "h")
@@ -142,7 +146,9 @@ def test_a_tag_filter_jumps_to_its_own_points(influx: InfluxServer, influx_bucke
 
 
 def test_types_survive_a_later_change_of_the_shard_groups_length(store: InfluxStore, influx: InfluxServer) -> None:
-    """Groups of a day stay when the bucket is set to weeks; one query over several of them casts numbers and leaves text out."""
+    """Groups of a day stay when the bucket is set to weeks.
+
+    One query over several of them casts numbers and leaves text out."""
     bucket = influx.new_bucket(shard_s=86_400)
     noons = [at(f"2024-01-0{day}T12:00:00Z") for day in (2, 3, 4, 5)]
     for value, noon in zip(["1.5", "7i", '"x"', "9u"], noons, strict=True):
@@ -287,7 +293,9 @@ NONSENSE = [
         b"\x81\xa7results\x92\x82\xacstatement_id\x00\xa6series\x91\x81\xa6values\x91\x91\x01\x81\xacstatement_id\x01",
     ),
 ]
-"""Bodies, each for answers whose path holds a word. The last two are MessagePack: a result that is a number, and a row too short."""
+"""Bodies, each for answers whose path holds a word.
+
+The last two are MessagePack: a result that is a number, and a row too short."""
 ASKED: dict[str, Callable[[InfluxStore, str], object]] = {
     "bucket": lambda store, name: store.bucket(name),
     "buckets": lambda store, name: store.buckets(),

@@ -87,7 +87,9 @@ def test_many_rows_with_line_ends_are_cut_between_rows(
 def test_a_tag_named_like_a_column_of_flux_is_a_tag(
     store: InfluxStore, influx: InfluxServer, influx_bucket: str, key: str
 ) -> None:
-    """Copies made with a naive script have `_start` and `_stop` as tags; a Flux query over them panics in InfluxDB 2.9.1."""
+    """Copies made with a naive script have `_start` and `_stop` as tags.
+
+    A Flux query over them panics in InfluxDB 2.9.1."""
     influx.write(influx_bucket, f'm,{key}=x f=1,s="t" {NOON}\nm,{key}=y f=2 {NOON}\nm f=3 {NOON}\nm2 f=4 {NOON}\n')
     for stamp, windows in ((NOON, None), (DAY.stop_ns, WHOLE_DAY)):
         expected = [
@@ -130,7 +132,8 @@ def test_a_field_that_was_signed_and_unsigned_under_a_name_with_a_line_end_keeps
     earlier = at("2023-12-01T12:00:00Z")
     influx.write(
         influx_bucket,
-        f"m\r,host=a\rb,room=x f=1u {earlier}\nm\r,host=ab f=2u {earlier + 1}\nm\r,host=a\rb,room=x f=3i {NOON}\n".encode(),
+        f"m\r,host=a\rb,room=x f=1u {earlier}\nm\r,host=ab f=2u {earlier + 1}\n"
+        f"m\r,host=a\rb,room=x f=3i {NOON}\n".encode(),
     )
     assert read(store, influx_bucket, span("2023-12-01T00:00:00Z", "2024-01-02T00:00:00Z")) == [
         row("m\r", {"host": "a\rb", "room": "x"}, "f", earlier, 1, "unsigned"),

@@ -82,12 +82,18 @@ def test_every_type_and_any_name_is_copied_exactly(
         f"typed,host=h{n % 3} f={value},i={n - 4}i,u={2**64 - 1 - n}u,b={'tf'[n % 2]} {NOON + n}\n"
         for n, value in enumerate(floats)
     )
-    typed += f"typed,host=h1 i={-(2**63)}i {NOON - 1}\ntyped i={2**63 - 1}i {-1}\ntyped b=t {EARLIEST_NS}\ntyped b=f {LATEST_NS}\n"
+    typed += (
+        f"typed,host=h1 i={-(2**63)}i {NOON - 1}\ntyped i={2**63 - 1}i {-1}\n"
+        f"typed b=t {EARLIEST_NS}\ntyped b=f {LATEST_NS}\n"
+    )
     texts = "".join(
         f'texts,host=a s="{text}",n={n}i {NOON + n}\n'
         for n, text in enumerate(["", " ", "a\nb", "a\r\nb", '\\"', "\\\\", "=,", "🌡"])
     )
-    mixed = f'mixed,f=tag f=1.5,g=1i {NOON}\nmixed,f=tag f=7i,g=2i {MONTH_LATER}\nmixed f="text" {-NOON}\nmixed f=true {2 * NOON}\nmixed f=9u 5\n'
+    mixed = (
+        f"mixed,f=tag f=1.5,g=1i {NOON}\nmixed,f=tag f=7i,g=2i {MONTH_LATER}\n"
+        f'mixed f="text" {-NOON}\nmixed f=true {2 * NOON}\nmixed f=9u 5\n'
+    )
     influx.write(influx_bucket, (typed + texts + mixed).encode() + hostile_lines())
     name, unwritable = copy(store, influx_bucket)
     assert unwritable == []

@@ -1,4 +1,7 @@
-"""What an attack on the mirror found with real InfluxDB servers: points lost without a word, and a server sent round for ever."""
+"""What an attack on the mirror found with real InfluxDB servers.
+
+Points were lost without a word, and a server was sent round for ever.
+"""
 
 import secrets
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""`fluxgate serve` as a process: what it prints works at once, and what cannot work is said once, before anything listens."""
+"""`fluxgate serve` as a process.
+
+What it prints works at once. What cannot work is said once, before anything listens.
+"""
 
 import re
 import signal

@@ -48,7 +48,9 @@ def configuration(database: StateDatabase) -> ConfigStore:
 
 
 def test_of_many_editors_at_once_one_wins_and_the_others_are_told(fresh_postgres_url: str) -> None:
-    """Two of eight used to get the same new version, the later one in place of the earlier; the first section ever failed all but one."""
+    """Two of eight used to get the same new version, the later one in place of the earlier.
+
+    The first section ever failed all but one."""
     database = StateDatabase(fresh_postgres_url)
     database.migrate()
     config, together = configuration(database), Barrier(EDITORS)

@@ -1,4 +1,6 @@
-"""What an attack costs: memory, processor time, threads and descriptors of the gateway's process, and how long others wait meanwhile.
+"""What an attack costs the gateway's process, and how long others wait meanwhile.
+
+The costs are memory, processor time, threads and descriptors.
 
 An attack is bounded in time and sent to 127.0.0.1 alone. Measured values are asserted with wide margins: a timing of
 a busy machine decides nothing, a factor of ten does.
@@ -50,7 +52,9 @@ class Cost:
 
 @contextmanager
 def measured(gateway: Gateway) -> Iterator[Cost]:
-    """Watch the gateway's process, and ask /health/live on a connection of its own again and again, while the block runs."""
+    """Watch the gateway's process while the block runs.
+
+    Meanwhile ask /health/live on a connection of its own again and again."""
     process = psutil.Process(gateway.process.pid)
     cost = Cost(rss_before=process.memory_info().rss)
     cpu_before_s = _cpu_s(process)

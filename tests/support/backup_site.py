@@ -20,12 +20,12 @@ from service.jobs.backup.proofs import Proof, ProofStore
 from service.jobs.backup.pruning import PruneRunnable, Retention, backups_in_use
 from service.jobs.backup.runnable import BackupRunnable
 from service.jobs.backup.verifying import VerifyRunnable
-from service.jobs.mirror.endpoint_rules import EndpointRules
-from service.jobs.mirror.token_variables import TokenVariables
+from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.protocol import Runnable
 from service.jobs.restore.drill import DrillRunnable
 from service.jobs.restore.runnable import RestoreRunnable
 from service.jobs.restore.target import RestoreRules
+from service.jobs.token_variables import TokenVariables
 from service.state.database import StateDatabase
 from service.stores.opener import OpenStore
 from service.stores.protocol import Store

@@ -13,7 +13,7 @@ WAIT_S = 10.0
 
 
 class SharedCache(MemoryCache):
-    """What several workers see as one. `away`: it answers nothing, keeps nothing and grants every lock, as the port says."""
+    """What several workers share. `away`: it answers nothing, keeps nothing and grants every lock, as the port says."""
 
     shared = True
 

@@ -35,11 +35,11 @@ class CloudRules:
     """What the fake does. None: no limit.
 
     `read_bytes`: payload of answers to queries, as sent; `write_bytes`: bodies of writes, inflated. Both hold for fixed
-    windows of `window_s`, the first of which begins with `become`. Whoever is over a quota gets 429 until the window ends,
-    with `Retry-After` unless `retry_after` is off, and as nginx's page with `html_errors`.
+    windows of `window_s`, the first of which begins with `become`. Whoever is over a quota gets 429 until the window
+    ends, with `Retry-After` unless `retry_after` is off, and as nginx's page with `html_errors`.
 
-    A write is answered at once and applied `visible_after_s` later. The share `rejects_later` of all lines is answered 204
-    and never stored: the first time that a line comes, or each time with `rejects_for_ever`. A write of more than
+    A write is answered at once and applied `visible_after_s` later. The share `rejects_later` of all lines is answered
+    204 and never stored: the first time that a line comes, or each time with `rejects_for_ever`. A write of more than
     `largest_body_bytes`, as sent, gets nginx's 413.
     """
 
@@ -306,7 +306,9 @@ def split_lines(text: bytes) -> list[bytes]:
 
 
 def is_of_share(line: bytes, share: float) -> bool:
-    """Whether a line is of the `share` of all lines that is rejected: always the same ones, and those of a smaller share too."""
+    """Whether a line is of the `share` of all lines that is rejected.
+
+    It is always the same lines, and a share includes every smaller one."""
     return int.from_bytes(hashlib.blake2b(line, digest_size=8).digest(), "big") < share * 2**64
 
 
@@ -331,7 +333,10 @@ def _error(status: int, code: str, message: str) -> Answer:
 
 def _page(status: int, title: str) -> Answer:
     """An error as nginx says it."""
-    head = f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n<center><h1>{status} {title}</h1></center>\r\n"
+    head = (
+        f"<html>\r\n<head><title>{status} {title}</title></head>\r\n"
+        f"<body>\r\n<center><h1>{status} {title}</h1></center>\r\n"
+    )
     return Answer(
         status, f"{head}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n".encode(), {"Content-Type": "text/html"}
     )

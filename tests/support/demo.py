@@ -18,7 +18,9 @@ LIVES_WITHIN_S = 60
 
 @contextmanager
 def running_demo(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment of a shell in `folder`, which has the command in `.venv/bin`, FLUXGATE_API_KEY and FLUXGATE_URL."""
+    """The environment of a shell in `folder`.
+
+    It has the command in `.venv/bin`, FLUXGATE_API_KEY and FLUXGATE_URL."""
     (folder / ".venv").symlink_to(Path(sys.prefix))
     url = f"http://127.0.0.1:{(port := free_port())}"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

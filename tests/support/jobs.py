@@ -115,7 +115,9 @@ def ended(store: JobStore, job_id: str, within_s: float = 20.0) -> Job:
 def process(
     url: str, *, role: str = "local", lease_s: float = 1.0, slots: int = 2, **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that runs jobs (`local`, or `celery` with BROKER) or fires schedules (`schedules`), killed at the end."""
+    """A process that is killed at the end.
+
+    It runs jobs (`local`, or `celery` with BROKER) or fires schedules (`schedules`)."""
     command = [sys.executable, "-m", "tests.support.jobs", role, url, str(lease_s), str(slots)]
     running = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
     try:

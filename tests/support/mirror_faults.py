@@ -1,4 +1,7 @@
-"""What goes wrong between the two buckets of a mirror, on purpose: stores that lie or break, and waits that take no time."""
+"""What goes wrong between the two buckets of a mirror, on purpose.
+
+Stores that lie or break, and waits that take no time.
+"""
 
 import re
 from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,12 +123,12 @@ _one_at_a_time = threading.Lock()
 
 
 class MirrorProcess:
-    """Started when made."""
+    """Started when made. `run` is what it does: the jobs of a mirror, or others'."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], run: Callable[[Mapping[str, str]], None] | None = None) -> None:
         with _one_at_a_time:
-            _forking.set_forkserver_preload([__name__])
-            self._process = _forking.Process(target=run_jobs, args=(dict(environment),), daemon=True)
+            _forking.set_forkserver_preload([__name__, "tests.support.backup_process"])
+            self._process = _forking.Process(target=run or run_jobs, args=(dict(environment),), daemon=True)
             self._process.start()
         self.pid: int = self._process.pid or 0
 

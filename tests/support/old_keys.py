@@ -1,4 +1,7 @@
-"""Keys as an earlier version made them, which are in databases still: limited to buckets, with scopes that reach past them."""
+"""Keys as an earlier version made them, which are in databases still.
+
+They are limited to buckets, with scopes that reach past them.
+"""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,7 @@
 """Whether the tests that failed in the last run may be tried once more: only those that tests/retries.toml lists.
 
-`python -m tests.support.retries` exits with 0 when every failed test is listed, and prints the reason of each; else it names those that are not.
+`python -m tests.support.retries` exits with 0 when every failed test is listed, and prints the reason of each.
+Else it names those that are not.
 """
 
 import json

@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+from service.archive.object_storage import BucketAddress
 from tests.support.servers import (
     START_WITHIN_S,
+    STOP_WITHIN_S,
     Server,
     ServerBroken,
     ServerMissing,
@@ -38,6 +41,21 @@ class S3Server:
         (self.files / name).mkdir()
         return name
 
+    def address(self, bucket: str, prefix: str = "", timeout_s: float = 5, **others: Any) -> BucketAddress:
+        """The bucket with the server's key pair; `others` replace members."""
+        keys = {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY, "region": "us-east-1", **others}
+        return BucketAddress(bucket, prefix=prefix, endpoint=self.url, timeout_s=timeout_s, **keys)
+
+    def kill(self) -> None:
+        """End the server at once. Its buckets stay, for `restart`."""
+        self.server.process.kill()
+        self.server.process.wait(STOP_WITHIN_S)
+
+    def restart(self) -> None:
+        """Start it again, at the same address and with the same buckets."""
+        self.server.process = _launched(self.server.folder, self.files, self.server.port)
+        _wait(self.server)
+
 
 def versitygw_program() -> Path:
     pinned = re.search(r"^\s*github\.com/versity/versitygw v(\S+)", PINS.read_text(), re.MULTILINE)
@@ -56,21 +74,24 @@ def s3_server() -> Iterator[S3Server]:
     folder = Path(tempfile.mkdtemp(prefix="s3-"))
     files, port = folder / "buckets", free_port()
     files.mkdir()
-    log = folder / "log"
-    keys = ["--access", ACCESS_KEY, "--secret", SECRET_KEY]
-    command = [str(versitygw_program()), *keys, "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(files)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
-    server = Server("versitygw", port, folder, process)
+    server = Server("versitygw", port, folder, _launched(folder, files, port))
     try:
-        _wait(server, log)
+        _wait(server)
         yield S3Server(f"http://127.0.0.1:{port}", files, server)
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(server: Server, log: Path) -> None:
+def _launched(folder: Path, files: Path, port: int) -> subprocess.Popen[bytes]:
+    keys = ["--access", ACCESS_KEY, "--secret", SECRET_KEY]
+    command = [str(versitygw_program()), *keys, "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(files)]
+    with (folder / "log").open("ab") as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+
+
+def _wait(server: Server) -> None:
+    log = server.folder / "log"
     deadline = time.monotonic() + START_WITHIN_S
     while time.monotonic() < deadline:
         if server.process.poll() is not None:

@@ -105,7 +105,9 @@ times = st.one_of(
 
 @st.composite
 def hostile_rows(draw: st.DrawFn) -> list[Row]:
-    """Rows of a few measurements, series and fields; each (series, field, time) has one value, times ascend within it."""
+    """Rows of a few measurements, series and fields.
+
+    Each (series, field, time) has one value, times ascend within it."""
     found: dict[tuple[object, ...], Row] = {}
     measurements = draw(st.lists(names, min_size=1, max_size=2, unique=True))
     keys = draw(st.lists(names, max_size=3, unique=True))

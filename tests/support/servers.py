@@ -84,8 +84,10 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """A running server. `stop` ends it and removes its folder; `freeze` makes it hang until `thaw`, with the processes that it began:
-    PostgreSQL's go on answering on the connections that they have when only the first one is stopped."""
+    """A running server. `stop` ends it and removes its folder; `freeze` makes it hang until `thaw`.
+
+    It hangs with the processes that it began: PostgreSQL's go on answering on the connections that they have when only
+    the first one is stopped."""
 
     name: str
     port: int
@@ -152,7 +154,9 @@ class InfluxServer:
         return name
 
     def drop_buckets(self) -> None:
-        """Remove all buckets. Each that holds something keeps 17 files open or more. A server that may open no more refuses writes to new
+        """Remove all buckets.
+
+        Each that holds something keeps 17 files open or more. A server that may open no more refuses writes to new
         shard groups with 500, and reads of them answer nothing, with 200 (seen on 2.9.1)."""
         with self.http() as http:
             while buckets := [

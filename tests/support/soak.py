@@ -1,7 +1,7 @@
 """A soak: many clients on a gateway for a while, with one dependency frozen in turn, and what it did to the process.
 
-The clients read, write, leave in the middle, use wrong keys, ask for telemetry and order a mirror. Requests are paced, so that
-a machine of two cores has time left. Run it for an hour with `python -m tests.support.soak --minutes 60`.
+The clients read, write, leave in the middle, use wrong keys, ask for telemetry and order a mirror. Requests are paced,
+so that a machine of two cores has time left. Run it for an hour with `python -m tests.support.soak --minutes 60`.
 """
 
 import argparse
@@ -33,7 +33,8 @@ FREEZE_S = 12.0
 RECOVERS_WITHIN_S = 40.0
 """After a thaw: retries, circuit breakers and connection time-outs end within this time."""
 NAMED = {
-    (502, "store_broken"), (503, "dependency_busy"), (503, "not_ready"), (503, "store_busy"), (503, "store_unavailable"), (504, "store_timeout"),
+    (502, "store_broken"), (503, "dependency_busy"), (503, "not_ready"), (503, "store_busy"),
+    (503, "store_unavailable"), (504, "store_timeout"),
 }  # fmt: skip
 """Answers above 499 that may come while a dependency is frozen, and until it has recovered."""
 READS = (
@@ -47,7 +48,9 @@ READS = (
 
 
 _GROWTH = {"rss_mb": 80.0, "threads": 48.0, "descriptors": 32.0}
-"""What may be added between the first and the last quarter: threads that outlast a freeze for a while, and what their arenas hold."""
+"""What may be added between the first and the last quarter.
+
+It covers threads that outlast a freeze for a while, and what their arenas hold."""
 
 
 @dataclass(frozen=True)
@@ -292,7 +295,8 @@ def soaking(folder: Path, minutes: float) -> Iterator[Soak]:
         influx.new_bucket(BUCKET)
         source.new_bucket("Far away")
         settings = {
-            "INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org, "INFLUXDB_SILENCE_TIMEOUT_S": "8",
+            "INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org,
+            "INFLUXDB_SILENCE_TIMEOUT_S": "8",
             "REDIS_URL": f"redis://127.0.0.1:{redis.port}/0", "LOG_LEVEL": "warning",
             "STATE_DATABASE_URL": f"postgresql+psycopg://postgres@127.0.0.1:{postgres.port}/postgres",
         }  # fmt: skip
@@ -353,7 +357,8 @@ def main() -> int:
     )
     waits = sorted(report.health_waits_s)
     print(
-        f"health: {len(waits)} answers, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms, longest {waits[-1] * 1000:.0f} ms"
+        f"health: {len(waits)} answers, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms, "
+        f"longest {waits[-1] * 1000:.0f} ms"
     )
     print(f"points: {len(report.acknowledged)} acknowledged, {report.stored} stored")
     found = failures(report, warm_up_s)

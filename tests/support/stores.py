@@ -1,4 +1,7 @@
-"""Stores as most tests want them: an embedded one, one of a real InfluxDB, and one some of whose methods are replaced."""
+"""Stores as most tests want them.
+
+An embedded one, one of a real InfluxDB, and one some of whose methods are replaced.
+"""
 
 import time
 from collections.abc import Callable

@@ -22,7 +22,8 @@ HEAVY = {
 def run(*arguments: str) -> tuple[str, set[str]]:
     """What a call prints, and which of HEAVY it imported."""
     code = (
-        "import sys\nfrom service.cli import cli\ntry:\n    cli(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "import sys\nfrom service.cli import cli\ntry:\n    cli(sys.argv[1:])\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
         "print('imported', *sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)

@@ -88,7 +88,8 @@ def test_secrets_inside_mappings_and_lists_are_hidden_too(printed: Callable[[], 
     structlog.get_logger("t").info("asked", headers=headers, pair=("n", SECRET), api_key="plain")
     event = json.loads(printed())
     assert event["headers"] == {
-        "X-API-Key": "[hidden]", "authorization": "[hidden]", "accept": "text/csv", "deep": [{"password": "[hidden]"}, "a [hidden]", 5, None, True],
+        "X-API-Key": "[hidden]", "authorization": "[hidden]", "accept": "text/csv",
+        "deep": [{"password": "[hidden]"}, "a [hidden]", 5, None, True],
     }  # fmt: skip
     assert (event["pair"], event["api_key"]) == (["n", "[hidden]"], "[hidden]")
 

@@ -83,7 +83,8 @@ def test_an_address_that_is_none_is_told_in_one_line_that_shows_no_password(monk
     with pytest.raises(ConfigurationError) as refused:
         load_settings({})
     assert refused.value.message == (
-        "Some settings are wrong. INFLUXDB_URL: an address here holds no user or password: leave out what stands before the @."
+        "Some settings are wrong. "
+        "INFLUXDB_URL: an address here holds no user or password: leave out what stands before the @."
         " See .env.example for all of them."
     )
 
@@ -135,7 +136,8 @@ def test_influxdb_needs_a_token_and_an_organization(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConfigurationError) as refused:
         load_settings({})
     assert refused.value.message == (
-        "Some settings are wrong. INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too. See .env.example for all of them."
+        "Some settings are wrong. INFLUXDB_URL is set, so INFLUXDB_TOKEN and INFLUXDB_ORG are needed too. "
+        "See .env.example for all of them."
     )
 
 
@@ -181,7 +183,8 @@ def test_the_password_in_an_address_is_a_secret_of_its_own(monkeypatch: pytest.M
     monkeypatch.setenv("REDIS_URL", "redis://:p%40ssword-long@host:6379/0")
     monkeypatch.setenv("STATE_DATABASE_URL", "postgresql+psycopg://u:pg@host/name")
     assert set(secret_values(load_settings({}))) == {
-        "redis://:p%40ssword-long@host:6379/0", "postgresql+psycopg://u:pg@host/name", "p%40ssword-long", "p@ssword-long",
+        "redis://:p%40ssword-long@host:6379/0", "postgresql+psycopg://u:pg@host/name", "p%40ssword-long",
+        "p@ssword-long",
     }  # fmt: skip
 
 

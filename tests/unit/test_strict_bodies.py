@@ -1,4 +1,7 @@
-"""JSON bodies mean what they say: no text for a number, no number for a truth value. Every model that reads one is held to it."""
+"""JSON bodies mean what they say: no text for a number, no number for a truth value.
+
+Every model that reads one is held to it.
+"""
 
 import typing
 from collections.abc import Iterator

@@ -253,7 +253,10 @@ def _followed(path: str, order: dict[str, Any], url: str | None, key: str | None
 
 
 def _renamed(buckets: list[str]) -> dict[str, str]:
-    """Each bucket with its new name, which is its own where none is given. A name that holds `=` is given as NAME=NAME."""
+    """Each bucket with its new name, which is the bucket's name where no other is given.
+
+    A name that holds `=` is given as NAME=NAME.
+    """
     pairs = (text.partition("=") for text in buckets)
     return {name: new or name for name, _, new in pairs}
 

@@ -35,14 +35,14 @@ from service.jobs.backup.pruning import PruneRunnable, Retention, backups_in_use
 from service.jobs.backup.runnable import KIND, BackupRunnable
 from service.jobs.backup.status import AgeRule
 from service.jobs.backup.verifying import VerifyRunnable
+from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.kind import JobKind
-from service.jobs.mirror.endpoint_rules import EndpointRules
-from service.jobs.mirror.token_variables import TokenVariables
 from service.jobs.restore.adopting import KIND as ADOPT
 from service.jobs.restore.adopting import AdoptRunnable
 from service.jobs.restore.drill import DrillRunnable
 from service.jobs.restore.runnable import PhysicalServer, RestoreRunnable
 from service.jobs.restore.target import RestoreRules
+from service.jobs.token_variables import TokenVariables
 from service.settings import Settings
 from service.state.jobs import JobStore
 

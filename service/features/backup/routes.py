@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from service.api.auth import requires
+from service.api.auth import missing_scope, requires
 from service.api.deps import Parts, parts_of
 from service.api.job_schemas import JobInfo
 from service.api.jobs import submit_job
@@ -15,7 +15,7 @@ from service.api.store_calls import call_store
 from service.api.thread_pools import ThreadPool
 from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
-from service.errors import NotFound
+from service.errors import Forbidden, NotFound
 from service.features.backup.paths import BackupId
 from service.features.backup.schemas import (
     AdoptOrder,
@@ -68,7 +68,9 @@ async def list_backups(
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
     principal: Principal = requires(Scope.BACKUP),
 ) -> BackupList:
-    """Every backup with its state, newest first, and how old the last complete and the last proven one of each bucket is."""
+    """
+    Every backup with its state, newest first, and how old the last complete and the last proven one of each bucket is.
+    """
     parts = parts_of(request)
     return await call_store(_POOL, principal, lambda: _listing(parts, limit))
 
@@ -133,7 +135,9 @@ async def prune_backups(
     order: Annotated[PruneOrder | None, json_body(_PRUNE, Scope.ADMIN, required=False)],
     principal: Principal = requires(Scope.ADMIN),
 ) -> JobInfo:
-    """Order a job that removes what the BACKUP_KEEP_ settings do not keep. Its result names each backup with the reason."""
+    """
+    Order a job that removes what the BACKUP_KEEP_ settings do not keep. Its result names each backup with the reason.
+    """
     return await submit_job(request, response, principal, PRUNE, _given(order))
 
 
@@ -152,8 +156,12 @@ async def restore_backup(
 ) -> JobInfo:
     """Order a job that checks every file it needs, writes the points, and compares them with the backup afterwards.
 
-    `latest` as the id is the newest complete backup.
+    `latest` as the id is the newest complete backup. A target, or a whole server, needs the scope `admin` too: points
+    and a token go where the order says, or users and tokens are replaced.
     """
+    reaches_out = order is not None and (order.target is not None or order.replace_server is not None)
+    if reaches_out and not principal.may(Scope.ADMIN):
+        raise Forbidden(missing_scope(principal, Scope.ADMIN))
     parameters = {"backup": backup_id, **_given(order)}
     return await submit_job(request, response, principal, RESTORE, parameters)
 

@@ -135,7 +135,8 @@ class JudgementInfo(BaseModel):
 
 
 class BackupInfo(BaseModel):
-    """A backup, or what was to become one. `state`: complete, partial, failed, unfinished or damaged; `reason` says why it
+    """
+    A backup, or what was to become one. `state`: complete, partial, failed, unfinished or damaged; `reason` says why it
     is none of the first two. `own_bytes` is what lies in its own folder; `bytes` counts files in older backups too.
     `uploaded`: it comes from elsewhere."""
 

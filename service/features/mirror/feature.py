@@ -2,20 +2,24 @@
 
 from pydantic import ValidationError
 
+from service.api.status_board import GaugeValue, Status
 from service.config.validation_errors import wrong_members
 from service.domain.endpoint import Endpoint
 from service.errors import ConfigurationError, InvalidParameter
 from service.features.feature import Feature, KindServices
 from service.features.mirror import commands, routes
+from service.jobs import Kinds
+from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.kind import JobKind
 from service.jobs.mirror.definitions import KIND, MirrorText
-from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.kind import mirror_kind
 from service.jobs.mirror.registry import FILE_NAME, SECTION, MirrorRegistry
 from service.jobs.mirror.runnable import MirrorRunnable
-from service.jobs.mirror.token_variables import TokenVariables
+from service.jobs.token_variables import TokenVariables
 from service.settings import Settings
 
+_SUCCEEDED = "fluxgate_mirror_last_success_timestamp_seconds"
+_SLICES = "fluxgate_mirror_slices"
 _SETTINGS_OF_MEMBERS = {"schedule": "CLOUD_SCHEDULE", "refresh": "CLOUD_REFRESH"}
 
 
@@ -70,4 +74,18 @@ def _under_setting(wrong: InvalidParameter) -> InvalidParameter:
     return wrong if setting is None else wrong.renamed(setting)
 
 
-MIRROR = Feature(KIND, make, routes.router, commands.cli)
+def status(kinds: Kinds) -> Status:
+    """How far each copy is behind its source, and its slices by state."""
+    mirrors = kinds.runnable(KIND, MirrorRunnable)
+    gauges: list[GaugeValue] = []
+    for name in mirrors.registry.names():
+        for (source, _), (pair, totals) in mirrors.known_pairs(name).items():
+            labels = {"mirror": name, "bucket": source}
+            if pair.succeeded_at is not None:
+                gauges.append(GaugeValue(_SUCCEEDED, "When the last run succeeded.", pair.succeeded_at, labels))
+            for state, count in totals.states.items():
+                gauges.append(GaugeValue(_SLICES, "Slices of a copy by state.", count, {**labels, "state": state}))
+    return Status(tuple(gauges))
+
+
+MIRROR = Feature(KIND, make, routes.router, commands.cli, status)

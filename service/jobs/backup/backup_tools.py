@@ -18,7 +18,10 @@ _EXTENSIONS = {Packing.GZIP: "gz", Packing.ZSTD: "zst"}
 
 @dataclass(frozen=True)
 class BackupTools:
-    """`previous_copies`: the Parquet files of the backup before, by `numberless` path. `concurrency`: slices at one time."""
+    """What the backup of every bucket uses.
+
+    `previous_copies`: the Parquet files of the backup before, by `numberless` path. `concurrency`: slices at one time.
+    """
 
     place: BackupPlace
     backup_id: str

@@ -126,12 +126,16 @@ class BucketArchiver:
             return None
         first = written.unwritable[0]
         series = f"the measurement {first.series.measurement!r}, field {first.series.field!r}"
-        reason = f"{written.unwritable_values} values cannot be written as line protocol; the first: {series}: {first.reason}"
+        count = written.unwritable_values
+        reason = f"{count} values cannot be written as line protocol; the first: {series}: {first.reason}"
         self._tools.log("error", f"{self._snapshot.metadata.name}: {reason}")
         return Missing(self._snapshot.metadata.name, span, reason)
 
     def _copy(self, span: TimeRange, entry: SliceFile) -> OtherFile | None:
-        """The slice as Parquet, where that is wanted; its points are those of the slice, or the slice is tried again."""
+        """The slice as Parquet, where that is wanted.
+
+        Its points are those of the slice, or the slice is tried again.
+        """
         tools, name = self._tools, self._snapshot.metadata.name
         if not tools.parquet:
             return None

@@ -47,8 +47,8 @@ def _newest_complete(place: BackupPlace, log: Log, fits: Callable[[Manifest], bo
         elif fits(manifest):
             return manifest
     raise NotFound(
-        f"There is no complete backup in {place.name}. Take one with POST /backup/trigger, or name a partial one by its id"
-        " (an uploaded one, too)."
+        f"There is no complete backup in {place.name}. "
+        "Take one with POST /backup/trigger, or name a partial one by its id (an uploaded one, too)."
     )
 
 

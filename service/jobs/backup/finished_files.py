@@ -56,8 +56,7 @@ class FinishedFiles(Generic[T]):
 
     def clear(self) -> None:
         """The backup has its manifest, or was given up."""
-        with self._database.write() as connection:
-            connection.execute(sa.delete(backup_slices).where(self._is()))
+        forget_backup(self._database, **self._key)
 
     def _known(self) -> dict[str, T]:
         with self._database.read() as connection:
@@ -66,3 +65,10 @@ class FinishedFiles(Generic[T]):
 
     def _is(self) -> sa.ColumnElement[bool]:
         return sa.and_(*(backup_slices.c[name] == value for name, value in self._key.items()))
+
+
+def forget_backup(database: StateDatabase, place: str, backup_id: str) -> None:
+    """Forget every file of a backup that has its manifest, or was given up."""
+    of_backup = sa.and_(backup_slices.c.place == place, backup_slices.c.backup_id == backup_id)
+    with database.write() as connection:
+        connection.execute(sa.delete(backup_slices).where(of_backup))

@@ -13,13 +13,25 @@ from service.jobs.kind import JobKind
 from service.jobs.protocol import Runnable
 
 VERIFY, DRILL, PRUNE, RESTORE = "backup_verify", "backup_drill", "backup_prune", "restore"
+_BACKUP_ATTEMPTS = 150
+"""Their waits double up to five minutes."""
 _MOST_ATTEMPTS = 20
 """Of a drill and of pruning, which come again by themselves."""
 
 
 def backup_kind(runnable: BackupRunnable, pings: Pings, schedule: Schedule | None) -> JobKind:
-    """Backups are tried again for as long as it takes: a store that is away at midnight is backed up when it is back."""
-    return JobKind(KIND, Scope.BACKUP, runnable, schedules=_only(schedule), ended=pings.ended)
+    """A store or place that is away at midnight is backed up when it is back, within about half a day.
+
+    Then the job fails, so that the ping of failures is sent and the next night begins anew.
+    """
+    return JobKind(
+        KIND,
+        Scope.BACKUP,
+        runnable,
+        max_attempts=_BACKUP_ATTEMPTS,
+        schedules=_only(schedule),
+        ended=pings.ended,
+    )
 
 
 def verify_kind(runnable: VerifyRunnable) -> JobKind:

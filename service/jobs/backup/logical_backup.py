@@ -180,6 +180,7 @@ class LogicalBackup:
             not_covered=NOT_COVERED,
         )
         tools.job.check()
+        catalog.remove_strays(tools.place.destination, manifest)
         catalog.finish(tools.place.destination, manifest, tools.place.key)
         tools.progress.clear()
         return manifest

@@ -17,8 +17,11 @@ MOST_BUCKETS = 1000
 
 @dataclass(frozen=True)
 class BackupOptions:
-    """`buckets` None: all. `span`: what is taken of each. `compare_values`: trust no count, and compare every value with
-    the backup before. `seal_before_ns`: ranges before it are sealed once they are proven."""
+    """What a backup takes.
+
+    `buckets` None: all. `span`: what is taken of each. `compare_values`: trust no count, and compare every value with
+    the backup before. `seal_before_ns`: ranges before it are sealed once they are proven.
+    """
 
     kind: BackupKind = BackupKind.LOGICAL
     buckets: tuple[str, ...] | None = None

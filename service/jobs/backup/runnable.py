@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any
 
 from service.archive import catalog
-from service.archive.manifest import BackupKind, Manifest
+from service.archive.manifest import FAILED_FILE, BackupKind, Manifest
 from service.domain.endpoint import EMBEDDED
 from service.domain.job import Json
-from service.errors import InvalidParameter, NotFound
+from service.errors import ArchiveError, FluxgateError, InvalidParameter, NotFound
 from service.jobs.backup.ages import BucketAge, bucket_ages
 from service.jobs.backup.backup_tools import BackupTools
+from service.jobs.backup.finished_files import forget_backup
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.logical_backup import LogicalBackup
 from service.jobs.backup.options import BackupOptions
@@ -25,7 +26,7 @@ from service.jobs.backup.physical_download import PhysicalTools
 from service.jobs.backup.physical_progress import PhysicalProgress
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.previous import PreviousBackup
-from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
+from service.jobs.backup.proofs import Judgement, Outcome, Proof, ProofStore
 from service.jobs.backup.report import backup_result, physical_result
 from service.jobs.backup.slice_progress import SliceProgress
 from service.jobs.backup.status import NO_AGE_RULE, AgeRule, overdue
@@ -98,11 +99,14 @@ class BackupRunnable:
         log = RunLog([context.log], self._clock).write
         with self._opened(options, Retry(context, log)) as physical:
             backup_id, created_ns = self._begun(context)
-            manifest = self._finished(backup_id)  # of a run that was killed between the manifest and the end of the job
+            manifest = self._finished(backup_id)
             if manifest is None:
                 take = self._logical if physical is None else partial(self._physical, physical)
-                manifest = take(options, context, log, backup_id, created_ns)
+                with self._marked_if_failed(backup_id, log):
+                    manifest = take(options, context, log, backup_id, created_ns)
                 self.proofs.note_verification(backup_id, Judgement(self._clock(), Outcome.INTACT))
+            else:
+                self._catch_up(manifest)
         return self._result(manifest)
 
     def _physical_opener(self) -> PhysicalOpener:
@@ -181,22 +185,55 @@ class BackupRunnable:
         return physical_result(manifest, self.place.physical_folder(manifest))
 
     def _begun(self, context: JobContext) -> tuple[str, int]:
-        """The backup of this job, and when it began (ns)."""
-        known = context.checkpoint
-        if known:
-            self.place.destination.clear_unfinished(known["backup"])
+        """The backup of this job, and when it began (ns).
+
+        The checkpoint names it before anything of it is written, so that no kill leaves a folder that nobody goes on
+        with.
+        """
+        destination, known = self.place.destination, context.checkpoint
+        if known.get("begun", bool(known)):
+            destination.clear_unfinished(known["backup"])
+            destination.delete(f"{known['backup']}/{FAILED_FILE}")
             return known["backup"], known["created_ns"]
-        created_ns = int(self._clock() * 1e9)
-        backup_id = catalog.begin(self.place.destination, created_ns)
-        context.save({"backup": backup_id, "created_ns": created_ns})
+        created_ns = known["created_ns"] if known else int(self._clock() * 1e9)
+        if known and catalog.go_on(destination, known["backup"], created_ns, context.job_id):
+            backup_id = known["backup"]
+        else:
+            choose = lambda identity: context.save(_checkpoint(identity, created_ns, begun=False))  # noqa: E731
+            backup_id = catalog.begin(destination, created_ns, context.job_id, choose)
+        context.save(_checkpoint(backup_id, created_ns, begun=True))
         self._started()
         return backup_id, created_ns
+
+    @contextmanager
+    def _marked_if_failed(self, backup_id: str, log: Log) -> Iterator[None]:
+        """Say in the folder of a backup why it failed, when no later attempt goes on with it by itself."""
+        try:
+            yield
+        except FluxgateError as failure:
+            if not failure.retryable:
+                try:
+                    catalog.mark_failed(self.place.destination, backup_id, int(self._clock() * 1e9), failure.message)
+                except ArchiveError as unmarked:
+                    log("warning", f"{backup_id} is listed as unfinished, not as failed: {unmarked.message}")
+            raise
+
+    def _catch_up(self, manifest: Manifest) -> None:
+        """What a run had still to note when it was killed after the manifest. Its files were read back before that."""
+        forget_backup(self._database, self.place.name, manifest.backup_id)
+        if self.proofs.all().get(manifest.backup_id, Proof()).verification is None:
+            read_back = Judgement(manifest.finished_ns / 1e9, Outcome.INTACT)
+            self.proofs.note_verification(manifest.backup_id, read_back)
 
     def _finished(self, backup_id: str) -> Manifest | None:
         try:
             return self.place.manifest(backup_id)
         except NotFound:
             return None
+
+
+def _checkpoint(backup_id: str, created_ns: int, begun: bool) -> Json:
+    return {"backup": backup_id, "created_ns": created_ns, "begun": begun}
 
 
 @contextmanager

@@ -25,7 +25,10 @@ def overdue(
     rule: AgeRule,
     now_ns: int,
 ) -> list[str]:
-    """Buckets whose last complete backup is too old, or that have none, by name. `present`: the buckets of the store."""
+    """Buckets whose last complete backup is too old, or that have none, by name.
+
+    `present`: the buckets of the store.
+    """
     if not rule.max_age_hours:
         return []
     complete_ns = {age.bucket: age.complete_ns for age in ages if age.complete_ns is not None}

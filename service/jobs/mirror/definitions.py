@@ -15,7 +15,7 @@ from service.domain.mirror import BucketPair, Mirror
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
-from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
+from service.jobs.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_impossible
 
 KIND = "mirror"
@@ -200,7 +200,8 @@ def _endpoint(text: InfluxText | str, own_store: Endpoint, rules: EndpointRules,
         if text != OWN_STORE and own_store.address != EMBEDDED:
             raise InvalidParameter(
                 role,
-                f"There is no embedded store here: INFLUXDB_URL is set. Write {OWN_STORE!r} for the gateway's own store.",
+                "There is no embedded store here: INFLUXDB_URL is set. "
+                f"Write {OWN_STORE!r} for the gateway's own store.",
             )
         return own_store
     token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{role}.token_env")

@@ -17,8 +17,8 @@ from service.domain.endpoint import Endpoint
 from service.domain.mirror import Mirror
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
+from service.jobs.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.definitions import STORED, MirrorText, refuse_name
-from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_impossible, refuse_overlaps
 
 FILE_NAME = "mirrors.yaml"

@@ -14,6 +14,7 @@ from service.errors import InvalidParameter
 from service.jobs.mirror.bucket_pairs import BucketPairs
 from service.jobs.mirror.definitions import KIND
 from service.jobs.mirror.endpoints import OpenEndpoints, opened_endpoints
+from service.jobs.mirror.ledger import PairState, SliceTotals, pairs_of
 from service.jobs.mirror.mirror_sync import MirrorSync
 from service.jobs.mirror.pair_setup import PairSetup
 from service.jobs.mirror.registry import MirrorRegistry
@@ -50,6 +51,10 @@ class MirrorRunnable:
         self._open_store = open_store
         self._directory = directory
         self._clock = clock
+
+    def known_pairs(self, mirror: str) -> dict[tuple[str, str], tuple[PairState, SliceTotals]]:
+        """What is known of each pair of buckets of a mirror, by source and target."""
+        return pairs_of(self._database, mirror)
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return f"{KIND}:{parameters.get('mirror')}"

@@ -32,9 +32,13 @@ class Expected:
 
 
 class SliceCheck:
-    """Makes the records of slices of one pair. Its methods raise what `BucketReader` does, and JobInterrupted."""
+    """Makes the records of slices of one pair. Its methods raise what `BucketReader` does, and JobInterrupted.
+
+    `outdated`: of the last `records`, whether the source got points since the copy that the target lacks.
+    """
 
     def __init__(self, context: PairContext, services: RunServices) -> None:
+        self.outdated = False
         self._context = context
         self._services = services
 
@@ -54,6 +58,7 @@ class SliceCheck:
             return not any(self._lacks(start_ns, expected, shown) for start_ns in expected.digests)
 
         def look() -> list[SliceRecord]:
+            self.outdated = False
             shown = read_back.ask(on_target, is_complete, _LONGEST_PAUSE_S)
             return [self._record(start_ns, expected, shown, whole) for start_ns in context.slice_starts(group)]
 
@@ -111,6 +116,7 @@ class SliceCheck:
         source_series, target_series = self._context.series_digests(span)
         missing, extra = _only_in_left(source_series, target_series), _only_in_left(target_series, source_series)
         arrived = max(0, sum(digest.count for digest in source_series.values()) - source.count)
+        self.outdated = self.outdated or min(missing, arrived) > 0
         if missing - arrived > refused:  # the next copy, or the next run, copies what arrived since the read
             return SliceState.DIFFERENT
         if refused:  # also where as many other points replace them

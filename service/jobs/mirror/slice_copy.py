@@ -117,7 +117,7 @@ class SliceCopy:
         return _Copied(digester.slices, rejected)
 
     def _must_copy_again(self, records: Sequence[SliceRecord]) -> bool:
-        """Whether the target lacks points, also because a removal has just taken them."""
+        """Whether the target lacks points: some that arrived meanwhile, or that a removal has just taken, too."""
         pair, removed = self._context.pair, 0
         for record in records:
             if record.state is SliceState.EXTRA and self._context.mirror.follow_deletes:
@@ -128,7 +128,8 @@ class SliceCopy:
                 f"Removed {removed:,} points from {pair.target!r} that {pair.source!r} has no more.",
             )
         self._report.deleted += removed
-        return bool(removed) or any(record.state is SliceState.DIFFERENT for record in records)
+        is_open = any(record.state is SliceState.DIFFERENT for record in records)
+        return bool(removed) or is_open or self._check.outdated
 
     def _differing(self, source: SliceDigests, target: SliceDigests) -> set[int]:
         """Starts of the slices whose counts differ."""

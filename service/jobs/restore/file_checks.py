@@ -1,4 +1,7 @@
-"""Reads every file that a restore needs before anything is written, and finds damaged ones, and fields with their types."""
+"""Reads every file that a restore needs before anything is written.
+
+It finds damaged files, and fields with their types.
+"""
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -107,7 +107,8 @@ class RestoreRunnable:
         if self._physical is None:
             raise InvalidParameter(
                 "backup",
-                "Physical backups are restored into an InfluxDB 2, with INFLUXDB_OPERATOR_TOKEN set. Set both, or restore a logical backup.",
+                "Physical backups are restored into an InfluxDB 2, with INFLUXDB_OPERATOR_TOKEN set. "
+                "Set both, or restore a logical backup.",
             )
         return self._physical
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.domain.endpoint import Endpoint
 from service.errors import RetryLater, StoreError, Subject
-from service.jobs.mirror.endpoint_rules import DEFAULT_RULES, EndpointRules
+from service.jobs.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.restore.options import TargetText
 
 _VARIABLES = "tokens and passphrases"

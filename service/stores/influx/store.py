@@ -35,7 +35,10 @@ _SCHEMA_KEPT_S = 10.0
 
 @dataclass
 class _KeptSchema:
-    """A bucket's schema at a time. `unread`: measurements that hold something that is no Unicode, as far as is known."""
+    """A bucket's schema at a time.
+
+    `unread`: measurements that hold something that is no Unicode, as far as is known.
+    """
 
     at_s: float
     schema: list[MeasurementSchema]
@@ -174,7 +177,10 @@ class InfluxStore:
                 ) from error
 
     def _extent(self, bucket: str) -> TimeRange | None:
-        """From the bucket's first point to its last. Each month is a query of its own, so it is worth to ask for this."""
+        """From the bucket's first point to its last.
+
+        Each month is a query of its own, so it is worth asking for this.
+        """
         first_ns = self.first_point(bucket)
         last_ns = None if first_ns is None else self.last_point(bucket)
         return None if first_ns is None or last_ns is None else TimeRange(first_ns, last_ns + 1)

@@ -1,4 +1,7 @@
-"""What features tell monitoring: kept for a minute, hidden from keys that may not see a bucket, and never in the way."""
+"""What features tell monitoring.
+
+It is kept for a minute, hidden from keys that may not see a bucket, and never in the way.
+"""
 
 from service.api.status_board import GaugeValue, Status, StatusBoard
 from tests.support.clock import Clock

@@ -1,33 +1,14 @@
 """Destinations to test with: a folder, and a bucket of a real S3 server."""
 
-import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.archive.destination import Destination
 from service.archive.local_folder import LocalFolder
-from service.archive.object_storage import BucketAddress, ObjectStorage
-from tests.support.s3_server import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
-from tests.support.servers import ServerMissing
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    try:
-        with s3_server() as server:
-            yield server
-    except ServerMissing as missing:
-        if os.environ.get("FLUXGATE_REQUIRE_SERVERS") == "1":
-            pytest.fail(f"FLUXGATE_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
-        pytest.skip(f"server missing: {missing}")
-
-
-def address(server: S3Server, bucket: str, prefix: str = "", **others: object) -> BucketAddress:
-    keys = {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY, "region": "us-east-1"}
-    return BucketAddress(bucket, prefix=prefix, endpoint=server.url, timeout_s=5, **{**keys, **others})  # type: ignore[arg-type]
+from service.archive.object_storage import ObjectStorage
+from tests.support.s3_server import S3Server
 
 
 @pytest.fixture
@@ -42,4 +23,4 @@ def destination(request: pytest.FixtureRequest) -> Destination:
         return local
     server: S3Server = request.getfixturevalue("s3")
     bucket = server.new_bucket(f"bucket-{secrets.token_hex(6)}")
-    return ObjectStorage(address(server, bucket, prefix="plant a/backups"))
+    return ObjectStorage(server.address(bucket, prefix="plant a/backups"))

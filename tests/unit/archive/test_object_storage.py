@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from service.archive.object_storage import BucketAddress, ObjectStorage
-from service.errors import ArchiveUnavailable, InvalidParameter
+from service.errors import ArchiveUnavailable, ArchiveUnreachable, InvalidParameter
 from tests.support.s3_server import S3Server
 from tests.support.servers import free_port
-from tests.unit.archive.conftest import address
+from tests.support.upstreams import answering, http_answer
 from tests.unit.archive.test_destination import content, put
 
 
@@ -30,13 +30,13 @@ def every_failure(storage: ObjectStorage, words: str) -> None:
         lambda: storage.folders(),
         lambda: storage.delete("b/file"),
     ):
-        with pytest.raises(ArchiveUnavailable, match=words) as refused:
+        with pytest.raises(ArchiveUnreachable, match=words) as refused:
             attempt()
         assert "secret" not in refused.value.message
 
 
 def test_a_wrong_key_is_the_operators_to_mend(s3: S3Server, bucket: str) -> None:
-    storage = ObjectStorage(address(s3, bucket, secret_access_key="wrong"))
+    storage = ObjectStorage(s3.address(bucket, secret_access_key="wrong"))
     for attempt in (
         lambda: put(storage, "b/file", b"x"),
         lambda: list(storage.files("b")),
@@ -45,13 +45,16 @@ def test_a_wrong_key_is_the_operators_to_mend(s3: S3Server, bucket: str) -> None
         with pytest.raises(ArchiveUnavailable, match=r"s3://bucket-.*/b.*: the storage refuses the key") as refused:
             attempt()
         assert "SignatureDoesNotMatch" in refused.value.upstream
+        assert not refused.value.retryable
 
 
 def test_a_missing_bucket_is_named(s3: S3Server) -> None:
-    storage = ObjectStorage(address(s3, "bucket-none"))
+    storage = ObjectStorage(s3.address("bucket-none"))
     for attempt in (lambda: put(storage, "b/file", b"x"), lambda: list(storage.files("b")), storage.folders):
-        with pytest.raises(ArchiveUnavailable, match=r"there is no bucket 'bucket-none'\. Make it, or name another"):
+        missing = r"there is no bucket 'bucket-none'\. Make it, or name another"
+        with pytest.raises(ArchiveUnavailable, match=missing) as refused:
             attempt()
+        assert not refused.value.retryable
 
 
 def test_a_server_that_is_away_is_said(s3: S3Server) -> None:
@@ -60,8 +63,64 @@ def test_a_server_that_is_away_is_said(s3: S3Server) -> None:
     every_failure(ObjectStorage(away), "failed: no answer. Check the endpoint and the network")
 
 
+def test_a_server_that_was_away_serves_the_same_storage_again(own_s3: S3Server) -> None:
+    """A job that is tried again goes on with the object that it has, and with what it wrote before."""
+    storage = ObjectStorage(own_s3.address(own_s3.new_bucket("bucket-1"), timeout_s=1))
+    put(storage, "b/before", b"before")
+    own_s3.kill()
+    with pytest.raises(ArchiveUnreachable, match="no answer") as away:
+        put(storage, "b/during", b"during")
+    assert away.value.retryable
+    own_s3.restart()
+    assert content(storage, "b/before") == b"before"
+    assert storage.size("b/during") is None
+    put(storage, "b/after", b"after")
+    assert [file.path for file in storage.files("b")] == ["b/after", "b/before"]
+
+
+def test_an_upload_that_the_server_does_not_outlive_never_becomes_an_object(own_s3: S3Server) -> None:
+    storage = ObjectStorage(own_s3.address(own_s3.new_bucket("bucket-1"), timeout_s=1))
+    with pytest.raises(ArchiveUnreachable), storage.create("b/large") as sink:
+        sink.write(b"x" * 9_000_000)
+        own_s3.kill()
+        sink.write(b"x" * 90_000_000)
+    own_s3.restart()
+    assert list(storage.files("b")) == []
+
+
+def answered(answer: bytes) -> ArchiveUnavailable:
+    """The error of a storage that gives this answer to everything."""
+    with answering(answer) as upstream:
+        storage = ObjectStorage(BucketAddress("bucket-1", "us-east-1", "id", "key", endpoint=upstream.url, timeout_s=1))
+        with pytest.raises(ArchiveUnavailable) as refused:
+            storage.folders()
+        return refused.value
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_answer_of_an_outage_may_be_another_one_later(status: int) -> None:
+    failure = answered(http_answer(status, b"<Error><Code>SlowDown</Code></Error>"))
+    assert (type(failure), failure.retryable) == (ArchiveUnreachable, True)
+    assert f"the storage answers {status}" in failure.message
+    assert "SlowDown" in failure.upstream
+
+
+@pytest.mark.parametrize(
+    ("status", "finding"),
+    [(400, "answered an error"), (401, "refuses the key"), (403, "refuses the key"), (507, "the storage is full")],
+)
+def test_any_other_answer_is_the_operators_to_mend_whatever_its_words(status: int, finding: str) -> None:
+    failure = answered(http_answer(status, b"<Message>Server returned non-2xx status code: 503 timed out</Message>"))
+    assert (type(failure), failure.retryable) == (ArchiveUnavailable, False)
+    assert finding in failure.message
+
+
+def test_an_answer_that_breaks_off_is_none() -> None:
+    assert type(answered(http_answer(200, b"x" * 1000)[:-500])) is ArchiveUnreachable
+
+
 def test_prefixes_do_not_see_each_other(s3: S3Server, bucket: str) -> None:
-    first, second = (ObjectStorage(address(s3, bucket, prefix=prefix)) for prefix in ("a", "b/c"))
+    first, second = (ObjectStorage(s3.address(bucket, prefix=prefix)) for prefix in ("a", "b/c"))
     put(first, "x/1", b"first")
     put(second, "x/1", b"second")
     assert content(first, "x/1") == b"first"
@@ -72,7 +131,7 @@ def test_prefixes_do_not_see_each_other(s3: S3Server, bucket: str) -> None:
 
 
 def test_uploads_may_carry_checksums_for_buckets_that_demand_them(s3: S3Server, bucket: str) -> None:
-    storage = ObjectStorage(address(s3, bucket, checksums=True))
+    storage = ObjectStorage(s3.address(bucket, checksums=True))
     put(storage, "b/small", b"x")
     put(storage, "b/large", b"x" * 20_000_000)
     assert storage.size("b/large") == 20_000_000
@@ -80,7 +139,7 @@ def test_uploads_may_carry_checksums_for_buckets_that_demand_them(s3: S3Server, 
 
 
 def test_a_broken_large_upload_never_becomes_an_object(s3: S3Server, bucket: str) -> None:
-    storage = ObjectStorage(address(s3, bucket))
+    storage = ObjectStorage(s3.address(bucket))
     with pytest.raises(ZeroDivisionError), storage.create("b/large") as sink:
         sink.write(b"x" * 30_000_000)
         raise ZeroDivisionError

@@ -1,4 +1,7 @@
-"""A write puts what was known of a bucket out of reach, with the cache there, away, emptied, or back with an old state."""
+"""A write puts what was known of a bucket out of reach.
+
+This holds with the cache there, away, emptied, or back with an old state.
+"""
 
 import threading
 

@@ -1,4 +1,7 @@
-"""Several workers on one cache: one makes the answer, whoever holds the turn, and nobody waits for what will not come."""
+"""Several workers on one cache.
+
+One makes the answer, whoever holds the turn, and nobody waits for what will not come.
+"""
 
 import threading
 import time

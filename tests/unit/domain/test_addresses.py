@@ -42,44 +42,61 @@ TAKEN = [
 
 REFUSED = [
     # no address, or another scheme (RFC 3986, 3.1)
-    "", "foo", "127.0.0.1:8086", "//host", "http:host", "http:/host", "http:///host", "http://", "http://:80", "://host", "ftp://host",
+    "", "foo", "127.0.0.1:8086", "//host", "http:host", "http:/host", "http:///host", "http://", "http://:80",
+    "://host", "ftp://host",
     "file:///etc/passwd",
-    "gopher://127.0.0.1:6379/_INFO", "unix:///var/run/docker.sock", "http+unix://socket", "javascript://host", "ws://host",
+    "gopher://127.0.0.1:6379/_INFO", "unix:///var/run/docker.sock", "http+unix://socket", "javascript://host",
+    "ws://host",
     " http://host", "http://host ",
     # user info, query, fragment (RFC 3986, 3.2.1)
-    "http://user@host", "http://user:password@host", "http://host@169.254.169.254", "http://good.example@evil.example", "http://@host", "http://a:b:c@host",
-    "http://host?x=1", "http://host/?x", "http://host#x", "http://host/#@evil.example", "http://host#@evil.example/", "http://evil.example?@host",
+    "http://user@host", "http://user:password@host", "http://host@169.254.169.254", "http://good.example@evil.example",
+    "http://@host", "http://a:b:c@host",
+    "http://host?x=1", "http://host/?x", "http://host#x", "http://host/#@evil.example", "http://host#@evil.example/",
+    "http://evil.example?@host",
     # characters that parsers read in different ways
-    "http://host\\@evil.example", "http://host\\evil", "http:\\\\host", "http://ho st", "http://ho\tst", "http://ho\nst", "http://ho\rst", "http://ho\0st",
-    "http://host\x7f", "http://h%6fst", "http://127.0.0.1%2f@host", "http://host%00.example", "http://host%2eexample", "http://ho\u00adst", "http://ho\u200bst",
+    "http://host\\@evil.example", "http://host\\evil", "http:\\\\host", "http://ho st", "http://ho\tst",
+    "http://ho\nst", "http://ho\rst", "http://ho\0st",
+    "http://host\x7f", "http://h%6fst", "http://127.0.0.1%2f@host", "http://host%00.example", "http://host%2eexample",
+    "http://ho\u00adst", "http://ho\u200bst",
     # names outside ASCII, which fold to others (UTS 46)
-    "http://münchen.example", "http://ⓔxample.com", "http://127。0。0。1", "http://１２７.0.0.1", "http://ｌocalhost", "http://169.254.169。254",
+    "http://münchen.example", "http://ⓔxample.com", "http://127。0。0。1", "http://１２７.0.0.1", "http://ｌocalhost",
+    "http://169.254.169。254",
     # IPv4 in odd forms (inet_aton, WHATWG URL 3.5)
-    "http://2130706433", "http://2852039166", "http://0x7f000001", "http://0x7f.1", "http://127.1", "http://127.0.1", "http://0177.0.0.1", "http://0x7f.0.0.1",
-    "http://127.0.0.0x1", "http://127.0.0.01", "http://1.2.3.4.5", "http://256.1.1.1", "http://0", "http://0x", "http://127.0.0.1.", "http://1.2.3",
-    "http://169.254.43518", "http://0xa9.0xfe.0xa9.0xfe", "http://025177524776", "http://name.1", "http://127.0.0.1.0x1",
+    "http://2130706433", "http://2852039166", "http://0x7f000001", "http://0x7f.1", "http://127.1", "http://127.0.1",
+    "http://0177.0.0.1", "http://0x7f.0.0.1",
+    "http://127.0.0.0x1", "http://127.0.0.01", "http://1.2.3.4.5", "http://256.1.1.1", "http://0", "http://0x",
+    "http://127.0.0.1.", "http://1.2.3",
+    "http://169.254.43518", "http://0xa9.0xfe.0xa9.0xfe", "http://025177524776", "http://name.1",
+    "http://127.0.0.1.0x1",
     # IPv6 in odd forms (RFC 3986, 3.2.2; RFC 6874)
-    "http://::1", "http://::1:8086", "http://[::1", "http://::1]", "http://[]", "http://[fe80::1%25eth0]", "http://[fe80::1%eth0]", "http://[v1.x]",
-    "http://[127.0.0.1]", "http://[host]", "http://[::1]x", "http://[::1]80", "http://x[::1]", "http://[::1]@host", "http://[:::1]", "http://[::1.2.3]",
+    "http://::1", "http://::1:8086", "http://[::1", "http://::1]", "http://[]", "http://[fe80::1%25eth0]",
+    "http://[fe80::1%eth0]", "http://[v1.x]",
+    "http://[127.0.0.1]", "http://[host]", "http://[::1]x", "http://[::1]80", "http://x[::1]", "http://[::1]@host",
+    "http://[:::1]", "http://[::1.2.3]",
     # names that are none (RFC 1035, 2.3.1)
-    "http://host.", "http://.host", "http://a..b", "http://.", "http://-host", "http://host-", "http://ho!st", "http://a,b", "http://a;b", "http://*.example",
+    "http://host.", "http://.host", "http://a..b", "http://.", "http://-host", "http://host-", "http://ho!st",
+    "http://a,b", "http://a;b", "http://*.example",
     "http://" + "a" * 64 + ".example", "http://" + ".".join(["a" * 60] * 5), "http://host/" + "x" * 500,
     # ports
-    "http://host:", "http://host:0", "http://host:65536", "http://host:-1", "http://host:+80", "http://host:80x", "http://host:080", "http://host:8_0",
+    "http://host:", "http://host:0", "http://host:65536", "http://host:-1", "http://host:+80", "http://host:80x",
+    "http://host:080", "http://host:8_0",
     "http://host:٨٠",
     "http://host:80:81", "http://host:80@evil.example", "http://host: 80", "http://host:1e2",
     # paths that lead elsewhere
-    "http://host//evil.example", "http://host/../x", "http://host/x/..", "http://host/./x", "http://host/%2e%2e/x", "http://host/x\r\nHost: evil", "http://host/a//b",
+    "http://host//evil.example", "http://host/../x", "http://host/x/..", "http://host/./x", "http://host/%2e%2e/x",
+    "http://host/x\r\nHost: evil", "http://host/a//b",
 ]  # fmt: skip
 
 VERDICTS = [
     (
         Destination.PUBLIC,
-        "8.8.8.8 1.1.1.1 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 192.167.1.1 223.255.255.255 2a00:1450::64 2606:4700::1111",
+        "8.8.8.8 1.1.1.1 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 192.167.1.1 223.255.255.255 "
+        "2a00:1450::64 2606:4700::1111",
     ),
     (
         Destination.PRIVATE,
-        "10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255 198.18.0.1 fc00::1 fd12:3456::1",
+        "10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255 198.18.0.1 "
+        "fc00::1 fd12:3456::1",
     ),
     (
         Destination.LOOPBACK,
@@ -89,11 +106,13 @@ VERDICTS = [
     (Destination.LINK_LOCAL, "169.254.0.1 169.254.255.255 fe80::1 febf::1 fe80::1%eth0 ::ffff:169.254.1.1"),
     (
         Destination.METADATA,
-        "169.254.169.254 169.254.170.2 100.100.100.200 192.0.0.192 168.63.129.16 fd00:ec2::254 fd00:ec2::23 fd20:ce::254",
+        "169.254.169.254 169.254.170.2 100.100.100.200 192.0.0.192 168.63.129.16 "
+        "fd00:ec2::254 fd00:ec2::23 fd20:ce::254",
     ),
     (
         Destination.METADATA,
-        "::ffff:169.254.169.254 ::ffff:a9fe:a9fe 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1 ::ffff:100.100.100.200",
+        "::ffff:169.254.169.254 ::ffff:a9fe:a9fe 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1 "
+        "::ffff:100.100.100.200",
     ),
     (Destination.PRIVATE, "::ffff:10.0.0.1 64:ff9b::192.168.0.1 2002:a00:1::1"),
     (Destination.PUBLIC, "::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1"),
@@ -105,7 +124,8 @@ VERDICTS = [
     ),
     (
         Destination.RESERVED,
-        "::127.0.0.1 ::169.254.169.254 ::ffff:0:169.254.169.254 64:ff9b:1::a9fe:a9fe 100::1 2001::1 2001:0:53aa:64c::1 2001:db8::1 3fff::1",
+        "::127.0.0.1 ::169.254.169.254 ::ffff:0:169.254.169.254 64:ff9b:1::a9fe:a9fe "
+        "100::1 2001::1 2001:0:53aa:64c::1 2001:db8::1 3fff::1",
     ),
     (Destination.RESERVED, "fec0::1 4000::1 8000::1 5f00::1 2001:2::1 2001:10::1 ::2"),
 ]
@@ -159,7 +179,8 @@ def test_a_refusal_says_what_the_address_is() -> None:
 
 @pytest.mark.parametrize(
     ("text", "refused"),
-    [("http://localhost", True), ("http://a.localhost", True), ("http://127.0.0.1", True), ("http://[::1]", True), ("http://10.0.0.1", True),
+    [("http://localhost", True), ("http://a.localhost", True), ("http://127.0.0.1", True), ("http://[::1]", True),
+     ("http://10.0.0.1", True),
      ("http://name.example", False), ("http://8.8.8.8", False), ("http://localhost.example", False)],
 )  # fmt: skip
 def test_names_of_this_machine_are_refused_before_they_are_resolved(text: str, refused: bool) -> None:
@@ -168,7 +189,8 @@ def test_names_of_this_machine_are_refused_before_they_are_resolved(text: str, r
 
 
 _PIECES = st.sampled_from(
-    ["http://", "https://", "HTTP://", "a", "host", "127.0.0.1", "[::1]", "[", "]", "@", ":", "80", "/", "//", "\\", "?", "#", "%", "%2f", ".", "..",
+    ["http://", "https://", "HTTP://", "a", "host", "127.0.0.1", "[::1]", "[", "]", "@", ":", "80", "/", "//", "\\",
+     "?", "#", "%", "%2f", ".", "..",
      "0x7f",
      "1", "é", "\t", "\0", " ", "::", "ffff", "_", "-", "xn--", "evil.example", "。", ";", "&", "=", ","]
 )  # fmt: skip

@@ -104,7 +104,8 @@ def test_a_length_is_one_of_both(ns: int, months: int) -> None:
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("30days", "30d"), ("1hour", "1h"), ("1 hour", "1h"), ("1H", "1h"), ("90sec", "90s"), ("1min", "1m"), ("5mins", "5m"),
+        ("30days", "30d"), ("1hour", "1h"), ("1 hour", "1h"), ("1H", "1h"), ("90sec", "90s"), ("1min", "1m"),
+        ("5mins", "5m"),
         ("2weeks", "2w"), ("1D", "1d"),
     ],
 )  # fmt: skip

@@ -1,4 +1,7 @@
-"""When schedules fire: cron in a time zone through both clock changes, intervals on their grid, missed ticks by policy."""
+"""When schedules fire.
+
+Cron in a time zone through both clock changes, intervals on their grid, missed ticks by policy.
+"""
 
 import datetime as dt
 import zoneinfo

@@ -28,8 +28,10 @@ NOW = 20_000 * DAY
 A = Endpoint("http://a.test:8086", "org", "secret-a", "a.test:8086", is_remote=True)
 B = Endpoint("http://b.test:8086", "org", "secret-b", "b.test:8086", is_remote=True)
 MIRROR = Mirror(
-    name="m", source=A, target=B, buckets=(BucketPair("W", "W"),), measurements=(), windows=None, since_ns=None, history=(), future_ns=2 * DAY,
-    rescan_ns=7 * DAY, full_count_ns=DAY, full_rescan_ns=30 * DAY, budget_bytes=None, follow_deletes=False, on_conflict=OnConflict.FAIL,
+    name="m", source=A, target=B, buckets=(BucketPair("W", "W"),), measurements=(), windows=None, since_ns=None,
+    history=(), future_ns=2 * DAY,
+    rescan_ns=7 * DAY, full_count_ns=DAY, full_rescan_ns=30 * DAY, budget_bytes=None, follow_deletes=False,
+    on_conflict=OnConflict.FAIL,
     log_in_target=False,
 )  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""Slices: none crosses the edge of a shard group, together they cover a range once, and batches hold about as many points as they should."""
+"""Slices: none crosses the edge of a shard group, and together they cover a range once.
+
+Batches hold about as many points as they should.
+"""
 
 import pytest
 from hypothesis import given

@@ -184,7 +184,8 @@ def test_wide_csv_looks_like_this() -> None:
 
 def test_json_looks_like_this() -> None:
     assert lines(Format.JSON, zone="Europe/Berlin", limit=2) == (
-        '{"bucket":"Power Consumption","start":"1970-01-01T01:00:00+01:00","stop":"1970-01-01T02:00:00+01:00","every":"raw","rows":[\n'
+        '{"bucket":"Power Consumption","start":"1970-01-01T01:00:00+01:00",'
+        '"stop":"1970-01-01T02:00:00+01:00","every":"raw","rows":[\n'
         '{"_time":"1970-01-01T01:00:00+01:00","_value":7.0,"_field":"power","_measurement":"cpu","host":"a"},\n'
         '{"_time":"1970-01-01T01:00:01.500000000+01:00","_value":-0.0,"_field":"power","_measurement":"cpu","host":"a"}\n'
         '],"truncated":true}\n'

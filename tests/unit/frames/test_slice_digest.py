@@ -80,7 +80,9 @@ def test_order_and_division_into_frames_do_not_matter(rows: list[Row], chance: r
 
 @given(many_rows, st.integers(0, 40), st.integers(0, 40))
 def test_frames_that_share_memory_are_told_apart(rows: list[Row], start: int, length: int) -> None:
-    """What rows have in common is remembered by where it lies: pieces of one frame, and its columns under other names, are others."""
+    """What rows have in common is remembered by where it lies.
+
+    Pieces of one frame, and its columns under other names, are others."""
     whole = frame(rows)
     piece = whole.slice(start, length)
     other = pa.RecordBatch.from_arrays(whole.columns, schema=long_schema(FieldType.FLOAT, ("room",)))

@@ -1,5 +1,6 @@
-"""What parsing a body may cost: few bad lines are kept, it ends early, it gives way to others, and it needs little memory.
+"""What parsing a body may cost.
 
+Few bad lines are kept, it ends early, it gives way to others, and it needs little memory.
 The work is counted, not timed: `bench/parsing.py` has the times.
 """
 
@@ -77,7 +78,8 @@ def test_the_check_of_the_caller_ends_the_parsing_soon(name: str) -> None:
 def test_points_that_would_take_too_much_memory_are_refused(name: str) -> None:
     with pytest.raises(
         BodyTooLarge,
-        match=r"more than the 50000000 bytes of memory that a write may use \(MAX_WRITE_MEMORY_MB\); nothing was stored",
+        match=r"more than the 50000000 bytes of memory that a write may use \(MAX_WRITE_MEMORY_MB\); "
+        r"nothing was stored",
     ):
         parse(LINES[name](5 * MB), max_memory_bytes=50 * MB)
 

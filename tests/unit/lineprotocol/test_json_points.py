@@ -33,7 +33,10 @@ def reason(wrong: object, precision: str = "ns") -> str:
 
 
 def test_a_point_becomes_one_line_with_sorted_tags_and_the_types_of_json() -> None:
-    text = '{"measurement": "my m", "tags": {"b": "2,", "a": "x=y"}, "fields": {"f": 7.0, "i": 7, "on": true, "s": "say \\"hi\\"\\n"}, "time": 42}'
+    text = (
+        '{"measurement": "my m", "tags": {"b": "2,", "a": "x=y"}, '
+        '"fields": {"f": 7.0, "i": 7, "on": true, "s": "say \\"hi\\"\\n"}, "time": 42}'
+    )
     assert points_to_lines([json.loads(text)]) == b'my\\ m,a=x\\=y,b=2\\, f=7.0,i=7i,on=true,s="say \\"hi\\"\n" 42\n'
 
 

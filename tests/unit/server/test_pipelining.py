@@ -1,4 +1,7 @@
-"""One connection of the server over a transport of the test's own: requests in a row, a client that leaves, and ends that nobody takes."""
+"""One connection of the server over a transport of the test's own.
+
+Requests in a row, a client that leaves, and ends that nobody takes.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -100,7 +103,9 @@ async def turns(count: int = 20) -> None:
 
 
 async def test_3000_requests_at_once_wait_as_bytes_and_are_all_answered() -> None:
-    """Each of 14000 requests in one read used to be made an object: 20 connections took 600 MB, and health stood still."""
+    """Each of 14000 requests in one read used to be made an object.
+
+    20 connections took 600 MB, and health stood still."""
     protocol, transport, application = opened()
     protocol.data_received(SHORTEST * 3000)
     await turns()

@@ -13,7 +13,10 @@ from service.state.database import StateDatabase
 from service.state.section_rows import SectionRows
 from service.state.tables import metadata
 
-MIGRATE = "import sys; from service.state.database import StateDatabase; d = StateDatabase(sys.argv[1]); d.migrate(); d.ping(); d.close()"
+MIGRATE = (
+    "import sys; from service.state.database import StateDatabase; "
+    "d = StateDatabase(sys.argv[1]); d.migrate(); d.ping(); d.close()"
+)
 
 
 def migrated_by_many(url: str, processes: int = 5) -> list[tuple[int, bytes]]:

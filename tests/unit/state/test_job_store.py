@@ -1,4 +1,7 @@
-"""The job_store of jobs: one claim a job, one running job a key, and nothing written without the lease. PostgreSQL runs the same tests."""
+"""The job_store of jobs: one claim per job, one running job per key, and nothing written without the lease.
+
+PostgreSQL runs the same tests.
+"""
 
 import random
 from collections.abc import Callable, Iterator

@@ -62,7 +62,8 @@ def test_the_secret_is_not_in_the_database(keys: KeyRing, tmp_path: Path) -> Non
 
 def wrong(key: str) -> list[str | None]:
     prefix, key_id, secret, check = key.split("_")
-    return [None, "", " ", "wrong", "fg_", key[:-1], key + "0", key.upper(), f"{prefix}_{key_id}_{'0' * 64}_{check}", f"fg_ffffffff_{secret}_{check}",
+    return [None, "", " ", "wrong", "fg_", key[:-1], key + "0", key.upper(), f"{prefix}_{key_id}_{'0' * 64}_{check}",
+            f"fg_ffffffff_{secret}_{check}",
             "é" * 30, "\udcff", "a" * 100_000]  # fmt: skip
 
 

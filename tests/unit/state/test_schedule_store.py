@@ -1,4 +1,7 @@
-"""Schedules: each tick makes one job however many look, none while the last is not done, and the configuration alone says what they are."""
+"""Schedules: each tick makes one job however many look, and none while the last is not done.
+
+The configuration alone says what they are.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -20,7 +20,9 @@ NOON = 1_780_056_000.0
 
 
 class Stage(Rig):
-    """A rig between two embedded stores `a` and `b` at noon of 2026-05-29, a time that only `wait` and the waits of runs move. The bucket is `W`."""
+    """A rig between two embedded stores `a` and `b`. The bucket is `W`.
+
+    The time is noon of 2026-05-29; only `wait` and the waits of runs move it."""
 
     def __init__(self, folder: Path, a: Store, b: Store) -> None:
         super().__init__(folder, {A: a, B: b})

@@ -18,8 +18,8 @@ from service.domain.mirror import BucketPair
 from service.domain.schedule import Schedule
 from service.domain.selection import Fn, Windows
 from service.errors import ConfigurationError, InvalidParameter
+from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.mirror.definitions import MirrorText, parse_size
-from service.jobs.mirror.endpoint_rules import EndpointRules
 from service.jobs.mirror.overlaps import refuse_overlaps
 from service.jobs.mirror.registry import MirrorRegistry, mirrors_section
 from tests.support.mirrors import A, B, side
@@ -52,8 +52,10 @@ def test_the_defaults_are_those_of_the_manual() -> None:
 
 def test_every_member_arrives() -> None:
     text = {
-        **MIRROR, "buckets": ["W", {"source": "X", "target": "Y"}, {"source": "Z"}], "measurements": ["cpu*"], "mode": "downsample",
-        "every": "1h", "fn": "max", "since": "4w", "history": {"cpu*": "7d"}, "future": "1h", "rescan": "2d", "full_count": "3d",
+        **MIRROR, "buckets": ["W", {"source": "X", "target": "Y"}, {"source": "Z"}], "measurements": ["cpu*"],
+        "mode": "downsample",
+        "every": "1h", "fn": "max", "since": "4w", "history": {"cpu*": "7d"}, "future": "1h", "rescan": "2d",
+        "full_count": "3d",
         "full_rescan": "5w", "budget": "300MB", "follow_deletes": True, "on_conflict": "skip", "log_in_target": True,
     }  # fmt: skip
     mirror = MirrorText.model_validate(text).to_mirror("m", OWN)
@@ -79,39 +81,52 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("a source that is no store", {"source": "influx"}, "m.source: Input should be 'store' or 'embedded'"),
     ("a source that is a list", {"source": ["store"]}, "m.source: write an InfluxDB with url, org and token, or store"),
     ("a bucket that is a number", {"buckets": [7]}, "m.buckets.0: write a bucket's name, or source and target"),
-    ("a pair with other members", {"buckets": [{"from": "W"}]}, "m.buckets.0.source: Field required; m.buckets.0.from: there is no such member"),
-    ("an address without a scheme", {"source": side("a.test:8086")}, "m.source.url: this is no address: write it like http://127.0.0.1:8086"),
+    ("a pair with other members", {"buckets": [{"from": "W"}]},
+     "m.buckets.0.source: Field required; m.buckets.0.from: there is no such member"),
+    ("an address without a scheme", {"source": side("a.test:8086")},
+     "m.source.url: this is no address: write it like http://127.0.0.1:8086"),
     ("a port that is none", {"source": side("http://a.test:99999")}, "m.source.url: its port is none"),
-    ("a user in the address", {"source": side("http://u:p@a.test")}, "m.source.url: an address here holds no user or password"),
-    ("a metadata service", {"source": side("http://169.254.169.254/")}, "'m': 'http://169.254.169.254' cannot be the source"),
-    ("one in other words", {"target": side("http://[::ffff:169.254.169.254]")}, "is a cloud's metadata service, and such addresses are never"),
+    ("a user in the address", {"source": side("http://u:p@a.test")},
+     "m.source.url: an address here holds no user or password"),
+    ("a metadata service", {"source": side("http://169.254.169.254/")},
+     "'m': 'http://169.254.169.254' cannot be the source"),
+    ("one in other words", {"target": side("http://[::ffff:169.254.169.254]")},
+     "is a cloud's metadata service, and such addresses are never"),
     ("an empty token", {"source": side(A, token="")}, "token: String should have at least 1 character"),
-    ("no token", {"source": {"url": A, "org": "o"}}, "give either token, or token_env (the name of an environment variable)"),
+    ("no token", {"source": {"url": A, "org": "o"}},
+     "give either token, or token_env (the name of an environment variable)"),
     ("two tokens", {"source": {**side(A), "token_env": "X"}}, "give either token, or token_env"),
-    ("a variable that is not set", {"source": {"url": A, "org": "o", "token_env": "FLUXGATE_TOKEN_NONE"}}, "m.source.token_env: The mirror 'm': The"),
-    ("no organisation", {"source": {"url": A, "org": "", "token": "t"}}, "org: String should have at least 1 character"),
+    ("a variable that is not set", {"source": {"url": A, "org": "o", "token_env": "FLUXGATE_TOKEN_NONE"}},
+     "m.source.token_env: The mirror 'm': The"),
+    ("no organisation", {"source": {"url": A, "org": "", "token": "t"}},
+     "org: String should have at least 1 character"),
     ("no bucket", {"buckets": []}, "names no bucket. Name some, or write all"),
     ("an empty pair", {"buckets": [{"source": ""}]}, "source: String should have at least 1 character"),
     ("a word for all buckets", {"buckets": "every"}, "m.buckets: write a list of buckets, or all"),
     ("an unknown mode", {"mode": "exact"}, "mode: Input should be 'raw' or 'downsample'"),
     ("an unknown function", {"mode": "downsample", "fn": "average"}, "fn: Input should be 'mean', 'min'"),
-    ("a length without a unit", {"mode": "downsample", "every": "10"}, "every='10' is not a duration. Write a whole number and one unit"),
+    ("a length without a unit", {"mode": "downsample", "every": "10"},
+     "every='10' is not a duration. Write a whole number and one unit"),
     ("an empty length", {"since": "0d"}, "since='0d' is empty"),
     ("a history that is no length", {"history": {"cpu*": "long"}}, "history.cpu*='long' is not a duration"),
     ("a future that is no length", {"future": "x"}, "future='x' is not a duration"),
     ("a rescan that is no length", {"rescan": "x"}, "rescan='x' is not a duration"),
     ("a full count that is no length", {"full_count": "x"}, "full_count='x' is not a duration"),
     ("a full rescan that is no length", {"full_rescan": "x"}, "full_rescan='x' is not a duration"),
-    ("a budget without a unit", {"budget": "300"}, "budget='300' is no size. Write a whole number and kB, MB or GB: 300MB"),
+    ("a budget without a unit", {"budget": "300"},
+     "budget='300' is no size. Write a whole number and kB, MB or GB: 300MB"),
     ("a policy that is none", {"on_conflict": "ignore"}, "on_conflict: Input should be 'fail', 'skip' or 'as_string'"),
     ("a schedule that is none", {"schedule": "hourly"}, "m.schedule: The mirror 'm': schedule='hourly' is no cron"),
     ("a minute that is none", {"schedule": "61 * * * *"}, "minute hour day-of-month month day-of-week"),
     ("a zone that is none", {"zone": "Mars/Olympus"}, "Mars/Olympus"),
     ("a refresh that is none", {"refresh": "10m"}, "HH:MM:SS"),
     ("one store twice", {"target": side("http://a.test:8086/")}, "would copy the bucket 'W' onto itself"),
-    ("one store twice, with all buckets", {"target": side(A), "buckets": "all"}, "are the same store. Name buckets that go to others"),
-    ("a ring", {"target": side(A), "buckets": [{"source": "W", "target": "V"}, {"source": "V", "target": "U"}]}, "has 'V' as a source"),
-    ("two sources for a bucket", {"buckets": ["W", {"source": "V", "target": "W"}]}, "has two sources for the bucket 'W'"),
+    ("one store twice, with all buckets", {"target": side(A), "buckets": "all"},
+     "are the same store. Name buckets that go to others"),
+    ("a ring", {"target": side(A), "buckets": [{"source": "W", "target": "V"}, {"source": "V", "target": "U"}]},
+     "has 'V' as a source"),
+    ("two sources for a bucket", {"buckets": ["W", {"source": "V", "target": "W"}]},
+     "has two sources for the bucket 'W'"),
 ]  # fmt: skip
 
 
@@ -308,7 +323,8 @@ class TestTheBook:
 
     def test_overlaps_between_section_and_file_are_found(self, tmp_path: Path) -> None:
         (tmp_path / "mirrors.yaml").write_text(
-            f"n: {{source: {{url: 'http://c.test', org: o, token: t}}, target: {{url: '{B}', org: test, token: t}}, buckets: [W]}}"
+            f"n: {{source: {{url: 'http://c.test', org: o, token: t}}, "
+            f"target: {{url: '{B}', org: test, token: t}}, buckets: [W]}}"
         )
         with pytest.raises(InvalidParameter, match="The mirrors 'm' and 'n' both write the bucket 'W'"):
             self.registry(tmp_path, {"m": MIRROR}).get("m")

@@ -1,4 +1,7 @@
-"""Points that only the target has: found exactly, removed exactly, and never on the word of a source that answers too little."""
+"""Points that only the target has.
+
+They are found exactly, removed exactly, and never on the word of a source that answers too little.
+"""
 
 from collections.abc import Iterator
 from typing import Any

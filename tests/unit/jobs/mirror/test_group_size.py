@@ -1,4 +1,7 @@
-"""How many points are copied at a time: more when that is quick, fewer when it is slow, never more than a budget allows."""
+"""How many points are copied at a time.
+
+More when that is quick, fewer when it is slow, never more than a budget allows.
+"""
 
 import pytest
 

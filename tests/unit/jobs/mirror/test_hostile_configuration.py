@@ -1,4 +1,7 @@
-"""What an attack on the mirror found: each of these once lost a point, called a slice equal that was not, or never ended."""
+"""What an attack on the mirror found.
+
+Each of these once lost a point, called a slice equal that was not, or never ended.
+"""
 
 import threading
 import time

@@ -1,4 +1,6 @@
-"""Whatever is written, and whatever breaks in between: in the end both sides are equal to the bit, and nothing was added.
+"""Whatever is written, and whatever breaks in between, in the end both sides are equal to the bit.
+
+Nothing was added either.
 
 Points come late, early, again with another value, in another week with another type. Runs are broken off at
 any write, read or checkpoint; stores go away, break in the middle of an answer, or ask for patience.

@@ -68,7 +68,8 @@ class TestTheFirstRuns:
         assert equal(stage)
         assert stage.pair()["copied_points"] == 0
         assert stage.run(verify=True)["pairs"][0] == {
-            "source": "W", "target": "W", "target_lacks_bucket": False, "equal": True, "slices": 2, "points": 4, "different": 0, "differing": [],
+            "source": "W", "target": "W", "target_lacks_bucket": False, "equal": True, "slices": 2, "points": 4,
+            "different": 0, "differing": [],
         }  # fmt: skip
 
     def test_a_target_that_is_filled_with_the_same_is_compared_and_not_copied(self, stage: Stage) -> None:
@@ -128,7 +129,9 @@ class TestWhatIsFoundLater:
         assert equal(stage)
 
     def test_an_hourly_mirror_gets_through_an_old_bucket_within_a_day(self, stage: Stage) -> None:
-        """Once, old slices were looked at only by the daily count, a twenty-fourth of them: the last after 54 days and not 30."""
+        """Once, old slices were looked at only by the daily count, a twenty-fourth of them.
+
+        The last was looked at after 54 days and not 30."""
         store_all(stage.a, "W", "\n".join(f"old v={day}i {stage.at(-day)}" for day in range(100, 172)))
         stage.run()
         store_all(stage.a, "W", "\n".join(f"old v=0i {stage.at(-day)}" for day in range(100, 172)))
@@ -171,7 +174,9 @@ class TestExtraPoints:
             assert (stage.pair()["copied_points"], stage.run()["state"]) == (0, "extra")
 
     def test_values_beside_them_are_kept_equal(self, stage: Stage) -> None:
-        """Once, what was found extra or partial was never compared by values again: a wrong value beside it stayed for good."""
+        """Once, what was found extra or partial was never compared by values again.
+
+        A wrong value beside it stayed for good."""
         store_all(stage.a, "W", f"m v=1i {stage.at(-90)}\nm v=2i {stage.at(-90, 1)}")
         store_all(
             stage.b, "W", f"m v=9i {stage.at(-90)}\nm v=2i {stage.at(-90, 1)}\nm v=3i {stage.at(-90, 3_601 * 10**9)}"
@@ -303,7 +308,8 @@ class TestBuckets:
         stage.configure(buckets=["X"])
         with pytest.raises(
             UnknownBucket,
-            match=r"The source \(a\.test:8086\) has no bucket 'X'\. Is it spelled so, and may the mirror's source\.token",
+            match=r"The source \(a\.test:8086\) has no bucket 'X'\. "
+            r"Is it spelled so, and may the mirror's source\.token",
         ):
             stage.run()
 

@@ -49,7 +49,8 @@ class TestTypeConflicts:
         assert (found["state"], found["pairs"][0]["rejected"]) == ("partial", 2)
         assert fields(clashing) == [("o", "1.0"), ("o", "2.0"), ("v", "1.5")]
         assert dead_letters(clashing)[0] == {
-            "bucket": "W", "measurement": "m", "tags": {"h": "x"}, "field": "v", "type": "integer", "code": "type_conflict",
+            "bucket": "W", "measurement": "m", "tags": {"h": "x"}, "field": "v", "type": "integer",
+            "code": "type_conflict",
             "reason": "The field has another type on the target; the value was left out.",
             "time": format_time(clashing.at(-1, 1)), "time_ns": clashing.at(-1, 1), "value": "7",
         }  # fmt: skip

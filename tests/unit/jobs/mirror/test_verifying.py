@@ -42,7 +42,8 @@ class TestVerifying:
         assert (found["equal"], found["hours"], found["complete"]) == (False, 1, True)
         assert found["series"] == [
             {
-                "from": format_time(stage.at(0)), "measurement": "cpu", "tags": {"host": "h0"}, "field": "u", "type": "double",
+                "from": format_time(stage.at(0)), "measurement": "cpu", "tags": {"host": "h0"}, "field": "u",
+                "type": "double",
                 "source_points": 1, "target_points": 1,
             }
         ]  # fmt: skip

@@ -22,7 +22,8 @@ if sys.argv[2] == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, resource.RLIM_INFINITY))
 for number in range(1000):
     try:
-        store.write(BUCKET, floats("m", 2, [NOON + (number * {BATCH // 2} + step) * 1_000_003 for step in range({BATCH // 2})]))
+        times = [NOON + (number * {BATCH // 2} + step) * 1_000_003 for step in range({BATCH // 2})]
+        store.write(BUCKET, floats("m", 2, times))
     except StoreFailed as failed:
         print(failed.message, flush=True)
         os._exit(1)

@@ -52,7 +52,8 @@ def test_a_reopened_store_says_what_it_said_after_a_deletion(tmp_path: Path) -> 
     store.write(
         BUCKET,
         points(
-            f"m,host=a f=1,g=1i {NOON}\nm,host=a f=2i {NOON + WEEK_NS}\nm,host=b f=3 {NOON + 1}\nn f=4 {NOON - WEEK_NS}\n"
+            f"m,host=a f=1,g=1i {NOON}\nm,host=a f=2i {NOON + WEEK_NS}\n"
+            f"m,host=b f=3 {NOON + 1}\nn f=4 {NOON - WEEK_NS}\n"
         ),
     )
     store.delete_points(BUCKET, SeriesKey("m", (("host", "a"),)), EVER)

@@ -55,9 +55,9 @@ def test_a_line_that_gives_one_field_two_types_is_refused() -> None:
 
 def test_the_reason_names_field_types_and_shard_group() -> None:
     [refusal] = check_batch(points(f"m f=1 {NOON}\nm f=t {NOON}\n"), BUCKET, {}, None).refusals
-    assert (
-        refusal.reason
-        == "Field 'f' of 'm' is boolean here and float in the shard group that begins at 2024-01-01T00:00:00Z; send it as float."
+    assert refusal.reason == (
+        "Field 'f' of 'm' is boolean here and float in the shard group that begins at 2024-01-01T00:00:00Z; "
+        "send it as float."
     )
 
 

@@ -34,7 +34,10 @@ FLUX = (
     b"#datatype,string,long,dateTime:RFC3339,long,string,string\r\n#group,false,false,false,false,true,true\r\n#default,_result,,,,,\r\n"
     b",result,table,_time,_value,_field,_measurement\r\n,,2,1677-09-21T00:12:43.145224194Z,-9223372036854775808,g,m\r\n\r\n"
 )
-POINTS = b"name,tags,time,f,i,host\nm,,1,1.5,,a\nm,,-2,,7,\nm,,3,-0,8,b\n\nname,tags,fieldKey,fieldType\nm,,f,float\nm,,i,integer\n"
+POINTS = (
+    b"name,tags,time,f,i,host\nm,,1,1.5,,a\nm,,-2,,7,\nm,,3,-0,8,b\n\n"
+    b"name,tags,fieldKey,fieldType\nm,,f,float\nm,,i,integer\n"
+)
 FIELDS = [("f", FieldType.FLOAT), ("i", FieldType.INTEGER)]
 Shown = list[tuple[object, ...]]
 
@@ -185,7 +188,9 @@ def test_an_error_answer_says_who_acts(
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 408, 418, 422, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize(
-    "reason", ["hunter2", "queue length exceeded hunter2", "memory allocation limit hunter2", "database not found: hunter2", "timeout hunter2",
+    "reason",
+    ["hunter2", "queue length exceeded hunter2", "memory allocation limit hunter2", "database not found: hunter2",
+     "timeout hunter2",
                "cardinality hunter2", "organization hunter2 not found"]
 )  # fmt: skip
 def test_what_the_server_wrote_is_never_part_of_the_message(status: int, reason: str) -> None:

@@ -27,13 +27,17 @@ END = "name,tags,fieldKey,fieldType\nm,,f,float\n"
 
 
 def storable(tag: str) -> bool:
-    """What line protocol stores as a tag's value: a line feed only behind a backslash, no backslash at the end (seen on 2.9.1)."""
+    """What line protocol stores as a tag's value (seen on 2.9.1).
+
+    A line feed is only behind a backslash, and no backslash is at the end."""
     return bool(tag) and not tag.endswith("\\") and not re.search(r"(?<!\\)\n", tag)
 
 
 TAGS = LETTERS.filter(storable)
 QUOTED_BY_ITSELF = "\\."
-"""Go quotes this one cell though no letter in it needs that, so what CSV makes of it with carriage returns tells nothing."""
+"""Go quotes this one cell though no letter in it needs that.
+
+So what CSV makes of it with carriage returns tells nothing."""
 TOLD_TAGS = TAGS.filter(lambda tag: "\r" not in tag or tag.replace("\r", "") != QUOTED_BY_ITSELF)
 
 
@@ -118,8 +122,10 @@ def test_text_comes_back_from_what_flux_makes_of_it(text: str) -> None:
 
 def test_the_flux_that_carries_text_replaces_backslashes_first() -> None:
     assert flux.as_text("PIPELINE") == (
-        'PIPELINE\n  |> map(fn: (r) => ({r with _value: "=" + strings.replaceAll(v: strings.replaceAll(v: strings.replaceAll('
-        'v: r._value, t: "\\\\", u: "\\\\b"), t: "\\x0a", u: "\\\\n"), t: "\\x0d", u: "\\\\r")}))\n  |> yield(name: "text")'
+        'PIPELINE\n  |> map(fn: (r) => ({r with _value: "=" + '
+        "strings.replaceAll(v: strings.replaceAll(v: strings.replaceAll("
+        'v: r._value, t: "\\\\", u: "\\\\b"), t: "\\x0a", u: "\\\\n"), t: "\\x0d", u: "\\\\r")}))\n'
+        '  |> yield(name: "text")'
     )
 
 

@@ -32,7 +32,9 @@ SPAN = TimeRange(0, 3_600_000_000_000)
 
 
 def scanned_flux(literal: str) -> str:
-    """The text of one Flux string literal (scanner.rl, strconv.rs of flux v0.200.0); fails on anything that is not exactly one."""
+    """The text of one Flux string literal (scanner.rl, strconv.rs of flux v0.200.0).
+
+    Fails on anything that is not exactly one."""
     assert literal[0] == literal[-1] == '"'
     text, place, body = [], 0, literal[1:-1]
     while place < len(body):

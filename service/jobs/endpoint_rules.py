@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
 from service.domain.endpoint import Endpoint, endpoint_at
 from service.errors import InvalidParameter
-from service.jobs.mirror.token_variables import PREFIXED_ONLY, TokenVariables
+from service.jobs.token_variables import PREFIXED_ONLY, TokenVariables
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Which variables of the environment a mirror may name as its token.
+"""Which variables of the environment a mirror or a restore may name as its token.
 
-Whoever configures a mirror decides where its token is sent. So `token_env` can name only variables that were made for
-it. Of all others, such as the gateway's own key and tokens, nobody learns the value, nor whether they are set.
+Whoever configures a mirror or orders a restore decides where its token is sent. So `token_env` can name only variables
+that were made for it. Of all others, such as the gateway's own key and tokens, nobody learns the value, nor whether
+they are set.
 """
 
 import os
@@ -27,7 +28,8 @@ class TokenVariables:
         if not (name.startswith(TOKEN_PREFIX) or name in self.listed):
             raise InvalidParameter(
                 parameter,
-                f"{name} is no variable for {use}. Name one that begins with {TOKEN_PREFIX}, or have the operator list it in MIRROR_TOKEN_VARIABLES.",
+                f"{name} is no variable for {use}. Name one that begins with {TOKEN_PREFIX}, "
+                "or have the operator list it in MIRROR_TOKEN_VARIABLES.",
             )
         token = self.environment.get(name, "")
         if not token:

@@ -3,7 +3,7 @@
 import pytest
 
 from service.errors import InvalidParameter
-from service.jobs.mirror.token_variables import TokenVariables
+from service.jobs.token_variables import TokenVariables
 
 ENVIRONMENT = {
     "API_KEY": "the-key",

@@ -1,0 +1,90 @@
+"""Backups over HTTP: ordered, listed, shown, test-restored and restored; and what a key may not do with them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from service.domain.access import Scope
+from service.domain.schema import BucketSpec
+from tests.api.conftest import Served, write
+from tests.support.waiting import until
+
+TARGET = {"url": "http://127.0.0.1:9", "org": "plant", "token_env": "FLUXGATE_TOKEN_OTHER"}
+
+
+@pytest.fixture
+def gateway(serve: Callable[..., Served]) -> Served:
+    """A gateway with three points in one bucket."""
+    client, parts = serve()
+    parts.store.create_bucket(BucketSpec("Plant", "", 0))
+    write(client, "Plant", "m f=1 1700000000000000000\nm f=2 1700000000000000001\nm g=7i 1700000000000000002")
+    return client, parts
+
+
+def ended(client: httpx.Client, path: str, order: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The job that `path` orders, once it has ended."""
+    job = client.post(path, json=order or {})
+    assert job.status_code == 202, job.text
+    path = job.headers["Location"]
+    until(lambda: client.get(path).json()["state"] in ("succeeded", "failed", "cancelled"), 60)
+    answer: dict[str, Any] = client.get(path).json()
+    return answer
+
+
+def test_a_backup_is_taken_listed_shown_proven_and_restored(gateway: Served) -> None:
+    client, _ = gateway
+    result = ended(client, "/backup/trigger", {"comment": "first"})["result"]
+    assert (result["state"], result["points"]) == ("complete", 3)
+    assert ended(client, "/backups/drill")["result"]["outcome"] == "proven"
+    listing = client.get("/backups").json()
+    [backup] = listing["backups"]
+    assert (backup["id"], backup["state"], backup["proven"], backup["comment"]) == (
+        result["backup"],
+        "complete",
+        True,
+        "first",
+    )
+    assert [(age["bucket"], age["last_proven"]) for age in listing["buckets"]] == [("Plant", result["backup"])]
+    shown = client.get("/backups/latest").json()
+    assert [(held["name"], held["points"], held["values"]) for held in shown["held"]] == [("Plant", 3, 3)]
+    restored = ended(client, "/backups/latest/restore", {"buckets": {"Plant": "Plant 2"}})["result"]
+    assert restored["state"] == "equal"
+    read = {"start": "2023-11-14T00:00:00Z", "stop": "2023-11-15T00:00:00Z", "every": "raw"}
+    rows = [client.get(f"/buckets/{name}", params=read).text for name in ("Plant", "Plant 2")]
+    assert rows[0] == rows[1] != ""
+
+
+def test_what_is_ordered_wrongly_is_refused_before_a_job_is_made(gateway: Served) -> None:
+    client, _ = gateway
+    assert client.get("/backups/00000009-20260101T000000Z").status_code == 404
+    assert client.post("/backup/trigger", json={"bucket": "Plant"}).status_code == 422
+    assert (
+        client.post(
+            "/backup/trigger", json={"start": "2026-01-02T00:00:00Z", "stop": "2026-01-01T00:00:00Z"}
+        ).status_code
+        == 422
+    )
+    physical = client.post("/backup/trigger", json={"kind": "physical"})
+    assert physical.status_code == 422
+    assert "embedded store" in physical.json()["detail"]
+    assert client.get("/jobs").json()["jobs"] == []
+
+
+def test_a_key_for_restores_names_no_other_server(gateway: Served) -> None:
+    client, parts = gateway
+    key = parts.keys.create("restorer", [Scope.RESTORE])[0]
+    for order in ({"target": TARGET}, {"replace_server": "influx.example:8086"}):
+        answer = client.post("/backups/latest/restore", json=order, headers={"X-API-Key": key})
+        assert answer.status_code == 403
+        assert "admin" in answer.json()["detail"]
+
+
+def test_metrics_name_the_last_good_backup_of_the_buckets_that_a_key_may_see(gateway: Served) -> None:
+    client, parts = gateway
+    ended(client, "/backup/trigger")
+    parts.status_board.refresh()
+    assert 'fluxgate_backup_last_complete_timestamp_seconds{bucket="Plant"}' in client.get("/metrics").text
+    limited = parts.keys.create("other", [Scope.READ], buckets=["Other"])[0]
+    assert "Plant" not in client.get("/metrics", headers={"X-API-Key": limited}).text
