@@ -1,5 +1,6 @@
 """Reads request bodies within bounds: on the bytes as sent, on the bytes once unpacked, and on the time."""
 
+import math
 from collections.abc import AsyncIterator, Callable
 
 import anyio
@@ -44,7 +45,7 @@ async def read_body(
         raise InvalidBody(f"Content-Encoding: {coding[:50]} is not supported. Send the body plain or as gzip.")
     unpacker = None if coding == "identity" else GzipUnpacker(bound)
     pieces, sent = [], 0
-    async for piece in _pieces(request, bound):
+    async for piece in body_pieces(request, bound):
         sent += len(piece)
         if sent > bound.most_bytes:
             raise too_large(bound.most_bytes, f"as sent ({bound.setting})")
@@ -58,8 +59,11 @@ async def read_body(
     return b"".join(pieces)
 
 
-async def _pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
-    """The pieces of the body as they arrive. Raises BodyTooLarge, BodyTimeout, InvalidBody."""
+async def body_pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
+    """The pieces of the body as they arrive. Raises BodyTooLarge, BodyTimeout, InvalidBody.
+
+    Only an announced length is held against `bound.most_bytes`; whoever takes the pieces counts them.
+    """
     gate = gate_of(request)
     if gate.length > bound.most_bytes:
         raise too_large(bound.most_bytes, f"as sent ({bound.setting})")
@@ -70,11 +74,17 @@ async def _pieces(request: Request, bound: BodyBound) -> AsyncIterator[bytes]:
         with anyio.move_on_after(max(wait_s, 0)) as waiting:
             message = await request.receive()
         if waiting.cancelled_caught:
-            silence, whole = f"{bound.silence_s:g} s (BODY_SILENCE_S)", f"{bound.whole_s:g} s (BODY_TIMEOUT_S)"
-            finding = f"The body did not come: nothing for {silence}, or not whole after {whole}."
-            raise BodyTimeout(f"{finding} Send it in smaller parts, or over a better link.")
+            raise BodyTimeout(_silence(bound))
         if message["type"] == "http.disconnect":
             raise InvalidBody("The connection ended before the body did. Send it whole.")
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
+
+
+def _silence(bound: BodyBound) -> str:
+    silence = f"nothing for {bound.silence_s:g} s (BODY_SILENCE_S)"
+    if math.isinf(bound.whole_s):
+        return f"The body did not come: {silence}. Send it over a better link."
+    finding = f"The body did not come: {silence}, or not whole after {bound.whole_s:g} s (BODY_TIMEOUT_S)."
+    return f"{finding} Send it in smaller parts, or over a better link."

@@ -4,6 +4,7 @@
     00000012-20260131T235900Z/        a backup
         started.json                  it was begun
         failed.json                   it gave up, and why
+        uploaded.json                 it was made elsewhere, and uploaded here
         manifest.json                 written last: without it the folder is no backup
 
 The newest is the one with the highest sequence number; no clock and no name decides.
@@ -11,16 +12,25 @@ The newest is the one with the highest sequence number; no clock and no name dec
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from service.archive.backup_ids import LARGEST_SEQUENCE, backup_id, sequence_of
 from service.archive.destination import Destination
-from service.archive.manifest import FAILED_FILE, MANIFEST_FILE, STARTED_FILE, BackupState, Manifest
+from service.archive.manifest import (
+    FAILED_FILE,
+    MANIFEST_FILE,
+    STARTED_FILE,
+    UPLOADED_FILE,
+    BackupState,
+    Manifest,
+)
 from service.archive.manifest_file import LARGEST_MANIFEST_BYTES, manifest_bytes, read_manifest
 from service.errors import ArchiveError, ArchiveFileExists, ArchiveFileMissing, BackupDamaged, NotFound
 
 CLAIMS = "claims"
+MOST_AHEAD = 1_000_000
+"""How far a backup from elsewhere may be ahead of the newest number, so that it does not use up all numbers."""
 _LARGEST_MARKER_BYTES = 100_000
 
 
@@ -37,13 +47,17 @@ class ListedState(StrEnum):
 
 @dataclass(frozen=True)
 class ListedBackup:
-    """A folder of a destination. `manifest` of complete and partial ones; `reason` of the others."""
+    """A folder of a destination. `manifest` of complete and partial ones; `reason` of the others.
+
+    `uploaded`: it was made elsewhere. Then it is never the newest backup of this gateway, and no rule removes it.
+    """
 
     backup_id: str
     sequence: int
     state: ListedState
     manifest: Manifest | None = None
     reason: str = ""
+    uploaded: bool = False
 
 
 def begin(
@@ -79,6 +93,41 @@ def go_on(destination: Destination, identity: str, now_ns: int, owner: str) -> b
     destination.clear_unfinished(identity)
     _make_folder(destination, identity, now_ns)
     return True
+
+
+def claim(destination: Destination, identity: str, now_ns: int) -> bool:
+    """Take the id of a backup from elsewhere, and make its folder. False: its number is taken, or too far ahead.
+
+    Raises ArchiveError.
+    """
+    sequence = sequence_of(identity) or 0
+    taken = any(sequence_of(folder) == sequence for folder in destination.folders())
+    if taken or sequence > _last_sequence(destination) + MOST_AHEAD:
+        return False
+    if not _claimed(destination, identity, ""):
+        return False
+    _make_folder(destination, identity, now_ns)
+    return True
+
+
+def release(destination: Destination, identity: str) -> None:
+    """Give back the number of an id that `claim` took, so that the same upload can come again. Raises ArchiveError."""
+    destination.delete(_claim_path(sequence_of(identity) or 0))
+
+
+def mark_uploaded(destination: Destination, backup: str, now_ns: int, original_id: str) -> None:
+    """Note in its folder, before its manifest is written, that a backup comes from elsewhere. Raises ArchiveError."""
+    marker = _marker({"id": backup, "uploaded_ns": now_ns, "original_id": original_id})
+    destination.write_new(f"{backup}/{UPLOADED_FILE}", marker)
+
+
+def uploaded_ns(destination: Destination, backup: str) -> int:
+    """When the upload of a backup began; 0 where its marker does not say so. Raises ArchiveError."""
+    content = b"".join(destination.read(f"{backup}/{UPLOADED_FILE}", 0, _LARGEST_MARKER_BYTES))
+    try:
+        return int(json.loads(content)["uploaded_ns"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return 0
 
 
 def finish(destination: Destination, manifest: Manifest, key: bytes | None = None) -> None:
@@ -151,9 +200,13 @@ def remove(destination: Destination, backup: str) -> int:
     return destination.delete_folder(backup) + had_manifest
 
 
+def _claim_path(sequence: int) -> str:
+    return f"{CLAIMS}/{sequence:08d}"
+
+
 def _claimed(destination: Destination, identity: str, owner: str) -> bool:
     """Whether `owner` has the number of this id, now or from before. Nobody ("") never has one from before."""
-    path, content = f"{CLAIMS}/{sequence_of(identity):08d}", f"{identity} {owner}".strip().encode()
+    path, content = _claim_path(sequence_of(identity) or 0), f"{identity} {owner}".strip().encode()
     try:
         destination.write_new(path, content)
     except ArchiveFileExists:
@@ -177,7 +230,8 @@ def _listed(destination: Destination, key: bytes | None) -> Iterator[ListedBacku
     for folder in destination.folders():
         sequence = sequence_of(folder)
         if sequence is not None:
-            yield _described(destination, folder, sequence, key)
+            uploaded = destination.size(f"{folder}/{UPLOADED_FILE}") is not None
+            yield replace(_described(destination, folder, sequence, key), uploaded=uploaded)
         elif not folder.startswith(".") and destination.size(f"{folder}/{MANIFEST_FILE}") is not None:
             reason = f"{folder}/{MANIFEST_FILE} is damaged: its folder has not the name of a backup"
             yield ListedBackup(folder, 0, ListedState.DAMAGED, reason=reason)

@@ -20,7 +20,9 @@ FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 STARTED_FILE = "started.json"
 FAILED_FILE = "failed.json"
-_RESERVED = (MANIFEST_FILE, STARTED_FILE, FAILED_FILE)
+UPLOADED_FILE = "uploaded.json"
+RESERVED = (MANIFEST_FILE, STARTED_FILE, FAILED_FILE, UPLOADED_FILE)
+"""Files of a backup that no manifest lists."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WORD = 1 << 64
 
@@ -207,7 +209,7 @@ def _wrong_file(file: str, backup: str, size: int, sha256: str) -> str | None:
     reason = wrong_path(file)
     if reason is not None:
         return f"{file[:200]!r} is no path inside a backup: {reason}"
-    if file in _RESERVED:
+    if file in RESERVED:
         return f"{file} is not a file of points"
     if sequence_of(backup) is None:
         return f"{file} lies in {backup[:100]!r}, which is no id of a backup"

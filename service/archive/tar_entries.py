@@ -6,8 +6,8 @@ The standard library reads heads of any length into memory, and takes a tar with
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_BLOCK_BYTES = 512
-_LARGEST_PAX_BYTES = 65_536
+BLOCK_BYTES = 512
+LARGEST_PAX_BYTES = 65_536
 _FILE, _FOLDER, _PAX = (b"0", b"\0"), b"5", (b"x", b"g")
 _RENAMING = (b" path=", b" linkpath=", b" size=", b" GNU.sparse.")
 
@@ -30,7 +30,7 @@ def tar_entries(source: Iterator[bytes]) -> Iterator[TarEntry]:
 
     Raises NotTar: it is cut or changed, or has an entry that is neither a file nor a folder.
     """
-    blocks = _Blocks(source)
+    blocks = TarBlocks(source)
     while True:
         head = blocks.block()
         if not any(head):
@@ -38,17 +38,17 @@ def tar_entries(source: Iterator[bytes]) -> Iterator[TarEntry]:
                 raise NotTar("something follows its end mark")
             return
         kind = head[156:157]
-        size = _checked_size(head)
+        size = checked_size(head)
         if kind in _PAX:
             _demand_harmless(blocks, size)
             continue
         if kind not in _FILE and kind != _FOLDER:
-            raise NotTar(f"it has an entry {_name(head)[:200]!r}, which is neither a file nor a folder")
-        yield TarEntry(_name(head), size, kind == _FOLDER)
+            raise NotTar(f"it has an entry {entry_name(head)[:200]!r}, which is neither a file nor a folder")
+        yield TarEntry(entry_name(head), size, kind == _FOLDER)
         blocks.skip(size)
 
 
-def _checked_size(head: bytes) -> int:
+def checked_size(head: bytes) -> int:
     """The size in a head whose checksum is right: octal, or base-256 where the first bit is set."""
     expected = sum(head[:148]) + 8 * ord(" ") + sum(head[156:])
     if _octal(head[148:156]) != expected:
@@ -64,7 +64,8 @@ def _octal(field: bytes) -> int:
     return int(text, 8)
 
 
-def _name(head: bytes) -> str:
+def entry_name(head: bytes) -> str:
+    """The name in a head. Raises NotTar."""
     name, prefix = head[:100].split(b"\0")[0], b""
     if head[257:262] == b"ustar" and head[257:265] != b"ustar  \0":  # GNU has other members in the place of a prefix
         prefix = head[345:500].split(b"\0")[0]
@@ -74,16 +75,16 @@ def _name(head: bytes) -> str:
         raise NotTar("an entry of it has a name that is no Unicode text") from None
 
 
-def _demand_harmless(blocks: "_Blocks", size: int) -> None:
+def _demand_harmless(blocks: "TarBlocks", size: int) -> None:
     """An extended head may say owners and times, but no other name or size."""
-    if size > _LARGEST_PAX_BYTES:
-        raise NotTar(f"an extended head of it has {size} bytes, more than {_LARGEST_PAX_BYTES}")
-    content = b"".join(blocks.block() for _ in range(-(-size // _BLOCK_BYTES)))
+    if size > LARGEST_PAX_BYTES:
+        raise NotTar(f"an extended head of it has {size} bytes, more than {LARGEST_PAX_BYTES}")
+    content = b"".join(blocks.block() for _ in range(-(-size // BLOCK_BYTES)))
     if any(word in content for word in _RENAMING):
         raise NotTar("an extended head of it gives an entry another name or size")
 
 
-class _Blocks:
+class TarBlocks:
     """Blocks of 512 bytes."""
 
     def __init__(self, source: Iterator[bytes]) -> None:
@@ -92,25 +93,54 @@ class _Blocks:
         self._position = 0
 
     def block(self) -> bytes:
-        while len(self._held) - self._position < _BLOCK_BYTES:
+        """The next block. Raises NotTar at the end."""
+        while len(self._held) - self._position < BLOCK_BYTES:
             piece = next(self._source, None)
             if piece is None:
                 raise NotTar("it has no end mark: it was cut")
             self._held = self._held[self._position :] + piece
             self._position = 0
-        self._position += _BLOCK_BYTES
-        return self._held[self._position - _BLOCK_BYTES : self._position]
+        self._position += BLOCK_BYTES
+        return self._held[self._position - BLOCK_BYTES : self._position]
 
     def skip(self, size: int) -> None:
         """Pass over the blocks of a file's bytes."""
-        left = -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
+        self._pass_over(-(-size // BLOCK_BYTES) * BLOCK_BYTES)
+
+    def content(self, size: int) -> Iterator[bytes]:
+        """A file's bytes, piece by piece. After the last of them its blocks are passed over."""
+        left = size
+        while left:
+            piece = self._held[self._position : self._position + left]
+            if not piece:
+                self._held, self._position = self._next(), 0
+                continue
+            self._position += len(piece)
+            left -= len(piece)
+            yield piece
+        self._pass_over(-size % BLOCK_BYTES)
+
+    def _next(self) -> bytes:
+        piece = next(self._source, None)
+        if piece is None:
+            raise NotTar("it ends in the middle of a file: it was cut")
+        return piece
+
+    def _pass_over(self, count: int) -> None:
+        left = count
         while left > (held := len(self._held) - self._position):
             left -= held
-            piece = next(self._source, None)
-            if piece is None:
-                raise NotTar("it ends in the middle of a file: it was cut")
-            self._held, self._position = piece, 0
+            self._held, self._position = self._next(), 0
         self._position += left
 
-    def only_zeros_left(self) -> bool:
-        return not any(self._held[self._position :]) and not any(any(piece) for piece in self._source)
+    def only_zeros_left(self, most_bytes: int | None = None) -> bool:
+        """Whether nothing but zeros follows, and no more than `most_bytes` of them; all of it is read until then."""
+        held = self._held[self._position :]
+        left = len(held)
+        if any(held):
+            return False
+        for piece in self._source:
+            left += len(piece)
+            if any(piece) or (most_bytes is not None and left > most_bytes):
+                return False
+        return True

@@ -75,6 +75,9 @@ class BackupSettings(BaseModel):
         0, ge=0, description="Megabytes a second that a backup reads at most: points, or packed shards; 0: no limit."
     )
     backup_pause_ms: int = Field(0, ge=0, le=60_000, description="Pause after each slice or shard of a backup.")
+    backup_max_upload_gb: int = Field(
+        1000, ge=1, description="Gigabytes (10^9 bytes) that one uploaded backup may have; MAX_BODY_MB is not for it."
+    )
     backup_max_age_hours: int = Field(
         0,
         ge=0,

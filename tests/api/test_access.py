@@ -38,6 +38,8 @@ ROUTES = {
     ("POST", "/backups/drill"): Scope.BACKUP,
     ("POST", "/backups/prune"): Scope.ADMIN,
     ("POST", "/backups/adopt"): Scope.BACKUP,
+    ("GET", "/backups/{backup_id}/download"): Scope.RESTORE,
+    ("POST", "/backups/upload"): Scope.ADMIN,
     ("GET", "/jobs"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}/events"): JOB_SCOPES,

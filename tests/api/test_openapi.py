@@ -27,6 +27,7 @@ VERBS = {
     "restore",
     "retry",
     "run",
+    "upload",
     "verify",
     "write",
 }

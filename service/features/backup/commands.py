@@ -12,8 +12,11 @@ from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, follow, job_path
 from service.features.backup import SUMMARY
+from service.features.backup.tar_commands import download, upload
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
+cli.command()(download)
+cli.command()(upload)
 PARTIAL = 3
 """The exit code of a backup in which something is missing."""
 BackupId = Annotated[str, typer.Argument(metavar="ID", help="Its id, as `fluxgate backup list` shows it.")]

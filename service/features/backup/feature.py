@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import httpx
+from fastapi import APIRouter
 
 from service.api.status_board import GaugeValue, Status
 from service.archive.compression import Packing
@@ -13,7 +14,7 @@ from service.domain.access import Scope
 from service.domain.job import Json
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
-from service.features.backup import commands, routes
+from service.features.backup import commands, routes, tar_routes
 from service.features.feature import Feature, KindServices
 from service.jobs import Kinds
 from service.jobs.backup.kind import (
@@ -46,6 +47,7 @@ from service.settings import Settings
 from service.state.jobs import JobStore
 
 _MB = 1_000_000
+_GB = 1_000_000_000
 _LOG_LINES = 20
 _PREFIX, _UNIT = "fluxgate_backup_last", "_timestamp_seconds"
 _NIGHTLY_AGE_H = 36
@@ -110,6 +112,7 @@ def work_limits(settings: Settings) -> WorkLimits:
         settings.backup_rate_mb * _MB,
         settings.backup_pause_ms / 1000,
         settings.backup_parquet,
+        settings.backup_max_upload_gb * _GB,
     )
 
 
@@ -184,5 +187,8 @@ def status(kinds: Kinds) -> Status:
     return Status(tuple(gauges), (warning,) if late else ())
 
 
-BACKUP = Feature(KIND, make, routes.router, commands.cli, status)
+ROUTER = APIRouter()
+for _router in (routes.router, tar_routes.router):
+    ROUTER.include_router(_router)
+BACKUP = Feature(KIND, make, ROUTER, commands.cli, status)
 """Backups: taken, seen, verified, test-restored, restored and pruned."""

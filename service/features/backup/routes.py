@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from service.api.auth import missing_scope, requires
@@ -16,6 +16,7 @@ from service.api.thread_pools import ThreadPool
 from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
 from service.errors import Forbidden, NotFound
+from service.features.backup.paths import BackupId
 from service.features.backup.schemas import (
     AdoptOrder,
     BackupDetail,
@@ -43,10 +44,6 @@ _PRUNE = PruneOrder | None
 _RESTORE = RestoreOrder | None
 _POOL = ThreadPool("the place of backups", 4)
 """For calls that look at the place where backups lie."""
-BackupId = Annotated[
-    str,
-    Path(max_length=100, description="The backup, as `GET /backups` names it.", examples=["00000012-20260131T235900Z"]),
-]
 
 
 @router.post(
@@ -208,7 +205,8 @@ def _listing(parts: Parts, limit: int) -> BackupList:
 def _detail(parts: Parts, backup_id: str) -> BackupDetail:
     backups = _runnable(parts)
     for backup in backups.place.listed():
-        if backup.backup_id == backup_id or (backup_id == "latest" and backup.state is ListedState.COMPLETE):
+        is_latest = backup.state is ListedState.COMPLETE and not backup.uploaded
+        if backup.backup_id == backup_id or (backup_id == "latest" and is_latest):
             backup_id = backup.backup_id
             return backup_detail(backup, backups.proofs.all().get(backup_id, Proof()))
     raise NotFound(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")

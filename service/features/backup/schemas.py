@@ -137,7 +137,8 @@ class JudgementInfo(BaseModel):
 class BackupInfo(BaseModel):
     """
     A backup, or what was to become one. `state`: complete, partial, failed, unfinished or damaged; `reason` says why it
-    is none of the first two. `own_bytes` is what lies in its own folder; `bytes` counts files in older backups too."""
+    is none of the first two. `own_bytes` is what lies in its own folder; `bytes` counts files in older backups too.
+    `uploaded`: it comes from elsewhere."""
 
     id: str
     state: str
@@ -155,6 +156,7 @@ class BackupInfo(BaseModel):
     verification: JudgementInfo | None
     drill: JudgementInfo | None
     proven: bool
+    uploaded: bool
 
 
 class BucketAgeInfo(BaseModel):
@@ -267,6 +269,7 @@ def _members(backup: ListedBackup, proof: Proof) -> dict[str, Any]:
         "verification": _judgement(proof.verification),
         "drill": _judgement(proof.drill),
         "proven": proof.is_proven,
+        "uploaded": backup.uploaded,
         **known,
     }
 

@@ -22,11 +22,16 @@ class BucketAge:
 def bucket_ages(listed: Iterable[ListedBackup], proofs: Mapping[str, Proof]) -> list[BucketAge]:
     """Of every bucket that any finished backup holds, by name. `listed`: newest first.
 
-    A backup of a range does not count, and a partial one only for the buckets of which nothing is missing.
+    A backup of a range does not count, nor one that was uploaded, and a partial one only for the buckets of which
+    nothing is missing.
     """
     ages: dict[str, BucketAge] = {}
     for backup in listed:
-        if backup.manifest is None or backup.state not in (ListedState.COMPLETE, ListedState.PARTIAL):
+        if (
+            backup.uploaded
+            or backup.manifest is None
+            or backup.state not in (ListedState.COMPLETE, ListedState.PARTIAL)
+        ):
             continue
         manifest = backup.manifest
         lacking = {part.bucket for part in manifest.missing}

@@ -1,4 +1,7 @@
-"""Which backup is meant: the one with an id, or the newest that is complete. A partial one is taken only by its id."""
+"""Which backup is meant: the one with an id, or the newest that is complete.
+
+A partial one, and one that was uploaded, is taken only by its id.
+"""
 
 from collections.abc import Callable
 
@@ -36,6 +39,8 @@ def chosen_backup(place: BackupPlace, name: str, log: Log, kind: BackupKind | No
 
 def _newest_complete(place: BackupPlace, log: Log, fits: Callable[[Manifest], bool]) -> Manifest:
     for backup in place.listed():
+        if backup.uploaded:
+            continue
         manifest = backup.manifest
         if manifest is None or backup.state is not ListedState.COMPLETE:
             log("warning", _passed_over(backup))
@@ -43,7 +48,7 @@ def _newest_complete(place: BackupPlace, log: Log, fits: Callable[[Manifest], bo
             return manifest
     raise NotFound(
         f"There is no complete backup in {place.name}. "
-        "Take one with POST /backup/trigger, or name a partial one by its id."
+        "Take one with POST /backup/trigger, or name a partial one by its id (an uploaded one, too)."
     )
 
 

@@ -20,9 +20,9 @@ class PreviousBackup:
 
     @classmethod
     def of(cls, listed: Sequence[ListedBackup], proofs: Mapping[str, Proof]) -> "PreviousBackup":
-        """`listed`: newest first."""
+        """`listed`: newest first. One that was made elsewhere may hold other values in buckets of the same names."""
         for backup in listed:
-            manifest = backup.manifest
+            manifest = None if backup.uploaded else backup.manifest
             if manifest is not None and manifest.kind is BackupKind.LOGICAL:
                 return cls(manifest, proofs.get(manifest.backup_id, Proof()).is_proven)
         return cls()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.archive import catalog
-from service.archive.catalog import ListedBackup
+from service.archive.catalog import ListedBackup, ListedState
 from service.archive.retention import Candidate, Keep, Verdict, verdicts
+from service.domain.durations import SECOND_NS
 from service.domain.job import JobState, Json
 from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST
@@ -23,6 +24,8 @@ from service.state.database import StateDatabase
 from service.state.jobs import LONGEST_LIST, JobStore
 
 KIND = "backup_prune"
+LONGEST_UPLOAD_NS = 7 * 86_400 * SECOND_NS
+"""How long an upload may be under way before it counts as broken off."""
 USING_KINDS = ("backup", "backup_verify", "backup_drill", "restore")
 """Kinds of job that read or write a backup, which their checkpoint or their parameters name."""
 
@@ -92,9 +95,20 @@ class PruneRunnable:
         if keep is None:
             reason = "no retention is set: every BACKUP_KEEP_ setting is 0"
             return [Verdict(backup.backup_id, True, (reason,)) for backup in listed]
-        proofs, scopes, in_use = self._proofs.all(), scopes_of(listed), self._in_use()
-        candidates = [_candidate(backup, proofs, scopes[backup.backup_id], in_use) for backup in listed]
-        return verdicts(candidates, keep, int(self._clock() * 1e9), self._retention.zone)
+        own = [backup for backup in listed if not backup.uploaded]
+        proofs, scopes, in_use = self._proofs.all(), scopes_of(own), self._in_use()
+        candidates = [_candidate(backup, proofs, scopes[backup.backup_id], in_use) for backup in own]
+        judged = verdicts(candidates, keep, int(self._clock() * 1e9), self._retention.zone)
+        return judged + [self._verdict_on_upload(backup) for backup in listed if backup.uploaded]
+
+    def _verdict_on_upload(self, backup: ListedBackup) -> Verdict:
+        """An upload stays, however it is dated, and replaces no backup of this gateway; one that broke off goes."""
+        if backup.state is not ListedState.UNFINISHED:
+            return Verdict(backup.backup_id, True, ("it was uploaded, and no rule is about uploads",))
+        begun_ns = catalog.uploaded_ns(self._place.destination, backup.backup_id)
+        if begun_ns + LONGEST_UPLOAD_NS > self._clock() * 1e9:
+            return Verdict(backup.backup_id, True, ("its upload may be under way",))
+        return Verdict(backup.backup_id, False, ("its upload broke off more than a week ago",))
 
     def _remove(self, backup: ListedBackup, reason: str, context: JobContext) -> None:
         files = catalog.remove(self._place.destination, backup.backup_id)

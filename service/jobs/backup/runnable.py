@@ -30,6 +30,7 @@ from service.jobs.backup.proofs import Judgement, Outcome, Proof, ProofStore
 from service.jobs.backup.report import backup_result, physical_result
 from service.jobs.backup.slice_progress import SliceProgress
 from service.jobs.backup.status import NO_AGE_RULE, AgeRule, overdue
+from service.jobs.backup.uploading import BackupUploads
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 from service.stores.influx.physical import PhysicalBackups, PhysicalOpener
@@ -70,6 +71,11 @@ class BackupRunnable:
     @property
     def proofs(self) -> ProofStore:
         return ProofStore(self._database, self.place.name)
+
+    @property
+    def uploads(self) -> BackupUploads:
+        """Takes backups from elsewhere into the place."""
+        return BackupUploads(self.place, self.proofs, self._clock, self._limits.max_upload_bytes)
 
     def ages(self) -> list[BucketAge]:
         """How old the last good backup of each bucket is. Raises ArchiveError."""
