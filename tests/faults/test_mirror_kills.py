@@ -168,10 +168,10 @@ def test_a_hundred_kills_lose_nothing_and_add_nothing(
 def test_that_check_sees_a_ledger_that_is_written_before_the_points(site: Site) -> None:
     """What is killed after the note and before the write is lost, as later runs believe the note."""
     site.order()
-    with site.process(**{BUG: "job_store first", POINT: "read:3"}) as running:
+    with site.process(**{BUG: "ledger first", POINT: "read:3"}) as running:
         until(running.ended_by, UNNOTICED_S)
     with pytest.raises(AssertionError, match=r"[1-9][0-9]* values lost and 0 added"):
-        must_be_exact(site, 20_000, **{BUG: "job_store first"})
+        must_be_exact(site, 20_000, **{BUG: "ledger first"})
 
 
 def test_that_check_sees_times_that_lost_their_nanoseconds(site: Site) -> None:
