@@ -147,9 +147,7 @@ def _tar(place: BackupPlace, backup_id: str, is_admin: bool) -> tuple[str, Backu
     """The tar, and the id of its backup. A physical backup holds the server's tokens. Raises Forbidden."""
     manifest = chosen_backup(place, backup_id, lambda *_line: None)
     if manifest.kind is BackupKind.PHYSICAL and not is_admin:
-        raise Forbidden(
-            "A physical backup holds every token of its server: the scope 'admin' is needed to download it."
-        )
+        raise Forbidden("A physical backup holds every token of its server: downloading it needs the scope admin.")
     return manifest.backup_id, BackupTar(manifest, place.key)
 
 
