@@ -10,7 +10,7 @@ from service.archive.catalog import ListedState
 from service.archive.checking import check_backup
 from service.archive.destination import Destination
 from service.archive.local_folder import LocalFolder
-from service.archive.manifest import BackupKind, BackupState, BucketBackup, Manifest, Missing
+from service.archive.manifest import BackupKind, BackupState, BucketBackup, Manifest, Missing, OtherFile
 from service.errors import ArchiveError, ArchiveFileExists, BackupDamaged, NotFound
 from tests.unit.archive.sample_backups import DAY_1, KEY, NOW, bucket_metadata, made_backup, written_slice
 from tests.unit.archive.test_destination import content, put
@@ -46,6 +46,49 @@ def test_a_folder_is_no_backup_until_its_manifest_is_written(destination: Destin
     assert (listed.state, listed.reason) == (ListedState.FAILED, "the store is away")
     put(destination, f"{backup}/failed.json", b"{")
     assert catalog.listed(destination)[0].reason == f"{backup}/failed.json does not say why"
+
+
+def test_who_was_killed_while_a_backup_began_goes_on_with_it(destination: Destination) -> None:
+    chosen: list[str] = []
+    backup = catalog.begin(destination, NOW, "job 1", chosen.append)
+    assert chosen == [backup]
+    for lost in ([f"{backup}/started.json"], [f"{backup}/started.json", f"claims/{backup[:8]}"], []):
+        for path in lost:
+            destination.delete(path)
+        assert catalog.go_on(destination, backup, NOW, "job 1")
+        assert destination.size(f"{backup}/started.json") is not None
+        assert [listed.backup_id for listed in catalog.listed(destination)] == [backup]
+
+
+@pytest.mark.parametrize("owner", ["", "job 2"])
+def test_a_number_that_another_took_is_not_gone_on_with(destination: Destination, owner: str) -> None:
+    backup = catalog.begin(destination, NOW, owner)
+    assert not catalog.go_on(destination, backup, NOW, "job 1")
+    assert not catalog.go_on(destination, backup, NOW, "")
+
+
+def test_a_number_is_chosen_again_when_another_takes_it_first(destination: Destination) -> None:
+    chosen: list[str] = []
+
+    def outrun(identity: str) -> None:
+        chosen.append(identity)
+        if len(chosen) == 1:
+            catalog.begin(destination, NOW, "job 2")
+
+    backup = catalog.begin(destination, NOW, "job 1", outrun)
+    assert [identity[:8] for identity in chosen] == ["00000001", "00000002"]
+    assert backup == chosen[1]
+
+
+def test_files_that_no_manifest_names_are_removed_before_it_is_written(destination: Destination) -> None:
+    first = made_backup(destination)
+    backup = catalog.begin(destination, NOW)
+    manifest = replace(first, backup_id=backup, buckets=(), files=(OtherFile("kept", backup, 1, "0" * 64),))
+    for name in ("kept", "0002-gone/slice", "failed.json"):
+        put(destination, f"{backup}/{name}", b"x")
+    assert catalog.remove_strays(destination, manifest) == 2
+    assert {file.path for file in destination.files(backup)} == {f"{backup}/kept", f"{backup}/started.json"}
+    assert {file.path for file in destination.files(first.backup_id)} >= {entry.path for entry in first.entries}
 
 
 def test_a_partial_backup_is_listed_as_one(destination: Destination) -> None:

@@ -15,6 +15,8 @@ from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.errors import ArchiveUnavailable, InvalidParameter, StoreBroken, StoreUnavailable
 from service.frames.frame import Reading
 from service.jobs.backup.limits import WorkLimits
+from service.jobs.backup.proofs import Judgement, Outcome
+from service.jobs.backup.slice_progress import SliceProgress
 from service.stores.embedded.store import EmbeddedStore
 from tests.support.backups import NOW_S, BackupRig, values_of
 from tests.support.embedded_stores import floats, points
@@ -192,6 +194,46 @@ def test_a_run_that_was_killed_after_its_manifest_gives_the_same_result(rig: Bac
     assert len(rig.place.listed()) == 1
 
 
+def test_a_run_that_was_killed_after_its_manifest_notes_what_was_left_to_note(
+    rig: BackupRig, store: EmbeddedStore
+) -> None:
+    fill(store, "Power", days=2)
+    context = KeptContext()
+    manifest = rig.place.manifest(rig.run(context)["backup"])
+    rig.runnable.proofs.forget(manifest.backup_id)
+    progress = SliceProgress(rig.state, rig.place.name, manifest.backup_id)
+    progress.note("a", manifest.buckets[0].slices[0])
+    again = KeptContext()
+    again.checkpoint = context.saved[-1]
+    rig.run(again)
+    read_back = rig.runnable.proofs.all()[manifest.backup_id].verification
+    assert read_back == Judgement(manifest.finished_ns / 1e9, Outcome.INTACT)
+    assert SliceProgress(rig.state, rig.place.name, manifest.backup_id).finished("a") is None
+
+
+def test_a_run_that_was_killed_while_its_backup_began_goes_on_with_the_same(
+    rig: BackupRig, store: EmbeddedStore
+) -> None:
+    fill(store, "Power", days=2)
+    killed = KeptContext()
+
+    class Killed(Through):
+        def write_new(self, path: str, content: bytes) -> None:
+            original.write_new(path, content)
+            raise RuntimeError("killed")
+
+    original = rig.place.destination
+    object.__setattr__(rig.place, "destination", Killed(original))  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError):
+        rig.run(killed)
+    object.__setattr__(rig.place, "destination", original)
+    context = KeptContext()
+    context.checkpoint = killed.saved[-1]
+    result = rig.run(context)
+    assert (result["state"], result["backup"]) == ("complete", killed.saved[-1]["backup"])
+    assert (rig.started, len(rig.place.listed())) == (1, 1)
+
+
 def test_a_file_that_does_not_read_back_is_no_part_of_a_backup(rig: BackupRig, store: EmbeddedStore) -> None:
     fill(store, "Power", days=3)
     broken = KeptContext()
@@ -215,7 +257,8 @@ def test_a_file_that_does_not_read_back_is_no_part_of_a_backup(rig: BackupRig, s
     object.__setattr__(rig.place, "destination", BadDisk(original))  # type: ignore[arg-type]
     with pytest.raises(ArchiveUnavailable, match="cannot be read back"):
         rig.run(broken)
-    assert [backup.state for backup in rig.place.listed()] == [ListedState.UNFINISHED]
+    [listed] = rig.place.listed()
+    assert (listed.state, "cannot be read back" in listed.reason) == (ListedState.FAILED, True)
     object.__setattr__(rig.place, "destination", original)
     context = KeptContext()
     context.checkpoint = broken.saved[-1]
