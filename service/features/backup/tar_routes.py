@@ -20,9 +20,9 @@ from service.api.store_calls import call_store
 from service.api.thread_pools import ThreadPool
 from service.archive.backup_tar import BackupTar
 from service.archive.catalog import ListedBackup, ListedState
-from service.archive.manifest import BackupState, Manifest
+from service.archive.manifest import BackupKind, BackupState, Manifest
 from service.domain.access import Principal, Scope
-from service.errors import ClientDisconnected, RetryLater
+from service.errors import ClientDisconnected, Forbidden, RetryLater
 from service.features.backup.paths import BackupId
 from service.features.backup.schemas import BackupInfo, backup_info
 from service.jobs.backup.choosing import chosen_backup
@@ -71,7 +71,8 @@ async def read_backup_tar(
     every bucket in the backup is in the tar, so it needs the scope of a restore.
     """
     place = _runnable(parts_of(request)).place
-    tar_name, tar = await call_store(_READERS, principal, lambda: _tar(place, backup_id))
+    is_admin = principal.may(Scope.ADMIN)
+    tar_name, tar = await call_store(_READERS, principal, lambda: _tar(place, backup_id, is_admin))
     headers = {
         "Content-Type": MEDIA_TYPE,
         "Content-Disposition": f'attachment; filename="{tar_name}.tar"',
@@ -142,8 +143,11 @@ def _pieces(tar: BackupTar, place: BackupPlace, start: int, stop: int, left: thr
     yield from tar.pieces(place.destination, start, stop, check)
 
 
-def _tar(place: BackupPlace, backup_id: str) -> tuple[str, BackupTar]:
+def _tar(place: BackupPlace, backup_id: str, is_admin: bool) -> tuple[str, BackupTar]:
+    """The tar, and the id of its backup. A physical backup holds the server's tokens. Raises Forbidden."""
     manifest = chosen_backup(place, backup_id, lambda *_line: None)
+    if manifest.kind is BackupKind.PHYSICAL and not is_admin:
+        raise Forbidden("A physical backup holds every token of its server: downloading it needs the scope admin.")
     return manifest.backup_id, BackupTar(manifest, place.key)
 
 
