@@ -201,5 +201,7 @@ def _age() -> Any:  # noqa: ANN401  pyrage has no types
     try:
         import pyrage
     except ImportError:
-        raise ConfigurationError("Encrypted backups need the package pyrage: pip install 'fluxgate[age]'.") from None
+        raise ConfigurationError(
+            "Encrypted backups need the package pyrage: pip install 'fluxgate-gateway[age]'."
+        ) from None
     return pyrage

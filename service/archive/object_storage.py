@@ -249,7 +249,9 @@ def _opened(address: BucketAddress) -> "S3Store":
     try:
         from obstore.store import S3Store
     except ImportError:
-        raise ConfigurationError("Object storage needs the package obstore: pip install 'fluxgate[s3]'.") from None
+        raise ConfigurationError(
+            "Object storage needs the package obstore: pip install 'fluxgate-gateway[s3]'."
+        ) from None
     plain = address.endpoint is not None and address.endpoint.startswith("http://")
     options: dict[str, Any] = {"endpoint": address.endpoint} if address.endpoint else {}
     if address.checksums:

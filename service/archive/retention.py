@@ -75,7 +75,7 @@ def verdicts(candidates: Sequence[Candidate], keep: Keep, now_ns: int, zone: dt.
     if ahead is not None:
         reason = (
             f"nothing is removed while {ahead.backup_id} is dated {format_time(ahead.created_ns)}, in the future:"
-            " set the clock right, or remove that backup by its id"
+            " set the clock right, or remove the folder of that backup by hand"
         )
         return [Verdict(backup.backup_id, True, (reason,)) for backup in newest_first]
     reasons = _reasons(newest_first, keep, zone)
@@ -124,7 +124,7 @@ def _by_state(of_scope: Sequence[Candidate], complete: Sequence[Candidate]) -> I
         if backup.in_use:
             yield backup, "a job uses it"
         if backup.state is ListedState.DAMAGED:
-            yield backup, "its manifest is damaged: look at it, and remove it by its id"
+            yield backup, "its manifest is damaged: look at it, and remove its folder by hand"
         elif backup.state is not ListedState.COMPLETE and backup.sequence > newest_complete:
             yield backup, f"{backup.state}, and no newer backup is complete"
 

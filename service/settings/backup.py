@@ -16,7 +16,7 @@ class BackupSettings(BaseModel):
     backup_dir: Path | None = Field(None, description="Folder for backups. Absent: the folder backups in DATA_DIR.")
     backup_s3_bucket: str | None = Field(
         None,
-        description="Bucket of S3-compatible object storage for backups, instead of BACKUP_DIR. Needs `fluxgate[s3]`.",
+        description="Bucket of S3-compatible storage for backups, instead of BACKUP_DIR. Needs `fluxgate-gateway[s3]`.",
     )
     backup_s3_prefix: str = Field("", description="Where in BACKUP_S3_BUCKET backups lie, such as plant/north.")
     backup_s3_endpoint: str | None = Field(
@@ -51,7 +51,7 @@ class BackupSettings(BaseModel):
     )
     backup_passphrase: SecretStr | None = Field(
         None,
-        description="Encrypts backups at rest; without it they cannot be read. Needs `fluxgate[age]`.",
+        description="Encrypts backups at rest; without it they cannot be read. Needs `fluxgate-gateway[age]`.",
     )
     backup_hmac_key: SecretStr | None = Field(
         None,

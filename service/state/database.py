@@ -59,7 +59,9 @@ class StateDatabase:
             self.engine = sa.create_engine(address) if self._sqlite else _pooled(address)
         except ModuleNotFoundError as missing:
             finding = f"The driver of STATE_DATABASE_URL is not installed ({missing.name})."
-            raise ConfigurationError(f"{finding} For PostgreSQL install the extra: fluxgate[postgres].") from None
+            raise ConfigurationError(
+                f"{finding} For PostgreSQL install the extra: fluxgate-gateway[postgres]."
+            ) from None
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as broken:
             raise ConfigurationError(
                 f"STATE_DATABASE_URL is no address of a database ({type(broken).__name__})."

@@ -262,8 +262,13 @@ def _renamed(buckets: list[str]) -> dict[str, str]:
 
 
 def _cells(backup: dict[str, Any]) -> list[str]:
-    proven = "yes" if backup["proven"] else (backup["drill"] or {"outcome": "no"})["outcome"]
-    state = backup["state"] if not backup["reason"] else f"{backup['state']}: {backup['reason']}"
+    proven = "yes" if backup["proven"] else "no"
+    if not backup["proven"] and backup["drill"] is not None and backup["drill"]["outcome"] != "proven":
+        proven = backup["drill"]["outcome"]
+    reason = backup["reason"]
+    if backup["verification"] is not None and backup["verification"]["outcome"] == "failed":
+        reason = f"DAMAGED: {backup['verification']['detail']}"
+    state = f"{backup['state']}: {reason}" if reason else backup["state"]
     return [backup["id"], state, proven, f"{backup['points']:,}", _size(backup["own_bytes"]), backup["comment"]]
 
 

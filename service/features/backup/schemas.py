@@ -268,7 +268,7 @@ def _members(backup: ListedBackup, proof: Proof) -> dict[str, Any]:
         "reason": backup.reason,
         "verification": _judgement(proof.verification),
         "drill": _judgement(proof.drill),
-        "proven": proof.is_proven,
+        "proven": proof.is_proven and manifest is not None,
         "uploaded": backup.uploaded,
         **known,
     }

@@ -25,7 +25,7 @@ from service.jobs.backup.backup_tools import BackupTools
 from service.jobs.backup.bucket_backup import BucketArchiver
 from service.jobs.backup.bucket_snapshot import BucketSnapshot, snapshot_of
 from service.jobs.backup.options import BackupOptions
-from service.jobs.backup.previous import PreviousBackup
+from service.jobs.backup.previous import PreviousBackups
 from service.jobs.backup.slice_plan import Comparison, PlannedSlice, planned_slices
 from service.stores.protocol import Store
 from service.transfer.run_log import log_failure
@@ -60,7 +60,7 @@ class LogicalBackup:
         tools: BackupTools,
         splitter: Splitter,
         options: BackupOptions,
-        previous: PreviousBackup,
+        previous: PreviousBackups,
         key_pair: KeyPair | None,
         created_ns: int,
         clock: Callable[[], float],
@@ -115,7 +115,7 @@ class LogicalBackup:
             if before_ns is None or slice_start(before_ns, step_ns) <= within.start_ns:
                 return within.start_ns
             span = TimeRange(within.start_ns, min(slice_start(before_ns, step_ns), within.stop_ns))
-            entries = self._previous.sealed(name, span, recipients)
+            entries = self._previous.holding(name, within).sealed(name, span, recipients)
             if entries is None:
                 return within.start_ns
             sealed[:], sealed_slices[:] = [span], entries
@@ -136,8 +136,9 @@ class LogicalBackup:
         )
 
     def _plan(self, snapshot: BucketSnapshot) -> list[PlannedSlice]:
-        comparison = Comparison(self._created_ns, self._previous.created_ns, self._options.compare_values)
-        known = self._previous.slices(snapshot.metadata.name, self._recipients)
+        previous = self._previous.holding(snapshot.metadata.name, self._options.span)
+        comparison = Comparison(self._created_ns, previous.created_ns, self._options.compare_values)
+        known = previous.slices(snapshot.metadata.name, self._recipients)
         return planned_slices(snapshot.values, snapshot.step_ns, self._options.span, known, comparison)
 
     @property

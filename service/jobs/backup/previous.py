@@ -1,4 +1,4 @@
-"""The backup before: what of it a new one may take over, and what of it is sealed."""
+"""The backups before: what of them a new one may take over, bucket by bucket, and what of them is sealed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,10 @@ from service.jobs.backup.proofs import Proof
 
 @dataclass(frozen=True)
 class PreviousBackup:
-    """The newest finished logical backup; `manifest` None: there is none. `is_proven`: it was restored in a drill."""
+    """A finished logical backup; `manifest` None: there is none. `is_proven`: it was restored in a drill."""
 
     manifest: Manifest | None = None
     is_proven: bool = False
-
-    @classmethod
-    def of(cls, listed: Sequence[ListedBackup], proofs: Mapping[str, Proof]) -> "PreviousBackup":
-        """`listed`: newest first. One that was made elsewhere may hold other values in buckets of the same names."""
-        for backup in listed:
-            manifest = None if backup.uploaded else backup.manifest
-            if manifest is not None and manifest.kind is BackupKind.LOGICAL:
-                return cls(manifest, proofs.get(manifest.backup_id, Proof()).is_proven)
-        return cls()
 
     @property
     def created_ns(self) -> int:
@@ -60,8 +51,40 @@ class PreviousBackup:
         touching = [entry for entry in known.slices if entry.span.intersect(span)]
         return inside if self.is_proven and len(inside) == len(touching) else None
 
+
+@dataclass(frozen=True)
+class PreviousBackups:
+    """The finished logical backups, newest first."""
+
+    backups: tuple[PreviousBackup, ...] = ()
+
+    @classmethod
+    def of(cls, listed: Sequence[ListedBackup], proofs: Mapping[str, Proof]) -> "PreviousBackups":
+        """`listed`: newest first. One that was made elsewhere may hold other values in buckets of the same names."""
+        manifests = (None if backup.uploaded else backup.manifest for backup in listed)
+        return cls(
+            tuple(
+                PreviousBackup(manifest, proofs.get(manifest.backup_id, Proof()).is_proven)
+                for manifest in manifests
+                if manifest is not None and manifest.kind is BackupKind.LOGICAL
+            )
+        )
+
+    @property
+    def newest(self) -> Manifest | None:
+        return self.backups[0].manifest if self.backups else None
+
+    def holding(self, bucket: str, span: TimeRange) -> PreviousBackup:
+        """The newest that has all of `span` of a bucket. One of fewer buckets, or of a shorter range, is passed over."""
+        for backup in self.backups:
+            held = () if backup.manifest is None else backup.manifest.buckets
+            if any(known.metadata.name == bucket and known.span.intersect(span) == span for known in held):
+                return backup
+        return PreviousBackup()
+
     @property
     def copies(self) -> dict[str, OtherFile]:
-        """Its Parquet files, by path without the number of their bucket."""
-        files = () if self.manifest is None else self.manifest.files
+        """Their Parquet files, by path without the number of their bucket; of one path the newest."""
+        oldest_first = (backup.manifest for backup in reversed(self.backups) if backup.manifest is not None)
+        files = (file for manifest in oldest_first for file in manifest.files)
         return {numberless(file.file): file for file in files if file.file.startswith("parquet/")}

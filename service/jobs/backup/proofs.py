@@ -62,6 +62,11 @@ class ProofStore:
         self._note(backup_id, "verify", "verified_at", judgement)
 
     def note_drill(self, backup_id: str, judgement: Judgement) -> None:
+        """An inconclusive drill says nothing about a backup, so it does not take the place of one that did."""
+        if judgement.outcome is Outcome.INCONCLUSIVE:
+            known = self.all().get(backup_id, Proof()).drill
+            if known is not None and known.outcome is not Outcome.INCONCLUSIVE:
+                return
         self._note(backup_id, "drill", "drilled_at", judgement)
 
     def forget(self, backup_id: str) -> None:

@@ -25,7 +25,7 @@ from service.jobs.backup.physical_backup import PhysicalBackup
 from service.jobs.backup.physical_download import PhysicalTools
 from service.jobs.backup.physical_progress import PhysicalProgress
 from service.jobs.backup.place import BackupPlace
-from service.jobs.backup.previous import PreviousBackup
+from service.jobs.backup.previous import PreviousBackups
 from service.jobs.backup.proofs import Judgement, Outcome, Proof, ProofStore
 from service.jobs.backup.report import backup_result, physical_result
 from service.jobs.backup.slice_progress import SliceProgress
@@ -158,8 +158,8 @@ class BackupRunnable:
         created_ns: int,
     ) -> Manifest:
         retry = Retry(context, log)
-        previous = PreviousBackup.of(self.place.listed(), self.proofs.all())
-        key_pair = self.place.key_pair(backup_id, previous.manifest)
+        previous = PreviousBackups.of(self.place.listed(), self.proofs.all())
+        key_pair = self.place.key_pair(backup_id, previous.newest)
         tools = BackupTools(
             place=self.place,
             backup_id=backup_id,

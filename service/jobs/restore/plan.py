@@ -58,8 +58,11 @@ class BucketPlan:
 
 @dataclass(frozen=True)
 class RestorePlan:
+    """`lacks_buckets`: all of the backup is restored, and buckets that it was to hold are missing in it."""
+
     manifest: Manifest
     buckets: tuple[BucketPlan, ...]
+    lacks_buckets: bool = False
 
     @property
     def slices(self) -> tuple[PlannedSlice, ...]:
@@ -80,7 +83,9 @@ def restore_plan(manifest: Manifest, options: RestoreOptions) -> RestorePlan:
         plans.append(
             BucketPlan(bucket.metadata, target, slices, _missing(manifest, bucket.metadata.name, options.span))
         )
-    return RestorePlan(manifest, tuple(plans))
+    held = {bucket.metadata.name for bucket in manifest.buckets}
+    lacking = any(part.bucket not in held for part in manifest.missing)
+    return RestorePlan(manifest, tuple(plans), lacks_buckets=options.names is None and lacking)
 
 
 def _slices(bucket: BucketBackup, within: TimeRange, first_number: int) -> Iterator[PlannedSlice]:

@@ -43,7 +43,7 @@ def restore_result(plan: RestorePlan, target: Endpoint, dry_run: bool, buckets: 
     """`state`: different when any bucket is; partial when something was lost or is missing in the backup; more when a
     bucket has other points too; else equal. Of a dry run: planned."""
     states = {bucket["state"] for bucket in buckets}
-    lost = any(bucket["lost_slices"] or bucket["missing"] for bucket in buckets)
+    lost = plan.lacks_buckets or any(bucket["lost_slices"] or bucket["missing"] for bucket in buckets)
     if dry_run:
         state = PLANNED
     elif Comparison.DIFFERENT.value in states:

@@ -141,7 +141,7 @@ def test_what_a_job_uses_stays_with_what_it_refers_to() -> None:
 def test_damaged_ones_are_for_people_to_look_at() -> None:
     backups = [candidate(1, state=DAMAGED), candidate(2), candidate(3, state=DAMAGED)]
     assert kept(backups, Keep(last=1)) == [3, 2, 1]
-    assert "remove it by its id" in reasons(backups, Keep(last=1))[1][0]
+    assert "remove its folder by hand" in reasons(backups, Keep(last=1))[1][0]
 
 
 def test_backups_of_other_buckets_do_not_push_each_other_out() -> None:

@@ -71,3 +71,14 @@ def test_a_bucket_is_overdue_when_its_last_complete_backup_is_too_old_or_none_is
     assert late(36.1) == ["A", "B"]
     assert late(36.1, AgeRule(36, ("A",))) == ["A"]
     assert late(1e6, AgeRule(0)) == []
+
+
+def test_a_drill_that_could_not_be_done_takes_no_proof_away(rig: BackupRig, store: EmbeddedStore) -> None:
+    store.create_bucket(BucketSpec("A", "", 0))
+    backup = rig.run()["backup"]
+    proofs = rig.runnable.proofs
+    proofs.note_drill(backup, Judgement(NOW_S, Outcome.PROVEN))
+    proofs.note_drill(backup, Judgement(NOW_S + 1, Outcome.INCONCLUSIVE, "wrong passphrase"))
+    assert ages(rig)["A"].proven_id == backup
+    proofs.note_drill(backup, Judgement(NOW_S + 2, Outcome.FAILED, "a slice differs"))
+    assert ages(rig)["A"].proven_id is None

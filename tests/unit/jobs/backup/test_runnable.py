@@ -69,6 +69,18 @@ def test_a_second_backup_takes_over_what_did_not_change(rig: BackupRig, store: E
     assert changed == {"20231122"}
 
 
+def test_a_backup_of_fewer_buckets_between_two_breaks_no_chain(rig: BackupRig, store: EmbeddedStore) -> None:
+    fill(store, "Power", days=3)
+    fill(store, "Weather", days=3)
+    first = rig.run()
+    rig.run(buckets=["Weather"])
+    rig.run(buckets=["not there"])
+    rig.run(buckets=["Power"], start="2023-11-23T00:00:00Z")
+    third = rig.run()
+    before, after = files(rig, first["backup"]), files(rig, third["backup"])
+    assert all(after[day].samefile(before[day]) for day in after)
+
+
 def test_a_value_that_was_overwritten_is_found_the_next_day_when_it_is_young(
     rig: BackupRig, store: EmbeddedStore
 ) -> None:

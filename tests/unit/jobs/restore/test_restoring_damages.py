@@ -81,3 +81,10 @@ def test_a_partial_backup_is_restored_only_by_its_id(site: BackupSite) -> None:
         backup=partial.backup_id,
         buckets=["not there"],
     )
+
+
+def test_a_partial_backup_that_is_restored_whole_is_partial_also_where_it_holds_nothing(site: BackupSite) -> None:
+    lacking = site.backup(buckets=[HOSTILE[0], "not there"])
+    assert site.restore(target=TARGET, backup=lacking.backup_id)["state"] == "partial"
+    empty = site.backup(buckets=["not there either"])
+    assert site.restore(target=TARGET, backup=empty.backup_id)["state"] == "partial"
