@@ -75,7 +75,7 @@ class PreviousBackups:
         return self.backups[0].manifest if self.backups else None
 
     def holding(self, bucket: str, span: TimeRange) -> PreviousBackup:
-        """The newest that has all of `span` of a bucket. One of fewer buckets, or of a shorter range, is passed over."""
+        """The newest that has all of `span` of a bucket. One of fewer buckets or of a shorter range is passed over."""
         for backup in self.backups:
             held = () if backup.manifest is None else backup.manifest.buckets
             if any(known.metadata.name == bucket and known.span.intersect(span) == span for known in held):
