@@ -136,4 +136,4 @@ def test_the_library_is_named_when_it_is_missing() -> None:
         "except e.ConfigurationError as error: print(error)"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
-    assert "pip install 'fluxgate[age]'" in shown.stdout, shown.stderr
+    assert "pip install 'fluxgate-gateway[age]'" in shown.stdout, shown.stderr

@@ -170,4 +170,4 @@ def test_the_library_is_loaded_when_it_is_used_and_named_when_it_is_missing() ->
         "except s.ConfigurationError as e: print(e)"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
-    assert "pip install 'fluxgate[s3]'" in shown.stdout, shown.stderr
+    assert "pip install 'fluxgate-gateway[s3]'" in shown.stdout, shown.stderr

@@ -113,7 +113,9 @@ def test_a_named_file_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -
 
 
 def test_a_driver_that_is_not_installed_names_the_extra() -> None:
-    with pytest.raises(ConfigurationError, match=r"psycopg2\). For PostgreSQL install the extra: fluxgate-gateway\[postgres\]"):
+    with pytest.raises(
+        ConfigurationError, match=r"psycopg2\). For PostgreSQL install the extra: fluxgate-gateway\[postgres\]"
+    ):
         StateDatabase("postgresql+psycopg2://user@host/name")
 
 
