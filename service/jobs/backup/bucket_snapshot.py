@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.archive.manifest import BucketMetadata
+from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket
 from service.domain.slicing import MeasurementRange, slice_length, whole_slices
 from service.domain.timerange import EVER, TimeRange
+from service.domain.unreadable import listed
 from service.stores.protocol import Store
 from service.transfer.bucket_reader import BucketReader
 from service.transfer.splitting import Splitter
@@ -14,12 +16,15 @@ from service.transfer.splitting import Splitter
 
 @dataclass(frozen=True)
 class BucketSnapshot:
-    """`values`: how many each slice has, by its start; slices without any are absent."""
+    """`values`: how many each slice has, by its start; slices without any are absent. `unreadable`: measurements that
+    cannot be read, as sentences: they are left out. `hidden`: what hangs on the bucket and the token may not list."""
 
     metadata: BucketMetadata
     reader: BucketReader
     step_ns: int
     values: dict[int, int]
+    unreadable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 def snapshot_of(
@@ -36,14 +41,21 @@ def snapshot_of(
     """
     bucket = store.bucket(name)
     step_ns = slice_length(bucket, bucket)
-    measurements = tuple(sorted(measurement.name for measurement in store.schema(name)))
+    schema = store.schema(name)
+    measurements = tuple(sorted(measurement.name for measurement in schema if not measurement.unreadable))
+    unreadable = tuple(
+        f"{listed(measurement.name, measurement.unreadable)}: it is not UTF-8, so the measurement cannot be read"
+        for measurement in schema
+        if measurement.unreadable
+    )
     ranges = [MeasurementRange(measurements, EVER.start_ns, EVER.stop_ns)] if measurements else []
     reader = BucketReader(store, name, ranges, splitter, step_ns)
     extent = reader.extent()
     open_range = TimeRange(max(within.start_ns, sealed_until(step_ns)), within.stop_ns)
     wanted = None if extent is None else whole_slices(extent, step_ns).intersect(open_range)
     values = {} if wanted is None else _values(reader, wanted, step_ns)
-    return BucketSnapshot(_metadata(store, bucket), reader, step_ns, values)
+    details = store.bucket_details(name)
+    return BucketSnapshot(_metadata(bucket, details), reader, step_ns, values, unreadable, details.unreadable)
 
 
 def _values(reader: BucketReader, span: TimeRange, step_ns: int) -> dict[int, int]:
@@ -53,8 +65,7 @@ def _values(reader: BucketReader, span: TimeRange, step_ns: int) -> dict[int, in
     return {start_ns: digest.count for start_ns, digest in reader.slice_counts(span, step_ns).items()}
 
 
-def _metadata(store: Store, bucket: Bucket) -> BucketMetadata:
-    details = store.bucket_details(bucket.name)
+def _metadata(bucket: Bucket, details: BucketDetails) -> BucketMetadata:
     return BucketMetadata(
         bucket.name,
         bucket.description,

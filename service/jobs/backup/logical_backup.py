@@ -49,6 +49,7 @@ class _Taken:
     files: list[OtherFile] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     written: list[tuple[str, SliceFile]] = field(default_factory=list)
+    not_covered: list[NotCovered] = field(default_factory=list)
 
 
 class LogicalBackup:
@@ -122,6 +123,11 @@ class LogicalBackup:
             return span.stop_ns
 
         snapshot = self._tools.retry.call(lambda: snapshot_of(self._store, name, within, self._splitter, sealed_until))
+        for reason in snapshot.unreadable:
+            self._tools.log("error", f"{name}: {reason}. It is missing in the backup.")
+            taken.missing.append(Missing(name, None, reason))
+        for what in snapshot.hidden:
+            taken.not_covered.append(NotCovered(what, (name,), "the token may not list them"))
         archiver = BucketArchiver(self._tools, snapshot, number)
         archiver.take_over(sealed_slices)
         result = archiver.run(self._plan(snapshot), self._slice_done)
@@ -178,7 +184,7 @@ class LogicalBackup:
             buckets=tuple(taken.buckets),
             files=(*self._key_file(), *taken.files),
             missing=tuple(taken.missing),
-            not_covered=NOT_COVERED,
+            not_covered=(*NOT_COVERED, *taken.not_covered),
         )
         tools.job.check()
         catalog.remove_strays(tools.place.destination, manifest)
