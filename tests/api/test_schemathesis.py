@@ -16,6 +16,8 @@ from tests.api.conftest import KEY, Served, fill
 
 EXAMPLES = 40
 
+schemathesis.serializer.alias("application/x-tar", "application/octet-stream")
+
 
 @pytest.mark.timeout(400)
 def test_nothing_ends_in_a_server_error(serve: Callable[..., Served]) -> None:
