@@ -23,6 +23,7 @@ JSON = "Content-Type: application/json"
 CHUNKED = "Transfer-Encoding: chunked"
 HUGE = f"Content-Length: {300 * MB}"
 AT_ONCE_S = 5.0
+STREAMED = {"/backups/upload"}  # a backup may be larger than HUGE: it goes to its place piece by piece
 Start = Callable[..., Gateway]
 
 
@@ -76,7 +77,7 @@ def test_no_route_reads_a_byte_before_the_key_is_accepted(gateway: Gateway, app:
             assert status == 401 or (is_open and status == 200), (method, path, announced, status)
             invited = answer_to(gateway, head(method, path, JSON, announced, "Expect: 100-continue", key=None))
             assert b"100 Continue" not in invited, (method, path)
-        if not is_open:
+        if not is_open and path not in STREAMED:
             status = status_of(answer_to(gateway, head(method, path, JSON, HUGE)))
             assert status == 413 or (takes_body and status == 404), (method, path, status)
 
