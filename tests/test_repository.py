@@ -31,6 +31,7 @@ LOCKS = ("runtime", "dev", "generator")
 MACHINE = re.compile(
     r"/(?:work(?![a-z])|root|home/[a-z]|Users/|tmp/[a-z])[\w/]*"  # paths of somebody's machine
     r"|--(?:extra-)?index-url|--find-links|--trusted-host|https?://[^\s\"']*/simple\b"  # addresses of an index
+    r"|(?:py[p]i|npmj[s]|crate[s]|deb[i]an|mave[n])\.(?:org|com|io)\b"  # hosts of registries
     r"|BEGIN [A-Z ]*PRIVATE KEY"
 )
 
