@@ -1,10 +1,10 @@
 """The list of features, one line for each kind of job. docs/maintaining.md says how to add one."""
 
-from service.features.backup.feature import BACKUP
+from service.features.backup.feature import BACKUPS
 from service.features.feature import Feature
 from service.features.mirror.feature import MIRROR
 
 FEATURES: tuple[Feature, ...] = (
     MIRROR,
-    BACKUP,
+    BACKUPS,
 )  # fmt: skip

@@ -14,7 +14,8 @@ from service.api.deps import Parts
 from service.archive.destination import Destination
 from service.domain.access import Scope
 from service.features.backup.commands import cli
-from service.jobs.backup.runnable import KIND, BackupRunnable
+from service.jobs.backup.kind_names import BACKUP
+from service.jobs.backup.runnable import BackupRunnable
 from tests.api.conftest import KEY, Served, fill
 from tests.support.backup_site import flip
 from tests.support.waiting import until
@@ -30,7 +31,7 @@ def done(client: httpx.Client, path: str, **order: object) -> dict[str, object]:
 
 
 def destination_of(parts: Parts) -> Destination:
-    return parts.kinds.runnable(KIND, BackupRunnable).place.destination
+    return parts.kinds.runnable(BACKUP, BackupRunnable).place.destination
 
 
 @pytest.fixture

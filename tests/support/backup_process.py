@@ -25,9 +25,10 @@ from service.frames.frame import Block, Reading
 from service.jobs import JobContext, JobKind, JobQueue, Kinds
 from service.jobs.backup import logical_backup, slice_plan
 from service.jobs.backup.finished_files import FinishedFiles
+from service.jobs.backup.kind_names import BACKUP
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.place import BackupPlace
-from service.jobs.backup.runnable import KIND, BackupRunnable
+from service.jobs.backup.runnable import BackupRunnable
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.database import StateDatabase
@@ -58,7 +59,7 @@ _FOLDER, _INFLUX, _LEASE_S = "TEST_FOLDER", "TEST_INFLUX", 0.6
 def _kinds(folder: Path, store: Store, destination: LocalFolder, database: StateDatabase) -> Kinds:
     limits = WorkLimits(concurrency=int(os.environ.get(CONCURRENCY, "1")))
     runnable = _WatchedRunnable(BackupPlace(destination), store, database, limits, time.time, lambda: None)
-    return Kinds([JobKind(KIND, Scope.BACKUP, runnable)])
+    return Kinds([JobKind(BACKUP, Scope.BACKUP, runnable)])
 
 
 class BackupSite:
@@ -80,10 +81,10 @@ class BackupSite:
         self.queue = JobQueue(self.job_store, kinds, time.time)
 
     def jobs(self, *states: JobState) -> list[Job]:
-        return self.job_store.list([KIND], states)
+        return self.job_store.list([BACKUP], states)
 
     def order(self, **parameters: Any) -> str:
-        return self.queue.submit(KIND, {"buckets": [self.still, self.late], **parameters}, "test")[0].id
+        return self.queue.submit(BACKUP, {"buckets": [self.still, self.late], **parameters}, "test")[0].id
 
     def keep_busy(self) -> None:
         """Order a backup when the last one has ended."""

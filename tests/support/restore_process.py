@@ -24,9 +24,9 @@ from service.domain.job import JobState
 from service.domain.schema import BucketSpec
 from service.frames.points import Points
 from service.jobs import JobKind, JobQueue, Kinds
+from service.jobs.backup.kind_names import RESTORE
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.place import BackupPlace
-from service.jobs.restore.runnable import KIND as RESTORE
 from service.jobs.restore.runnable import RestoreRunnable
 from service.jobs.restore.target import RestoreRules
 from service.runner.local import LocalRunner

@@ -18,9 +18,6 @@ from service.features.backup import commands, routes, tar_routes
 from service.features.feature import Feature, KindServices
 from service.jobs import Kinds
 from service.jobs.backup.kind import (
-    DRILL,
-    PRUNE,
-    RESTORE,
     backup_kind,
     cron_schedule,
     daily_schedule,
@@ -28,16 +25,16 @@ from service.jobs.backup.kind import (
     prune_kind,
     verify_kind,
 )
+from service.jobs.backup.kind_names import ADOPT, BACKUP, DRILL, PRUNE, RESTORE
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.pings import PingAddresses, Pings
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.pruning import PruneRunnable, Retention, backups_in_use
-from service.jobs.backup.runnable import KIND, BackupRunnable
+from service.jobs.backup.runnable import BackupRunnable
 from service.jobs.backup.status import AgeRule
 from service.jobs.backup.verifying import VerifyRunnable
 from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.kind import JobKind
-from service.jobs.restore.adopting import KIND as ADOPT
 from service.jobs.restore.adopting import AdoptRunnable
 from service.jobs.restore.drill import DrillRunnable
 from service.jobs.restore.runnable import PhysicalServer, RestoreRunnable
@@ -86,7 +83,7 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     )
     schedules = _schedules(settings)
     return (
-        backup_kind(runnable, pings, schedules.get(KIND)),
+        backup_kind(runnable, pings, schedules.get(BACKUP)),
         verify_kind(VerifyRunnable(place, services.state, services.clock)),
         drill_kind(drills, schedules.get(DRILL)),
         prune_kind(prunes, schedules.get(PRUNE)),
@@ -129,7 +126,7 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
     later = f"{(int(hour) + 1) % 24:02}:{minute}"
     zone = settings.backup_zone
     try:
-        schedules = [daily_schedule(KIND, "nightly", settings.backup_time, zone, parameters)]
+        schedules = [daily_schedule(BACKUP, "nightly", settings.backup_time, zone, parameters)]
         if settings.backup_drill is not None:
             schedules.append(cron_schedule(DRILL, "by schedule", settings.backup_drill, zone))
         if _retention(settings).keep is not None:
@@ -167,7 +164,7 @@ def _pings(settings: Settings, services: KindServices) -> Pings:
 
 def status(kinds: Kinds) -> Status:
     """How old the last complete and the last proven backup of each bucket is, and a warning when one is too old."""
-    backups = kinds.runnable(KIND, BackupRunnable)
+    backups = kinds.runnable(BACKUP, BackupRunnable)
     ages, late = backups.ages(), backups.overdue()
     gauges = [
         GaugeValue(name, description, time_ns / 1e9, {"bucket": age.bucket})
@@ -190,5 +187,5 @@ def status(kinds: Kinds) -> Status:
 ROUTER = APIRouter()
 for _router in (routes.router, tar_routes.router):
     ROUTER.include_router(_router)
-BACKUP = Feature(KIND, make, ROUTER, commands.cli, status)
+BACKUPS = Feature(BACKUP, make, ROUTER, commands.cli, status)
 """Backups: taken, seen, verified, test-restored, restored and pruned."""

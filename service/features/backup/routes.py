@@ -31,10 +31,9 @@ from service.features.backup.schemas import (
     backup_info,
 )
 from service.jobs.backup.ages import bucket_ages
-from service.jobs.backup.kind import DRILL, PRUNE, RESTORE, VERIFY
+from service.jobs.backup.kind_names import ADOPT, BACKUP, DRILL, PRUNE, RESTORE, VERIFY
 from service.jobs.backup.proofs import Proof
-from service.jobs.backup.runnable import KIND, BackupRunnable
-from service.jobs.restore.adopting import KIND as ADOPT
+from service.jobs.backup.runnable import BackupRunnable
 
 router = APIRouter(tags=["backup"], responses={"default": PROBLEM})
 _ORDER = BackupOrder | None
@@ -59,7 +58,7 @@ async def run_backup(
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a backup of every bucket, or of some; it is a job, whose `result.state` is `complete` or `partial`."""
-    return await submit_job(request, response, principal, KIND, _given(order))
+    return await submit_job(request, response, principal, BACKUP, _given(order))
 
 
 @router.get("/backups", summary="List backups")
@@ -189,7 +188,7 @@ def _given(order: BaseModel | None) -> dict[str, Any]:
 
 
 def _runnable(parts: Parts) -> BackupRunnable:
-    return parts.kinds.runnable(KIND, BackupRunnable)
+    return parts.kinds.runnable(BACKUP, BackupRunnable)
 
 
 def _listing(parts: Parts, limit: int) -> BackupList:

@@ -26,9 +26,10 @@ from service.errors import ClientDisconnected, Forbidden, RetryLater
 from service.features.backup.paths import BackupId
 from service.features.backup.schemas import BackupInfo, backup_info
 from service.jobs.backup.choosing import chosen_backup
+from service.jobs.backup.kind_names import BACKUP
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Proof
-from service.jobs.backup.runnable import KIND, BackupRunnable
+from service.jobs.backup.runnable import BackupRunnable
 from service.shares import Reserve, Shares, share_of_key
 
 router = APIRouter(tags=["backup"], responses={"default": PROBLEM})
@@ -157,4 +158,4 @@ def _listed(manifest: Manifest) -> ListedBackup:
 
 
 def _runnable(parts: Parts) -> BackupRunnable:
-    return parts.kinds.runnable(KIND, BackupRunnable)
+    return parts.kinds.runnable(BACKUP, BackupRunnable)

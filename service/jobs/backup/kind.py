@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from service.domain.access import Scope
 from service.domain.job import Json
 from service.domain.schedule import Schedule
+from service.jobs.backup.kind_names import BACKUP, DRILL, PRUNE, VERIFY
 from service.jobs.backup.pings import Pings
 from service.jobs.backup.pruning import PruneRunnable
-from service.jobs.backup.runnable import KIND, BackupRunnable
+from service.jobs.backup.runnable import BackupRunnable
 from service.jobs.backup.verifying import VerifyRunnable
 from service.jobs.kind import JobKind
 from service.jobs.protocol import Runnable
 
-VERIFY, DRILL, PRUNE, RESTORE = "backup_verify", "backup_drill", "backup_prune", "restore"
 _BACKUP_ATTEMPTS = 150
 """Their waits double up to five minutes."""
 _MOST_ATTEMPTS = 20
@@ -25,7 +25,7 @@ def backup_kind(runnable: BackupRunnable, pings: Pings, schedule: Schedule | Non
     Then the job fails, so that the ping of failures is sent and the next night begins anew.
     """
     return JobKind(
-        KIND,
+        BACKUP,
         Scope.BACKUP,
         runnable,
         max_attempts=_BACKUP_ATTEMPTS,

@@ -7,6 +7,7 @@ from typing import Any
 from service.archive.manifest import BackupKind
 from service.domain.timerange import EVER, TimeRange, parse_range, parse_time
 from service.errors import InvalidParameter
+from service.jobs.parameters import refuse_unknown, refuse_wrong_types
 
 _TEXTS = {"kind", "start", "stop", "comment", "seal_before"}
 _SWITCHES = {"compare_values"}
@@ -33,7 +34,8 @@ class BackupOptions:
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "BackupOptions":
         """Raises InvalidParameter."""
-        _refuse_unknown(parameters)
+        refuse_unknown("A backup", parameters, _PARAMETERS)
+        refuse_wrong_types(parameters, _TEXTS, _SWITCHES)
         given = {name: value for name, value in parameters.items() if value is not None}
         seal_before = given.get("seal_before")
         options = cls(
@@ -46,19 +48,6 @@ class BackupOptions:
         )
         _refuse_unfitting(options)
         return options
-
-
-def _refuse_unknown(parameters: Mapping[str, Any]) -> None:
-    for name, value in parameters.items():
-        if name not in _PARAMETERS:
-            known = ", ".join(sorted(_PARAMETERS))
-            raise InvalidParameter(name[:100], f"A backup has no parameter {name[:100]!r}. It has: {known}.")
-        if value is None:
-            continue
-        if name in _TEXTS and not isinstance(value, str):
-            raise InvalidParameter(name, f"{name} is not a text.")
-        if name in _SWITCHES and not isinstance(value, bool):
-            raise InvalidParameter(name, f"{name} is neither true nor false.")
 
 
 def _refuse_unfitting(options: BackupOptions) -> None:

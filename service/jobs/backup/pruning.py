@@ -13,21 +13,18 @@ from service.archive.catalog import ListedBackup, ListedState
 from service.archive.retention import Candidate, Keep, Verdict, verdicts
 from service.domain.durations import SECOND_NS
 from service.domain.job import JobState, Json
-from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST
+from service.jobs.backup.kind_names import BACKUP, USING_BACKUPS
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Proof, ProofStore
-from service.jobs.backup.runnable import KIND as BACKUP_KIND
 from service.jobs.backup.scopes import scopes_of
+from service.jobs.parameters import refuse_unknown, refuse_wrong_types
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 from service.state.jobs import LONGEST_LIST, JobStore
 
-KIND = "backup_prune"
 LONGEST_UPLOAD_NS = 7 * 86_400 * SECOND_NS
 """How long an upload may be under way before it counts as broken off."""
-USING_KINDS = ("backup", "backup_verify", "backup_drill", "restore")
-"""Kinds of job that read or write a backup, which their checkpoint or their parameters name."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,11 @@ class PruneRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return BACKUP_KIND
+        return BACKUP
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
-        for name, value in parameters.items():
-            if name != "dry_run":
-                raise InvalidParameter(name[:100], f"Pruning has no parameter {name[:100]!r}. It has: dry_run.")
-            if value is not None and not isinstance(value, bool):
-                raise InvalidParameter("dry_run", "dry_run is neither true nor false.")
+        refuse_unknown("Pruning", parameters, ("dry_run",))
+        refuse_wrong_types(parameters, (), ("dry_run",))
 
     def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:
         dry_run, listed = bool(parameters.get("dry_run")), self._place.listed()
@@ -118,7 +112,7 @@ class PruneRunnable:
 
 def backups_in_use(database: StateDatabase, clock: Callable[[], float]) -> frozenset[str]:
     """Ids of the backups that queued and running jobs write or read."""
-    jobs = JobStore(database, clock).list(USING_KINDS, (JobState.QUEUED, JobState.RUNNING), LONGEST_LIST)
+    jobs = JobStore(database, clock).list(USING_BACKUPS, (JobState.QUEUED, JobState.RUNNING), LONGEST_LIST)
     named = (source.get("backup") for job in jobs for source in (job.parameters, job.checkpoint or {}))
     return frozenset(name for name in named if isinstance(name, str) and name != LATEST)
 

@@ -17,6 +17,7 @@ from service.errors import ArchiveError, FluxgateError, InvalidParameter, NotFou
 from service.jobs.backup.ages import BucketAge, bucket_ages
 from service.jobs.backup.backup_tools import BackupTools
 from service.jobs.backup.finished_files import forget_backup
+from service.jobs.backup.kind_names import BACKUP
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.logical_backup import LogicalBackup
 from service.jobs.backup.options import BackupOptions
@@ -38,8 +39,6 @@ from service.stores.protocol import Store
 from service.transfer.retry import Retry
 from service.transfer.run_log import Log, RunLog
 from service.transfer.splitting import Splitter
-
-KIND = "backup"
 
 
 class BackupRunnable:
@@ -87,7 +86,7 @@ class BackupRunnable:
         return overdue(self.ages(), names, self._age_rule, int(self._clock() * 1e9))
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return KIND
+        return BACKUP
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         options = BackupOptions.of(parameters)

@@ -12,13 +12,13 @@ from service.archive.manifest import Manifest, OtherFile, SliceFile
 from service.domain.job import Json
 from service.errors import ArchiveFileMissing, ArchiveKeyRefused, BackupDamaged, InvalidParameter
 from service.jobs.backup.choosing import backup_named, chosen_backup
+from service.jobs.backup.kind_names import VERIFY
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
+from service.jobs.parameters import refuse_unknown
 from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 
-KIND = "backup_verify"
-_PARAMETERS = ("backup", "new_only")
 _MOST_NAMED = 200
 Entry = SliceFile | OtherFile
 
@@ -32,15 +32,10 @@ class VerifyRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return KIND
+        return VERIFY
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
-        for name in parameters:
-            if name not in _PARAMETERS:
-                raise InvalidParameter(
-                    name[:100],
-                    f"A verification has no parameter {name[:100]!r}. It has: {', '.join(_PARAMETERS)}.",
-                )
+        refuse_unknown("A verification", parameters, ("backup", "new_only"))
         backup_named(parameters.get("backup"))
         if not isinstance(parameters.get("new_only", False), bool):
             raise InvalidParameter("new_only", "new_only is neither true nor false.")

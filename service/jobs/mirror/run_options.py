@@ -6,6 +6,7 @@ from typing import Any
 
 from service.domain.timerange import TimeRange, parse_range
 from service.errors import InvalidParameter
+from service.jobs.parameters import refuse_unknown
 
 _SWITCHES = {"dry_run", "again", "verify"}
 _PARAMETERS = {"mirror", "bucket", "start", "stop", *_SWITCHES}
@@ -41,12 +42,7 @@ class RunOptions:
 
 def mirror_name(parameters: Mapping[str, Any]) -> str:
     """The name of the mirror to run. Raises InvalidParameter, also for an unknown parameter."""
-    unknown = sorted(set(parameters) - _PARAMETERS)
-    if unknown:
-        raise InvalidParameter(
-            unknown[0],
-            f"A mirror has no parameter {unknown[0]!r}. It has: {', '.join(sorted(_PARAMETERS))}.",
-        )
+    refuse_unknown("A mirror", parameters, _PARAMETERS)
     name = parameters.get("mirror")
     if not isinstance(name, str):
         raise InvalidParameter("mirror", "Name the mirror.")

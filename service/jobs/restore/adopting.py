@@ -23,12 +23,13 @@ from service.domain.durations import SECOND_NS
 from service.domain.job import Json
 from service.domain.timerange import EVER
 from service.errors import BackupDamaged, InvalidParameter
+from service.jobs.backup.kind_names import ADOPT
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.report import backup_result
+from service.jobs.parameters import refuse_unknown
 from service.jobs.protocol import JobContext
 from service.transfer.run_control import RunControl
 
-KIND = "backup_adopt"
 SERVER = "influxdb (by influx backup)"
 _MANIFEST = ".manifest"
 _NO_COUNTS = NotCovered("counts", (), "`influx backup` counts nothing, so that no restore of it can be compared")
@@ -160,12 +161,10 @@ class AdoptRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return KIND
+        return ADOPT
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
-        unknown = next((name for name in parameters if name != "folder"), None)
-        if unknown is not None:
-            raise InvalidParameter(unknown[:100], f"There is no parameter {unknown[:100]!r}. Name the folder.")
+        refuse_unknown("An adoption", parameters, ("folder",))
         if not isinstance(parameters.get("folder"), str) or not parameters["folder"]:
             raise InvalidParameter("folder", "folder is the path of a folder in the place of backups.")
 

@@ -24,9 +24,11 @@ from service.errors import (
     StoreError,
 )
 from service.jobs.backup.choosing import backup_named, chosen_backup
+from service.jobs.backup.kind_names import DRILL
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
+from service.jobs.parameters import refuse_unknown
 from service.jobs.protocol import JobContext
 from service.jobs.restore.comparison import Comparison
 from service.jobs.restore.options import RestoreOptions
@@ -39,7 +41,6 @@ from service.state.database import StateDatabase
 from service.stores.protocol import Store
 from service.transfer.run_log import Log, RunLog
 
-KIND = "backup_drill"
 _FOLDER = "drill"
 _INCONCLUSIVE = (ArchiveUnavailable, ArchiveKeyRefused, StoreError, RetryLater, ConfigurationError, OSError)
 _FAILED = (BackupDamaged, ArchiveFileMissing, InvalidParameter)
@@ -69,12 +70,10 @@ class DrillRunnable:
         self._free_bytes = free_bytes
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return KIND
+        return DRILL
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
-        for name in parameters:
-            if name != "backup":
-                raise InvalidParameter(name[:100], f"A drill has no parameter {name[:100]!r}. It has: backup.")
+        refuse_unknown("A drill", parameters, ("backup",))
         backup_named(parameters.get("backup"))
 
     def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:

@@ -9,6 +9,7 @@ from service.domain.timerange import EVER, TimeRange
 from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST, backup_named
 from service.jobs.backup.options import MOST_BUCKETS, span_between
+from service.jobs.parameters import refuse_unknown, refuse_wrong_types
 
 _SWITCHES = ("dry_run", "merge", "skip_damaged")
 _TEXTS = ("start", "stop", "passphrase_env", "replace_server")
@@ -47,7 +48,8 @@ class RestoreOptions:
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "RestoreOptions":
         """Raises InvalidParameter."""
-        _refuse_unknown(parameters)
+        refuse_unknown("A restore", parameters, _PARAMETERS)
+        refuse_wrong_types(parameters, _TEXTS, _SWITCHES)
         given = {name: value for name, value in parameters.items() if value is not None}
         return cls(
             backup_named(given.get("backup")),
@@ -80,19 +82,6 @@ class RestoreOptions:
     def new_name(self, bucket: str) -> str | None:
         """What a bucket of the backup is called on the target; None: it is not restored."""
         return bucket if self.names is None else self.names.get(bucket)
-
-
-def _refuse_unknown(parameters: Mapping[str, Any]) -> None:
-    for name, value in parameters.items():
-        if name not in _PARAMETERS:
-            raise InvalidParameter(
-                name[:100],
-                f"A restore has no parameter {name[:100]!r}. It has: {', '.join(sorted(_PARAMETERS))}.",
-            )
-        if name in _TEXTS and not isinstance(value, str | None):
-            raise InvalidParameter(name, f"{name} is not a text.")
-        if name in _SWITCHES and not isinstance(value, bool | None):
-            raise InvalidParameter(name, f"{name} is neither true nor false.")
 
 
 def _names(value: object) -> Mapping[str, str] | None:

@@ -12,6 +12,7 @@ from service.archive.manifest import BackupKind, BackupState, Manifest
 from service.domain.job import Json
 from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST, chosen_backup
+from service.jobs.backup.kind_names import RESTORE
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.place import BackupPlace
 from service.jobs.protocol import JobContext
@@ -28,8 +29,6 @@ from service.stores.influx.physical import PhysicalOpener
 from service.stores.opener import Opener
 from service.stores.protocol import Store
 from service.transfer.run_log import Log, RunLog
-
-KIND = "restore"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class RestoreRunnable:
         self._physical = physical
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return KIND
+        return RESTORE
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         options = RestoreOptions.of(parameters)

@@ -12,8 +12,8 @@ from service.domain.schema import BucketSpec
 from service.frames.frame import Reading
 from service.jobs import JobQueue, Kinds
 from service.jobs.backup.kind import backup_kind
+from service.jobs.backup.kind_names import BACKUP
 from service.jobs.backup.pings import PingAddresses, Pings
-from service.jobs.backup.runnable import KIND
 from service.runner.runner import Runner
 from service.state.jobs import JobStore
 from service.state.leases import LeaseStore
@@ -38,12 +38,12 @@ class Queue:
         return Kinds([backup_kind(self._rig.runnable, pings, None)])
 
     def order(self) -> Job:
-        job, _ = JobQueue(self.job_store, self.kinds, self._rig.clock).submit(KIND, {}, "test")
+        job, _ = JobQueue(self.job_store, self.kinds, self._rig.clock).submit(BACKUP, {}, "test")
         return job
 
     def attempt(self, job: Job) -> Job:
         """Run the job that is due, which is `job`, and give its row afterwards."""
-        claimed = self.job_store.claim("test", 3600, [KIND])
+        claimed = self.job_store.claim("test", 3600, [BACKUP])
         assert claimed is not None
         runner = Runner(self._leases, self.kinds, self._rig.clock, lease_s=3600, chance=lambda: 0.0)
         runner.run(*claimed, threading.Event())
