@@ -22,7 +22,6 @@ from service.archive.manifest import (
     MANIFEST_FILE,
     STARTED_FILE,
     UPLOADED_FILE,
-    BackupState,
     Manifest,
 )
 from service.archive.manifest_file import LARGEST_MANIFEST_BYTES, manifest_bytes, read_manifest
@@ -58,6 +57,12 @@ class ListedBackup:
     manifest: Manifest | None = None
     reason: str = ""
     uploaded: bool = False
+
+    @classmethod
+    def of(cls, manifest: Manifest, uploaded: bool = False) -> "ListedBackup":
+        """A finished backup."""
+        state = ListedState(manifest.state)
+        return cls(manifest.backup_id, manifest.sequence, state, manifest, uploaded=uploaded)
 
 
 def begin(
@@ -247,8 +252,7 @@ def _described(destination: Destination, folder: str, sequence: int, key: bytes 
         if failure is not None:
             return ListedBackup(folder, sequence, ListedState.FAILED, reason=failure)
         return ListedBackup(folder, sequence, ListedState.UNFINISHED, reason="it has no manifest")
-    state = ListedState.COMPLETE if manifest.state is BackupState.COMPLETE else ListedState.PARTIAL
-    return ListedBackup(folder, sequence, state, manifest)
+    return ListedBackup.of(manifest)
 
 
 def _failure(destination: Destination, folder: str) -> str | None:

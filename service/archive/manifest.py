@@ -204,6 +204,11 @@ class Manifest:
         """Bytes of its files, those in older backups too."""
         return sum(entry.size for entry in self.entries)
 
+    @property
+    def own_size(self) -> int:
+        """Bytes of its files that lie in its own folder."""
+        return sum(entry.size for entry in self.entries if entry.backup == self.backup_id)
+
 
 def _wrong_file(file: str, backup: str, size: int, sha256: str) -> str | None:
     reason = wrong_path(file)

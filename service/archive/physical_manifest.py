@@ -34,6 +34,10 @@ class PhysicalFile:
     size: int
     compression: FileCompression
 
+    @property
+    def is_gzipped(self) -> bool:
+        return self.compression is FileCompression.GZIP
+
     def document(self) -> dict[str, Any]:
         return {"fileName": self.name, "size": self.size, "compression": int(self.compression)}
 

@@ -8,6 +8,7 @@ What is read back is held against the manifest on the way: size, SHA-256, unpack
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from service.archive.compression import NotPacked, Packing, packed, unpacked
 from service.archive.destination import Destination, Sink
@@ -57,7 +58,7 @@ def write_slice(
         return WrittenSlice(None, tuple(text.unwritable), text.unwritable_values)
     with destination.create(f"{backup}/{file}") as sink:
         measured = MeasuredSink(sink)
-        copied(_chained(first, pieces), measured, encrypter)
+        copied(chain((first,), pieces), measured, encrypter)
     entry = SliceFile(
         span=span,
         file=file,
@@ -87,6 +88,15 @@ def write_file(
         measured = MeasuredSink(sink)
         copied(pieces, measured, encrypter)
     return OtherFile(file, backup, measured.size, measured.sha256)
+
+
+def measured_file(backup: str, file: str, pieces: Iterable[bytes]) -> OtherFile:
+    """What the manifest says of a file with these bytes. Raises what `pieces` raises."""
+    hashed, size = hashlib.sha256(), 0
+    for piece in pieces:
+        hashed.update(piece)
+        size += len(piece)
+    return OtherFile(file, backup, size, hashed.hexdigest())
 
 
 def read_slice(destination: Destination, entry: SliceFile, decrypter: Decrypter | None = None) -> Iterator[Points]:
@@ -186,11 +196,6 @@ def copied(pieces: Iterable[bytes], sink: MeasuredSink, encrypter: Encrypter | N
         return
     for piece in pieces:
         sink.write(piece)
-
-
-def _chained(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
 
 
 def _parsed(piece: bytes, entry: SliceFile) -> Points:

@@ -165,7 +165,8 @@ def _pings(settings: Settings, services: KindServices) -> Pings:
 def status(kinds: Kinds) -> Status:
     """How old the last complete and the last proven backup of each bucket is, and a warning when one is too old."""
     backups = kinds.runnable(BACKUP, BackupRunnable)
-    ages, late = backups.ages(), backups.overdue()
+    ages = backups.ages()
+    late = backups.overdue(ages)
     gauges = [
         GaugeValue(name, description, time_ns / 1e9, {"bucket": age.bucket})
         for age in ages

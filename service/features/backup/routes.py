@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from service.api.auth import missing_scope, requires
-from service.api.deps import Parts, parts_of
 from service.api.job_schemas import JobInfo
 from service.api.jobs import submit_job
 from service.api.json_bodies import json_body, request_body
@@ -16,7 +15,7 @@ from service.api.thread_pools import ThreadPool
 from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
 from service.errors import Forbidden, NotFound
-from service.features.backup.paths import BackupId
+from service.features.backup.route_parts import BackupId, backups_of
 from service.features.backup.schemas import (
     AdoptOrder,
     BackupDetail,
@@ -31,6 +30,7 @@ from service.features.backup.schemas import (
     backup_info,
 )
 from service.jobs.backup.ages import bucket_ages
+from service.jobs.backup.choosing import LATEST
 from service.jobs.backup.kind_names import ADOPT, BACKUP, DRILL, PRUNE, RESTORE, VERIFY
 from service.jobs.backup.proofs import Proof
 from service.jobs.backup.runnable import BackupRunnable
@@ -70,8 +70,8 @@ async def list_backups(
     """
     Every backup with its state, newest first, and how old the last complete and the last proven one of each bucket is.
     """
-    parts = parts_of(request)
-    return await call_store(_POOL, principal, lambda: _listing(parts, limit))
+    backups = backups_of(request)
+    return await call_store(_POOL, principal, lambda: _listing(backups, limit))
 
 
 @router.get("/backups/{backup_id}", summary="See a backup")
@@ -84,8 +84,8 @@ async def show_backup(
 
     `latest` as the id is the newest complete backup.
     """
-    parts = parts_of(request)
-    return await call_store(_POOL, principal, lambda: _detail(parts, backup_id))
+    backups = backups_of(request)
+    return await call_store(_POOL, principal, lambda: _detail(backups, backup_id))
 
 
 @router.post(
@@ -187,12 +187,7 @@ def _given(order: BaseModel | None) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None and value is not False and value != ""}
 
 
-def _runnable(parts: Parts) -> BackupRunnable:
-    return parts.kinds.runnable(BACKUP, BackupRunnable)
-
-
-def _listing(parts: Parts, limit: int) -> BackupList:
-    backups = _runnable(parts)
+def _listing(backups: BackupRunnable, limit: int) -> BackupList:
     listed, proofs = backups.place.listed(), backups.proofs.all()
     return BackupList(
         place=backups.place.name,
@@ -201,11 +196,9 @@ def _listing(parts: Parts, limit: int) -> BackupList:
     )
 
 
-def _detail(parts: Parts, backup_id: str) -> BackupDetail:
-    backups = _runnable(parts)
+def _detail(backups: BackupRunnable, backup_id: str) -> BackupDetail:
     for backup in backups.place.listed():
         is_latest = backup.state is ListedState.COMPLETE and not backup.uploaded
-        if backup.backup_id == backup_id or (backup_id == "latest" and is_latest):
-            backup_id = backup.backup_id
-            return backup_detail(backup, backups.proofs.all().get(backup_id, Proof()))
+        if backup.backup_id == backup_id or (backup_id == LATEST and is_latest):
+            return backup_detail(backup, backups.proofs.of(backup.backup_id))
     raise NotFound(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")

@@ -249,7 +249,6 @@ def _members(backup: ListedBackup, proof: Proof) -> dict[str, Any]:
         "encrypted": False,
     }
     if manifest is not None:
-        own = [entry.size for entry in manifest.entries if entry.backup == manifest.backup_id]
         known = {
             "kind": manifest.kind.value,
             "created_at": _second(manifest.created_ns),
@@ -259,7 +258,7 @@ def _members(backup: ListedBackup, proof: Proof) -> dict[str, Any]:
             "buckets": [held.metadata.name for held in manifest.buckets],
             "points": sum(held.points for held in manifest.buckets),
             "bytes": manifest.size,
-            "own_bytes": sum(own),
+            "own_bytes": manifest.own_size,
             "encrypted": bool(manifest.recipients),
         }
     return {

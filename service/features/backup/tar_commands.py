@@ -1,7 +1,6 @@
 """`fluxgate backup download` and `upload`: whole backups as one tar, resumed after a break, checked at the end."""
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -17,8 +16,9 @@ from fluxgate_client.connections import http_options, translated
 from fluxgate_client.errors import AnswerBroken, GatewayUnreachable
 from fluxgate_client.requests import Request, segment
 from fluxgate_client.transport import Transport
-from service.archive.manifest import Manifest, OtherFile
+from service.archive.manifest import Manifest
 from service.archive.received_tar import WrongBackupTar, received_backup
+from service.archive.slice_files import measured_file
 from service.console.connection import Key, Url, address_and_key, open_transport
 from service.console.jobs import AsJson
 
@@ -78,15 +78,7 @@ def checked_tar(file: Path) -> Manifest:
     """The manifest of the backup in a tar, once every file in it was held against it. Raises WrongBackupTar."""
     with file.open("rb") as source:
         pieces = iter(lambda: source.read(PIECE_BYTES), b"")
-        return received_backup(pieces, _measured, file.stat().st_size)
-
-
-def _measured(backup_id: str, file: str, pieces: Iterator[bytes]) -> OtherFile:
-    hashed, size = hashlib.sha256(), 0
-    for piece in pieces:
-        hashed.update(piece)
-        size += len(piece)
-    return OtherFile(file, backup_id, size, hashed.hexdigest())
+        return received_backup(pieces, measured_file, file.stat().st_size)
 
 
 class _Source:

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from service.api.auth import requires
 from service.api.body_stream import BodyStream
 from service.api.byte_ranges import UnsatisfiableRange, requested_range
-from service.api.deps import Parts, parts_of
 from service.api.file_response import FileResponse
 from service.api.head_requests import wants_head
 from service.api.problem_schema import PROBLEM
@@ -19,17 +18,15 @@ from service.api.problems import problem
 from service.api.store_calls import call_store
 from service.api.thread_pools import ThreadPool
 from service.archive.backup_tar import BackupTar
-from service.archive.catalog import ListedBackup, ListedState
-from service.archive.manifest import BackupKind, BackupState, Manifest
+from service.archive.catalog import ListedBackup
+from service.archive.manifest import BackupKind
 from service.domain.access import Principal, Scope
 from service.errors import ClientDisconnected, Forbidden, RetryLater
-from service.features.backup.paths import BackupId
+from service.features.backup.route_parts import BackupId, backups_of
 from service.features.backup.schemas import BackupInfo, backup_info
 from service.jobs.backup.choosing import chosen_backup
-from service.jobs.backup.kind_names import BACKUP
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Proof
-from service.jobs.backup.runnable import BackupRunnable
 from service.shares import Reserve, Shares, share_of_key
 
 router = APIRouter(tags=["backup"], responses={"default": PROBLEM})
@@ -71,7 +68,7 @@ async def read_backup_tar(
     A range of bytes goes on with a download that broke off. A damaged file breaks the connection off. Every point of
     every bucket in the backup is in the tar, so it needs the scope of a restore.
     """
-    place = _runnable(parts_of(request)).place
+    place = backups_of(request).place
     is_admin = principal.may(Scope.ADMIN)
     tar_name, tar = await call_store(_READERS, principal, lambda: _tar(place, backup_id, is_admin))
     headers = {
@@ -102,13 +99,13 @@ async def upload_backup(
 
     It keeps its id where that number is free here, else it gets a new one. A backup that is here already is refused.
     """
-    backups = _runnable(parts_of(request))
+    backups = backups_of(request)
     uploads = backups.uploads
     body = BodyStream(request, uploads.most_bytes, "BACKUP_MAX_UPLOAD_GB")
     act = partial(uploads.receive, body.pieces(), new_id)
     manifest = await call_store(_UPLOADERS, principal, act)
     response.headers["Location"] = f"/backups/{manifest.backup_id}"
-    return backup_info(_listed(manifest), Proof())
+    return backup_info(ListedBackup.of(manifest, uploaded=True), Proof())
 
 
 async def _answer(
@@ -150,12 +147,3 @@ def _tar(place: BackupPlace, backup_id: str, is_admin: bool) -> tuple[str, Backu
     if manifest.kind is BackupKind.PHYSICAL and not is_admin:
         raise Forbidden("A physical backup holds every token of its server: downloading it needs the scope admin.")
     return manifest.backup_id, BackupTar(manifest, place.key)
-
-
-def _listed(manifest: Manifest) -> ListedBackup:
-    state = ListedState.COMPLETE if manifest.state is BackupState.COMPLETE else ListedState.PARTIAL
-    return ListedBackup(manifest.backup_id, manifest.sequence, state, manifest, uploaded=True)
-
-
-def _runnable(parts: Parts) -> BackupRunnable:
-    return parts.kinds.runnable(BACKUP, BackupRunnable)

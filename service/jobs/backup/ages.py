@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from service.archive.catalog import ListedBackup, ListedState
+from service.archive.catalog import ListedBackup
 from service.domain.timerange import EVER
 from service.jobs.backup.proofs import Proof
 
@@ -27,13 +27,9 @@ def bucket_ages(listed: Iterable[ListedBackup], proofs: Mapping[str, Proof]) -> 
     """
     ages: dict[str, BucketAge] = {}
     for backup in listed:
-        if (
-            backup.uploaded
-            or backup.manifest is None
-            or backup.state not in (ListedState.COMPLETE, ListedState.PARTIAL)
-        ):
-            continue
         manifest = backup.manifest
+        if backup.uploaded or manifest is None:
+            continue
         lacking = {part.bucket for part in manifest.missing}
         is_proven = proofs.get(backup.backup_id, Proof()).is_proven
         for held in manifest.buckets:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.archive.compression import Packing
 from service.archive.encryption import Encrypter
 from service.archive.manifest import OtherFile
 from service.jobs.backup.pace import Pace
@@ -12,8 +11,6 @@ from service.jobs.backup.slice_progress import SliceProgress
 from service.jobs.protocol import JobContext
 from service.transfer.retry import Retrying
 from service.transfer.run_log import Log
-
-_EXTENSIONS = {Packing.GZIP: "gz", Packing.ZSTD: "zst"}
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,6 @@ class BackupTools:
     concurrency: int
     parquet: bool
     previous_copies: Mapping[str, OtherFile] = field(default_factory=dict)
-
-    @property
-    def extension(self) -> str:
-        return _EXTENSIONS[self.place.packing]
 
 
 def numberless(file: str) -> str:

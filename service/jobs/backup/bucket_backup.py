@@ -21,7 +21,7 @@ from service.jobs.backup.slice_source import SliceSource
 
 @dataclass
 class BucketResult:
-    """What a run did about a bucket. `written`: slices whose points it read and wrote; `values` those in all slices."""
+    """What a run did about a bucket. `written`: slices whose points it read and wrote."""
 
     metadata: BucketMetadata
     slices: list[SliceFile] = field(default_factory=list)
@@ -169,7 +169,9 @@ class BucketArchiver:
 
     def _file(self, span: TimeRange) -> str:
         suffix = ".age" if self._tools.encrypter is not None else ""
-        return slice_path(self._number, self._snapshot.metadata.name, span, f"lp.{self._tools.extension}{suffix}")
+        return slice_path(
+            self._number, self._snapshot.metadata.name, span, f"{self._tools.place.packing.extension}{suffix}"
+        )
 
 
 @dataclass(frozen=True)

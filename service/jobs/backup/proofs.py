@@ -58,13 +58,19 @@ class ProofStore:
             rows = connection.execute(sa.select(backup_proofs).where(backup_proofs.c.place == self._place)).all()
         return {row.backup_id: _proof(row) for row in rows}
 
+    def of(self, backup_id: str) -> Proof:
+        """Of one backup; empty when it was never judged."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(backup_proofs).where(self._is(backup_id))).one_or_none()
+        return Proof() if row is None else _proof(row)
+
     def note_verification(self, backup_id: str, judgement: Judgement) -> None:
         self._note(backup_id, "verify", "verified_at", judgement)
 
     def note_drill(self, backup_id: str, judgement: Judgement) -> None:
         """An inconclusive drill says nothing about a backup, so it does not take the place of one that did."""
         if judgement.outcome is Outcome.INCONCLUSIVE:
-            known = self.all().get(backup_id, Proof()).drill
+            known = self.of(backup_id).drill
             if known is not None and known.outcome is not Outcome.INCONCLUSIVE:
                 return
         self._note(backup_id, "drill", "drilled_at", judgement)

@@ -153,9 +153,5 @@ def _references(backup: ListedBackup) -> frozenset[str]:
 
 
 def _described(backup: ListedBackup, reason: str) -> Json:
-    own = (
-        0
-        if backup.manifest is None
-        else sum(entry.size for entry in backup.manifest.entries if entry.backup == backup.backup_id)
-    )
+    own = 0 if backup.manifest is None else backup.manifest.own_size
     return {"backup": backup.backup_id, "state": backup.state.value, "own_bytes": own, "reason": reason}

@@ -1,6 +1,6 @@
 """What jobs and routes say of a backup, JSON-ready."""
 
-from service.archive.manifest import Manifest
+from service.archive.manifest import Manifest, Missing
 from service.archive.physical_buckets import full_name
 from service.archive.physical_folder import PhysicalFolder
 from service.domain.job import Json
@@ -9,14 +9,13 @@ from service.domain.timerange import EVER, TimeRange, format_time
 
 def backup_result(manifest: Manifest) -> Json:
     """The result of the job that took it."""
-    own = [entry for entry in manifest.entries if entry.backup == manifest.backup_id]
     return {
         "backup": manifest.backup_id,
         "state": manifest.state.value,
         "kind": manifest.kind.value,
         "points": sum(bucket.points for bucket in manifest.buckets),
         "bytes": manifest.size,
-        "own_bytes": sum(entry.size for entry in own),
+        "own_bytes": manifest.own_size,
         "buckets": [
             {
                 "name": bucket.metadata.name,
@@ -27,10 +26,7 @@ def backup_result(manifest: Manifest) -> Json:
             }
             for bucket in manifest.buckets
         ],
-        "missing": [
-            {"bucket": part.bucket, "range": None if part.span is None else span_json(part.span), "reason": part.reason}
-            for part in manifest.missing
-        ],
+        "missing": [{"bucket": part.bucket, **missing_json(part)} for part in manifest.missing],
     }
 
 
@@ -51,6 +47,11 @@ def physical_result(manifest: Manifest, folder: PhysicalFolder) -> Json:
         for bucket in folder.manifest().buckets
     ]
     return {**backup_result(manifest), "points": None, "buckets": held}
+
+
+def missing_json(part: Missing) -> Json:
+    """What is missing of a bucket; `range` null: all of it."""
+    return {"range": None if part.span is None else span_json(part.span), "reason": part.reason}
 
 
 def span_json(span: TimeRange) -> Json:

@@ -4,7 +4,7 @@ A run that is killed goes on with the same backup: what it finished is not read 
 one, only when everything in it is durable and was read back.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from service.jobs.backup.physical_download import PhysicalTools
 from service.jobs.backup.physical_progress import PhysicalProgress
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.previous import PreviousBackups
-from service.jobs.backup.proofs import Judgement, Outcome, Proof, ProofStore
+from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
 from service.jobs.backup.report import backup_result, physical_result
 from service.jobs.backup.slice_progress import SliceProgress
 from service.jobs.backup.status import NO_AGE_RULE, AgeRule, overdue
@@ -80,10 +80,10 @@ class BackupRunnable:
         """How old the last good backup of each bucket is. Raises ArchiveError."""
         return bucket_ages(self.place.listed(), self.proofs.all())
 
-    def overdue(self) -> list[str]:
-        """Buckets whose last complete backup is too old, or that have none. Raises ArchiveError, StoreError."""
+    def overdue(self, ages: Collection[BucketAge]) -> list[str]:
+        """Buckets whose last complete backup is too old by their `ages`, or that have none. Raises StoreError."""
         names = lambda: [bucket.name for bucket in self._store.buckets()]  # noqa: E731
-        return overdue(self.ages(), names, self._age_rule, int(self._clock() * 1e9))
+        return overdue(ages, names, self._age_rule, int(self._clock() * 1e9))
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return BACKUP
@@ -220,7 +220,7 @@ class BackupRunnable:
     def _catch_up(self, manifest: Manifest) -> None:
         """What a run had still to note when it was killed after the manifest. Its files were read back before that."""
         forget_backup(self._database, self.place.name, manifest.backup_id)
-        if self.proofs.all().get(manifest.backup_id, Proof()).verification is None:
+        if self.proofs.of(manifest.backup_id).verification is None:
             read_back = Judgement(manifest.finished_ns / 1e9, Outcome.INTACT)
             self.proofs.note_verification(manifest.backup_id, read_back)
 

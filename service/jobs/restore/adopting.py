@@ -3,8 +3,7 @@
 Every file is checked first. Files are linked where the place can, else copied; the folder itself stays as it is.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ from service.archive.physical_buckets import is_system, metadata_of
 from service.archive.physical_files import MOST_UNPACKED_BYTES, content_checks, damage_of
 from service.archive.physical_folder import ENCRYPTED
 from service.archive.physical_manifest import LARGEST_MANIFEST_BYTES, PhysicalManifest
-from service.archive.slice_files import write_file
+from service.archive.slice_files import measured_file, write_file
 from service.domain.durations import SECOND_NS
 from service.domain.job import Json
 from service.domain.timerange import EVER
@@ -134,7 +133,7 @@ class _Copier:
         source, path = f"{self._folder}/{name}", f"{self._backup_id}/{name}"
         self._control.check()
         if self._encrypter is None and self._destination.link(source, path):
-            return self._hashed(name)
+            return measured_file(self._backup_id, name, self._watched(self._destination.read(path)))
         return self._copied(name, self._destination.read(source))
 
     def written(self, name: str, content: bytes) -> OtherFile:
@@ -144,13 +143,10 @@ class _Copier:
         file = name if self._encrypter is None else f"{name}{ENCRYPTED}"
         return write_file(self._destination, self._backup_id, file, pieces, self._encrypter)
 
-    def _hashed(self, name: str) -> OtherFile:
-        hashed, size = hashlib.sha256(), 0
-        for piece in self._destination.read(f"{self._backup_id}/{name}"):
+    def _watched(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
             self._control.check()
-            hashed.update(piece)
-            size += len(piece)
-        return OtherFile(name, self._backup_id, size, hashed.hexdigest())
+            yield piece
 
 
 class AdoptRunnable:

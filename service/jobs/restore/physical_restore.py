@@ -12,7 +12,7 @@ from service.archive.manifest import BucketMetadata, Manifest
 from service.archive.physical_buckets import full_name, metadata_of
 from service.archive.physical_files import shard_checks
 from service.archive.physical_folder import PhysicalFolder
-from service.archive.physical_manifest import FileCompression, PhysicalShard
+from service.archive.physical_manifest import PhysicalShard
 from service.domain.bucket_details import BucketDetails
 from service.domain.job import Json
 from service.errors import InvalidParameter
@@ -112,9 +112,9 @@ class PhysicalRestore:
 
         def send(item: tuple[PhysicalShard, int]) -> PhysicalShard:
             shard, new_id = item
-            gzipped = shard.file.compression is FileCompression.GZIP
+            file = shard.file
             self._retry.call(
-                lambda: physical.restore_shard(new_id, folder.content(shard.file), gzipped=gzipped),
+                lambda: physical.restore_shard(new_id, folder.content(file), gzipped=file.is_gzipped),
             )
             return shard
 

@@ -11,7 +11,6 @@ from service.archive.physical_buckets import full_name, is_system
 from service.archive.physical_counts import BucketCounts
 from service.archive.physical_files import content_checks, gunzipped
 from service.archive.physical_folder import PhysicalFolder
-from service.archive.physical_manifest import FileCompression, PhysicalFile
 from service.domain.job import Json
 from service.errors import CallerError, InvalidParameter, StoreError
 from service.jobs.backup.physical_contents import OTHER_BUCKETS
@@ -80,10 +79,10 @@ class ServerRestore:
         self._log("warning", f"{self._physical.server_name}: everything is replaced by {self._manifest.backup_id}.")
         before = [bucket.name for bucket in self._retry.call(self._store.buckets)]
         kv, sql = self._plain.kv, self._plain.sql
-        self._retry.call(lambda: self._physical.restore_kv(self._folder.content(kv), gzipped=_is_gzipped(kv)))
+        self._retry.call(lambda: self._physical.restore_kv(self._folder.content(kv), gzipped=kv.is_gzipped))
         self._log("warning", TOKENS_CHANGED)
         if sql is not None:
-            self._retry.call(lambda: self._physical.restore_sql(self._folder.content(sql), gzipped=_is_gzipped(sql)))
+            self._retry.call(lambda: self._physical.restore_sql(self._folder.content(sql), gzipped=sql.is_gzipped))
         self._forget_answers(before)
 
     def report(self, counter: ValueCounter) -> Json:
@@ -117,7 +116,7 @@ class ServerRestore:
     def _knows_token(self) -> bool:
         kv = self._plain.kv
         content = self._folder.content(kv)
-        return _holds_any(gunzipped(content) if _is_gzipped(kv) else content, self._physical.token_forms())
+        return _holds_any(gunzipped(content) if kv.is_gzipped else content, self._physical.token_forms())
 
     def _forget_answers(self, names: Iterable[str]) -> None:
         """Have the store tell its listeners that these buckets changed: their kept answers are those of other points.
@@ -137,10 +136,6 @@ class ServerRestore:
         except (CallerError, StoreError):
             return "", 0
         return bucket.description, bucket.retention_ns
-
-
-def _is_gzipped(file: PhysicalFile) -> bool:
-    return file.compression is FileCompression.GZIP
 
 
 def _holds_any(pieces: Iterator[bytes], marks: tuple[bytes, ...]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from service.domain.endpoint import Endpoint
 from service.domain.job import Json
-from service.jobs.backup.report import span_json
+from service.jobs.backup.report import missing_json, span_json
 from service.jobs.restore.comparison import Comparison, Difference
 from service.jobs.restore.plan import BucketPlan, PlannedSlice, RestorePlan
 from service.jobs.restore.slice_writing import Refused
@@ -76,10 +76,7 @@ def _members(bucket: BucketPlan, is_made: bool, damaged: Mapping[int, str]) -> J
         "values": sum(entry.digest.count for entry in restored),
         "lost_slices": len(lost),
         "lost": [_lost(planned, damaged[planned.number]) for planned in lost[:_MOST_NAMED]],
-        "missing": [
-            {"range": None if part.span is None else span_json(part.span), "reason": part.reason}
-            for part in bucket.missing[:_MOST_NAMED]
-        ],
+        "missing": [missing_json(part) for part in bucket.missing[:_MOST_NAMED]],
     }
 
 
