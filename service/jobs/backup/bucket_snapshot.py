@@ -7,7 +7,7 @@ from service.archive.manifest import BucketMetadata
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket
 from service.domain.slicing import MeasurementRange, slice_length, whole_slices
-from service.domain.timerange import EVER, TimeRange
+from service.domain.timerange import EVER, TimeRange, subtract
 from service.domain.unreadable import listed
 from service.stores.protocol import Store
 from service.transfer.bucket_reader import BucketReader
@@ -32,10 +32,10 @@ def snapshot_of(
     name: str,
     within: TimeRange,
     splitter: Splitter,
-    sealed_until: Callable[[int], int],
+    sealed: Callable[[int], TimeRange | None] = lambda step_ns: None,
 ) -> BucketSnapshot:
-    """Looks at what of `within` the bucket has. `sealed_until` says, for a length of slices, before which time nothing
-    is looked at.
+    """Looks at what of `within` the bucket has. `sealed` says, for a length of slices, which beginning of `within`
+    nobody looks at.
 
     Raises UnknownBucket, StoreError, RetryLater, JobInterrupted.
     """
@@ -51,8 +51,9 @@ def snapshot_of(
     ranges = [MeasurementRange(measurements, EVER.start_ns, EVER.stop_ns)] if measurements else []
     reader = BucketReader(store, name, ranges, splitter, step_ns)
     extent = reader.extent()
-    open_range = TimeRange(max(within.start_ns, sealed_until(step_ns)), within.stop_ns)
-    wanted = None if extent is None else whole_slices(extent, step_ns).intersect(open_range)
+    closed = sealed(step_ns)
+    rest = [within] if closed is None else subtract(within, [closed])
+    wanted = whole_slices(extent, step_ns).intersect(rest[0]) if extent is not None and rest else None
     values = {} if wanted is None else _values(reader, wanted, step_ns)
     details = store.bucket_details(name)
     return BucketSnapshot(_metadata(bucket, details), reader, step_ns, values, unreadable, details.unreadable)

@@ -52,6 +52,14 @@ class _Taken:
     not_covered: list[NotCovered] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Sealed:
+    """The part of a bucket that is taken over without a look at the store; `span` None: there is none."""
+
+    span: TimeRange | None = None
+    slices: tuple[SliceFile, ...] = ()
+
+
 class LogicalBackup:
     """A backup `tools.backup_id` of `store`. `clock` gives seconds since 1970; `key_pair` encrypts."""
 
@@ -107,31 +115,22 @@ class LogicalBackup:
         return [name for name in present if name in wanted]
 
     def _bucket(self, number: int, name: str, taken: _Taken) -> None:
-        within, recipients = self._options.span, self._recipients
-        sealed: list[TimeRange] = []
-        sealed_slices: list[SliceFile] = []
-
-        def sealed_until(step_ns: int) -> int:
-            before_ns = self._options.seal_before_ns
-            if before_ns is None or slice_start(before_ns, step_ns) <= within.start_ns:
-                return within.start_ns
-            span = TimeRange(within.start_ns, min(slice_start(before_ns, step_ns), within.stop_ns))
-            entries = self._previous.holding(name, within).sealed(name, span, recipients)
-            if entries is None:
-                return within.start_ns
-            sealed[:], sealed_slices[:] = [span], entries
-            return span.stop_ns
-
-        snapshot = self._tools.retry.call(lambda: snapshot_of(self._store, name, within, self._splitter, sealed_until))
+        within = self._options.span
+        snapshot = self._tools.retry.call(
+            lambda: snapshot_of(
+                self._store, name, within, self._splitter, lambda step_ns: self._sealed(name, step_ns).span
+            )
+        )
+        sealed = self._sealed(name, snapshot.step_ns)
         for reason in snapshot.unreadable:
             self._tools.log("error", f"{name}: {reason}. It is missing in the backup.")
             taken.missing.append(Missing(name, None, reason))
         for what in snapshot.hidden:
             taken.not_covered.append(NotCovered(what, (name,), "the token may not list them"))
         archiver = BucketArchiver(self._tools, snapshot, number)
-        archiver.take_over(sealed_slices)
+        archiver.take_over(sealed.slices)
         result = archiver.run(self._plan(snapshot), self._slice_done)
-        taken.buckets.append(result.backup(within, tuple(sealed)))
+        taken.buckets.append(result.backup(within, () if sealed.span is None else (sealed.span,)))
         taken.files += result.copies
         taken.missing += result.missing
         taken.written += [(name, entry) for entry in result.written]
@@ -140,6 +139,15 @@ class LogicalBackup:
             "info",
             f"{name}: {counted:,} values in {len(result.slices)} slices, {len(result.written)} of them written now.",
         )
+
+    def _sealed(self, name: str, step_ns: int) -> _Sealed:
+        """What of a bucket with slices of this length is sealed: nothing unless all of it is proven."""
+        within, before_ns = self._options.span, self._options.seal_before_ns
+        if before_ns is None or slice_start(before_ns, step_ns) <= within.start_ns:
+            return _Sealed()
+        span = TimeRange(within.start_ns, min(slice_start(before_ns, step_ns), within.stop_ns))
+        entries = self._previous.holding(name, within).sealed(name, span, self._recipients)
+        return _Sealed() if entries is None else _Sealed(span, tuple(entries))
 
     def _plan(self, snapshot: BucketSnapshot) -> list[PlannedSlice]:
         previous = self._previous.holding(snapshot.metadata.name, self._options.span)

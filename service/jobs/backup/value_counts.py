@@ -39,6 +39,6 @@ class ValueCounter:
     def count(self, name: str) -> BucketCounts:
         """Raises UnknownBucket, StoreError, RetryLater, JobInterrupted."""
         snapshot = self._retry.call(
-            lambda: snapshot_of(self._store, name, EVER, self._splitter, lambda step_ns: EVER.start_ns),
+            lambda: snapshot_of(self._store, name, EVER, self._splitter),
         )
         return BucketCounts(snapshot.step_ns, snapshot.values)

@@ -353,6 +353,21 @@ def test_what_is_sealed_is_not_looked_at_once_it_is_proven(rig: BackupRig, store
     assert values_of(rig.run()) == {"Power": 81}
 
 
+def test_a_range_may_be_sealed_up_to_its_end(rig: BackupRig, store: EmbeddedStore) -> None:
+    from service.jobs.backup.proofs import Judgement, Outcome
+
+    fill(store, "Power")
+    first = rig.run()
+    rig.runnable.proofs.note_drill(first["backup"], Judgement(NOW_S, Outcome.PROVEN))
+    stop = "2023-11-20T00:00:00Z"
+    whole = rig.run(stop=stop, seal_before="2023-12-10T00:00:00Z")
+    manifest = rig.place.manifest(whole["backup"])
+    [held] = manifest.buckets
+    assert held.sealed == (held.span,)
+    assert manifest.state is BackupState.COMPLETE
+    assert values_of(whole) == values_of(rig.run(stop=stop))
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
