@@ -17,6 +17,8 @@ from service.errors import ArchiveKeyRefused, ConfigurationError
 KEY_FILE = "key.age"
 """Where a backup keeps the secret half of its key pair, when a passphrase protects it."""
 LARGEST_KEY_FILE_BYTES = 10_000
+ENCRYPTED = ".age"
+"""What the names of encrypted files end in."""
 _PIECES_AHEAD = 4
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from service.archive import physical_manifest
 from service.archive.destination import Destination
-from service.archive.encryption import Decrypter, NotEncrypted
+from service.archive.encryption import ENCRYPTED, Decrypter, NotEncrypted
 from service.archive.manifest import Manifest, OtherFile
 from service.archive.physical_counts import COUNTS_FILE, LARGEST_COUNTS_BYTES, BucketCounts, read_counts
 from service.archive.physical_files import MOST_UNPACKED_BYTES, ContentCheck, damage_of
@@ -24,7 +24,6 @@ from service.archive.physical_manifest import LARGEST_MANIFEST_BYTES, PhysicalFi
 from service.archive.slice_files import checked_bytes
 from service.errors import ArchiveFileMissing, ArchiveKeyRefused, BackupDamaged
 
-ENCRYPTED = ".age"
 _MANIFEST = ".manifest"
 
 

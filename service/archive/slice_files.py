@@ -12,7 +12,7 @@ from itertools import chain
 
 from service.archive.compression import NotPacked, Packing, packed, unpacked
 from service.archive.destination import Destination, Sink
-from service.archive.encryption import Decrypter, Encrypter, NotEncrypted
+from service.archive.encryption import ENCRYPTED, Decrypter, Encrypter, NotEncrypted
 from service.archive.manifest import OtherFile, SliceFile
 from service.archive.point_frames import frames_of
 from service.archive.slice_text import SliceMeter, SliceText
@@ -88,6 +88,18 @@ def write_file(
         measured = MeasuredSink(sink)
         copied(pieces, measured, encrypter)
     return OtherFile(file, backup, measured.size, measured.sha256)
+
+
+def write_protected(
+    destination: Destination,
+    backup: str,
+    name: str,
+    pieces: Iterable[bytes],
+    encrypter: Encrypter | None,
+) -> OtherFile:
+    """As `write_file`, under `name`, to which ENCRYPTED is added where the file is encrypted."""
+    file = name if encrypter is None else f"{name}{ENCRYPTED}"
+    return write_file(destination, backup, file, pieces, encrypter)
 
 
 def measured_file(backup: str, file: str, pieces: Iterable[bytes]) -> OtherFile:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from service.archive.encryption import ENCRYPTED
 from service.archive.manifest import BucketBackup, BucketMetadata, Missing, OtherFile, SliceFile
 from service.archive.parquet_files import parquet_path, write_parquet
 from service.archive.paths import slice_path
@@ -168,10 +169,10 @@ class BucketArchiver:
             return None
 
     def _file(self, span: TimeRange) -> str:
-        suffix = ".age" if self._tools.encrypter is not None else ""
-        return slice_path(
-            self._number, self._snapshot.metadata.name, span, f"{self._tools.place.packing.extension}{suffix}"
-        )
+        extension = self._tools.place.packing.extension
+        if self._tools.encrypter is not None:
+            extension += ENCRYPTED
+        return slice_path(self._number, self._snapshot.metadata.name, span, extension)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +20,15 @@ from service.archive.physical_files import (
     shard_check,
     store_check,
 )
-from service.archive.physical_folder import ENCRYPTED
 from service.archive.physical_manifest import LARGEST_MANIFEST_BYTES, FileCompression, PhysicalFile
-from service.archive.slice_files import write_file
+from service.archive.slice_files import write_protected
 from service.archive.watched import CountedPieces, watched
 from service.errors import ShardRefused, StoreBroken, StoreFailed
 from service.jobs.backup.pace import Pace
 from service.jobs.backup.physical_progress import DownloadedFile, DownloadedMetadata
 from service.jobs.backup.place import BackupPlace
 from service.jobs.protocol import JobContext
-from service.stores.influx.physical import MetadataPart, PhysicalBackups, ShardFiles
+from service.stores.influx.physical import MetadataPart, PhysicalBackups, PhysicalOpener, ShardFiles
 from service.transfer.retry import Retrying
 from service.transfer.run_log import Log
 
@@ -57,8 +57,15 @@ class PhysicalTools:
 
     def write(self, name: str, pieces: Iterator[bytes]) -> OtherFile:
         """Write a file of the backup, encrypted where the place is."""
-        file = name if self.encrypter is None else f"{name}{ENCRYPTED}"
-        return write_file(self.place.destination, self.backup_id, file, pieces, self.encrypter)
+        return write_protected(self.place.destination, self.backup_id, name, pieces, self.encrypter)
+
+
+@contextmanager
+def operator_access(open_physical: PhysicalOpener, retry: Retrying) -> Iterator[PhysicalBackups]:
+    """The files of the server, once its token was found good for them. Raises StoreDenied, StoreError."""
+    with open_physical(None) as physical:
+        retry.call(physical.demand_operator)
+        yield physical
 
 
 class PhysicalDownload:

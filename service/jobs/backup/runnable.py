@@ -23,7 +23,7 @@ from service.jobs.backup.logical_backup import LogicalBackup
 from service.jobs.backup.options import BackupOptions
 from service.jobs.backup.pace import Pace
 from service.jobs.backup.physical_backup import PhysicalBackup
-from service.jobs.backup.physical_download import PhysicalTools
+from service.jobs.backup.physical_download import PhysicalTools, operator_access
 from service.jobs.backup.physical_progress import PhysicalProgress
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.previous import PreviousBackups
@@ -123,7 +123,7 @@ class BackupRunnable:
         """The files of the server, for a physical backup, once the token was found good for them."""
         if options.kind is BackupKind.LOGICAL:
             return nullcontext()
-        return _demanded(self._physical_opener(), retry)
+        return operator_access(self._physical_opener(), retry)
 
     def _physical(
         self,
@@ -233,10 +233,3 @@ class BackupRunnable:
 
 def _checkpoint(backup_id: str, created_ns: int, begun: bool) -> Json:
     return {"backup": backup_id, "created_ns": created_ns, "begun": begun}
-
-
-@contextmanager
-def _demanded(open_physical: PhysicalOpener, retry: Retry) -> Iterator[PhysicalBackups]:
-    with open_physical(None) as physical:
-        retry.call(physical.demand_operator)
-        yield physical

@@ -15,9 +15,8 @@ from service.archive.encryption import Encrypter
 from service.archive.manifest import BackupKind, BackupState, BucketBackup, Manifest, NotCovered, OtherFile
 from service.archive.physical_buckets import is_system, metadata_of
 from service.archive.physical_files import MOST_UNPACKED_BYTES, content_checks, damage_of
-from service.archive.physical_folder import ENCRYPTED
 from service.archive.physical_manifest import LARGEST_MANIFEST_BYTES, PhysicalManifest
-from service.archive.slice_files import measured_file, write_file
+from service.archive.slice_files import measured_file, write_protected
 from service.domain.durations import SECOND_NS
 from service.domain.job import Json
 from service.domain.timerange import EVER
@@ -140,8 +139,7 @@ class _Copier:
         return self._copied(name, [content])
 
     def _copied(self, name: str, pieces: Iterable[bytes]) -> OtherFile:
-        file = name if self._encrypter is None else f"{name}{ENCRYPTED}"
-        return write_file(self._destination, self._backup_id, file, pieces, self._encrypter)
+        return write_protected(self._destination, self._backup_id, name, pieces, self._encrypter)
 
     def _watched(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:

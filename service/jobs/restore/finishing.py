@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from service.archive.manifest import BucketMetadata
 from service.domain.bucket_details import BucketDetails
 from service.domain.timerange import format_time
 from service.errors import InvalidParameter
@@ -9,6 +10,7 @@ from service.jobs.restore.plan import BucketPlan
 from service.jobs.restore.run_tools import RunTools
 from service.jobs.restore.target_checks import expired_before_ns
 from service.stores.protocol import Store
+from service.transfer.retry import Retrying
 
 
 class BucketFinisher:
@@ -28,25 +30,33 @@ class BucketFinisher:
         for bucket in sorted(buckets, key=_has_no_default):
             self._tools.job.check()
             sentences = notes[bucket.target]
-            sentences += self._set_retention(bucket)
-            details = BucketDetails(bucket.metadata.labels, bucket.metadata.mappings)
-            if details != BucketDetails():
-                add, target = self._store.add_bucket_details, bucket.target
-                sentences += self._tools.retry.call(lambda: add(target, details))  # noqa: B023
+            if bucket.metadata.retention_ns:
+                sentences += set_retention(self._store, self._tools.retry, bucket.target, bucket.metadata)
+            sentences += add_details(self._store, self._tools.retry, bucket.target, bucket.metadata)
             for sentence in sentences:
                 self._tools.log("warning", f"{bucket.target}: {sentence}")
         return notes
 
-    def _set_retention(self, bucket: BucketPlan) -> list[str]:
-        metadata = bucket.metadata
-        if not metadata.retention_ns:
-            return []
-        update = self._store.update_bucket
-        try:
-            self._tools.retry.call(lambda: update(bucket.target, metadata.description, metadata.retention_ns))
-        except InvalidParameter as refused:
-            return [f"It keeps everything, as the target does not take its retention: {refused.message}"]
-        return []
+
+def set_retention(store: Store, retry: Retrying, bucket: str, metadata: BucketMetadata) -> list[str]:
+    """Give `bucket` the retention and description of `metadata`; a sentence where the target refuses them.
+
+    Raises StoreError when a break lasts.
+    """
+    try:
+        retry.call(lambda: store.update_bucket(bucket, metadata.description, metadata.retention_ns))
+    except InvalidParameter as refused:
+        return [f"It keeps everything, as the target does not take its retention: {refused.message}"]
+    return []
+
+
+def add_details(store: Store, retry: Retrying, bucket: str, metadata: BucketMetadata) -> list[str]:
+    """Give `bucket` the labels and mappings of `metadata`; a sentence for each that could not be made as it was.
+
+    Raises StoreError when a break lasts.
+    """
+    details = BucketDetails(metadata.labels, metadata.mappings)
+    return [] if details == BucketDetails() else retry.call(lambda: store.add_bucket_details(bucket, details))
 
 
 def expiry_notes(bucket: BucketPlan, now_ns: int) -> list[str]:

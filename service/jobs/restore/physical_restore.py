@@ -6,20 +6,20 @@ values are counted and held against the counts of the backup. `whole_server` is 
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from service.archive.manifest import BucketMetadata, Manifest
 from service.archive.physical_buckets import full_name, metadata_of
 from service.archive.physical_files import shard_checks
 from service.archive.physical_folder import PhysicalFolder
 from service.archive.physical_manifest import PhysicalShard
-from service.domain.bucket_details import BucketDetails
 from service.domain.job import Json
 from service.errors import InvalidParameter
 from service.jobs.backup.in_order import in_order
+from service.jobs.backup.physical_download import operator_access
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.value_counts import ValueCounter
 from service.jobs.protocol import JobContext
+from service.jobs.restore.finishing import add_details, set_retention
 from service.jobs.restore.physical_comparison import CountComparison, sentence, worst
 from service.jobs.restore.physical_plan import PlannedBucket, planned_buckets
 from service.jobs.restore.physical_progress import PhysicalProgress
@@ -62,7 +62,7 @@ class PhysicalRestore:
         """
         folder = self._place.physical_folder(manifest, passphrase, self._job.check)
         progress = PhysicalProgress(self._job, manifest.backup_id)
-        with self._opened() as physical:
+        with operator_access(self._open_physical, self._retry) as physical:
             plan = planned_buckets(folder.manifest(), names, physical.organization)
             self._refuse_present(plan, progress)
             check_files(folder, plan)
@@ -83,7 +83,7 @@ class PhysicalRestore:
         StoreError when a break lasts, ArchiveError, JobInterrupted; the restore then has to be ordered again.
         """
         folder = self._place.physical_folder(manifest, passphrase, self._job.check)
-        with self._opened() as physical:
+        with operator_access(self._open_physical, self._retry) as physical:
             server = ServerRestore(physical, self._store, folder, manifest, self._retry, self._log)
             server.demand_fitting(confirmation)
             server.replace_stores()
@@ -130,12 +130,6 @@ class PhysicalRestore:
         self._log(*sentence(bucket.target, comparison))
         return comparison
 
-    @contextmanager
-    def _opened(self) -> Iterator[PhysicalBackups]:
-        with self._open_physical(None) as physical:
-            self._retry.call(physical.demand_operator)
-            yield physical
-
     def _refuse_present(self, plan: Sequence[PlannedBucket], progress: PhysicalProgress) -> None:
         present = {bucket.name for bucket in self._retry.call(self._store.buckets)}
         for bucket in plan:
@@ -156,17 +150,8 @@ class PhysicalRestore:
     def _finished(self, bucket: PlannedBucket, report: Json, known: Mapping[str, BucketMetadata]) -> Json:
         """The retention last, so that no old point expires on the way."""
         metadata = metadata_of(bucket.source.document)
-        store, notes = self._store, list[str]()
-        try:
-            self._retry.call(
-                lambda: store.update_bucket(bucket.target, metadata.description, metadata.retention_ns),
-            )
-        except InvalidParameter as refused:
-            notes.append(f"It keeps everything, as the server does not take its retention: {refused.message}")
-        full = known.get(metadata.name, metadata)
-        details = BucketDetails(full.labels, full.mappings)
-        if details != BucketDetails():
-            notes += self._retry.call(lambda: store.add_bucket_details(bucket.target, details))
+        notes = set_retention(self._store, self._retry, bucket.target, metadata)
+        notes += add_details(self._store, self._retry, bucket.target, known.get(metadata.name, metadata))
         for note in notes:
             self._log("warning", f"{bucket.target}: {note}")
         return {"bucket": bucket.source.name, "target": bucket.target, **report, "notes": notes}
