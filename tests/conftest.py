@@ -5,41 +5,29 @@ those were; with FLUXGATE_REQUIRE_SERVERS=1 they fail instead.
 """
 
 import contextlib
-import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import hypothesis
 import psycopg
 import pytest
 
 from tests.support import generator, servers
+from tests.support.demanded import MISSING, or_skip
 from tests.support.s3_server import S3Server, s3_server
 
 hypothesis.settings.register_profile("fluxgate", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fluxgate")
 
-T = TypeVar("T")
-_MISSING = "server missing: "
 _shared: list[servers.InfluxServer] = []
-
-
-def _or_skip(start: Callable[[], T]) -> T:
-    try:
-        return start()
-    except servers.ServerMissing as missing:
-        if os.environ.get("FLUXGATE_REQUIRE_SERVERS") == "1":
-            pytest.fail(f"FLUXGATE_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
-        pytest.skip(f"{_MISSING}{missing}")
 
 
 @pytest.fixture(scope="session")
 def influx() -> Iterator[servers.InfluxServer]:
     """A real InfluxDB for the whole run: `.url`, `.token`, `.org`, `.new_bucket()`, `.write()`, `.flux()`."""
-    running = _or_skip(servers.start_influx)
+    running = or_skip(servers.start_influx)
     _shared.append(running)
     yield running
     _shared.remove(running)
@@ -50,14 +38,14 @@ def influx() -> Iterator[servers.InfluxServer]:
 def s3() -> Iterator[S3Server]:
     """A real S3 server for the whole run: `.address(bucket)`, `.new_bucket()`."""
     with contextlib.ExitStack() as stack:
-        yield _or_skip(lambda: stack.enter_context(s3_server()))
+        yield or_skip(lambda: stack.enter_context(s3_server()))
 
 
 @pytest.fixture
 def own_s3() -> Iterator[S3Server]:
     """A real S3 server that the test may `.kill()` and `.restart()`."""
     with contextlib.ExitStack() as stack:
-        yield _or_skip(lambda: stack.enter_context(s3_server()))
+        yield or_skip(lambda: stack.enter_context(s3_server()))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,7 +77,7 @@ def influx_bucket(influx: servers.InfluxServer) -> str:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[servers.Server]:
     """A real Redis for the whole run, which may be frozen and thawed but not stopped."""
-    running = _or_skip(servers.start_redis)
+    running = or_skip(servers.start_redis)
     yield running
     running.stop()
 
@@ -102,7 +90,7 @@ def redis_url(redis_server: servers.Server) -> str:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The database `postgres` of a real PostgreSQL for the whole run, as SQLAlchemy writes it."""
-    running = _or_skip(servers.start_postgres)
+    running = or_skip(servers.start_postgres)
     yield f"postgresql+psycopg://postgres@127.0.0.1:{running.port}/postgres"
     running.stop()
 
@@ -119,22 +107,22 @@ def fresh_postgres_url(postgres_url: str) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> tuple[str, str]:
     """Paths of a browser and its driver."""
-    browser = _or_skip(lambda: servers.installed("chromium", package="chromium"))
-    return str(browser), str(_or_skip(lambda: servers.installed("chromedriver", package="chromium-driver")))
+    browser = or_skip(lambda: servers.installed("chromium", package="chromium"))
+    return str(browser), str(or_skip(lambda: servers.installed("chromedriver", package="chromium-driver")))
 
 
 @pytest.fixture(scope="session")
 def generator_python() -> str:
     """Python of an environment that has a generator of API clients."""
-    return str(_or_skip(generator.generator_python))
+    return str(or_skip(generator.generator_python))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say plainly which server tests did not run, and why."""
     left_out = Counter(
-        (report.nodeid.partition("::")[0], report.longrepr[2].partition(_MISSING)[2])
+        (report.nodeid.partition("::")[0], report.longrepr[2].partition(MISSING)[2])
         for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple) and _MISSING in report.longrepr[2]
+        if isinstance(report.longrepr, tuple) and MISSING in report.longrepr[2]
     )
     if left_out:
         terminalreporter.section("server tests that did not run")

@@ -31,6 +31,11 @@ assert isinstance(refused, Problem) and (refused.code, refused.status) == ("unau
 ready = check_ready.sync(client=client)
 assert isinstance(ready, Health) and ready.dependencies["store"].state == "up"
 """
+CONFIG = """
+post_hooks: []
+content_type_overrides:
+  application/x-tar: application/octet-stream  # a whole backup: the generator knows bytes by this name alone
+"""
 IMPORT_ALL = """
 import importlib, pkgutil, warnings
 warnings.simplefilter("error", SyntaxWarning)
@@ -45,7 +50,7 @@ for module in pkgutil.walk_packages(gateway_api.__path__, "gateway_api."):
 def package(generator_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds the generated package `gateway_api`."""
     folder = tmp_path_factory.mktemp("generated")
-    (folder / "config.yaml").write_text("post_hooks: []\n")
+    (folder / "config.yaml").write_text(CONFIG)
     where = ["--path", str(DOCUMENT), "--output-path", str(folder / "gateway_api")]
     options = ["--meta", "none", "--config", str(folder / "config.yaml")]
     command = [generator_python, "-m", "openapi_python_client", "generate", *where, *options]

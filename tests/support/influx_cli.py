@@ -1,22 +1,15 @@
 """The `influx` command line, run against a server for tests."""
 
-import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.support.servers import InfluxServer, ServerMissing, influx_program
+from tests.support.demanded import or_skip
+from tests.support.servers import InfluxServer, influx_program
 
 
 def influx_cli() -> Path:
     """The program. The test is skipped without it, or fails where servers are demanded."""
-    try:
-        return influx_program()
-    except ServerMissing as missing:
-        if os.environ.get("FLUXGATE_REQUIRE_SERVERS") == "1":
-            pytest.fail(f"FLUXGATE_REQUIRE_SERVERS=1, and {missing}", pytrace=False)
-        pytest.skip(f"server missing: {missing}")
+    return or_skip(influx_program)
 
 
 def run_influx(program: Path, server: InfluxServer, *arguments: str) -> str:

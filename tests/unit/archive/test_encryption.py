@@ -1,6 +1,5 @@
 """Files that only their recipients read, in the format of age; wrong keys and changed files are told apart."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +19,8 @@ from service.archive.encryption import (
 )
 from service.archive.local_folder import LocalFolder
 from service.errors import ArchiveKeyRefused, ArchiveUnavailable
+from tests.support.demanded import or_skip
+from tests.support.servers import installed
 from tests.unit.archive.test_destination import content
 
 IDENTITY = str(pyrage.x25519.Identity.generate())
@@ -47,12 +48,10 @@ def test_what_is_encrypted_comes_back_for_any_of_its_recipients(folder: LocalFol
 
 
 def test_the_program_age_opens_it(folder: LocalFolder, tmp_path: Path) -> None:
-    program = shutil.which("age")
-    if program is None:
-        pytest.skip("age is not installed: apt-get install age")
+    program = or_skip(lambda: installed("age", package="age"))
     encrypted(folder)
     (tmp_path / "key").write_text(IDENTITY)
-    command = [program, "-d", "-i", str(tmp_path / "key"), str(tmp_path / "backups" / "b" / "file")]
+    command = [str(program), "-d", "-i", str(tmp_path / "key"), str(tmp_path / "backups" / "b" / "file")]
     assert subprocess.run(command, capture_output=True, timeout=60, check=True).stdout == b"".join(PLAIN)
 
 
