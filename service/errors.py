@@ -50,6 +50,9 @@
     |   |-- ArchiveFileExists      a file exists that must not
     |   |-- ArchiveKeyRefused      the passphrase or key is missing, or does not fit
     |   `-- BackupDamaged          a file differs from what the manifest says
+    |-- UpstreamError          the API that a connector posts to does not take it: the operator acts
+    |   |-- UpstreamUnavailable    it does not answer, or says to try again later
+    |   `-- UpstreamStopped        it refuses in a way that only a human can mend (401, 403, a wrong route)
     |-- AddressRefused         an address must not be connected to: whoever configured it acts
     `-- ConfigurationError     the process cannot run with these settings: the operator acts
 
@@ -424,6 +427,30 @@ class BackupDamaged(ArchiveError):
         super().__init__(f"{file} is damaged: {reason}.", file=file, reason=reason)
         self.file = file
         self.reason = reason
+
+
+class UpstreamError(FluxgateError):
+    """`upstream` holds the beginning of the answer."""
+
+    code = "upstream_error"
+    retryable = True
+
+
+class UpstreamUnavailable(UpstreamError):
+    """`retry_after_s`: how long the upstream asks to wait; None: it does not say."""
+
+    code = "upstream_unavailable"
+
+    def __init__(self, finding: str, *, retry_after_s: float | None = None, upstream: str = "") -> None:
+        super().__init__(finding, upstream=upstream)
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamStopped(UpstreamError):
+    """Nothing is tried again by itself."""
+
+    code = "upstream_stopped"
+    retryable = False
 
 
 class AddressRefused(FluxgateError):

@@ -71,6 +71,9 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.ArchiveFileExists: 409,
     errors.ArchiveKeyRefused: 502,
     errors.BackupDamaged: 502,
+    errors.UpstreamError: 502,
+    errors.UpstreamUnavailable: 503,
+    errors.UpstreamStopped: 502,
     errors.AddressRefused: 502,
     errors.ConfigurationError: 500,
 }

@@ -1,0 +1,1 @@
+"""Where a connector reads: the buckets of a store, a SQL database, or a Python class of the operator."""
