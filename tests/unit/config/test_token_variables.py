@@ -2,8 +2,8 @@
 
 import pytest
 
+from service.config.token_variables import TokenVariables
 from service.errors import InvalidParameter
-from service.jobs.token_variables import TokenVariables
 
 ENVIRONMENT = {
     "API_KEY": "the-key",
