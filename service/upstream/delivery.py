@@ -1,8 +1,10 @@
 """Delivers one batch: its posts, the halves of refused posts, and letters for what the upstream does not take."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from service.domain.answer_rules import Verdict
 from service.domain.halving import ENOUGH_VALUES, AllRefused, Cause, GivenUp, Halving, Part
@@ -112,28 +114,35 @@ class Delivery:
         if rule is None:
             return part
         try:
-            errors = item_errors(rule, outcome.answer.document)
-            named = {item: error for error in errors for item in self._items(part, error)}
+            named = self._named(part, item_errors(rule, outcome.answer.document))
         except WrongItems as wrong:
             finding = f"The upstream at {origin_of(self._upstream.url)} {wrong}."
             advice = "Check accept.items of the connector's upstream."
             raise UpstreamStopped(f"{finding} {advice}", upstream=outcome.answer.text) from None
         if not named:
             return part
-        for item, error in named.items():
-            members = {"status": outcome.answer.status, "upstream": error.reason or outcome.text}
-            reason = "The upstream names this value as wrong."
-            self._named_letters += self._document.dead_letters([item], Cause.REFUSED.value, reason, **members)
+        items_of_text: dict[str, list[int]] = {}
+        for item, text in named.items():
+            items_of_text.setdefault(text, []).append(item)
+        reason = "The upstream names this value as wrong."
+        for text, items in items_of_text.items():
+            members = {"status": outcome.answer.status, "upstream": text}
+            self._named_letters += self._document.dead_letters(items, Cause.REFUSED.value, reason, **members)
         return [item for item in part if item not in named]
 
-    def _items(self, part: Part, error: ItemError) -> list[int]:
-        if error.sensor is not None:
-            positions = self._document.named(part, error.sensor, error.timestamp).tolist()
-        else:
-            positions = (self._document.places(part) == error.index).nonzero()[0].tolist()
-        if not positions:
-            raise WrongItems("names a value in its list of errors that is not in the post")
-        return [part[position] for position in positions]
+    def _named(self, part: Part, errors: Sequence[ItemError]) -> dict[int, str]:
+        """The items that the errors name, with the text of each. Raises WrongItems."""
+        places = self._document.places(part) if errors else None
+        named: dict[int, str] = {}
+        for error in errors:
+            if error.sensor is not None:
+                positions = self._document.named(part, error.sensor, error.timestamp)
+            else:
+                positions = np.flatnonzero(places == error.index)
+            if not len(positions):
+                raise WrongItems("names a value in its list of errors that is not in the post")
+            named.update((part[position], error.reason) for position in positions.tolist())
+        return named
 
     def _letters(self, given_up: GivenUp[_Evidence]) -> list[DeadLetter]:
         evidence = given_up.evidence

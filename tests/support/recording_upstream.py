@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from service.domain.timerange import format_time
 from tests.support.upstream_payloads import READERS, Value
 
 KEY_HEADER = "Idempotency-Key"
@@ -43,8 +44,8 @@ class Faults:
     `errors`: answered with `error_status`, nothing stored. `lost_replies`: stored, and the connection closed without an
     answer. `resets`: the connection is reset, nothing stored. `busy`: 429 with `retry_after`. `slow`: answered after
     `slow_s`. `poison`: values that are refused, with `poison_status` and nothing stored, or with `item_errors` named
-    one by one in a 200 and all others stored. `most_bytes`: larger bodies are answered with 413. `authorization`: any
-    other header is answered with 401. `status`: every post is answered so, nothing stored.
+    one by one: in a 200 and all others stored, or where `item_status` is another, nothing stored. `most_bytes`: larger
+    bodies are answered with 413. `authorization`: any other header is answered with 401. `status`: every post is answered so, nothing stored.
     """
 
     errors: float = 0.0
@@ -59,6 +60,7 @@ class Faults:
     poison: Callable[[Value], bool] | None = None
     poison_status: int = 422
     item_errors: bool = False
+    item_status: int = 200
     most_bytes: int | None = None
     authorization: str | None = None
     status: int | None = None
@@ -216,11 +218,14 @@ class RecordingUpstream:
         bad = [index for index, value in enumerate(values) if poison(value)]
         if bad and not self.faults.item_errors:
             return Answer(self.faults.poison_status, json.dumps({"message": "a value is wrong"}))
-        self.stored += [Stored(value, key) for index, value in enumerate(values) if index not in set(bad)]
+        errors = json.dumps({"errors": [_item_error(index, values[index]) for index in bad]})
+        if bad and self.faults.item_status >= 300:
+            return Answer(self.faults.item_status, errors)
+        left_out = set(bad)
+        self.stored += [Stored(value, key) for index, value in enumerate(values) if index not in left_out]
         self.count += len(values) - len(bad)
         self.known_keys[key] += 1
-        errors = [{"index": index, "sensor": values[index].sensor, "message": "wrong"} for index in bad]
-        return Answer(200, json.dumps({"errors": errors}) if errors else self.faults.accepted_text)
+        return Answer(200, errors if bad else self.faults.accepted_text)
 
 
 @dataclass(frozen=True)
@@ -231,6 +236,12 @@ class Answer:
     text: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     resets: bool = False
+
+
+def _item_error(index: int, value: Value) -> dict[str, Any]:
+    """How a wrong value is named, in two ways."""
+    place = {"sensor": value.sensor, "timestamp": format_time(value.time_ns)}
+    return {"index": index, **place, "message": "wrong"}
 
 
 def _retry_after(text: str | None) -> dict[str, str]:

@@ -94,7 +94,8 @@ def test_what_it_does_not_accept_it_does_not_store(faults: Faults, status: int) 
 def test_single_errors_are_named_and_all_others_stored() -> None:
     with recording_upstream(faults=Faults(poison=lambda value: value.sensor == "b", item_errors=True)) as upstream:
         status, text = post(upstream)
-        assert (status, json.loads(text)) == (200, {"errors": [{"index": 2, "sensor": "b", "message": "wrong"}]})
+        error = {"index": 2, "sensor": "b", "timestamp": "1969-12-31T23:59:59.999999999Z", "message": "wrong"}
+        assert (status, json.loads(text)) == (200, {"errors": [error]})
         assert upstream.values == {value for value in VALUES if value.sensor == "a"}
 
 
