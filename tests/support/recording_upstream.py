@@ -45,7 +45,8 @@ class Faults:
     answer. `resets`: the connection is reset, nothing stored. `busy`: 429 with `retry_after`. `slow`: answered after
     `slow_s`. `poison`: values that are refused, with `poison_status` and nothing stored, or with `item_errors` named
     one by one: in a 200 and all others stored, or where `item_status` is another, nothing stored. `most_bytes`: larger
-    bodies are answered with 413. `authorization`: any other header is answered with 401. `status`: every post is answered so, nothing stored.
+    bodies are answered with 413. `authorization`: any other header is answered with 401. `status`: every post is
+    answered so, nothing stored.
     """
 
     errors: float = 0.0
