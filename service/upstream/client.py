@@ -21,7 +21,7 @@ from service.domain.answer_rules import UNPARSED
 from service.errors import InvalidParameter
 from service.sockets import Connector
 from service.upstream.auth import ClientCertificate
-from service.upstream.connections import CheckedBackend, Deadlines
+from service.upstream.connections import CheckedBackend, Deadlines, TlsFailed
 
 MOST_ANSWER_BYTES = 1_000_000
 """The rest of a longer answer is not read."""
@@ -149,11 +149,11 @@ def _answer(response: httpcore.Response) -> HttpAnswer:
 
 
 def _connect_finding(failed: Exception) -> str:
-    cause = failed.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        advice = "Name its CA in ca_file, where it is your own."
-        return f"has a certificate that cannot be verified ({cause.verify_message}). {advice}"
-    return "makes no TLS connection" if isinstance(cause, ssl.SSLError) else "cannot be reached"
+    if not isinstance(failed, TlsFailed):
+        return "cannot be reached"
+    if failed.unverified is None:
+        return "makes no TLS connection"
+    return f"has a certificate that cannot be verified ({failed.unverified}; your own CA stands in ca_file)"
 
 
 def tls_context(ca_file: Path | None, certificate: ClientCertificate | None) -> ssl.SSLContext:

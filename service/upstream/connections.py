@@ -62,6 +62,17 @@ class Deadlines:
                 continue
 
 
+class TlsFailed(httpcore.ConnectError):
+    """No TLS connection was made. `unverified`: why the server's certificate is not trusted, where that is the cause.
+
+    httpcore removes the causes of errors, so this one keeps what matters.
+    """
+
+    def __init__(self, failure: OSError) -> None:
+        super().__init__(str(failure))
+        self.unverified = failure.verify_message if isinstance(failure, ssl.SSLCertVerificationError) else None
+
+
 class CheckedBackend(httpcore.NetworkBackend):
     """Connects with `connector`, which checks each address that it connects to."""
 
@@ -130,7 +141,7 @@ class _Stream(httpcore.NetworkStream):
             raise httpcore.ConnectTimeout(str(late)) from late
         except OSError as broken:
             self.close()
-            raise httpcore.ConnectError(str(broken)) from broken
+            raise TlsFailed(broken) from broken
         return _Stream(wrapped, self._deadlines)
 
     def _shake_hands(self, wrapped: ssl.SSLSocket) -> None:
