@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.domain.json_pointer import JsonPointer
+from service.domain.json_pointer import MISSING, JsonPointer
 
 _LONGEST_REASON = 300
 
@@ -68,8 +68,12 @@ def _errors(rule: ItemRule, entries: Sequence[Any]) -> Iterator[ItemError]:
         is_time = isinstance(timestamp, (str, int)) and not isinstance(timestamp, bool)
         if rule.timestamp is not None and not is_time:
             raise WrongItems(f"names no time by {rule.timestamp} in {place}")
-        reason = str(_found(rule.reason, entry) or "")[:_LONGEST_REASON]
+        reason = _text(_found(rule.reason, entry))
         yield ItemError(None if index is None else index - rule.first, sensor, timestamp, reason)
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value is MISSING else str(value)[:_LONGEST_REASON]
 
 
 def _found(pointer: JsonPointer | None, entry: object) -> Any:  # noqa: ANN401

@@ -121,7 +121,7 @@ class UpstreamText(BaseModel):
             timeout_s=_timeout_s(self.timeout),
             addresses=rules.addresses,
         )
-        _refuse_equal_headers(upstream)
+        _refuse_contradictions(upstream)
         return upstream
 
 
@@ -172,8 +172,13 @@ def _timeout_s(text: str) -> float:
     return timeout_s
 
 
-def _refuse_equal_headers(upstream: Upstream) -> None:
+def _refuse_contradictions(upstream: Upstream) -> None:
+    """Raises InvalidParameter where two members do not go together."""
     auth, header = upstream.auth, upstream.idempotency.header
     auth_header = auth.name if isinstance(auth, HeaderAuth) else "Authorization"
     if header.lower() == auth_header.lower():
         raise InvalidParameter("idempotency.header", f"The header {header} holds the credentials. Name another one.")
+    items = upstream.rules.items
+    if upstream.payload is PayloadFormat.LINE_PROTOCOL and items is not None and items.sensor is not None:
+        finding = "Line protocol has no names of sensors that an answer could repeat. Use accept.items.index."
+        raise InvalidParameter("accept.items.sensor", finding)

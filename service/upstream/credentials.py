@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote_plus, urlencode
 
-from service.errors import UpstreamStopped, UpstreamUnavailable
+from service.errors import AddressRefused, UpstreamStopped, UpstreamUnavailable
 from service.upstream.auth import Auth, HeaderAuth, OAuth2, UrlAuth
 from service.upstream.client import HttpAnswer, HttpClient, PostFailed, origin_of
 from service.upstream.rules import TOKEN_PLACE
 
 _USUAL_LIFETIME_S = 300.0
 """Of a token whose server does not say (RFC 6749, 5.1)."""
+_LONGEST_LIFETIME_S = 1e9
 _MARGIN_S = 30.0
 """So long before its end, a token is no longer sent."""
 _LATER = frozenset({408, 425, 429})
@@ -91,6 +92,8 @@ class AccessTokens:
         place = f"The server of access tokens at {origin_of(oauth.url)}"
         try:
             answer = self._client.post(oauth.url, headers, body)
+        except AddressRefused as refused:
+            raise UpstreamStopped(refused.message) from None
         except PostFailed as failed:
             raise UpstreamUnavailable(f"{place} {failed.finding}.", upstream=failed.detail) from None
         if answer.status != 200:
@@ -108,13 +111,21 @@ def _refusal(place: str, answer: HttpAnswer) -> UpstreamUnavailable | UpstreamSt
 
 def _token_of(place: str, answer: HttpAnswer) -> tuple[str, float]:
     document = answer.document if isinstance(answer.document, Mapping) else {}
-    token, lifetime_s = document.get("access_token"), document.get("expires_in", _USUAL_LIFETIME_S)
+    token = document.get("access_token")
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         raise UpstreamUnavailable(f"{place} answered 200 without an access token that can be sent.")
     if str(document.get("token_type", "bearer")).lower() != "bearer":
         raise UpstreamStopped(f"{place} gives tokens of another type than bearer. Use another kind of auth.")
-    is_number = isinstance(lifetime_s, (int, float)) and not isinstance(lifetime_s, bool)
-    return token, float(lifetime_s) if is_number and 0 < lifetime_s < 1e9 else _USUAL_LIFETIME_S
+    return token, _lifetime_s(document.get("expires_in"))
+
+
+def _lifetime_s(value: object) -> float:
+    """Seconds; some servers send them as a text."""
+    try:
+        lifetime_s = float(value) if isinstance(value, (int, float, str)) else 0.0
+    except (ValueError, OverflowError):
+        return _USUAL_LIFETIME_S
+    return lifetime_s if 0 < lifetime_s < _LONGEST_LIFETIME_S else _USUAL_LIFETIME_S
 
 
 def credentials_for(auth: Auth, client: HttpClient, monotonic: Callable[[], float]) -> Credentials:
