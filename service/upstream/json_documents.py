@@ -15,6 +15,7 @@ from service.domain.series import FieldSeries
 from service.domain.timerange import TimeRange, format_time, parse_time
 from service.encoding.json_rows import json_text
 from service.encoding.time_texts import rfc3339
+from service.encoding.value_texts import json_escaped
 from service.errors import InvalidParameter
 from service.transfer.dead_letters import DeadLetter
 from service.upstream.document import Ints
@@ -66,6 +67,11 @@ class JsonDocument:
         """The number of each sensor."""
         return {name: number for number, name in enumerate(self._table.names)}
 
+    @cached_property
+    def _members(self) -> pa.LargeStringArray:
+        """The name of each sensor as that of a member of an object, with its colon."""
+        return _joined('"', json_escaped(pa.array(self._table.names, pa.string())).cast(_TEXT), '":')
+
     def _units(self, times_ns: Ints) -> Ints:
         """Times as this payload counts them."""
         return times_ns
@@ -102,7 +108,8 @@ class SensorsDocument(JsonDocument):
 
     @cached_property
     def _openings(self) -> list[bytes]:
-        return [f"{json_text(name)}:[".encode() for name in self._table.names]
+        openings: list[bytes] = _joined(self._members, "[").cast(pa.large_binary()).to_pylist()
+        return openings
 
     @cached_property
     def _entries(self) -> pa.LargeStringArray:
@@ -194,8 +201,7 @@ class ThingsBoardDocument(JsonDocument):
     @cached_property
     def _entries(self) -> pa.LargeStringArray:
         """Each value after its sensor."""
-        names = pa.array([f"{json_text(name)}:" for name in self._table.names], _TEXT)
-        return _joined(names.take(pa.array(self._table.sensor_of_row)), self._table.json_values)
+        return _joined(self._members.take(pa.array(self._table.sensor_of_row)), self._table.json_values)
 
 
 def _joined(*parts: "str | pa.Array") -> pa.LargeStringArray:
