@@ -106,7 +106,7 @@ class Settings(BackupSettings, ConnectorSettings, BaseSettings):
     )
     mirror_token_variables: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Variables that `token_env` of a mirror may name besides FLUXGATE_TOKEN_*, separated by commas;"
+        description="Variables that `token_env` of mirrors and connectors may name besides FLUXGATE_TOKEN_*, by commas;"
         " no setting of the gateway itself.",
     )
     schedules: Annotated[dict[str, Any], NoDecode] = Field(
