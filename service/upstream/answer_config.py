@@ -22,9 +22,11 @@ from service.errors import InvalidParameter
 
 def _status(value: object) -> int | str:
     is_number = isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599
+    if isinstance(value, int) and 300 <= value < 400:
+        raise ValueError("a redirect always stops, so no list names one")
     if is_number or (isinstance(value, str) and value in _RANGES):
         return cast(int | str, value)
-    raise ValueError(f"write a status from 200 to 599, or one of {', '.join(_RANGES)}")
+    raise ValueError(f"write a status of 200 to 299 or 400 to 599, or one of {', '.join(_RANGES)}")
 
 
 _RANGES = ("2xx", "4xx", "5xx")

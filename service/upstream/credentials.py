@@ -40,7 +40,7 @@ class FixedCredentials:
         self._token = auth.token if isinstance(auth, UrlAuth) else TOKEN_PLACE
 
     def url(self, url: str) -> str:
-        return url.replace(TOKEN_PLACE, self._token, 1)
+        return url.replace(TOKEN_PLACE, self._token)
 
     def headers(self) -> Mapping[str, str]:
         return self._headers

@@ -59,7 +59,10 @@ class JsonDocument:
         positions: Ints = np.arange(start, stop)
         if timestamp is None:
             return positions
-        at_time: Ints = positions[self._units(self._table.times_ns[rows][start:stop]) == self._unit(timestamp)]
+        unit = self._unit(timestamp)
+        if unit is None:
+            return positions[:0]
+        at_time: Ints = positions[self._units(self._table.times_ns[rows][start:stop]) == unit]
         return at_time
 
     @cached_property

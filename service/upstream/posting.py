@@ -25,6 +25,8 @@ from service.upstream.credentials import Credentials
 from service.upstream.gate import Gate
 
 REPEAT_HEADER = "X-Fluxgate-Repeat"
+NOTHING_STORED = frozenset({408, 425, 429, 503})
+"""Statuses after which a post is sent again, and is no repeat: the upstream did not begin with it (RFC 9110)."""
 MOST_TRIES = 8
 LONGEST_WAIT_S = 60.0
 """The longest wait inside a run. An upstream that asks for more ends the run, which is tried again then."""
@@ -46,13 +48,21 @@ class Tally:
 
 @dataclass
 class Post:
-    """A body with its key. `first_tried_s`: when it may have been stored first (seconds since 1970); None: never."""
+    """A body with its key. `first_tried_s`: when it may have been stored first (seconds since 1970); None: never.
+
+    `is_announced`: the log says already that it may be a repeat.
+    """
 
     body: bytes
     values: int
     key: str
     content_type: str
     first_tried_s: float | None = None
+    is_announced: bool = False
+
+    def may_be_stored(self, since_s: float) -> None:
+        """The upstream may have stored it, at the earliest at that time."""
+        self.first_tried_s = since_s if self.first_tried_s is None else self.first_tried_s
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,8 @@ class Poster:
                 self._stop(decision, answer)
             elif decision.verdict is Verdict.RETRY:
                 tries += 1
+                if answer.status not in NOTHING_STORED:
+                    post.may_be_stored(self._clock())
                 asked_s = retry_after_s(answer.headers.get("retry-after"), self._clock())
                 self._wait(tries, decision.finding, answer.text, asked_s)
             else:
@@ -137,7 +149,7 @@ class Poster:
             except PostFailed as failed:
                 if failed.was_sent:
                     tally.unknown += 1
-                    post.first_tried_s = started_s if post.first_tried_s is None else post.first_tried_s
+                    post.may_be_stored(started_s)
                 raise
 
     def _headers(self, post: Post) -> dict[str, str]:
@@ -146,8 +158,13 @@ class Poster:
             headers["Content-Encoding"] = "gzip"
         if self._may_be_repeat(post):
             headers[REPEAT_HEADER] = "possible"
-            self._log("warning", f"{self._name} may get the {post.values} values of a post twice: {self._why()}.")
+            self._announce(post)
         return headers
+
+    def _announce(self, post: Post) -> None:
+        if not post.is_announced:
+            post.is_announced = True
+            self._log("warning", f"{self._name} may get the {post.values} values of a post twice: {self._why()}.")
 
     def _may_be_repeat(self, post: Post) -> bool:
         """Whether the post may be stored already, and the upstream does not notice that."""
@@ -161,7 +178,7 @@ class Poster:
     def _why(self) -> str:
         lifetime_s = self._upstream.idempotency.key_lifetime_s
         if lifetime_s is None:
-            return "an earlier try had no answer, and the connector does not declare how repeats are recognized"
+            return "an earlier try may have stored them, and the connector does not declare how repeats are recognized"
         return f"they were first sent longer ago than it remembers keys ({lifetime_s:.0f} s)"
 
     def _wait(self, tries: int, finding: str, text: str, asked_s: float | None) -> None:

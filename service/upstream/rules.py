@@ -22,6 +22,9 @@ class UpstreamRules:
 
         Raises InvalidParameter where it is none, or addresses may not lead there.
         """
+        authority, _, path = text.partition("://")[2].partition("/")
+        if TOKEN_PLACE in authority:
+            raise InvalidParameter(member, f"{TOKEN_PLACE} stands in the path of url, and not in its host.")
         try:
             address = parse_address(text.replace(TOKEN_PLACE, _STAND_IN))
             refused = refusal_of(address, self.addresses)
@@ -31,7 +34,6 @@ class UpstreamRules:
             is_private = refusal_of(address, AddressPolicy.PRIVATE_TOO) is None
             setting = " (CONNECTOR_PRIVATE_ADDRESSES)" if is_private else ""
             raise InvalidParameter(member, f"{address.origin!r} cannot be an upstream: {refused}{setting}.")
-        path = text.partition("://")[2].partition("/")[2]
         origin = str(address).removesuffix(address.path) if address.path else str(address)
         return f"{origin}/{path}"
 

@@ -277,6 +277,17 @@ def test_a_repeat_that_the_upstream_may_not_notice_says_so(
     assert len(control.lines) == (header is not None)
 
 
+@pytest.mark.parametrize(("status", "header"), [(500, "possible"), (504, "possible"), (503, None), (429, None)])
+def test_after_an_answer_that_leaves_open_what_is_stored_a_repeat_says_so_once(
+    sink_for: OpenSink, control: ClockedControl, status: int, header: str | None
+) -> None:
+    with recording_upstream(faults=Faults(status=status)) as upstream, contextlib.suppress(UpstreamUnavailable):
+        sink_for(configured(upstream.url)).deliver(batch_of(ROWS))
+    headers = [request.headers.get(REPEAT_HEADER.lower()) for request in upstream.requests]
+    assert headers == [None, *[header] * (MOST_TRIES - 1)]
+    assert sum("twice" in line for _, line in control.lines) == (header is not None)
+
+
 def test_the_header_of_the_key_is_configurable(sink_for: OpenSink) -> None:
     with recording_upstream() as upstream:
         idempotency = {"by": "key", "header": "X-Request-Id"}
