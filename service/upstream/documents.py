@@ -6,6 +6,7 @@ from service.upstream.config import PayloadFormat, Upstream
 from service.upstream.document import Document
 from service.upstream.json_documents import NdjsonDocument, SensorsDocument, ThingsBoardDocument
 from service.upstream.line_document import LineDocument
+from service.upstream.merged_frames import merged
 from service.upstream.protocol import Batch
 from service.upstream.sensor_names import SensorNames
 from service.upstream.value_table import NO_NAME, table_of
@@ -23,9 +24,10 @@ class Documents:
 
         Raises UpstreamStopped: no value has a sensor name, as the template names a tag that none has.
         """
+        frames = merged(batch.frames)
         if self._upstream.payload is PayloadFormat.LINE_PROTOCOL:
-            return LineDocument(batch.frames)
-        table, letters = table_of(batch.frames, self._names, self._upstream.sensor)
+            return LineDocument(frames)
+        table, letters = table_of(frames, self._names, self._upstream.sensor)
         if not len(table) and letters and all(letter["code"] == NO_NAME for letter in letters):
             advice = "Change sensor in the connector's upstream, or its source."
             raise UpstreamStopped(f"No value of the batch can be named: {letters[0]['reason']} {advice}")

@@ -75,8 +75,10 @@ def read_ndjson(text: bytes) -> list[Value]:
     return values
 
 
-_LINE = re.compile(r'((?:\\.|[^\\ ])+) ((?:"(?:\\.|[^"\\])*"|\\.|[^ "\\])+) (-?\d+)\n', re.DOTALL)
-_FIELD = re.compile(r'((?:\\.|[^\\=,])+)=("(?:\\.|[^"\\])*"|[^,"]+)(?:,|$)', re.DOTALL)
+_ONE_FIELD = r'(?:\\.|[^\\=, ])+=(?:"(?:\\.|[^"\\])*"|[^," ]+)'
+_LINE = re.compile(rf"((?:\\.|[^\\ ])+) ({_ONE_FIELD}(?:,{_ONE_FIELD})*) (-?\d+)\n", re.DOTALL)
+_FIELD = re.compile(r'((?:\\.|[^\\=, ])+)=("(?:\\.|[^"\\])*"|[^," ]+)(?:,|$)', re.DOTALL)
+"""A quote begins a text only after the equals sign; in names it is a letter like any other."""
 
 
 def read_line_protocol(text: bytes) -> list[Value]:
