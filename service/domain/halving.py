@@ -18,7 +18,7 @@ Evidence = TypeVar("Evidence")
 ENOUGH_PARTS = 16
 """So many refused parts, and none accepted, speak for all others."""
 ENOUGH_VALUES = 8
-"""A batch of so many values or more that are refused one by one, all of them, stops the run."""
+"""A batch of so many values or more that are given up one by one, all of them, stops the run."""
 MOST_REFUSALS = 1_000
 """The most refused posts of one batch."""
 Part = Sequence[int]
@@ -86,14 +86,13 @@ class Halving(Generic[Evidence]):
         self._add(part, None)
 
     def next(self) -> Part | None:
-        """What to post now; None: nothing is left. Raises AllRefused: all values were refused, one by one."""
+        """What to post now; None: nothing is left. Raises AllRefused: all values are given up, one by one."""
         while self._pending:
             sensor = self._pending[0].sensor
             if sensor is None or sensor not in self._refused_sensors:
                 return self._pending[0].part
             self._give_up(self._pending.popleft().part, Cause.SENSOR_REFUSED, self._refused_sensors[sensor])
-        refused = sum(len(given_up.part) for given_up in self.given_up if given_up.cause is not Cause.TOO_LARGE)
-        if not self._accepted and refused >= ENOUGH_VALUES:
+        if not self._accepted and sum(len(given_up.part) for given_up in self.given_up) >= ENOUGH_VALUES:
             raise AllRefused(self.refusals, is_everything=True)
         return None
 

@@ -155,7 +155,7 @@ class Delivery:
         name, last = f"The upstream at {origin_of(self._upstream.url)}", self._last
         extent = "all values of a batch" if refused.is_everything else "too many values of a batch"
         answered = f", and {last.finding} at last" if last is not None else ""
-        advice = "Nothing is given up. Read its answer, and change payload, sensor or drop_on, or the data."
+        advice = "Nothing is given up. Read its answer, and change payload, sensor, max_bytes or drop_on, or the data."
         text = "" if last is None else last.answer.text
         return UpstreamStopped(
             f"{name} refuses {extent} in {refused.refusals} posts{answered}. {advice}", upstream=text

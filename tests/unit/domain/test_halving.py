@@ -135,7 +135,12 @@ def test_a_part_that_is_too_large_is_halved_and_no_refusal() -> None:
 
 
 def test_a_value_that_is_too_large_alone_is_given_up_as_such() -> None:
-    assert given_up(Api(lambda _value: False, most=0).run(20), Cause.TOO_LARGE) == list(range(20))
+    assert given_up(Api(lambda _value: False, most=0).run(5), Cause.TOO_LARGE) == list(range(5))
+
+
+def test_where_every_value_is_too_large_the_run_stops() -> None:
+    with pytest.raises(AllRefused):
+        Api(lambda _value: False, most=0).run(ENOUGH_VALUES)
 
 
 def test_named_values_are_taken_out_and_the_rest_is_posted_once() -> None:

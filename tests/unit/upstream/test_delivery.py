@@ -86,8 +86,8 @@ def test_where_everything_is_refused_the_run_stops_and_nothing_is_given_up(sink_
         assert len(upstream.requests) == 2 * ENOUGH_PARTS - 1
         assert str(stopped.value) == (
             f"The upstream at http://127.0.0.1:{upstream.port} refuses all values of a batch in 31 posts, "
-            "and answered 422 at last. Nothing is given up. Read its answer, and change payload, sensor or drop_on, "
-            "or the data."
+            "and answered 422 at last. Nothing is given up. Read its answer, and change payload, sensor, max_bytes or "
+            "drop_on, or the data."
         )
     assert stopped.value.upstream == '{"message": "a value is wrong"}'
 
@@ -117,6 +117,13 @@ def test_a_value_that_alone_is_too_large_is_a_dead_letter(sink_for: OpenSink) ->
         assert [letter["code"] for letter in delivered.dead_letters] == ["too_large"] * 3
         assert {letter.get("status") for letter in delivered.dead_letters} <= {413, None}
         assert not upstream.values
+
+
+def test_an_upstream_for_which_everything_is_too_large_stops_the_run_after_few_posts(sink_for: OpenSink) -> None:
+    with recording_upstream(faults=Faults(most_bytes=10)) as upstream:
+        with pytest.raises(UpstreamStopped, match=r"refuses all values of a batch .* answered 413 at last"):
+            sink_for(configured(upstream.url)).deliver(batch_of(ROWS))
+        assert len(upstream.requests) < 60
 
 
 def test_single_errors_in_an_accepted_answer_are_dead_letters_and_no_value_is_sent_again(sink_for: OpenSink) -> None:
