@@ -37,6 +37,7 @@ ROUTES = {
     ("POST", "/backups/{backup_id}/restore"): Scope.RESTORE,
     ("POST", "/backups/drill"): Scope.BACKUP,
     ("POST", "/backups/prune"): Scope.ADMIN,
+    ("DELETE", "/backups/{backup_id}"): Scope.ADMIN,
     ("POST", "/backups/adopt"): Scope.BACKUP,
     ("GET", "/backups/{backup_id}/download"): Scope.RESTORE,
     ("POST", "/backups/upload"): Scope.ADMIN,
