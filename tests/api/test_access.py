@@ -21,6 +21,7 @@ ROUTES = {
     ("POST", "/buckets"): Scope.ADMIN,
     ("GET", "/buckets/{name}"): Scope.READ,
     ("GET", "/buckets/{name}/schema"): Scope.READ,
+    ("GET", "/buckets/{name}/gaps"): Scope.READ,
     ("POST", "/buckets/{name}/points"): Scope.WRITE,
     ("GET", "/telemetry/latest"): Scope.READ,
     ("GET", "/config/{section}"): Scope.ADMIN,
