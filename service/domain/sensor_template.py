@@ -12,7 +12,6 @@ DEFAULT_TEMPLATE = "{measurement}.{field}"
 _TAG = "tag."
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+", re.DOTALL)
 _MEMBERS = "{measurement}, {field} and {tag.KEY}"
-_LONGEST = 500
 
 
 class TagMissing(ValueError):
@@ -40,8 +39,6 @@ class SensorTemplate:
 
 def parse_template(text: str, parameter: str) -> SensorTemplate:
     """The template of `text`. `{{` and `}}` stand for braces. Raises InvalidParameter."""
-    if len(text) > _LONGEST:
-        raise InvalidParameter(parameter, f"{parameter} is longer than {_LONGEST} characters.")
     parts = tuple(_part(match, text, parameter) for match in _PART.finditer(text))
     if not any(part.func is not _constant for part in parts):
         finding = f"{parameter}={text[:100]!r} names nothing of the series, so all of them would be one sensor."

@@ -85,6 +85,14 @@ class AcceptText(BaseModel):
     otherwise: Literal["drop", "retry", "stop"] = "drop"
     items: ItemsText | None = None
 
+    @model_validator(mode="after")
+    def _has_pointer_and_value(self) -> Self:
+        if self.pointer is not None and "equals" not in self.model_fields_set:
+            raise ValueError("pointer needs equals, the value that it leads to in an accepting answer")
+        if self.pointer is None and self.equals is not None:
+            raise ValueError("equals needs pointer, which leads to the value")
+        return self
+
     def to_accepted(self) -> Accepted:
         pointer = _pointer(self.pointer, "accept.pointer")
         return Accepted(_statuses(self.statuses), pointer, self.equals, _VERDICTS[self.otherwise])

@@ -25,7 +25,8 @@ from service.upstream.connections import CheckedBackend, Deadlines, TlsFailed
 
 MOST_ANSWER_BYTES = 1_000_000
 """The rest of a longer answer is not read."""
-_KEEPALIVE_S = 30.0
+_KEEPALIVE_S = 4.0
+"""Common servers close idle connections after five seconds. A post into a closing one has no answer."""
 _HEADERS = {
     "User-Agent": f"fluxgate/{__version__}",
     "Accept": "application/json",

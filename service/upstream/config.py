@@ -6,7 +6,7 @@ Errors name the member that is wrong.
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,6 +30,7 @@ from service.upstream.rules import DEFAULT_RULES, TOKEN_PLACE, UpstreamRules
 
 DEFAULT_KEY_HEADER = "Idempotency-Key"
 _LONGEST_TIMEOUT_S = 600
+QueryText = Annotated[str, Field(max_length=2_000)]
 
 
 class PayloadFormat(StrEnum):
@@ -73,12 +74,12 @@ class UpstreamText(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: str = Field(max_length=500)
-    query: dict[str, str] = Field(default_factory=dict, max_length=20)
+    query: dict[QueryText, QueryText] = Field(default_factory=dict, max_length=20)
     auth: AuthText = Field(default_factory=NoAuthText)
     client_certificate: ClientCertificateText | None = None
     ca_file: str | None = Field(None, min_length=1, max_length=1000)
     payload: PayloadFormat = PayloadFormat.SENSORS
-    sensor: str = DEFAULT_TEMPLATE
+    sensor: str = Field(DEFAULT_TEMPLATE, max_length=500)
     gzip: bool = Field(False, strict=True)
     idempotency: IdempotencyText | None = None
     accept: AcceptText = Field(default_factory=AcceptText)

@@ -36,8 +36,3 @@ def test_a_missing_tag_is_named() -> None:
 def test_a_template_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter):
         parse_template(text, "sensor")
-
-
-def test_a_template_is_bounded() -> None:
-    with pytest.raises(InvalidParameter, match="longer than 500"):
-        parse_template("{field}" * 100, "sensor")
