@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.addresses import WrongAddress, parse_address
 from service.domain.durations import parse_duration
-from service.domain.mirror import TOKEN_PREFIX
+from service.domain.endpoint import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
 from service.settings.connector import ConnectorSettings
