@@ -74,6 +74,13 @@ class Gateway:
         """
         return self._fetched(calls.create_buckets(wanted))
 
+    def update_bucket(self, bucket: str, **changes: str | None) -> dict[str, Any]:
+        """Change `description` or `retention` (None: every point is kept) of a bucket; returns the bucket.
+
+        A shorter retention ends points that are older, for good.
+        """
+        return self._fetched(calls.update_bucket(bucket, changes))
+
     def schema(self, bucket: str) -> dict[str, Any]:
         """Measurements of a bucket with their fields, types and tag keys."""
         return self._fetched(calls.schema(bucket))

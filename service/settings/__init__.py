@@ -108,6 +108,10 @@ class Settings(BackupSettings, BaseSettings):
         description="Variables that `token_env` of a mirror may name besides FLUXGATE_TOKEN_*, separated by commas;"
         " no setting of the gateway itself.",
     )
+    buckets_file: Path | None = Field(
+        None,
+        description="JSON file with buckets that are made at the start where they are absent (docs/writing.md).",
+    )
     schedules: Annotated[dict[str, Any], NoDecode] = Field(
         {},
         description="Schedules by name, as JSON. The same name in the section `schedules` wins (docs/jobs.md).",
@@ -314,6 +318,7 @@ class Settings(BackupSettings, BaseSettings):
         "local_bucket",
         "cloud_refresh",
         "mirrors_file",
+        "buckets_file",
         mode="before",
     )
     @classmethod

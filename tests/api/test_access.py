@@ -20,6 +20,7 @@ ROUTES = {
     ("GET", "/buckets"): Scope.READ,
     ("POST", "/buckets"): Scope.ADMIN,
     ("GET", "/buckets/{name}"): Scope.READ,
+    ("PATCH", "/buckets/{name}"): Scope.ADMIN,
     ("GET", "/buckets/{name}/schema"): Scope.READ,
     ("POST", "/buckets/{name}/points"): Scope.WRITE,
     ("GET", "/telemetry/latest"): Scope.READ,

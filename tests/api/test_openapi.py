@@ -27,6 +27,7 @@ VERBS = {
     "restore",
     "retry",
     "run",
+    "update",
     "upload",
     "verify",
     "write",
