@@ -17,6 +17,7 @@ from fluxgate_client.files import PIECE_BYTES, format_of, whole_file
 from fluxgate_client.requests import LatestOptions, Names, Read, ReadOptions
 from fluxgate_client.retries import Retry
 from fluxgate_client.transport import Sleep, Transport
+from fluxgate_client.writer import LinesOutcome, RefusedLine
 
 if TYPE_CHECKING:
     import httpx
@@ -102,10 +103,17 @@ class Gateway:
     ) -> dict[str, Any]:
         """Store a pandas frame or Arrow table exactly: one point per row, each column that is no tag a field.
 
-        `PointsRefused` counts lines from 1, in the order of the rows. Raises InvalidRequest, before anything is sent,
-        for what line protocol cannot hold.
+        `PointsRefused` counts lines from 1, in the order of the rows; a text with line ends takes
+        more than one. Raises InvalidRequest, before anything is sent, for what line protocol cannot hold.
         """
         return self._fetched(calls.write_table(bucket, table, measurement, tags, time))
+
+    def write_lines(self, bucket: str, lines: bytes) -> LinesOutcome:
+        """For `Writer`: store lines that have times, the good ones also where others are bad or refused."""
+        answer = self.write(bucket, lines, partial=True)
+        problems = [*answer["bad"], *answer["refused"]]
+        named = [RefusedLine(problem["line"], problem["code"], problem["reason"]) for problem in problems]
+        return LinesOutcome(named, answer["bad_count"] + answer["refused_count"] - len(named))
 
     def close(self) -> None:
         self._transport.close()
