@@ -44,10 +44,10 @@ def nanoseconds(moment: object, place: str) -> int:
         since = moment - _EPOCH
         seconds = since.days * _DAY_S + since.seconds
         time_ns = (seconds * 1_000_000 + since.microseconds) * 1_000 + int(getattr(moment, "nanosecond", 0))
-    elif isinstance(moment, numbers.Integral) and not isinstance(moment, bool):
-        time_ns = int(moment)
-    else:
+    elif isinstance(moment, bool) or not isinstance(moment, numbers.Integral):
         raise InvalidRequest(f"{place}={moment!r} is no aware datetime, and no whole number of nanoseconds since 1970.")
+    else:
+        time_ns = int(moment)
     if not EARLIEST_NS <= time_ns <= LATEST_NS:
         raise InvalidRequest(f"{place}={moment!r} is outside 1677-09-21 to 2262-04-11, what InfluxDB can store.")
     return time_ns

@@ -41,6 +41,8 @@ ROUTES = {
     ("POST", "/backups/adopt"): Scope.BACKUP,
     ("GET", "/backups/{backup_id}/download"): Scope.RESTORE,
     ("POST", "/backups/upload"): Scope.ADMIN,
+    ("POST", "/weather/trigger"): Scope.CONNECTOR,
+    ("GET", "/weather"): Scope.CONNECTOR,
     ("GET", "/jobs"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}/events"): JOB_SCOPES,
