@@ -15,6 +15,8 @@ from fluxgate_client.points import RESERVED_NAMES, quoted, quoted_field, quoted_
 _UNSIGNED = "unsigned"
 UInt = Annotated[int, _UNSIGNED]
 """The type of a field that holds whole numbers from 0 to 2**64-1."""
+TAKEN_MEMBERS = ("fields", "measurement", "tags", "time_ns")
+"""What a point has beside its members."""
 TEXT = pa.large_string()
 _IS_TAG, _NAME = "fluxgate_is_tag", "fluxgate_name"
 _TYPES: Mapping[Any, pa.DataType] = {
@@ -81,6 +83,9 @@ def _column(kind: str, member: "dataclasses.Field[Any]", hint: object) -> Column
     place = f"{kind}.{member.name}"
     if _IS_TAG not in member.metadata:
         raise InvalidRequest(f"{place} is neither tag nor field: write {member.name}: … = tag() or = field().")
+    if member.name in TAKEN_MEMBERS:
+        advice = f'Take another member, and say name="{member.name}".'
+        raise InvalidRequest(f"{place} would hide what every point has under that name. {advice}")
     name, is_tag = member.metadata[_NAME] or member.name, bool(member.metadata[_IS_TAG])
     if name in RESERVED_NAMES:
         raise InvalidRequest(f"{place} cannot be stored as {name!r}: InfluxDB keeps that name. Say name= to rename it.")

@@ -86,6 +86,26 @@ class Measurement(MeasurementBase):
         time_ns: int = self.__dict__["_time_ns"]
         return time_ns
 
+    @property
+    def measurement(self) -> str:
+        """The name of its measurement."""
+        return self._layout.measurement or ""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its tags by their names in the store; an absent one is left out."""
+        return self._values(is_tag=True)
+
+    @property
+    def fields(self) -> dict[str, float | int | bool | str]:
+        """Its fields by their names in the store; an absent one is left out."""
+        return self._values(is_tag=False)
+
+    def _values(self, is_tag: bool) -> dict[str, Any]:
+        columns = [column for column in self._layout.columns if column.is_tag is is_tag]
+        values = {column.name: getattr(self, column.member) for column in columns}
+        return {name: value for name, value in values.items() if value is not None}
+
 
 def lines_of(points: Sequence[Measurement]) -> tuple[bytes, dict[int, Measurement]]:
     """The points as line protocol, and the point that begins at each line, counted from 1.

@@ -137,6 +137,12 @@ def test_values_of_numpy_are_those_of_python() -> None:
     assert type(point.runs) is int and type(point.open) is bool
 
 
+def test_a_point_tells_what_it_stores() -> None:
+    point = Rain(station="s", last_hour=0.5, time=T)
+    assert (point.measurement, point.tags, point.fields) == ("Rain, 24 h", {"weather station": "s"}, {"1h": 0.5})
+    assert Climate(room="r", open=False).fields == {"open": False}
+
+
 def test_a_point_never_changes() -> None:
     with pytest.raises(AttributeError):
         Only(value=1.0).value = 2.0  # type: ignore[misc]
@@ -169,6 +175,7 @@ def test_a_wrong_declaration_is_refused_where_it_stands() -> None:
     declare("Wrong.value is declared as <class 'complex'>", value=(complex, field()))
     declare("Wrong.value is declared as int | str", value=(int | str, field()))
     declare("Wrong.value is neither tag nor field", value=(float, 1.0))
+    declare("Wrong.tags would hide what every point has under that name", tags=(str, tag()), value=value)
     declare("cannot be stored as '_time'", value=(float, field(name="_time")))
     declare("stores two members as 'x'", x=(str, tag()), y=(float, field(name="x")))
     declare("InfluxDB stores no empty name", name="", value=value)
