@@ -92,12 +92,12 @@ class WriteTest:
         for point in expected:
             by_measurement.setdefault(point.measurement, []).append(point)
         times = [point.time_ns for point in expected]
-        span = {"start": f"{min(times)}ns", "stop": f"{max(times) + 1}ns"}
+        start, stop = f"{min(times)}ns", f"{max(times) + 1}ns"
         found = values = equal = 0
         differences: list[str] = []
         for name, points in by_measurement.items():
-            read = self.gateway.read(self.bucket, measurement=name, every="raw", shape="wide", **span)
-            rows = _rows(read.to_arrow())
+            answer = self.gateway.read(self.bucket, measurement=name, every="raw", shape="wide", start=start, stop=stop)
+            rows = _rows(answer.to_arrow())
             for point in points:
                 row = rows.get((point.tags["sensor"], point.time_ns))
                 values += len(point.fields)
