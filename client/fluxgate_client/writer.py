@@ -100,7 +100,7 @@ class Writer:
         self._waiting: list[Measurement] = []
         self._due: float | None = None
         self._failed = False
-        self._lock, self._sending = threading.Lock(), threading.Lock()
+        self._lock, self._sending = threading.Lock(), threading.RLock()
         self._wake = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, follow
+from service.console.times import minute_text
 from service.features.weather import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -52,10 +53,13 @@ def _show(weather: dict[str, Any]) -> None:
     table = Table(Column("place", overflow="fold"), "north", "east", "last success", "weather of")
     for place in weather["places"]:
         degrees = (f"{place['latitude']:g}", f"{place['longitude']:g}")
-        table.add_row(place["name"], *degrees, place["last_success"] or "never", place["observed_at"] or "")
+        fetched, observed = minute_text(place["last_success"]), minute_text(place["observed_at"])
+        table.add_row(place["name"], *degrees, fetched or "never", observed)
     Console(markup=False).print(table)
     every = weather["every"] or "never"
-    console.print(f"every {every} into {weather['bucket']!r}; next {weather['next_run'] or 'by hand'}", markup=False)
+    console.print(
+        f"every {every} into {weather['bucket']!r}; next {minute_text(weather['next_run']) or 'by hand'}", markup=False
+    )
     for place in weather["places"]:
         if place["last_error"]:
             console.print(f"{place['name']}: {place['last_error']}", style="red", markup=False)

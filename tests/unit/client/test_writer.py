@@ -87,6 +87,19 @@ def test_rejected_points_beyond_those_that_an_answer_names_are_found_all_the_sam
     assert (writer.written, writer.rejected_count, len(target.stored)) == (10, 10, 10)
 
 
+def test_what_takes_rejected_points_may_write_others() -> None:
+    target, clock = Target(), Clock(0.0)
+    with Writer(target, bucket="Lab", batch=2, clock=clock, on_rejected=lambda rejected: mend(rejected)) as writer:
+
+        def mend(rejected: Rejected) -> None:
+            for time_ns in (rejected.point.time_ns, rejected.point.time_ns + 10):
+                writer.write(Reading(sensor="mended", value=0, time=time_ns))
+
+        for point in readings(-1, -2):
+            writer.write(point)
+    assert (writer.written, writer.rejected_count, len(target.stored)) == (4, 2, 4)
+
+
 def test_a_request_that_is_too_large_is_parted_and_a_point_that_is_too_large_rejected() -> None:
     target = Target(most_lines=3)
     with Writer(target, bucket="Lab", batch=10) as writer:
