@@ -13,6 +13,7 @@ from service.api.bucket_list import bucket_info, serve_bucket_list
 from service.api.deps import Parts, parts_of
 from service.api.head_requests import head_answer, wants_head
 from service.api.json_bodies import json_body, request_body
+from service.api.kept_answers import QUESTION, bypasses_cache, response_of
 from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
@@ -29,7 +30,7 @@ from service.api.schemas import (
     NewBucket,
 )
 from service.api.store_calls import call_store
-from service.api.streaming import AnswerResponse, read_in_thread, wants_gzip
+from service.api.streaming import AnswerResponse, read_in_thread
 from service.domain.access import Principal, Scope
 from service.domain.bucket_specs import bucket_spec, distinct, parse_retention
 from service.domain.schema import MeasurementSchema
@@ -165,7 +166,8 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)
     question = await _question(request, parts, bucket, principal)
-    bypass_cache = "no-cache" in request.headers.get("Cache-Control", "").lower()
+    request.scope[QUESTION] = question
+    bypass_cache = bypasses_cache(request)
     answer = parts.reads.cached(question, bypass_cache)
     if answer is None and wants_head(request):
         facts = await call_store(parts.pools.catalogue, principal, partial(parts.reads.facts, question, principal.id))
@@ -176,8 +178,7 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
             principal,
             partial(parts.reads.read, question, principal.id, bypass_cache),
         )
-    gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
-    return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
+    return response_of(request, parts, question, answer.served, read_headers(answer))
 
 
 async def _question(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
