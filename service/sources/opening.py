@@ -1,14 +1,16 @@
 """Opens the source that a configuration means."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
 from service.sources.config import SourceText
 from service.sources.protocol import Source
+from service.sources.python_source import LoadedSource
 from service.sources.python_text import PythonDefinition
 from service.sources.rules import SourceRules
+from service.sources.sql_source import SqlSource
 from service.sources.sql_text import SqlDefinition
+from service.sources.store_source import StoreSource
 from service.sources.store_text import StoreDefinition
 from service.stores.protocol import Store
 from service.transfer.run_control import RunControl
@@ -25,7 +27,6 @@ class SourceOpener:
 
     store: Store
     rules: SourceRules
-    clock: Callable[[], float]
 
     def check(self, text: SourceText) -> None:
         """Refuse a configuration that is wrong by itself, without asking any server. Raises InvalidParameter."""
@@ -41,10 +42,10 @@ class SourceOpener:
         definition = text.definition(self.rules)
         match definition:
             case StoreDefinition():
-                raise NotImplementedError
+                return StoreSource(definition, self.store, control, log)
             case SqlDefinition():
-                raise NotImplementedError
+                return SqlSource(definition, self.rules.addresses, control, log)
             case PythonDefinition():
-                raise NotImplementedError
+                return LoadedSource(definition, control)
             case _:
                 assert_never(definition)
