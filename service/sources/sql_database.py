@@ -15,6 +15,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from service.errors import InvalidParameter, StoreTimeout
+from service.sources.postgres_copy import silent
 from service.sources.sql_address import SqlAddress
 from service.sources.sql_errors import translated
 from service.state.connection_watchdog import Connection, ConnectionWatchdog
@@ -72,11 +73,7 @@ class SqlDatabase:
         except Exception as broken:
             if time.monotonic() - started_s < self._timeout_s:
                 raise
-            raise StoreTimeout(
-                f"The SQL database was silent for {self._timeout_s:.0f} s.",
-                advice="Make an index on the time column, forward shorter windows, or set a longer `timeout`.",
-                upstream=str(broken),
-            ) from broken
+            raise silent(self._timeout_s, str(broken)) from broken
         finally:
             self._deadline_s = float("inf")
 

@@ -1,6 +1,7 @@
 """Errors of databases and their drivers as errors of a store. The driver's text goes to the log only, as `upstream`.
 
-PostgreSQL says what happened by SQLSTATE, MySQL and MariaDB by numbers, SQLite by its text.
+PostgreSQL says what happened by SQLSTATE, but not before there is a session. MySQL and MariaDB say it by numbers, and
+SQLite by its text.
 """
 
 import contextlib
@@ -101,6 +102,10 @@ _BY_TEXT: Mapping[str, _Meaning] = {
     "interrupted": _TIMEOUT,
     "database is locked": _TIMEOUT,
     "unable to open database": _AWAY,
+    "authentication failed": _DENIED,
+    "no pg_hba.conf entry": _DENIED,
+    "does not exist": _DENIED,
+    "login failed": _DENIED,
     "no such": _REFUSED,
     "syntax error": _REFUSED,
 }

@@ -24,6 +24,7 @@ _QUOTED = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+_COLON = re.compile(r"(?<!\\):")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*", re.ASCII)
 _WRITING = re.compile(
     "alter|call|copy|create|delete|drop|exec|execute|grant|insert|into|lock|merge|revoke|truncate|update",
@@ -47,9 +48,10 @@ def check_query(query: str, parameter: str) -> None:
     _check_binds(bare, parameter)
 
 
-def without_end(query: str) -> str:
-    """The query without a `;` at its end."""
-    return query.strip().removesuffix(";").rstrip()
+def bindable(query: str) -> str:
+    """The query without a `;` at its end, and with colons in quoted texts and comments marked as no binds."""
+    marked = _QUOTED.sub(lambda match: _COLON.sub(r"\\:", match[0]), query)
+    return marked.strip().removesuffix(";").rstrip()
 
 
 def _words_outside_names(statement: str) -> Iterator[str]:

@@ -105,7 +105,9 @@ class SqlSource:
         statement = rows_statement(self._definition, self._database.backend, shape.time, asked)
         limited = self._database.limited
         if shape.postgres is not None:
-            yield from postgres_rows(connection, statement, limited, shape.postgres)
+            yield from postgres_rows(
+                connection, statement, shape.postgres, self._definition.timeout_s, self._control.check
+            )
             return
         try:
             yield from sql_rows(connection, statement, limited, shape.places, shape.is_float)

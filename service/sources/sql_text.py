@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.domain.durations import SECOND_NS, parse_duration
 from service.errors import InvalidParameter
 from service.sources.rules import SourceRules, SqlDefaults
-from service.sources.sql_query import check_query, without_end
+from service.sources.sql_query import bindable, check_query
 from service.sources.store_text import settle_ns, zone_name
 
 Name = Annotated[str, Field(min_length=1, max_length=500)]
@@ -105,7 +105,7 @@ class SqlText(BaseModel):
             measurement=self.measurement or table or _DEFAULT_MEASUREMENT,
             table=table,
             schema=None if table is None else self.schema_name or defaults.schema,
-            query=None if self.query is None else without_end(self.query),
+            query=None if self.query is None else bindable(self.query),
             field=self.field,
             zone=None if zone is None else zone_name(zone, f"{place}.zone"),
             unit=self.unit or defaults.unit,
