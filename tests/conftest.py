@@ -105,6 +105,14 @@ def fresh_postgres_url(postgres_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """The database `mysql` of a real MariaDB for the whole run, as SQLAlchemy writes it."""
+    running = or_skip(servers.start_mariadb)
+    yield f"mariadb+pymysql://root@127.0.0.1:{running.port}/mysql"
+    running.stop()
+
+
+@pytest.fixture(scope="session")
 def chromium() -> tuple[str, str]:
     """Paths of a browser and its driver."""
     browser = or_skip(lambda: servers.installed("chromium", package="chromium"))

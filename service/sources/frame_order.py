@@ -13,49 +13,47 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.frames import long_form
+from service.frames.type_runs import ascending
 
 
 def in_order(frames: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The rows of `frames`, as one frame per measurement, set of tags and type of value.
 
-    Where a field has several types, its rows come by themselves, type after type, by the first time of each.
+    Where a field has several types, there are more frames, so that the times of each series ascend all the same.
     """
     by_measurement: dict[str, list[pa.RecordBatch]] = defaultdict(list)
     for frame in frames:
         if frame.num_rows:
             by_measurement[long_form.measurement(frame)].append(frame)
     for _, alike in sorted(by_measurement.items()):
-        yield from _measurement_in_order(alike)
+        by_schema: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+        for frame in alike:
+            by_schema[str(frame.schema)].append(frame)
+        ordered = [_sorted(parts) for _, parts in sorted(by_schema.items())]
+        yield from ascending(ordered, _series(ordered)) if _share_fields(ordered) else ordered
 
 
-def _measurement_in_order(frames: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    types: dict[str, set[str]] = defaultdict(set)
-    for frame in frames:
-        for name in pc.unique(long_form.fields(frame)).to_pylist():
-            types[name].add(str(long_form.values(frame).type))
-    several = sorted(name for name, kinds in types.items() if len(kinds) > 1)
-    groups: dict[tuple[str, pa.Schema], list[pa.RecordBatch]] = defaultdict(list)
-    for frame in frames:
-        for name, part in _by_field(frame, several):
-            groups[name, str(part.schema)].append(part)
-    firsts = {key: min(int(long_form.times_ns(part).min()) for part in parts) for key, parts in groups.items()}
-    for key in sorted(groups, key=lambda key: (key[0], firsts[key], key[1])):
-        yield _sorted(groups[key])
+def _share_fields(frames: Sequence[pa.RecordBatch]) -> bool:
+    """Whether a field is in more than one of `frames`."""
+    names = [name for frame in frames for name in pc.unique(long_form.fields(frame)).to_pylist()]
+    return len(names) > len(set(names))
 
 
-def _by_field(frame: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """The rows of each of the fields `names` by themselves, and all other rows under ''."""
-    if not names:
-        yield "", frame
-        return
-    fields = long_form.fields(frame).cast(pa.string())
-    for name in names:
-        part = frame.filter(pc.equal(fields, name))
-        if part.num_rows:
-            yield name, part
-    rest = frame.filter(pc.invert(pc.is_in(fields, pa.array(names, pa.string()))))
-    if rest.num_rows:
-        yield "", rest
+def _series(frames: Sequence[pa.RecordBatch]) -> list[npt.NDArray[np.int32]]:
+    """The number of the series of each row of each frame, by the same numbers in all of them."""
+    keys = sorted({key for frame in frames for key in long_form.tag_keys(frame)})
+    names = [[long_form.fields(frame), *(_tag(frame, key) for key in keys)] for frame in frames]
+    columns = [
+        _ranks(pa.concat_arrays([part.cast(pa.string()) for part in parts])) for parts in zip(*names, strict=True)
+    ]
+    _, numbers = np.unique(np.stack(columns), axis=1, return_inverse=True)
+    ends = np.cumsum([frame.num_rows for frame in frames])[:-1]
+    return [part.astype(np.int32) for part in np.split(numbers.reshape(-1), ends)]
+
+
+def _tag(frame: pa.RecordBatch, key: str) -> pa.Array:
+    keys = long_form.tag_keys(frame)
+    return long_form.tags(frame)[keys.index(key)] if key in keys else pa.nulls(frame.num_rows, pa.string())
 
 
 def _sorted(frames: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -70,8 +68,10 @@ def _sorted(frames: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return frame.take(pa.array(np.lexsort(keys[::-1])))
 
 
-def _ranks(column: pa.DictionaryArray) -> npt.NDArray[np.int64]:
+def _ranks(column: pa.Array) -> npt.NDArray[np.int64]:
     """For each row the place of its text among the texts of the column; -1 where it is absent."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
     order = pc.array_sort_indices(column.dictionary).to_numpy()
     places = np.empty(len(order) + 1, np.int64)
     places[order] = np.arange(len(order))

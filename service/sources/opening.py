@@ -10,7 +10,7 @@ from service.sources.python_text import PythonDefinition
 from service.sources.rules import SourceRules
 from service.sources.sql_source import SqlSource
 from service.sources.sql_text import SqlDefinition
-from service.sources.store_source import StoreSource
+from service.sources.store_source import PIECES, PieceBounds, StoreSource
 from service.sources.store_text import StoreDefinition
 from service.stores.protocol import Store
 from service.transfer.run_control import RunControl
@@ -23,10 +23,14 @@ def _no_log(_level: str, _message: str) -> None:
 
 @dataclass(frozen=True)
 class SourceOpener:
-    """Makes sources. `store`: the gateway's own. `rules`: what a configuration may name."""
+    """Makes sources. `store`: the gateway's own. `rules`: what a configuration may name.
+
+    `pieces`: how much of a bucket is in memory at one time.
+    """
 
     store: Store
     rules: SourceRules
+    pieces: PieceBounds = PIECES
 
     def check(self, text: SourceText) -> None:
         """Refuse a configuration that is wrong by itself, without asking any server. Raises InvalidParameter."""
@@ -42,7 +46,7 @@ class SourceOpener:
         definition = text.definition(self.rules)
         match definition:
             case StoreDefinition():
-                return StoreSource(definition, self.store, control, log)
+                return StoreSource(definition, self.store, control, log, self.pieces)
             case SqlDefinition():
                 return SqlSource(definition, self.rules.addresses, control, log)
             case PythonDefinition():

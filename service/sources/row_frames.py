@@ -57,6 +57,15 @@ class RowFrames:
         times = instants(shown, is_utc, self._definition)
         yield from self._in_window(batch, times)
 
+    def check(self, batch: RowBatch) -> None:
+        """Refuse rows that could not be sent. They may come from any time, and in any order."""
+        if len(batch.times):
+            self._refuse_null(batch)
+            shown, is_utc = shown_times(batch.times, self._form, self._definition)
+            times, present = instants(shown, is_utc, self._definition), batch.values.is_valid()
+            for _ in self._typed(batch, *(column.filter(present) for column in (times, batch.sensors, batch.values))):
+                pass
+
     def _in_window(self, batch: RowBatch, times: pa.Array) -> Iterator[pa.RecordBatch]:
         times_ns = times.view(pa.int64()).to_numpy()
         self._check_order(batch, times_ns)
@@ -69,16 +78,18 @@ class RowFrames:
         if not len(times):
             return
         codes = sensors if sensors.type == TEXT_CODES else sensors.cast(pa.string()).dictionary_encode()
+        for part in self._typed(batch, times, codes, values):
+            yield self._frame(part, times, codes)
+
+    def _typed(self, batch: RowBatch, times: pa.Array, sensors: pa.Array, values: pa.Array) -> Iterator[TypedValues]:
         try:
-            for part in typed_values(values, self._value_type(batch)):
-                yield self._frame(part, times, codes)
+            yield from typed_values(values, self._value_type(batch))
         except WrongValue as wrong:
-            row = format_time(times[wrong.row].value), sensors[wrong.row].as_py()
-            finding = f"The value of the sensor {row[1]!r} at {row[0]} {wrong.reason}"
+            time, sensor = format_time(times[wrong.row].value), sensors[wrong.row].as_py()
+            member = self._definition.member("value_type")
             raise QueryRefused(
-                finding,
-                advice=f"Nothing after it is read. Correct the row, or change {self._definition.member('value_type')} "
-                "or the query.",
+                f"The value of the sensor {sensor!r} at {time} {wrong.reason}.",
+                advice=f"Nothing after it is read. Correct the row, or change {member} or the query.",
             ) from None
 
     def _frame(self, part: TypedValues, times: pa.Array, codes: pa.DictionaryArray) -> pa.RecordBatch:

@@ -18,16 +18,19 @@ from service.sources.sql_rows import MixedTimes, sql_rows
 from service.sources.sql_sample import sampled_time
 from service.sources.sql_schema import check_columns, table_types
 from service.sources.sql_statement import (
+    Statement,
     TimeColumn,
-    any_time_statement,
     no_rows_statement,
     oldest_statement,
     rows_statement,
+    sample_statement,
 )
 from service.sources.sql_text import SqlDefinition
 from service.sources.sql_times import Bounds, TimeForm, bounds, instants, required_form, rounded, shown_times
 from service.transfer.run_control import RunControl
 from service.transfer.run_log import Log
+
+_SAMPLED_ROWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,15 @@ class SqlSource:
         self._known: _Shape | None = None
 
     def check(self) -> None:
-        """Find the table, its columns and their types, or what the query selects. It reads at most one row."""
+        """Find the table, its columns and their types, or what the query selects. Of a table, look at some rows too."""
         with self._database.session() as connection:
             shape = self._shape(connection)
-            if shape.time.form is not TimeForm.TEXT or self._definition.query is not None:
+            if self._definition.query is not None:
                 return
-            with self._database.limited(connection):
-                row = connection.execute(any_time_statement(self._definition)).fetchone()
-        if row is not None:
-            self._instant_ns(row[0], shape)  # whether it has an offset, only a text itself tells
+            rows = RowFrames(self._definition, shape.time.form, EVER, self._bounds(EVER, shape.time))
+            statement = sample_statement(self._definition, _SAMPLED_ROWS)
+            for batch in self._general_batches(connection, statement, shape):
+                rows.check(batch)
 
     def frames(self, window: TimeRange) -> Iterator[pa.RecordBatch]:
         """Rows by time, and at one time by `order_by`, sensor and value. Null values are left out, and counted."""
@@ -103,14 +106,16 @@ class SqlSource:
 
     def _batches(self, connection: sa.Connection, shape: _Shape, asked: Bounds) -> Generator[RowBatch]:
         statement = rows_statement(self._definition, self._database.backend, shape.time, asked)
-        limited = self._database.limited
         if shape.postgres is not None:
             yield from postgres_rows(
                 connection, statement, shape.postgres, self._definition.timeout_s, self._control.check
             )
             return
+        yield from self._general_batches(connection, statement, shape)
+
+    def _general_batches(self, connection: sa.Connection, statement: Statement, shape: _Shape) -> Iterator[RowBatch]:
         try:
-            yield from sql_rows(connection, statement, limited, shape.places, shape.is_float)
+            yield from sql_rows(connection, statement, self._database.limited, shape.places, shape.is_float)
         except MixedTimes as mixed:
             column = self._definition.columns.timestamp
             finding = f"Times of the column {column!r} {mixed}."

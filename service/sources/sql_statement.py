@@ -71,10 +71,11 @@ def no_rows_statement(definition: SqlDefinition, time: TimeColumn, limits: Bound
     return sa.select(*map(_column, names)).select_from(_table(definition)).where(sa.false())
 
 
-def any_time_statement(definition: SqlDefinition) -> Statement:
-    """A time of the table, whichever is found first."""
-    timestamp = _column(definition.columns.timestamp)
-    return sa.select(timestamp).select_from(_table(definition)).where(timestamp.is_not(None)).limit(1)
+def sample_statement(definition: SqlDefinition, most: int) -> Statement:
+    """Some rows of the table that have a time, whichever are found first."""
+    columns = definition.columns
+    selected = [_column(name) for name in (columns.sensor, columns.value, columns.timestamp)]
+    return sa.select(*selected).select_from(_table(definition)).where(selected[2].is_not(None)).limit(most)
 
 
 def bound_query(definition: SqlDefinition, time: TimeColumn, limits: Bounds) -> sa.TextClause:

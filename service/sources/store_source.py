@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
@@ -23,11 +24,26 @@ from service.transfer.run_control import RunControl
 from service.transfer.run_log import Log
 from service.transfer.splitting import Splitter
 
-_MOST_ROWS, _MOST_BYTES = 500_000, 64_000_000
-"""What a piece of time may hold: so much is in memory at one time."""
 _MOST_AT_ONCE = 8
 """How many times more a piece may hold that cannot be halved."""
 _SHORTEST_NS = SECOND_NS // 1_000
+
+
+@dataclass(frozen=True)
+class PieceBounds:
+    """What a piece of time may hold: so much is in memory at one time."""
+
+    rows: int = 500_000
+    bytes: int = 64_000_000
+
+    def refuse_more(self, frames: Sequence[pa.RecordBatch], times_more: int) -> None:
+        """Raises _TooMuch."""
+        rows = sum(frame.num_rows for frame in frames)
+        if rows > times_more * self.rows or sum(frame.nbytes for frame in frames) > times_more * self.bytes:
+            raise _TooMuch
+
+
+PIECES = PieceBounds()
 
 
 class _TooMuch(Exception):
@@ -41,8 +57,16 @@ class StoreSource:
     `left_out` names it with the reason, by bucket. One that the configuration names is refused instead.
     """
 
-    def __init__(self, definition: StoreDefinition, store: Store, control: RunControl, log: Log) -> None:
+    def __init__(
+        self,
+        definition: StoreDefinition,
+        store: Store,
+        control: RunControl,
+        log: Log,
+        pieces: PieceBounds = PIECES,
+    ) -> None:
         self._definition = definition
+        self._pieces_hold = pieces
         self._store = store
         self._control = control
         self._log = log
@@ -84,8 +108,8 @@ class StoreSource:
         except _TooMuch:
             if not can_halve:
                 raise StoreLimit(
-                    f"The bucket {bucket!r} holds more than {_MOST_AT_ONCE * _MOST_ROWS:,} values, or "
-                    f"{_MOST_AT_ONCE * _MOST_BYTES // 1_000_000} MB, at {format_time(span.start_ns)}.",
+                    f"The bucket {bucket!r} holds more than {_MOST_AT_ONCE * self._pieces_hold.rows:,} values, or "
+                    f"{_MOST_AT_ONCE * self._pieces_hold.bytes // 1_000_000} MB, at {format_time(span.start_ns)}.",
                     advice="Select fewer measurements, fields or tags; several connectors can share them.",
                 ) from None
             for half in (TimeRange(span.start_ns, middle_ns), TimeRange(middle_ns, span.stop_ns)):
@@ -109,7 +133,7 @@ class StoreSource:
                 self._leave_out(bucket, unreadable)
                 continue
             frames = [frame for part in parts for frame in part]
-            _refuse_too_much(frames, times_more)
+            self._pieces_hold.refuse_more(frames, times_more)
             return frames
 
     def _read(self, bucket: str, span: TimeRange, times_more: int) -> list[pa.RecordBatch]:
@@ -131,7 +155,7 @@ class StoreSource:
             for block in reading.blocks:
                 self._control.check()
                 frames.extend(block)
-                _refuse_too_much(frames, times_more)
+                self._pieces_hold.refuse_more(frames, times_more)
         return frames
 
     def _measurements(self, bucket: str) -> tuple[str, ...]:
@@ -185,10 +209,3 @@ class StoreSource:
         columns = list(frame.columns)
         columns.insert(place, constant_codes(bucket, frame.num_rows))
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
-
-
-def _refuse_too_much(frames: Sequence[pa.RecordBatch], times_more: int) -> None:
-    """Raises _TooMuch."""
-    rows = sum(frame.num_rows for frame in frames)
-    if rows > times_more * _MOST_ROWS or sum(frame.nbytes for frame in frames) > times_more * _MOST_BYTES:
-        raise _TooMuch
