@@ -16,7 +16,7 @@ from service.jobs.token_variables import TokenVariables
 from service.sources.config import SourceText
 from service.sources.opening import SourceOpener
 from service.sources.rules import SourceRules, SqlDefaults
-from tests.support.proxy import Proxy
+from tests.support.proxy import End, Proxy, Toxic
 from tests.support.rows import Row, at, row, span
 from tests.support.sources import DAY, FREE, QUERY, Log, opened, rows_in, sql_opener, sql_rows_in
 
@@ -42,7 +42,7 @@ def postgres(fresh_postgres_url: str) -> str:
         """INSERT INTO readings VALUES
            ('boiler', 71.5, '2026-01-01 00:00:00+00'), ('boiler', 0.1, '2025-12-31 23:59:59.999999+00'),
            ('tank', 'NaN', '2026-01-01 23:59:59.999999+00'), ('tank', 4, '2026-01-02 00:00:00+00'),
-           ('tank', NULL, '2026-01-01 12:00:00+00'), ('tank', -0.0, '2026-01-01 12:00:00.000001+00')""",
+           ('tank', NULL, '2026-01-01 12:00:00+00'), ('tank', '-0', '2026-01-01 12:00:00.000001+00')""",
     )
     return fresh_postgres_url
 
@@ -67,7 +67,7 @@ def test_a_table_of_instants(postgres: str) -> None:
 def test_a_query_with_its_two_binds(postgres: str) -> None:
     query = f"{QUERY.replace('value', 'value::numeric / 1 AS value')} AND sensor <> ':x' -- 100 % of :them"
     rows = sql_rows_in(postgres, query=query, measurement="readings")
-    assert [found.shown for found in rows] == ["71.5", "0.0", "nan"]
+    assert [found.shown for found in rows] == ["71.5", "0.0", "nan"]  # PostgreSQL's numeric has no -0
     with pytest.raises(InvalidParameter, match="Write >= :start_time and < :end_time"):
         sql_rows_in(postgres, query=QUERY.replace("< :end", "<= :end"))
 
@@ -128,7 +128,7 @@ def test_columns_that_are_refused_before_anything_is_read(postgres: str) -> None
         with pytest.raises(InvalidParameter, match=text) as wrong:
             sql_rows_in(postgres, **members)
         assert wrong.value.parameter == f"source.sql.{member}"
-    with pytest.raises(QueryRefused, match="The value of the sensor 'a' at .* is no number: 'a'"):
+    with pytest.raises(QueryRefused, match="is no number: 'a'"):
         sql_rows_in(postgres, table="odd", zone="UTC", value_column="sensor", value_type="number")
 
 
@@ -235,7 +235,8 @@ def test_a_row_that_is_no_text_is_refused_and_the_source_can_be_read_again(postg
         assert rows_in(source, DAY) == EXPECTED
 
 
-def test_a_connection_that_breaks_is_no_end_of_the_rows(postgres: str) -> None:
+@pytest.mark.parametrize("end", End)
+def test_a_connection_that_breaks_is_no_end_of_the_rows(postgres: str, end: End) -> None:
     execute(
         postgres,
         "INSERT INTO readings SELECT 's' || i, i, timestamptz '2026-01-03+00' + i * interval '1 ms' "
@@ -243,8 +244,8 @@ def test_a_connection_that_breaks_is_no_end_of_the_rows(postgres: str) -> None:
     )
     with contextlib.closing(Proxy(sa.make_url(postgres).port or 0)) as proxy:
         through = sa.make_url(postgres).set(port=proxy.port).render_as_string(hide_password=False)
-        with opened(sql_opener(through), {"sql": {"table": "readings"}}) as source:
-            proxy.cut_after(2_000_000)
+        with opened(sql_opener(through), {"sql": {"table": "readings", "timeout": "2s"}}) as source:
+            proxy.become(Toxic(pass_bytes=2_000_000, end=end))
             with pytest.raises(StoreError):
                 rows_in(source, span("2026-01-03T00:00:00Z", "2026-01-04T00:00:00Z"))
 
@@ -278,7 +279,7 @@ def mariadb(mariadb_url: str) -> Iterator[str]:
 def test_mariadb_has_instants_and_local_times(mariadb: str) -> None:
     execute(
         mariadb,
-        "SET time_zone = '+02:00'; ".rstrip("; "),
+        "SET time_zone = '+02:00'",
         "CREATE TABLE readings (id int, sensor varchar(50), value decimal(20,6), timestamp timestamp(6) NOT NULL "
         "DEFAULT '2000-01-01', local datetime(6))",
         """INSERT INTO readings VALUES (2, 'a🌡', 1.5, '2026-01-01 02:00:00.000001', '2026-10-25 02:30:00'),

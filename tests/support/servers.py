@@ -303,12 +303,12 @@ def start_mariadb() -> Server:
     user = ["--user=mysql"] if os.geteuid() == 0 else []
 
     def command(folder: Path, port: int) -> list[str]:
-        data = f"--datadir={folder}/data"
-        make = [str(install), "--no-defaults", data, "--auth-root-authentication-method=normal", *user]
+        data, files = f"--datadir={folder}/data", f"--tmpdir={folder}"
+        make = [str(install), "--no-defaults", data, files, "--auth-root-authentication-method=normal", *user]
         done = subprocess.run(make, capture_output=True, timeout=START_WITHIN_S, cwd=folder, check=False)
         if done.returncode:
             raise ServerBroken(f"mariadb-install-db: {done.stderr.decode(errors='replace')[-2000:]}")
-        places = [data, f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+        places = [data, files, f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
         network = ["--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve"]
         small = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin"]
         return [str(server), "--no-defaults", *places, *network, *small, *user]
