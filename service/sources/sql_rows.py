@@ -37,15 +37,28 @@ def sql_rows(
     with limited(connection):
         options = {"stream_results": True, "max_row_buffer": _ROWS}
         result = connection.execute(statement, execution_options=options)
-    with result:
+    try:
         while True:
             with limited(connection):
                 rows = result.fetchmany(_ROWS)
             if not rows:
-                return
+                break
             whole = list(zip(*rows, strict=True))
             sensors, values, times = (whole[column] for column in columns)
             yield RowBatch(_texts(sensors), *_values(values, is_float), _times(times))
+    except BaseException:
+        # The rest is not wanted, or cannot be read.
+        _forget_rest(result)
+        connection.invalidate()
+        raise
+    result.close()
+
+
+def _forget_rest(result: sa.CursorResult[Any]) -> None:
+    """PyMySQL reads all rows that are left before it closes a cursor, also from a connection that is closed."""
+    rest = getattr(result.cursor, "_result", None)
+    if hasattr(rest, "unbuffered_active"):
+        rest.unbuffered_active = False
 
 
 def _texts(names: Sequence[Any]) -> pa.Array:

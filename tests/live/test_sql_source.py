@@ -298,6 +298,22 @@ def test_mariadb_has_instants_and_local_times(mariadb: str) -> None:
     assert [found.shown for found in rows] == ["1.5", "'12345678901234.567891'"]
 
 
+def test_a_source_of_mariadb_that_is_left_early_can_be_read_again(mariadb: str) -> None:
+    execute(
+        mariadb,
+        "CREATE TABLE readings (sensor varchar(50), value int, timestamp datetime(6))",
+        "INSERT INTO readings SELECT concat('s', seq), seq, '2026-01-01' + INTERVAL seq MICROSECOND "
+        "FROM seq_0_to_29999",
+    )
+    for members in ({"table": "readings"}, {"query": QUERY}):
+        with opened(sql_opener(mariadb), {"sql": {**members, "zone": "UTC"}}) as source:
+            frames = source.frames(DAY)
+            next(frames)
+            frames.close()  # type: ignore[attr-defined]
+            assert len(rows_in(source, TimeRange(START_NS, START_NS + 50_000))) == 50
+            assert sum(frame.num_rows for frame in source.frames(DAY)) == 30_000
+
+
 def test_mariadb_refuses_to_write_and_ends_what_is_slow(mariadb: str) -> None:
     execute(
         mariadb,

@@ -320,7 +320,8 @@ def start_mariadb() -> Server:
         except OSError:
             return False
 
-    return _start("mariadb", command, answers, user="mysql" if os.geteuid() == 0 else None)
+    user_name = "mysql" if os.geteuid() == 0 else None
+    return _start("mariadb", command, answers, user=user_name, stop_signal=signal.SIGKILL)  # its folder is removed
 
 
 def _postgres_user() -> str | None:
