@@ -56,7 +56,7 @@ def sql_rows(
 
 def _forget_rest(result: sa.CursorResult[Any]) -> None:
     """PyMySQL reads all rows that are left before it closes a cursor, also from a connection that is closed."""
-    rest = getattr(result.cursor, "_result", None)
+    rest: Any = getattr(result.cursor, "_result", None)
     if hasattr(rest, "unbuffered_active"):
         rest.unbuffered_active = False
 
