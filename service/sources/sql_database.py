@@ -73,6 +73,7 @@ class SqlDatabase:
         except Exception as broken:
             if time.monotonic() - started_s < self._timeout_s:
                 raise
+            connection.invalidate()  # so that nothing more is asked of it
             raise silent(self._timeout_s, str(broken)) from broken
         finally:
             self._deadline_s = float("inf")

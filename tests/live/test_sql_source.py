@@ -203,6 +203,18 @@ def test_a_slow_query_is_ended_here_and_at_the_server(postgres: str) -> None:
     engine.dispose()
 
 
+def test_a_check_ends_in_time_too(postgres: str) -> None:
+    execute(
+        postgres,
+        "CREATE VIEW slow AS SELECT sensor, value + length(pg_sleep(60)::text) AS value, timestamp FROM readings",
+    )
+    with (
+        opened(sql_opener(postgres), {"sql": {"table": "slow", "timeout": "1s"}}) as source,
+        pytest.raises(StoreTimeout),
+    ):
+        source.check()
+
+
 def test_a_database_that_is_away_denies_or_breaks_off(postgres: str) -> None:
     engine_url = sa.make_url(postgres)
     away = engine_url.set(port=1).render_as_string(hide_password=False)
