@@ -10,13 +10,15 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, config, docs_pages, health, jobs, points, problems, telemetry
+from service.api import buckets, config, docs_pages, gaps, health, jobs, points, problems, telemetry
 from service.api.auth import with_security
 from service.api.body_gate import BodyGateMiddleware
 from service.api.config import with_sections
 from service.api.deps import Parts
 from service.api.head_requests import HeadRequests
 from service.api.json_bodies import with_schemas
+from service.api.kept_answers import KeptAnswers
+from service.api.liveness import Liveness
 from service.api.middleware import RequestObserver
 from service.api.name_encoding import PathSegmentsMiddleware
 from service.api.origins import Origins
@@ -66,6 +68,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     routers = (
         buckets.router,
         points.router,
+        gaps.router,
         telemetry.router,
         *parts.routers,
         jobs.router,
@@ -77,7 +80,9 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     if parts.docs_enabled:
         docs_pages.install(app)
     problems.install(app)
+    app.add_middleware(KeptAnswers, parts=parts)
     app.add_middleware(HeadRequests)
+    app.add_middleware(Liveness)
     app.add_middleware(Origins, origins=parts.cors_origins)
     app.add_middleware(PathSegmentsMiddleware)
     app.add_middleware(BodyGateMiddleware)
