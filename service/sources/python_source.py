@@ -68,7 +68,12 @@ class LoadedSource:
     def check(self) -> None:
         """Load the class, and ask it."""
         with self._named_errors():
-            self._loaded().check()
+            try:
+                self._loaded().check()
+            except ValueError as wrong:
+                name = self._definition.entry_point.value
+                reason = f"{name!r} refuses its options ({type(wrong).__name__}). The log has its reason."
+                raise InvalidParameter("source.python.options", reason, upstream=str(wrong)) from wrong
 
     def frames(self, window: TimeRange) -> Iterator[pa.RecordBatch]:
         """The rows of `read` as long frames. Raises StoreFailed for rows that are not what `read` promises."""
@@ -111,9 +116,6 @@ class LoadedSource:
             yield
         except FluxgateError:
             raise
-        except ValueError as wrong:
-            reason = f"{name!r} refuses its options ({type(wrong).__name__}). The log has its reason."
-            raise InvalidParameter("source.python.options", reason, upstream=str(wrong)) from wrong
         except Exception as broken:
             raise StoreFailed(
                 f"The Python source {name!r} failed ({type(broken).__name__}).",

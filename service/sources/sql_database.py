@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from service.errors import InvalidParameter, StoreTimeout
+from service.errors import InvalidParameter, StoreUnavailable
 from service.sources.postgres_copy import silent
 from service.sources.sql_address import SqlAddress
 from service.sources.sql_errors import translated
@@ -116,6 +116,8 @@ class SqlDatabase:
         if self.backend in ("mysql", "mariadb"):
             limits = {"connect_timeout": _CONNECT_TIMEOUT_S, "read_timeout": max(1, round(self._timeout_s))}
             return {**limits, **({} if host is None else {"host": host})}
+        if self.address.url.get_driver_name() == "pymssql":
+            return {"login_timeout": _CONNECT_TIMEOUT_S, "timeout": max(1, round(self._timeout_s))}
         return {"timeout": _CONNECT_TIMEOUT_S}
 
     def _host_to_connect(self) -> str | None:
@@ -123,7 +125,7 @@ class SqlDatabase:
             return self.address.allowed_host()
         except OSError as broken:
             finding = f"The host {self.address.url.host!r} of the SQL database has no address"
-            raise StoreTimeout(f"{finding}.", advice="Check its name.", upstream=str(broken)) from None
+            raise StoreUnavailable(f"{finding}.", advice="Check its name.", upstream=str(broken)) from None
 
     def _sqlite_connection(self) -> sqlite3.Connection:
         name = self.address.url.database
@@ -156,3 +158,6 @@ class SqlDatabase:
             connection.rollback()
         elif self.backend == "mssql":
             run(f"SET LOCK_TIMEOUT {milliseconds}")
+            raw: Any = connection.connection.dbapi_connection
+            if connection.dialect.driver == "pyodbc":
+                raw.timeout = max(1, round(self._timeout_s))  # of each query

@@ -24,6 +24,7 @@ from tests.support.sources import DAY, FREE, opened, rows_in
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "historian"
 START_NS = DAY.start_ns
 TIMES = pa.array([START_NS, START_NS + 1], pa.timestamp("ns", tz="UTC"))
+GIVEN = {"python": {"class": "given"}}
 GOOD = {"time": TIMES, "value": pa.array([1.5, 2.5])}
 
 
@@ -131,6 +132,8 @@ def test_what_the_class_raises_names_it_and_goes_to_the_log() -> None:
     with pytest.raises(InvalidParameter, match="refuses its options") as wrong:
         rows(bad=True)
     assert (wrong.value.parameter, wrong.value.upstream) == ("source.python.options", "the site has no name")
+    with pytest.raises(StoreFailed, match=r"failed \(KeyError\)"), opened(opener(), GIVEN) as source:
+        rows_in(source, DAY)
     with pytest.raises(StoreFailed, match=r"failed \(OSError\)") as failed:
         rows(broken=True)
     assert "secret" not in failed.value.message
