@@ -64,8 +64,9 @@ class SqlSource:
             shape = self._shape(connection)
             if self._definition.query is not None:
                 return
-            rows = RowFrames(self._definition, shape.time.form, EVER, self._bounds(EVER, shape.time))
-            statement = sample_statement(self._definition, _SAMPLED_ROWS)
+            ever = self._bounds(EVER, shape.time)
+            rows = RowFrames(self._definition, shape.time.form, EVER, ever)
+            statement = sample_statement(self._definition, shape.time, ever, _SAMPLED_ROWS)
             for batch in self._general_batches(connection, statement, shape):
                 rows.check(batch)
 

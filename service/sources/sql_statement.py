@@ -52,11 +52,11 @@ def rows_statement(definition: SqlDefinition, backend: str, time: TimeColumn, li
 
 
 def oldest_statement(definition: SqlDefinition, backend: str, time: TimeColumn, limits: Bounds) -> Statement:
-    """One row with the smallest time, which is null when there is none. A query for SQL Server gives all rows."""
+    """One row with the smallest time in `limits`, null when there is none. A query for SQL Server gives all rows."""
     timestamp = _column(definition.columns.timestamp)
     smallest = sa.select(sa.func.min(timestamp))
     if definition.query is None:
-        return smallest.select_from(_table(definition))
+        return smallest.select_from(_table(definition)).where(_ever(timestamp, time, limits, definition))
     query = bound_query(definition, time, limits)
     if backend == "mssql":
         return query
@@ -71,11 +71,12 @@ def no_rows_statement(definition: SqlDefinition, time: TimeColumn, limits: Bound
     return sa.select(*map(_column, names)).select_from(_table(definition)).where(sa.false())
 
 
-def sample_statement(definition: SqlDefinition, most: int) -> Statement:
+def sample_statement(definition: SqlDefinition, time: TimeColumn, limits: Bounds, most: int) -> Statement:
     """Some rows of the table that have a time, whichever are found first."""
     columns = definition.columns
     selected = [_column(name) for name in (columns.sensor, columns.value, columns.timestamp)]
-    return sa.select(*selected).select_from(_table(definition)).where(selected[2].is_not(None)).limit(most)
+    rows = sa.select(*selected).select_from(_table(definition))
+    return rows.where(_ever(selected[2], time, limits, definition)).limit(most)
 
 
 def bound_query(definition: SqlDefinition, time: TimeColumn, limits: Bounds) -> sa.TextClause:
@@ -86,6 +87,16 @@ def bound_query(definition: SqlDefinition, time: TimeColumn, limits: Bounds) -> 
         _bind(START, limits.low_ns, time, time.separator, definition),
         _bind(STOP, limits.high_ns, time, time.separator, definition),
     )
+
+
+def _ever(
+    timestamp: sa.ColumnClause[Any],
+    time: TimeColumn,
+    limits: Bounds,
+    definition: SqlDefinition,
+) -> sa.ColumnElement[bool]:
+    """Rows with a time that some window holds: PostgreSQL has infinite ones too. Texts are told apart when read."""
+    return timestamp.is_not(None) if time.form is TimeForm.TEXT else _in_window(timestamp, time, limits, definition)
 
 
 def _in_window(

@@ -186,6 +186,14 @@ def test_any_name(fresh_postgres_url: str, mariadb: str, name: str) -> None:
         assert rows == [row(name, {"sensor": name}, "value", START_NS, 1)]
 
 
+def test_times_without_an_end_are_in_no_window(postgres: str) -> None:
+    execute(postgres, "INSERT INTO readings VALUES ('a', 1, '-infinity'), ('a', 1, 'infinity'), ('a', 1, NULL)")
+    with opened(sql_opener(postgres), {"sql": {"table": "readings"}}) as source:
+        source.check()
+        assert source.oldest_ns() == at("2025-12-31T23:59:59.999999Z")
+        assert rows_in(source, DAY) == EXPECTED
+
+
 def test_a_query_that_writes_is_refused_by_the_database(postgres: str) -> None:
     execute(postgres, "CREATE SEQUENCE counter")
     with pytest.raises(QueryRefused, match="because it writes"):
