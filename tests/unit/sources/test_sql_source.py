@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.domain.addresses import AddressPolicy
@@ -238,11 +238,13 @@ def test_a_file_can_be_named_by_the_operator_alone(url: str) -> None:
     assert wrong.value.parameter == "source.sql.url_env"
 
 
-TIMES = st.integers(0, 86_400 * 4)
+TIMES = st.builds(lambda half, jitter: max(0, half * 7_200 + jitter), st.integers(0, 48), st.integers(-1, 1))
+"""Quarters of a second: half hours of a day, and a quarter before and after, so that many rows are at edges."""
 
 
 @settings(max_examples=40)
 @given(st.lists(TIMES, max_size=30), st.lists(TIMES, min_size=2, max_size=6, unique=True), st.sampled_from("ntr"))
+@example([half * 7_200 + 1 for half in range(48)], [0, 28_800, 72_000, 144_000, 288_000, 345_600], "r")
 def test_half_open_windows_partition_the_rows(
     tmp_path_factory: pytest.TempPathFactory, quarters: Sequence[int], cuts: Sequence[int], form: str
 ) -> None:

@@ -128,8 +128,6 @@ ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathm
 CHANGES = st.sampled_from(
     ["2026-10-25T01:00:00Z", "2026-11-01T06:00:00Z", "2026-04-04T15:00:00Z", "2026-03-29T01:00:00Z"]
 )
-    ["2026-10-25T01:00:00Z", "2026-11-01T06:00:00Z", "2026-04-04T15:00:00Z", "2026-03-29T01:00:00Z"]
-)
 SECONDS = st.integers(-20_000, 20_000)
 
 
