@@ -24,6 +24,7 @@ from service.domain.endpoint import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
 from service.settings.connector import ConnectorSettings
+from service.settings.sql_source import SqlSourceSettings
 from service.settings.weather import WeatherSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
@@ -39,7 +40,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(WeatherSettings, BackupSettings, ConnectorSettings, BaseSettings):
+class Settings(WeatherSettings, BackupSettings, ConnectorSettings, SqlSourceSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -401,9 +402,9 @@ def _passwords(value: str) -> set[str]:
 def documented() -> Iterator[tuple[str, str, str]]:
     """Name, default as text (empty: no default) and description of each setting.
 
-    Those of backups and then those of connectors come last.
+    Those of backups, of connectors and of SQL sources come last, in this order.
     """
-    groups = (ConnectorSettings.model_fields, BackupSettings.model_fields)
+    groups = (SqlSourceSettings.model_fields, ConnectorSettings.model_fields, BackupSettings.model_fields)
     for name in sorted(Settings.model_fields, key=lambda name: [name in group for group in groups]):
         field = Settings.model_fields[name]
         default = field.default
