@@ -42,6 +42,7 @@ bench: $(VENV)/dev.done
 	$(BIN)/python -m bench.reads $(ARGS)
 	$(BIN)/python -m bench.mirror
 	$(BIN)/python -m bench.backup
+	$(BIN)/python -m bench.forward
 
 # Exact versions with hashes, and without the address of any index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-package fluxgate-client
