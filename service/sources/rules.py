@@ -13,7 +13,7 @@ ENTRY_POINTS = "fluxgate.sources"
 
 
 class SecretVariables(Protocol):
-    """The variables of the environment that configuration may name. `service.jobs.token_variables` fits it."""
+    """The variables of the environment that configuration may name. `service.config.token_variables` fits it."""
 
     def value(self, name: str, parameter: str, use: str = ...) -> str:
         """The value of the variable `name`. Raises InvalidParameter when it was not made for that, or is empty."""

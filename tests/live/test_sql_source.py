@@ -9,10 +9,10 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
+from service.config.token_variables import TokenVariables
 from service.domain.addresses import AddressPolicy
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, QueryRefused, StoreDenied, StoreError, StoreTimeout, StoreUnavailable
-from service.jobs.token_variables import TokenVariables
 from service.sources.config import SourceText
 from service.sources.opening import SourceOpener
 from service.sources.rules import SourceRules, SqlDefaults

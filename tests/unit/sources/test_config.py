@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from service.config.token_variables import TokenVariables
 from service.domain.durations import SECOND_NS
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
-from service.jobs.token_variables import TokenVariables
 from service.sources.config import SourceText
 from service.sources.rules import SourceRules, SqlDefaults
 from service.sources.sql_text import SqlColumns

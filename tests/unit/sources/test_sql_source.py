@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from service.config.token_variables import TokenVariables
 from service.domain.addresses import AddressPolicy
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter, QueryRefused, StoreTimeout
-from service.jobs.token_variables import TokenVariables
 from service.sources.config import SourceText
 from service.sources.opening import SourceOpener
 from service.sources.rules import SourceRules, SqlDefaults
