@@ -385,7 +385,8 @@ def secret_values(settings: Settings, environment: Mapping[str, str] = os.enviro
     values = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
     names = (name for name in environment if name.startswith(TOKEN_PREFIX) or name in settings.mirror_token_variables)
     tokens = [environment[name] for name in names if environment[name]]
-    return [*values, *tokens, *(password for value in values for password in _passwords(value))]
+    shown = [*values, *tokens]
+    return [*shown, *(password for value in shown for password in _passwords(value))]
 
 
 def _passwords(value: str) -> set[str]:
