@@ -270,6 +270,8 @@ def test_what_a_connector_did_is_in_the_metrics_and_an_old_bookmark_warns(serve:
         assert f'fluxgate_connector_{name}{{connector="cloud"}} {value}' in page
     assert "fluxgate_connector_lag_seconds" in page
     assert "fluxgate_connector_oldest_dead_letter_timestamp_seconds" in page
+    limited, _ = parts.keys.create("limited", [Scope.READ], ["mine"])
+    assert "fluxgate_connector" not in client.get("/metrics", headers={"X-API-Key": limited}).text
     ready = client.get("/health/ready").json()
     assert ready["warnings"] == ["1 connector is further behind than CONNECTOR_MAX_LAG_MINUTES: see GET /connector."]
     assert client.delete("/connector/cloud/dead-letters").json() == {"removed": 1}

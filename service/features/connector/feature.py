@@ -181,7 +181,8 @@ def _gauges(view: ConnectorView) -> Iterator[GaugeValue]:
     )
     for name, description, value in numbers:
         if value is not None:
-            yield GaugeValue(f"{_PREFIX}{name}", description, value, {"connector": view.name})
+            labels = {"connector": view.name}
+            yield GaugeValue(f"{_PREFIX}{name}", description, value, labels, reaches_buckets=True)
 
 
 def _warnings(shown: list[ConnectorView], max_lag_s: float) -> Iterator[str]:
