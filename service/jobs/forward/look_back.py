@@ -68,7 +68,7 @@ class LookBack:
             acceptance = run.delivery.send(window)
             run.bookmarks.accept(run.connector.name, state.generation, [acceptance], run.clock())
             run.note(acceptance)
-            run.context.log("info", f"{format_time(window.start_ns)}: changed since it was accepted; sent again.")
+            run.log("info", f"{format_time(window.start_ns)}: changed since it was accepted; sent again.")
         return len(changed)
 
 

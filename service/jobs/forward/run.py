@@ -13,6 +13,7 @@ from service.jobs.forward.connector_state import ConnectorState
 from service.jobs.forward.counts import Counts
 from service.jobs.forward.window_delivery import WindowDelivery
 from service.jobs.protocol import JobContext
+from service.transfer.run_log import Log
 
 _LONGEST_SKIP_NS = 30 * 86_400 * 10**9
 """At most so much time without values is asked for at once."""
@@ -20,12 +21,16 @@ _LONGEST_SKIP_NS = 30 * 86_400 * 10**9
 
 @dataclass
 class ForwardRun:
-    """One run of one lane. `clock` gives seconds since 1970. `longest_s`: after it the run makes way for other jobs."""
+    """One run of one lane. `log` takes what people should know, and `clock` gives seconds since 1970.
+
+    `longest_s`: after it the run makes way for other jobs.
+    """
 
     connector: Connector
     delivery: WindowDelivery
     bookmarks: Bookmarks
     context: JobContext
+    log: Log
     clock: Callable[[], float]
     longest_s: float
     windows: int = 0
@@ -49,6 +54,10 @@ class ForwardRun:
         self.windows += 1
         self.counts += acceptance.counts
         self._unsaved = True
+        refused = acceptance.counts.refused
+        if refused:
+            time = format_time(acceptance.window.start_ns)
+            self.log("warning", f"{time}: the upstream refused {refused} values. They are dead letters now.")
 
     def save(self, **members: int) -> None:
         """Keep the counts of this job, with `members` beside them."""

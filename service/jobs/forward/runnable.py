@@ -25,7 +25,7 @@ from service.jobs.forward.window_delivery import WindowDelivery
 from service.jobs.protocol import JobContext
 from service.sources.protocol import Source
 from service.state.jobs import JobStore
-from service.transfer.run_log import log_failure
+from service.transfer.run_log import RunLog, log_failure
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,13 @@ class ForwardRunnable:
     def _run(self, order: Order, connector: Connector, context: JobContext) -> Json:
         _, upstream = self.registry.checked(order.connector)
         source_text = self.registry.text(order.connector).source
+        log = RunLog([context.log], self._clock).write
         with (
-            self._endpoints.source(source_text, context, context.log) as source,
-            self._endpoints.sink(upstream, context, context.log) as sink,
+            self._endpoints.source(source_text, context, log) as source,
+            self._endpoints.sink(upstream, context, log) as sink,
             WindowDelivery(connector, source, sink, context).opened() as delivery,
         ):
-            run = ForwardRun(connector, delivery, self.bookmarks, context, self._clock, self.limits.run_s)
+            run = ForwardRun(connector, delivery, self.bookmarks, context, log, self._clock, self.limits.run_s)
             try:
                 return self._lane(order, run, source)
             except FluxgateError as failure:

@@ -58,7 +58,7 @@ def _border_ns(run: ForwardRun, state: ConnectorState, end_ns: int) -> int:
     """Where the live windows begin. It never moves back: older windows may be under way in back-fill."""
     assert state.position is not None
     if len(state.position.ahead) >= MOST_RANGES:
-        run.context.log("warning", "Too many ranges are accepted beyond the bookmark. The oldest windows come first.")
+        run.log("warning", "Too many ranges are accepted beyond the bookmark. The oldest windows come first.")
         return max(end_ns, state.live_from_ns or end_ns)
     newest_ns = live_from_ns(end_ns, run.connector.interval_ns, run.connector.window_ns)
     border_ns = max(newest_ns, state.position.bookmark_ns)

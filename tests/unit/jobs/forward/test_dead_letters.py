@@ -9,7 +9,7 @@ from service.errors import UpstreamStopped
 from service.jobs.forward.dead_letter_table import DeadLetterTable, fingerprint
 from service.jobs.forward.letter_frames import frame_of, frames_of
 from service.upstream.protocol import Batch
-from tests.support.forwarding import MINUTE_NS, NOON_NS, ForwardRig, dead_letter, values_of
+from tests.support.forwarding import MINUTE_NS, NOON_NS, ForwardContext, ForwardRig, dead_letter, values_of
 
 
 def refusing(rig: ForwardRig) -> ForwardRig:
@@ -23,8 +23,13 @@ def refusing(rig: ForwardRig) -> ForwardRig:
 
 
 def test_refused_values_are_kept_and_do_not_hold_up_the_bookmark(rig: ForwardRig) -> None:
-    result = refusing(rig).run()
+    context = ForwardContext()
+    result = refusing(rig).run(context)
     assert (result["accepted"], result["refused"], rig.bookmark()) == (10, 10, "12:10")
+    assert context.lines[0] == (
+        "warning",
+        "2026-01-01T12:00:00Z: the upstream refused 5 values. They are dead letters now.",
+    )
     totals = rig.letters.totals("c")
     assert (totals.count, totals.oldest_ns) == (10, NOON_NS)
     assert rig.bookmarks.get("c").counts.refused == 10
