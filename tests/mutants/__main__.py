@@ -82,7 +82,7 @@ def _tried(copy: Copy, source: Source, changes: list[Change]) -> tuple[int, int]
     text = (ROOT / source.path).read_text()
     noticed = 0
     for change in changes:
-        outcome = copy.trial(source.tests, 3 * baseline.seconds + 20, (source.path, change))
+        outcome = copy.trial(source.tests, 3 * baseline.seconds + 5, (source.path, change))
         noticed += outcome.noticed
         if not outcome.noticed:
             print(f"\nnot noticed: {source.path}:{change.line}\n{_diff(source.path, text, change)}", flush=True)
