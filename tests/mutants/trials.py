@@ -4,6 +4,7 @@ The process is a fork of one that has imported the libraries, but nothing of the
 tests and little more. Hypothesis takes the same examples in every trial and does not shrink: a failure is enough.
 """
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -13,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+
+import psutil
 
 from tests.mutants.changes import Change
 
@@ -123,16 +125,18 @@ def _exit_code(child: int, deadline: float) -> int | None:
             code = os.waitstatus_to_exitcode(status)
             break
         time.sleep(0.02)
-    try:
+    if code is None:
+        for process in psutil.Process(child).children(recursive=True):  # servers have sessions of their own
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        return code
     if code is None:
         os.waitpid(child, 0)
     return code
 
 
-@contextmanager
+@contextlib.contextmanager
 def copy_of(root: Path) -> Iterator[Copy]:
     """A copy of what tests need of the tree at `root`. It is removed in the end."""
     for library in _LIBRARIES:
