@@ -2,7 +2,7 @@
 less, `and` for `or`, another value returned.
 
 A change is a piece of text that stands for another piece, so that comments and format stay. What no test could notice
-is left alone: docstrings, annotations, decorators, and what `raise` says.
+is left alone: docstrings, annotations, decorators, what `raise` says, and `strict` of zip, which only guards.
 """
 
 import ast
@@ -67,6 +67,8 @@ class _Finder:
             if name in ("annotation", "returns", "decorator_list", "type_params") or isinstance(node, ast.JoinedStr):
                 continue
             for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.keyword) and child.arg == "strict":
+                    continue
                 if isinstance(child, ast.AST) and not isinstance(child, ast.Raise):
                     yield from self._under(child, function)
                 elif isinstance(child, ast.Raise):

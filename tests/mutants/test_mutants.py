@@ -50,7 +50,15 @@ def test_what_a_function_returns_is_changed_as_its_type_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['"""A docstring."""', "a: int | None", "@dataclass(frozen=True)\nclass A: ...", 'f"{a + 1}"', "import a"]
+    "text",
+    [
+        '"""A docstring."""',
+        "a: int | None",
+        "@dataclass(frozen=True)\nclass A: ...",
+        'f"{a + 1}"',
+        "import a",
+        "a(strict=True)",
+    ],
 )
 def test_what_no_test_could_notice_is_left_alone(text: str) -> None:
     assert [line for line in becomes(text) if line != "pass"] == []
