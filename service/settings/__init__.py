@@ -23,6 +23,7 @@ from service.domain.durations import parse_duration
 from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
+from service.settings.texts import empty_is_absent, separated
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 ENV_FILE = ".env"
@@ -274,10 +275,7 @@ class Settings(BackupSettings, BaseSettings):
     def _is_duration_or_raw(cls, text: str) -> str:
         return text if text == "raw" else cls._is_duration(text)
 
-    @field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")
-    @classmethod
-    def _separated(cls, text: object) -> object:
-        return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+    _separated = field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")(separated)
 
     @field_validator("cors_origins")
     @classmethod
@@ -299,7 +297,7 @@ class Settings(BackupSettings, BaseSettings):
             )
         return names
 
-    @field_validator(
+    _empty_is_absent = field_validator(
         "api_key",
         "influxdb_url",
         "influxdb_token",
@@ -315,10 +313,7 @@ class Settings(BackupSettings, BaseSettings):
         "cloud_refresh",
         "mirrors_file",
         mode="before",
-    )
-    @classmethod
-    def _empty_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
+    )(empty_is_absent)
 
     @model_validator(mode="after")
     def _groups_are_complete(self) -> Self:
