@@ -1,5 +1,6 @@
 """Follows a job to its end, and shows its progress in a few words."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from fluxgate_client import AnswerBroken, GatewayUnreachable
 from fluxgate_client.requests import Request, segment
 from fluxgate_client.transport import Transport
+from service.console.connection import get, open_transport, post
 
 Json = dict[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -43,6 +45,22 @@ def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
     if not as_json:
         typer.echo(f"{job_id} {state}")
     return state
+
+
+def result_of(path: str, url: str | None, key: str | None, as_json: bool, **order: Any) -> Json:  # noqa: ANN401
+    """Follow the job that a POST to `path` orders to its end, and return its result, shown already with `as_json`.
+
+    `order`: `parameters` and `body` of the POST. Exits with 1 when the job did not succeed.
+    """
+    with contextlib.closing(open_transport(url, key)) as transport:
+        job = post(transport, path, **order)
+        state = follow(transport, job["id"], as_json)
+        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
+    if result is None:
+        raise typer.Exit(1)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    return dict(result)
 
 
 def events(transport: Transport, job_id: str) -> Iterator[tuple[str, Json]]:

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, follow, job_path
+from service.console.jobs import AsJson, result_of
 from service.features.backup import SUMMARY
 from service.features.backup.tar_commands import download, upload
 
@@ -55,7 +55,7 @@ def create(
             job = post(transport, "/backup/trigger", body=order)
         typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
         return
-    result = _followed("/backup/trigger", order, url, key, as_json)
+    result = result_of("/backup/trigger", url, key, as_json, body=order)
     if not as_json:
         typer.echo(_verdict(result))
     if result["state"] != "complete":
@@ -72,7 +72,7 @@ def verify(
 ) -> None:
     """Read every file of a backup and compare it with the manifest. Exit code 0 only when it is intact."""
     order = {"new_only": True} if new_only else {}
-    result = _followed(f"/backups/{segment(backup_id)}/verify", order, url, key, as_json)
+    result = result_of(f"/backups/{segment(backup_id)}/verify", url, key, as_json, body=order)
     if not as_json:
         typer.echo(f"{result['backup']} {result['outcome']}: {result['files']:,} files")
 
@@ -85,7 +85,7 @@ def drill(
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into a scratch store, and compare every value. Exit code 0 only when it is proven."""
-    result = _followed("/backups/drill", {} if backup_id is None else {"backup": backup_id}, url, key, as_json)
+    result = result_of("/backups/drill", url, key, as_json, body={} if backup_id is None else {"backup": backup_id})
     if not as_json:
         typer.echo(f"{result['backup']} {result['outcome']} {result.get('detail') or ''}".rstrip())
     if result["outcome"] != "proven":
@@ -100,7 +100,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Remove the backups that the BACKUP_KEEP_ settings do not keep, and say of each why."""
-    result = _followed("/backups/prune", {"dry_run": True} if dry_run else {}, url, key, as_json)
+    result = result_of("/backups/prune", url, key, as_json, body={"dry_run": True} if dry_run else {})
     if as_json:
         return
     for backup in result["removed"]:
@@ -153,7 +153,7 @@ def restore(
         "passphrase_env": passphrase_env,
     }
     order = {name: value for name, value in members.items() if value}
-    result = _followed(f"/backups/{segment(backup_id)}/restore", order, url, key, as_json)
+    result = result_of(f"/backups/{segment(backup_id)}/restore", url, key, as_json, body=order)
     if not as_json:
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     if result["state"] not in ("equal", "more", "planned"):
@@ -168,7 +168,7 @@ def adopt(
     as_json: AsJson = False,
 ) -> None:
     """Make a backup of a folder that `influx backup` wrote."""
-    result = _followed("/backups/adopt", {"folder": folder}, url, key, as_json)
+    result = result_of("/backups/adopt", url, key, as_json, body={"folder": folder})
     if not as_json:
         typer.echo(_verdict(result))
 
@@ -237,19 +237,6 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
         console.print(f"missing      {part['bucket'] or 'all'}: {part['reason']}", style="red", markup=False)
     for part in backup["not_covered"]:
         console.print(f"not covered  {part['what']}: {part['reason']}", markup=False)
-
-
-def _followed(path: str, order: dict[str, Any], url: str | None, key: str | None, as_json: bool) -> dict[str, Any]:
-    """The result of the job that `path` orders, once it has ended. Exits with 1 when it did not succeed."""
-    with contextlib.closing(open_transport(url, key)) as transport:
-        job = post(transport, path, body=order)
-        state = follow(transport, job["id"], as_json)
-        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
-    if result is None:
-        raise typer.Exit(1)
-    if as_json:
-        typer.echo(json.dumps(result, indent=2))
-    return dict(result)
 
 
 def _renamed(buckets: list[str]) -> dict[str, str]:

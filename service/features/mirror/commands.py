@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, follow, job_path
+from service.console.jobs import AsJson, follow, job_path, result_of
 from service.features.mirror import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -56,13 +56,9 @@ def run(
 def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Read source and target fully and compare digests. Exit code 0 only when they are equal."""
     parameters = [] if bucket is None else [("bucket", bucket)]
-    with contextlib.closing(open_transport(url, key)) as transport:
-        job = post(transport, f"/mirror/{segment(name)}/verify", parameters)
-        state = follow(transport, job["id"], as_json)
-        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
-    if result is None:
-        raise typer.Exit(1)
-    typer.echo(json.dumps(result, indent=2) if as_json else _verdict(result))
+    result = result_of(f"/mirror/{segment(name)}/verify", url, key, as_json, parameters=parameters)
+    if not as_json:
+        typer.echo(_verdict(result))
     if not result["equal"]:
         raise typer.Exit(1)
 
