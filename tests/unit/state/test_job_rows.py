@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.job import JobState, Progress
 from service.state import leases
-from service.state.jobs import enqueue_on
+from service.state.jobs import KEPT_ENDED, enqueue_on
 from tests.support.job_desk import KINDS, LEASE_S, Desk
 
 
@@ -177,3 +177,19 @@ def test_levels_in_a_log_say_what_is_wrong(queue: Desk) -> None:
     queue.job_store.reap()
     queue.lease_store.finish(queue.claim()[1], JobState.FAILED, error={"code": "c", "message": "m"})
     assert [line.level for line in queue.job_store.lines(job.id)] == ["info", "warning", "warning", "error"]
+
+
+def test_a_deadline_is_over_at_its_moment(queue: Desk) -> None:
+    deadline = queue.now + 10
+    job = queue.order(deadline=deadline)
+    queue.now = deadline - 0.001
+    assert queue.job_store.reap() == []
+    queue.now = deadline
+    assert queue.job_store.reap() == [job.id]
+    ended = queue.job_store.show(job.id)
+    assert (ended.state, ended.finished_at) == (JobState.FAILED, deadline)
+
+
+def test_the_newest_5000_ended_jobs_are_kept() -> None:
+    """As docs/jobs.md says."""
+    assert KEPT_ENDED == 5_000
