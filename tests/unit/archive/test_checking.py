@@ -12,7 +12,7 @@ from service.archive import catalog
 from service.archive.checking import Finding, check_backup, check_file, check_presence, check_slice, check_slices
 from service.archive.compression import Packing
 from service.archive.destination import Destination
-from service.archive.encryption import Decrypter, Encrypter, recipient_of
+from service.archive.encryption import Decrypter, Encrypter
 from service.archive.local_folder import LocalFolder
 from service.archive.manifest import BackupKind, Manifest, SliceFile
 from service.archive.reuse import sealed_slices, taken_over
@@ -20,6 +20,7 @@ from service.domain.timerange import TimeRange
 from service.errors import ArchiveError, ArchiveFileExists, ArchiveFileMissing, ArchiveUnavailable
 from service.frames.slice_digest import SliceDigest
 from service.jobs.backup.previous import PreviousBackup
+from tests.support.age_keys import recipient_of
 from tests.unit.archive.sample_backups import BOTH_DAYS, DAY_1, DAY_2, made_backup, with_slices
 from tests.unit.archive.test_destination import content, put
 from tests.unit.archive.test_encryption import IDENTITY, OTHER
