@@ -1,9 +1,8 @@
 """Follows a job to its end, and shows its progress in a few words."""
 
-import contextlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -13,13 +12,25 @@ from rich.progress import BarColumn, Progress, TextColumn
 from fluxgate_client import AnswerBroken, GatewayUnreachable
 from fluxgate_client.requests import Request, segment
 from fluxgate_client.transport import Transport
-from service.console.connection import get, open_transport, post
+from service.console.connection import get, open_transport
 
 Json = dict[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 END_STATES = ("succeeded", "failed", "cancelled")
 _RECONNECT_S = 1.0
 _MOST_RECONNECTS = 60
+
+
+def result_of(url: str | None, key: str | None, order: Callable[[Transport], Json], as_json: bool) -> Json:
+    """The result of the job that `order` makes, once it has ended; it is not printed.
+
+    Exits with 1 when the job does not succeed.
+    """
+    with open_transport(url, key) as transport:
+        job = order(transport)
+        if follow(transport, job["id"], as_json) != "succeeded":
+            raise typer.Exit(1)
+        return dict(get(transport, job_path(job["id"]))["result"])
 
 
 def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
@@ -45,22 +56,6 @@ def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
     if not as_json:
         typer.echo(f"{job_id} {state}")
     return state
-
-
-def result_of(path: str, url: str | None, key: str | None, as_json: bool, **order: Any) -> Json:  # noqa: ANN401
-    """Follow the job that a POST to `path` orders to its end, and return its result, shown already with `as_json`.
-
-    `order`: `parameters` and `body` of the POST. Exits with 1 when the job did not succeed.
-    """
-    with contextlib.closing(open_transport(url, key)) as transport:
-        job = post(transport, path, **order)
-        state = follow(transport, job["id"], as_json)
-        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
-    if result is None:
-        raise typer.Exit(1)
-    if as_json:
-        typer.echo(json.dumps(result, indent=2))
-    return dict(result)
 
 
 def events(transport: Transport, job_id: str) -> Iterator[tuple[str, Json]]:
