@@ -358,18 +358,18 @@ def test_the_producer_goes_ahead_by_4_mb_and_no_further() -> None:
     pulled = threading.Semaphore(0)
 
     def pieces() -> Iterator[bytes]:
-        for _ in range(100):
-            yield bytes(MB // 16)
+        for _ in range(2_100):
+            yield bytes(2_048)
             pulled.release()
 
     flight = Flight(100, Kept(lambda: Produced({}, pieces(), lambda: None)))
     consumer = flight.add_consumer()
     assert (flight.consumers, flight.held_bytes) == (1, 0)
     flight.start()
-    assert all(pulled.acquire(timeout=10) for _ in range(64))
+    assert all(pulled.acquire(timeout=10) for _ in range(2_048))
     assert not pulled.acquire(timeout=0.05), "more than 4 MB"
     assert flight.held_bytes == 4 * MB
-    assert sum(map(len, flight.chunks(consumer))) == 100 * MB // 16
+    assert sum(map(len, flight.chunks(consumer))) == 2_100 * 2_048
 
 
 def test_waiting_for_headers_ends_at_the_time_of_the_consumer_and_not_before() -> None:
