@@ -13,15 +13,24 @@ import difflib
 import random
 import sys
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.changes import Change, changes_of
-from tests.mutants.table import Equivalents, Source, equivalents, sources
+from tests.mutants.table import Source, equivalents, sources
 from tests.mutants.trials import Copy, copy_of
 
 ROOT = Path(__file__).parents[2]
 WANTED = 0.95
 _BASELINE_S = 600.0
+
+
+@dataclass
+class Count:
+    """How many changes were noticed, of how many that were tried."""
+
+    noticed: int = 0
+    tried: int = 0
 
 
 def main() -> int:
@@ -32,9 +41,16 @@ def main() -> int:
         return 2
     seed = random.SystemRandom().randrange(10_000) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    sample = _sampled(chosen, equivalents(), seed, None if options.all else options.sample)
+    counts: dict[Source, Count] = {}
     with copy_of(ROOT) as copy:
-        counts = {source: _tried(copy, source, changes) for source, changes in sample.items() if changes}
+        sample = _sampled(copy, chosen, seed, None if options.all else options.sample)
+        try:
+            for source, changes in sample.items():
+                if changes:
+                    counts[source] = Count()
+                    _try(copy, source, changes, counts[source])
+        except KeyboardInterrupt:
+            print("\nInterrupted: what follows is about the changes that were tried.")
     return _summary(counts)
 
 
@@ -56,11 +72,12 @@ def _is_chosen(source: Source, options: argparse.Namespace) -> bool:
     return not options.group or source.group in options.group
 
 
-def _sampled(chosen: list[Source], equivalent: Equivalents, seed: int, size: int | None) -> dict[Source, list[Change]]:
+def _sampled(copy: Copy, chosen: list[Source], seed: int, size: int | None) -> dict[Source, list[Change]]:
     """`size` changes of each group, spread over its files by chance; equivalent ones are none."""
+    equivalent = equivalents()
     of_group: defaultdict[str, list[tuple[Source, Change]]] = defaultdict(list)
     for source in chosen:
-        text = (ROOT / source.path).read_text()
+        text = copy.text(source.path)
         changes = changes_of(text)
         for line, becomes in equivalent.unmatched(source.path, changes, text):
             print(f"equivalent.toml: {source.path} has no change any more of `{line}` to `{becomes}`: remove it")
@@ -74,20 +91,19 @@ def _sampled(chosen: list[Source], equivalent: Equivalents, seed: int, size: int
     return {source: sorted(taken[source], key=lambda change: change.start) for source in chosen}
 
 
-def _tried(copy: Copy, source: Source, changes: list[Change]) -> tuple[int, int]:
-    """How many changes of a file were noticed, and how many there were. Prints those that were not."""
+def _try(copy: Copy, source: Source, changes: list[Change], count: Count) -> None:
+    """Count which changes of a file are noticed. Prints those that are not."""
     baseline = copy.trial(source.tests, _BASELINE_S)
     if baseline.noticed:
         sys.exit(f"The tests of {source.path} fail without any change:\n{baseline.output[-3000:]}")
-    text = (ROOT / source.path).read_text()
-    noticed = 0
+    text = copy.text(source.path)
     for change in changes:
         outcome = copy.trial(source.tests, 3 * baseline.seconds + 5, (source.path, change))
-        noticed += outcome.noticed
+        count.tried += 1
+        count.noticed += outcome.noticed
         if not outcome.noticed:
             print(f"\nnot noticed: {source.path}:{change.line}\n{_diff(source.path, text, change)}", flush=True)
-    print(f"{source.path}: {noticed} of {len(changes)} ({baseline.seconds:.1f} s a trial)", flush=True)
-    return noticed, len(changes)
+    print(f"{source.path}: {count.noticed} of {count.tried} ({baseline.seconds:.1f} s a trial)", flush=True)
 
 
 def _diff(path: str, text: str, change: Change) -> str:
@@ -95,17 +111,16 @@ def _diff(path: str, text: str, change: Change) -> str:
     return "\n".join([*difflib.unified_diff(old, new, path, path, n=1, lineterm="")][2:])
 
 
-def _summary(counts: dict[Source, tuple[int, int]]) -> int:
-    groups: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+def _summary(counts: dict[Source, Count]) -> int:
+    groups: defaultdict[str, Count] = defaultdict(Count)
     for source, count in counts.items():
-        groups[source.group].append(count)
-    is_enough = True
+        groups[source.group].noticed += count.noticed
+        groups[source.group].tried += count.tried
     print()
-    for group, files in groups.items():
-        noticed, total = sum(count[0] for count in files), sum(count[1] for count in files)
-        is_enough &= noticed >= WANTED * total
-        print(f"{group}: {noticed} of {total} noticed ({noticed / total:.1%})")
-    return 0 if is_enough else 1
+    for group, count in groups.items():
+        share = f" ({count.noticed / count.tried:.1%})" if count.tried else ""
+        print(f"{group}: {count.noticed} of {count.tried} noticed{share}")
+    return 0 if all(count.noticed >= WANTED * count.tried for count in groups.values()) else 1
 
 
 if __name__ == "__main__":

@@ -50,6 +50,10 @@ class Copy:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def text(self, path: str) -> str:
+        """The text of a file, without any change."""
+        return (self._folder / path).read_text()
+
     def trial(self, tests: Sequence[str], timeout_s: float, change: tuple[str, Change] | None = None) -> Outcome:
         """Run `tests` with one change, of the file with that path, or with none.
 
@@ -119,20 +123,22 @@ def _pytest(tests: Sequence[str]) -> int:
 def _exit_code(child: int, deadline: float) -> int | None:
     """The child's exit code, negative for a signal; None: it was ended at `deadline`. What it started ends with it."""
     code = None
-    while time.monotonic() < deadline:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            break
-        time.sleep(0.02)
-    if code is None:
-        for process in psutil.Process(child).children(recursive=True):  # servers have sessions of their own
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
-    if code is None:
-        os.waitpid(child, 0)
+    try:
+        while code is None and time.monotonic() < deadline:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid == child:
+                code = os.waitstatus_to_exitcode(status)
+            else:
+                time.sleep(0.02)
+    finally:
+        if code is None:
+            for process in psutil.Process(child).children(recursive=True):  # servers have sessions of their own
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        if code is None:
+            os.waitpid(child, 0)
     return code
 
 
