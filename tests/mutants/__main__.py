@@ -11,6 +11,7 @@ The exit code is 1 when a group has less than 95% noticed.
 import argparse
 import difflib
 import random
+import signal
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ def main() -> int:
         return 2
     seed = random.SystemRandom().randrange(10_000) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     counts: dict[Source, Count] = {}
     with copy_of(ROOT) as copy:
         sample = _sampled(copy, chosen, seed, None if options.all else options.sample)

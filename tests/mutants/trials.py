@@ -89,6 +89,7 @@ class Copy:
         code = _WRONG_TREE
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(written, 1)
             os.dup2(written, 2)
