@@ -106,6 +106,8 @@ def test_a_window_on_the_edge_of_a_slice_is_counted_in_the_slice_before(store: S
     edge = range(DAY_NS, DAY_NS + 1)
     assert writer(store).write(blocks(edge), DAY_NS) == {DAY_NS: 1}
     assert writer(store, stamped_at_stop=True).write(blocks(edge), DAY_NS) == {0: 1}
+    after = range(DAY_NS + 1, DAY_NS + 2)
+    assert writer(store, stamped_at_stop=True).write(blocks(after), DAY_NS) == {DAY_NS: 1}
     assert writer(store).write(blocks(range(DAY_NS - 1, DAY_NS)), DAY_NS) == {0: 1}
 
 
