@@ -28,7 +28,7 @@ _LIBRARIES = (
 )  # fmt: skip
 _OURS = ("tests", "service", "fluxgate_client", "bench")
 _COPIED = ("service", "client", "tests", "pyproject.toml", "openapi", "docs", "bench")
-_PASSED, _FAILED, _WRONG_TREE = 0, (1, 2, 3), 99
+_PASSED, _FAILED, _NOTHING_IMPORTED, _WRONG_TREE = 0, (1, 2, 3), 4, 99
 
 
 @dataclass(frozen=True)
@@ -60,28 +60,28 @@ class Copy:
         Raises TrialBroken.
         """
         if change is None:
-            return self._run(tests, timeout_s, keep_bytecode=True)
+            return self._run(tests, timeout_s, is_changed=False)
         path = self._folder / change[0]
         text = path.read_text()
         for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
             compiled.unlink()  # it would be taken for the changed file, if its size and second were the same
         path.write_text(change[1].applied_to(text))
         try:
-            return self._run(tests, timeout_s, keep_bytecode=False)
+            return self._run(tests, timeout_s, is_changed=True)
         finally:
             path.write_text(text)
 
-    def _run(self, tests: Sequence[str], timeout_s: float, *, keep_bytecode: bool) -> Outcome:
+    def _run(self, tests: Sequence[str], timeout_s: float, *, is_changed: bool) -> Outcome:
         log = self._folder / "trial.log"
         begun = time.monotonic()
         child = os.fork()
         if child == 0:
-            self._child(tests, log, keep_bytecode=keep_bytecode)
+            self._child(tests, log, keep_bytecode=not is_changed)
         code = _exit_code(child, begun + timeout_s)
         seconds, output = time.monotonic() - begun, log.read_text(errors="replace")
         if code == _PASSED:
             return Outcome(False, seconds, output)
-        if code is None or code in _FAILED or code < 0:
+        if code is None or code in _FAILED or code < 0 or (is_changed and code == _NOTHING_IMPORTED):
             return Outcome(True, seconds, output)
         raise TrialBroken(f"{' '.join(tests)} ended with {code}:\n{output[-2000:]}")
 
