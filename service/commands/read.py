@@ -33,6 +33,8 @@ class ReadFormat(StrEnum):
     ARROW = "arrow"
     ARROW_FILE = "arrow_file"
     XLSX = "xlsx"
+    LINE_PROTOCOL = "lineprotocol"
+    ANNOTATED_CSV = "annotated_csv"
 
 
 def read(

@@ -1,0 +1,53 @@
+"""Reads a file of line protocol as pieces of its own lines. Nothing is parsed here: the gateway looks at each line.
+
+A line without a time gets the time at which the import began, so that sending it twice stores one point.
+"""
+
+import re
+from collections.abc import Iterator
+
+from service.fileformats.pieces import Piece, Position, Reject
+from service.fileformats.text_blocks import BLOCK_BYTES, TextBlocks
+from service.fileformats.unpacking import ByteSource
+from service.lineprotocol.line_ends import line_starts, untimed_lines
+from service.lineprotocol.parser import UNITS_NS
+from service.lineprotocol.single_line import MAX_LINE_BYTES
+
+_TIMED = re.compile(rb" -?[0-9]+[ \t]*\r?\n?\Z")
+_NO_POINT = re.compile(rb"[ \t\0]*(?:#|\r?\n?\Z)")
+TOO_LONG = f"the line is longer than {MAX_LINE_BYTES} bytes"
+
+
+def line_pieces(
+    source: ByteSource, position: Position, precision: str, begun_ns: int, block_bytes: int = BLOCK_BYTES
+) -> Iterator[Piece]:
+    """The lines of `source` from `position` on, in its order. `begun_ns`: the time of lines that have none."""
+    time = b" %d" % (begun_ns // UNITS_NS[precision])
+    for block in TextBlocks(source, _last_end, position, block_bytes):
+        after = Position(block.end, block.next_line)
+        if block.too_long:
+            yield Piece(b"", after, block.line, rejects=(Reject(block.line, TOO_LONG),))
+        else:
+            yield Piece(_timed(block.text, time), after, block.line)
+
+
+def _last_end(text: bytes) -> int:
+    return int(line_starts(text)[-1])
+
+
+def _timed(text: bytes, time: bytes) -> bytes:
+    whole = text if text.endswith(b"\n") else text + b"\n"
+    starts = line_starts(whole)
+    suspects = untimed_lines(whole, starts)
+    if not len(suspects):
+        return text
+    pieces, position = [], 0
+    for index in suspects.tolist():
+        start, end = int(starts[index]), int(starts[index + 1])
+        line = whole[start:end]
+        if _TIMED.search(line) or _NO_POINT.match(line):
+            continue
+        ending = end - (2 if line.endswith(b"\r\n") else 1)
+        pieces += [whole[position:ending].rstrip(b" "), time]
+        position = ending
+    return b"".join([*pieces, whole[position:]])
