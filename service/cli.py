@@ -27,6 +27,8 @@ _BEHIND_FEATURES = (
     at("scheduler", "Submit scheduled jobs to the workers.", "service.commands.workers", "scheduler"),
     at("read", "Read a bucket.", "service.commands.read", "read"),
     at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
+    at("import", "Import a file of points into a bucket.", "service.commands.import_points", "import_points"),
+    at("export", "Export the points of a bucket.", "service.commands.export_points", "export_points"),
     at("schema", "Show the measurements of a bucket, with their tags and fields.", "service.commands.schema", "schema"),
     at("settings", "Show every setting with its default and description.", "service.commands.settings", "settings"),
     at("openapi", "Print the OpenAPI document of this version.", "service.commands.openapi", "openapi"),

@@ -61,7 +61,7 @@ def read(
     key: Key = None,
 ) -> None:
     """Read a bucket."""
-    with open_gateway(url, key) as gateway, _plain_warnings():
+    with open_gateway(url, key) as gateway, plain_warnings():
         answer = gateway.read(
             bucket,
             window=window,
@@ -73,7 +73,7 @@ def read(
             align=align or None,
             measurement=measurement,
             field=field,
-            tags=_tags(tag or []),
+            tags=tags_of(tag or []),
             shape=shape,
             tz=tz,
             limit=limit,
@@ -87,7 +87,7 @@ def read(
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
+def plain_warnings() -> Iterator[None]:
     """What the gateway warns of, as a line of standard error without a place in the code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GatewayWarning)
@@ -137,7 +137,7 @@ def _save(answer: Answer, output: Path, form: str) -> tuple[int | None, int]:
     return rows_of_file(output, form) if console.is_terminal else None, int(done)
 
 
-def _tags(pairs: list[str]) -> dict[str, list[str]]:
+def tags_of(pairs: list[str]) -> dict[str, list[str]]:
     tags: dict[str, list[str]] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")

@@ -6,10 +6,12 @@ A line without a time gets the time at which the import began, so that sending i
 import re
 from collections.abc import Iterator
 
-from service.fileformats.pieces import Piece, Position, Reject
+import numpy as np
+
+from service.fileformats.pieces import Piece, Position, Reject, Span
 from service.fileformats.text_blocks import BLOCK_BYTES, TextBlocks
 from service.fileformats.unpacking import ByteSource
-from service.lineprotocol.line_ends import line_starts, untimed_lines
+from service.lineprotocol.line_ends import line_starts, line_times
 from service.lineprotocol.parser import UNITS_NS
 from service.lineprotocol.single_line import MAX_LINE_BYTES
 
@@ -22,32 +24,36 @@ def line_pieces(
     source: ByteSource, position: Position, precision: str, begun_ns: int, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[Piece]:
     """The lines of `source` from `position` on, in its order. `begun_ns`: the time of lines that have none."""
-    time = b" %d" % (begun_ns // UNITS_NS[precision])
+    now = begun_ns // UNITS_NS[precision]
     for block in TextBlocks(source, _last_end, position, block_bytes):
         after = Position(block.end, block.next_line)
         if block.too_long:
             yield Piece(b"", after, block.line, rejects=(Reject(block.line, TOO_LONG),))
         else:
-            yield Piece(_timed(block.text, time), after, block.line)
+            text, span = _timed(block.text, now)
+            yield Piece(text, after, block.line, span=span)
 
 
 def _last_end(text: bytes) -> int:
     return int(line_starts(text)[-1])
 
 
-def _timed(text: bytes, time: bytes) -> bytes:
+def _timed(text: bytes, now: int) -> tuple[bytes, Span | None]:
+    """`text` with a time on every line, and the first and the last time; None where they are not certain."""
     whole = text if text.endswith(b"\n") else text + b"\n"
     starts = line_starts(whole)
-    suspects = untimed_lines(whole, starts)
-    if not len(suspects):
-        return text
+    times, suspects = line_times(whole, starts)
+    timed = np.delete(times, suspects) if len(suspects) else times
+    span = Span(int(timed.min()), int(timed.max())) if len(timed) else None
     pieces, position = [], 0
     for index in suspects.tolist():
         start, end = int(starts[index]), int(starts[index + 1])
         line = whole[start:end]
-        if _TIMED.search(line) or _NO_POINT.match(line):
+        if _NO_POINT.match(line):
             continue
-        ending = end - (2 if line.endswith(b"\r\n") else 1)
-        pieces += [whole[position:ending].rstrip(b" "), time]
-        position = ending
-    return b"".join([*pieces, whole[position:]])
+        span = None
+        if _TIMED.search(line) is None:
+            ending = end - (2 if line.endswith(b"\r\n") else 1)
+            pieces += [whole[position:ending].rstrip(b" "), b" %d" % now]
+            position = ending
+    return (b"".join([*pieces, whole[position:]]) if pieces else text), span

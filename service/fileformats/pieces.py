@@ -38,13 +38,25 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Span:
+    """The first and the last time of the lines of a piece, in the unit of the file."""
+
+    first: int
+    last: int
+
+    def meets(self, other: "Span") -> bool:
+        """Whether both may hold one time."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
 class Piece:
     """Lines to be sent in one post. `after`: up to where the file is done once they are stored.
 
     `first_line` is the line of the file on which they begin, where they are the file's own text. Otherwise `offsets`
     and `rows` say where each line begins in `text` and in which line of the file its row stands.
 
-    `rejects` were found while the lines were made; `empty_rows` are rows of the file without any value.
+    `span` is absent where the times are not known. `rejects` were found while the lines were made; `empty_rows` are rows of the file without any value.
     """
 
     text: bytes
@@ -52,6 +64,7 @@ class Piece:
     first_line: int = 1
     offsets: Longs | None = None
     rows: Longs | None = None
+    span: Span | None = None
     rejects: tuple[Reject, ...] = ()
     empty_rows: int = 0
 

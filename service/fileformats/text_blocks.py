@@ -45,6 +45,7 @@ class TextBlocks:
         self._end, self._line = position.place, position.line
         self._held = b""
         self._at_end = False
+        self._damage: FileRefused | None = None
         if position.place:
             source.skip(position.place)
         else:
@@ -59,6 +60,8 @@ class TextBlocks:
         wanted = self._block_bytes
         while True:
             self._fill(wanted)
+            if self._damage is not None:
+                yield from self._rest_before(self._damage)
             if not self._held:
                 return
             size = len(self._held) if self._at_end else self._cut(self._held)
@@ -87,11 +90,22 @@ class TextBlocks:
     def _fill(self, size: int) -> None:
         pieces, length = [self._held], len(self._held)
         while length < size and not self._at_end:
-            piece = self._source.read(size - length)
+            try:
+                piece = self._source.read(size - length)
+            except FileRefused as damage:
+                self._damage = damage
+                break
             self._at_end = not piece
             pieces.append(piece)
             length += len(piece)
         self._held = b"".join(pieces)
+
+    def _rest_before(self, damage: FileRefused) -> Iterator[TextBlock]:
+        """The whole records before a damaged place; then the damage is raised."""
+        size = self._cut(self._held)
+        if size:
+            yield self._taken(size)
+        raise FileRefused(f"{damage.message} It was read up to line {self._line - 1:,}.")
 
     def _taken(self, size: int, too_long: bool = False) -> TextBlock:
         text, self._held = self._held[:size], self._held[size:]

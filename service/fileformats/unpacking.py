@@ -4,6 +4,7 @@ Memory is bounded, however far the file unpacks. What stands before a damaged pl
 """
 
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ STANDARD_INPUT = "-"
 _GZIP_MAGIC, _ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SKIPPABLE_ZSTD = b"\x2a\x4d\x18"
 """A skippable frame of zstd begins with one of sixteen bytes, and these (RFC 8878, 3.1.2)."""
-_PACKED_BYTES = 64 * 1024
+_HEAD_BYTES = 64 * 1024
+_PACKED_BYTES = 16 * 1024
+"""Read at once of a packed file. Of a damaged one, no more than that is lost before the damage."""
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -28,11 +31,20 @@ class ByteSource:
     def __init__(self, name: str, file: BinaryIO) -> None:
         self.name = name
         self.taken_bytes = 0
-        self._file = file
-        self._head = self._raw(_PACKED_BYTES)
+        self.file = file
+        self._head = self._raw(_HEAD_BYTES)
         self.packing = _packing(self._head)
         self._pieces = self._unpacked()
         self._rest = b""
+
+    def peek(self, size: int) -> bytes:
+        """The first `size` bytes, which stay there to be read. Raises FileRefused at a damaged place."""
+        pieces, length = [self._rest], len(self._rest)
+        while length < size and (piece := next(self._pieces, b"")):
+            pieces.append(piece)
+            length += len(piece)
+        self._rest = b"".join(pieces)
+        return self._rest[:size]
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; none at the end. Raises FileRefused at a damaged place."""
@@ -41,21 +53,19 @@ class ByteSource:
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 
-    def skip(self, size: int) -> int:
-        """Pass over `size` bytes; returns how many there were."""
-        if not self.packing and self._file.seekable():
-            known = len(self._head)
-            if size > known and not self._rest:
-                self._file.seek(size)
-                self._head, self.taken_bytes = b"", size
-                return size
+    def skip(self, size: int) -> None:
+        """Pass over the first `size` bytes. Nothing was read before."""
+        if not self.packing and self.file.seekable():
+            self.file.seek(size)
+            self._head, self._rest, self.taken_bytes = b"", b"", size
+            self._pieces = self._unpacked()
+            return
         left = size
         while left and (piece := self.read(min(left, _PIECE_BYTES))):
             left -= len(piece)
-        return size - left
 
     def _raw(self, size: int) -> bytes:
-        data = self._file.read(size)
+        data = self.file.read(size)
         self.taken_bytes += len(data)
         return data
 
@@ -129,6 +139,20 @@ class _Raw:
 
     def close(self) -> None:
         self.closed = True
+
+
+@contextmanager
+def as_seekable(source: ByteSource) -> Iterator[BinaryIO]:
+    """The bytes of a source as a file that can be read at any place: the file itself, or a temporary copy."""
+    if not source.packing and source.file.seekable():
+        source.file.seek(0)
+        yield source.file
+        return
+    with tempfile.TemporaryFile() as copy:
+        while piece := source.read(_PIECE_BYTES):
+            copy.write(piece)
+        copy.seek(0)
+        yield copy
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from service.lineprotocol.single_line import MAX_LINE_BYTES, line_end, skip_blan
 
 Longs = npt.NDArray[np.int64]
 _LF, _CR, _SPACE, _ZERO, _MINUS = b"\n\r 0-"
-_LONGEST_TIME = 21
-"""Bytes at the end of a line in which its time stands: a space, a sign and 19 digits."""
+_MOST_DIGITS = 19
+_LONGEST_TIME = 1 + _MOST_DIGITS + 1
+"""Bytes at the end of a line in which its time stands: a space, 19 digits, and one more that shows a longer number."""
 
 
 def line_starts(text: bytes) -> Longs:
@@ -21,12 +22,10 @@ def line_starts(text: bytes) -> Longs:
     if b'"' not in text and b"\\" not in text:
         return _with_zero(np.flatnonzero(octets == _LF) + 1)
     ends, unusual_at = line_delimiters(octets)
-    if unusual_at is None:
-        return _with_zero(ends + 1)
-    plain = ends[ends < unusual_at] + 1
+    plain = (ends if unusual_at is None else ends[ends < unusual_at]) + 1
     position = int(plain[-1]) if len(plain) else 0
     singles = []
-    while position < len(text):
+    while text.find(b"\n", position) >= 0:
         end = line_end(text, skip_blanks(text, position))
         if end >= len(text) or end - position > MAX_LINE_BYTES + 1:
             break
@@ -39,28 +38,33 @@ def _with_zero(ends: Longs) -> Longs:
     return np.concatenate([np.zeros(1, np.int64), ends.astype(np.int64)])
 
 
-def untimed_lines(text: bytes, starts: Longs) -> Longs:
-    """The indices of the lines that may lack a time: they do not end with a space and a whole number.
+def line_times(text: bytes, starts: Longs) -> tuple[Longs, Longs]:
+    """The number that ends each line behind a space, and the indices of the lines that may lack one.
 
-    `starts` is that of `line_starts`. Comments, blank lines and lines with blanks behind the time are among them.
+    `starts` is that of `line_starts`. Comments, blank lines and lines with blanks behind the time are among those that
+    may lack one; their number has no meaning.
     """
     octets = np.frombuffer(text, np.uint8)
     ends = starts[1:] - 1
+    numbers, timed = np.zeros(len(ends), np.int64), np.zeros(len(ends), np.bool_)
     if not len(ends):
-        return ends
+        return numbers, ends
     ends = ends - ((ends > starts[:-1]) & (octets[np.maximum(ends - 1, 0)] == _CR))
-    undecided = np.arange(len(ends))
-    position = ends - 1
-    first = octets[np.maximum(position, 0)] - np.uint8(_ZERO) <= 9
-    timed = np.zeros(len(ends), np.bool_)
-    undecided, position = undecided[first], position[first]
-    for _ in range(_LONGEST_TIME):
-        if not len(undecided):
+    rows, position, factor = np.arange(len(ends)), ends - 1, 1
+    for digits in range(_LONGEST_TIME):
+        inside = position >= starts[rows]
+        rows, position = rows[inside], position[inside]
+        if not len(rows):
             break
-        inside = position >= starts[undecided]
-        undecided, position = undecided[inside], position[inside]
         byte = octets[position]
-        timed[undecided[byte == _SPACE]] = True
-        going_on = (byte - np.uint8(_ZERO) <= 9) | (byte == _MINUS)
-        undecided, position = undecided[going_on], position[going_on] - 1
-    return np.flatnonzero(~timed)
+        is_digit = byte - np.uint8(_ZERO) <= 9
+        if digits:
+            timed[rows[byte == _SPACE]] = True
+            signed = rows[(byte == _MINUS) & (octets[position - 1] == _SPACE)]
+            timed[signed] = True
+            numbers[signed] *= -1
+        rows, position = rows[is_digit], position[is_digit] - 1
+        if digits < _MOST_DIGITS:
+            numbers[rows] += (byte[is_digit] - np.uint8(_ZERO)) * np.int64(factor)
+            factor *= 10
+    return numbers, np.flatnonzero(~timed)
