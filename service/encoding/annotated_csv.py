@@ -37,22 +37,39 @@ _Section = tuple[FieldType, tuple[str, ...]]
 """What the rows of a section share: the type of their values, and their tag keys."""
 
 
-def annotated_pieces(blocks: Iterable[Block], limit: int | None) -> Iterator[Piece]:
-    """The rows of `blocks`, at most `limit` in all. Raises what `blocks` raises."""
-    left, section, tables = limit, None, 0
-    for frame in (frame for block in blocks for frame in block if frame.num_rows):
-        rows = frame if left is None else frame.slice(0, left)
+def annotated_pieces(blocks: Iterable[Block], limit: int | None) -> Iterator[Iterator[Piece]]:
+    """The rows of each of `blocks`, at most `limit` in all. Raises what `blocks` raises."""
+    writer = _Writer(limit)
+    for block in blocks:
+        yield writer.block(block)
+        if writer.left == 0:
+            return
+
+
+class _Writer:
+    """The sections and tables of one answer. `left`: rows that may still be written; None is no limit."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.left = limit
+        self._section: _Section | None = None
+        self._tables = 0
+
+    def block(self, block: Block) -> Iterator[Piece]:
+        for frame in block:
+            rows = frame if self.left is None else frame.slice(0, self.left)
+            if rows.num_rows:
+                yield from self._frame(rows)
+
+    def _frame(self, rows: pa.RecordBatch) -> Iterator[Piece]:
         wanted = (value_type(rows), tuple(long_form.tag_keys(rows)))
-        if wanted != section:
-            yield _head(wanted, first=section is None)
-            section = wanted
+        if wanted != self._section:
+            yield _head(wanted, first=self._section is None)
+            self._section = wanted
         series, of_row = series_of(rows)
-        yield from _tables(rows, series, of_row, tables)
-        tables += len(series)
-        if left is not None:
-            left -= rows.num_rows
-            if not left:
-                return
+        yield from _tables(rows, series, of_row, self._tables)
+        self._tables += len(series)
+        if self.left is not None:
+            self.left -= rows.num_rows
 
 
 def _head(section: _Section, first: bool) -> bytes:

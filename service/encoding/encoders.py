@@ -22,6 +22,7 @@ from service.encoding.rows import Rows, long_rows
 from service.encoding.sheet_document import SheetDocument
 from service.encoding.table_rows import table_of
 from service.encoding.wide_rows import wide_rows
+from service.errors import UnwritablePoint
 from service.frames.frame import Block
 
 __all__ = ["PLAIN_CSV", "Column", "CsvDialect", "Format", "Layout", "Role", "Shape", "columns", "encode"]
@@ -78,9 +79,17 @@ def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int |
 
 
 def _points(blocks: Iterable[Block], form: Format, limit: int | None) -> Iterator[bytes]:
-    chunks = _ChunkBuffer(())
-    for piece in line_pieces(blocks, limit) if form is Format.LINE_PROTOCOL else annotated_pieces(blocks, limit):
-        yield from chunks.add([piece])
+    """Points in chunks. Those of the first block leave before the second is asked for."""
+    chunks, first = _ChunkBuffer(()), True
+    try:
+        for pieces in line_pieces(blocks, limit) if form is Format.LINE_PROTOCOL else annotated_pieces(blocks, limit):
+            yield from chunks.add(pieces)
+            if first:
+                yield from chunks.rest()
+                first = False
+    except UnwritablePoint:
+        yield from chunks.rest()  # with the reason at its end
+        raise
     yield from chunks.rest()
 
 

@@ -15,7 +15,7 @@ from service.encoding.rows import Rows, split_rows
 from service.frames.frame import VALUE_TYPES
 
 TAG_KEY = "fluxgate.tag"
-"""In the metadata of a column: the tag key, where a clash of names gave the column another one."""
+"""In the metadata of a column: the tag key, where the name of the column is another, or could be that of a value."""
 _GROUP_ROWS = 131_072
 _BATCH_ROWS = 16_384
 _HELD_BYTES = 8 * 1024 * 1024
@@ -30,7 +30,8 @@ def _field(column: Column, zone: str) -> pa.Field:
     if column.role is Role.TIME:
         return pa.field(column.name, pa.timestamp("ns", tz=zone), nullable=False)
     arrow_type = pa.string() if column.type is None else VALUE_TYPES[column.type]
-    metadata = {TAG_KEY: column.source} if column.role is Role.TAG and column.name != column.source else None
+    unclear = column.role is Role.TAG and (column.name != column.source or column.name.startswith("_value"))
+    metadata = {TAG_KEY: column.source} if unclear else None
     nullable = not (column.always and column.role is not Role.VALUE)
     return pa.field(column.name, arrow_type, nullable=nullable, metadata=metadata)
 

@@ -15,11 +15,12 @@ from service.lineprotocol.writer import write_block
 
 REFUSAL_MARK = "# not complete: "
 """Begins the comment that ends a cut answer."""
+_PIECE_BYTES = 1024 * 1024
 _ADVICE = "Read format=annotated_csv or parquet, which hold it, or filter it out."
 
 
-def line_pieces(blocks: Iterable[Block], limit: int | None) -> Iterator[Piece]:
-    """The lines of blocks of complete rows, at most `limit` in all.
+def line_pieces(blocks: Iterable[Block], limit: int | None) -> Iterator[list[Piece]]:
+    """The lines of each block of complete rows, at most `limit` in all.
 
     Raises UnwritablePoint, and what `blocks` raises.
     """
@@ -29,18 +30,17 @@ def line_pieces(blocks: Iterable[Block], limit: int | None) -> Iterator[Piece]:
         if written.unwritable:
             refusal = _refusal(written.unwritable[0])
             if begun:
-                yield f"{REFUSAL_MARK}{_one_line(refusal)}\n".encode()
+                yield [f"{REFUSAL_MARK}{_one_line(refusal)}\n".encode()]
             raise UnwritablePoint(refusal)
-        points = written.points
+        taken = len(written.points) if left is None else min(left, len(written.points))
+        text = memoryview(written.points.text)[: written.points.offsets[taken]]
+        if taken:
+            yield [text[start : start + _PIECE_BYTES] for start in range(0, len(text), _PIECE_BYTES)]
+            begun = True
         if left is not None:
-            taken = min(left, len(points))
             left -= taken
-            yield memoryview(points.text)[: points.offsets[taken]]
-        else:
-            yield points.text
-        begun = begun or len(points) > 0
-        if left == 0:
-            return
+            if not left:
+                return
 
 
 def _refusal(unwritable: UnwritableValues) -> str:

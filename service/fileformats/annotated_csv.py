@@ -34,7 +34,8 @@ _FIELD_TYPES = {
     "boolean": FieldType.BOOLEAN,
 }
 _TIMES = ("dateTime:RFC3339", "dateTime:RFC3339Nano", "dateTime")
-_NO_DATA = ("", "result", "table", "_start", "_stop")
+_FIXED = ("result", "table", "_time", "_measurement")
+_BOUNDS = ("_start", "_stop")
 _HASH = ord("#")
 
 
@@ -55,20 +56,30 @@ class Section:
 
     @property
     def is_long(self) -> bool:
-        return "_field" in self.names and "_value" in self.names
+        return {"_field", "_value"} <= set(self.names)
+
+    def place(self, name: str) -> int | None:
+        """The column of a fixed name. A tag may have the same name; it stands behind."""
+        return self.names.index(name) if name in self.names else None
 
     def fields(self) -> list[int]:
         """The positions of the columns with values."""
         if self.is_long:
             return [self.names.index("_value")]
-        fixed = (*_NO_DATA, "_time", "_measurement")
-        return [place for place, name in enumerate(self.names) if name not in fixed and self.groups[place] != "true"]
+        return [place for place in self._free() if self.groups[place] != "true"]
 
     def tags(self) -> list[int]:
-        fixed = {*_NO_DATA, "_time", "_measurement", "_field", "_value"} if self.is_long else {*_NO_DATA, "_time"}
-        others = {*self.fields(), *(place for place, name in enumerate(self.names) if name in fixed)}
+        fields = set(self.fields())
+        return [place for place in self._free() if place not in fields]
+
+    def _free(self) -> list[int]:
+        """The columns that are neither fixed nor bounds of the range."""
+        names = [*_FIXED, *(["_field", "_value"] if self.is_long else [])]
+        fixed = {self.place(name) for name in names}
         return [
-            place for place, name in enumerate(self.names) if place not in others and name != "_measurement" and name
+            place
+            for place, name in enumerate(self.names)
+            if place not in fixed and name and not (name in _BOUNDS and self.datatypes[place] in _TIMES)
         ]
 
 
@@ -198,12 +209,13 @@ class AnnotatedCsv:
         )
 
     def _points(self, section: Section, text: bytes) -> tuple[PointRows, dict[int, str], list[tuple[int, str]]]:
-        places = {name: place for place, name in enumerate(section.names)}
         fields, tags = section.fields(), section.tags()
-        names = [places[name] for name in ("_time", "_measurement", "_field") if name in places]
-        cells = cells_of(text, section.names, sorted({*fields, *tags, *names}), ",")
+        time, name, field = (section.place(fixed) for fixed in ("_time", "_measurement", "_field"))
+        labels = [place for place in (name, field if section.is_long else None) if place is not None]
+        assert time is not None
+        cells = cells_of(text, section.names, sorted({*fields, *tags, *labels, time}), ",")
         whole = {place: _cells(section, place, column) for place, column in cells.items()}
-        times, bad_times = TimeForm().read(whole[places["_time"]])
+        times, bad_times = TimeForm().read(whole[time])
         columns, bad_values = [], []
         for place in fields:
             field_type = _FIELD_TYPES[section.datatypes[place]]
@@ -211,12 +223,12 @@ class AnnotatedCsv:
             if section.is_long and field_type is FieldType.STRING:
                 texts = texts.fill_null("")
             values, bad = values_of(texts, field_type)
-            name = whole[places["_field"]] if section.is_long else section.names[place]
-            columns.append(FieldColumn(name, values))
+            names = whole[field] if section.is_long and field is not None else section.names[place]
+            columns.append(FieldColumn(_constant(names), values))
             bad_values += [(row, f"the column {section.names[place]!r}: {reason}") for row, reason in bad.items()]
-        measurement = whole[places["_measurement"]] if "_measurement" in places else self._measurement or ""
-        labels = {section.names[place]: without_empty(whole[place]) for place in tags}
-        return PointRows(times, _constant(measurement), labels, tuple(columns)), bad_times, bad_values
+        measurement = self._measurement or "" if name is None else whole[name]
+        texts_of_tags = {section.names[place]: without_empty(whole[place]) for place in tags}
+        return PointRows(times, _constant(measurement), texts_of_tags, tuple(columns)), bad_times, bad_values
 
 
 def _cells(section: Section, place: int, column: pa.StringArray) -> pa.StringArray:

@@ -152,10 +152,10 @@ class ParquetRows:
 
 
 def _is_value(name: str, schema: pa.Schema) -> bool:
-    kinds = {f"_value_{field_type}": field_type for field_type in FieldType}
+    """Whether a column of a long export holds values. Tags that look like one say so in their metadata."""
     if _TAG_KEY in (schema.field(name).metadata or {}):
         return False
-    return name == "_value" or (name in kinds and schema.field(name).type == VALUE_TYPES[kinds[name]])
+    return name == "_value" or name in [f"_value_{field_type}" for field_type in FieldType]
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -56,7 +56,8 @@ class Piece:
     `first_line` is the line of the file on which they begin, where they are the file's own text. Otherwise `offsets`
     and `rows` say where each line begins in `text` and in which line of the file its row stands.
 
-    `span` is absent where the times are not known. `rejects` were found while the lines were made; `empty_rows` are rows of the file without any value.
+    `span` is absent where the times are not known. `rejects` were found while the lines were made; `empty_rows` are
+    rows of the file without any value.
     """
 
     text: bytes

@@ -15,7 +15,8 @@ from service.fileformats.unpacking import ByteSource
 BLOCK_BYTES = 4 * 1024 * 1024
 LONGEST_RECORD_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 64 * 1024
-_MOST_ODD_SHARE = 0.1
+_MOST_UNDECODABLE, _MOST_CONTROLS = 0.1, 0.6
+"""The shares of bytes that no text has: those that are no UTF-8, and control characters."""
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 Cut = Callable[[bytes], int]
 """The end of the last whole record of a text that begins with one; 0 when there is none."""
@@ -133,7 +134,7 @@ def check_text(head: bytes, name: str) -> None:
     sample = head[:4096]
     odd = sum(byte < 0x20 and byte not in b"\t\n\r" for byte in sample)
     undecodable = sample.decode("utf-8", "replace").count("\ufffd")
-    if b"\0" in sample or odd + undecodable > _MOST_ODD_SHARE * len(sample):
+    if undecodable > _MOST_UNDECODABLE * len(sample) or odd > _MOST_CONTROLS * len(sample):
         raise FileRefused(
             f"{name} is no text: neither line protocol, CSV, Parquet nor one of them packed by gzip or zstd."
         )

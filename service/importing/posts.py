@@ -24,7 +24,6 @@ from fluxgate_client.errors import (
 )
 from fluxgate_client.requests import Request, bucket_path
 from fluxgate_client.transport import Transport
-from service.errors import FluxgateError
 from service.fileformats.pieces import Piece, Reject
 
 _PART_LINES = 1_000
@@ -32,12 +31,6 @@ _PART_LINES = 1_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _PASSING = (GatewayUnreachable, AnswerBroken, RateLimited, Unavailable, StoreFailed)
 Json = dict[str, Any]
-
-
-class GatewayAway(FluxgateError):
-    """The gateway did not take a post for longer than the import waits."""
-
-    code = "gateway_away"
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ class Poster:
     sleep: Callable[[float], object] = field(default=time.sleep)
 
     def send(self, piece: Piece) -> Outcome:
-        """Store the lines of `piece`. Raises GatewayError, and GatewayAway after `patience_s`."""
+        """Store the lines of `piece`. Raises GatewayError; GatewayUnreachable after `patience_s`."""
         if not piece.text:
             return Outcome(0, piece.rejects)
         try:
@@ -101,14 +94,14 @@ class Poster:
             self.sleep(pause_s)
 
     def _pause_s(self, error: GatewayError, begun_s: float, pauses: Iterator[float]) -> float:
-        """How long to wait after `error`. Raises it where it does not pass by itself, GatewayAway after too long."""
+        """How long to wait after `error`. Raises it where that does not pass; GatewayUnreachable after too long."""
         asked_s = getattr(error, "retry_after_s", None)
         if getattr(error, "code", "") == "too_many_failed_tries":
             raise error
         pause_s = max(asked_s or 0.0, next(pauses))
         if self.clock() - begun_s + pause_s > self.patience_s:
             finding = f"The gateway did not take a part of the file within {self.patience_s:g} s (--patience)."
-            raise GatewayAway(f"{finding} Last it said: {_reason(error)}")
+            raise GatewayUnreachable(f"{finding} Last it said: {_reason(error)}", may_have_arrived=True) from error
         self.waiting(_reason(error), pause_s)
         return pause_s
 

@@ -55,7 +55,7 @@ class ImportRun:
     def send(self, pieces: Iterable[Piece]) -> None:
         """Send `pieces`. An error of reading them comes when all that was read before is sent.
 
-        Raises: GatewayError, GatewayAway; what `pieces` raises.
+        Raises: GatewayError; what `pieces` raises.
         """
         posts: deque[_Post] = deque()
         with ThreadPoolExecutor(_POSTS, "post") as pool:
