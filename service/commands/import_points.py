@@ -190,8 +190,6 @@ def _import(options: _Options, target: _Target) -> int:
     except (FluxgateError, GatewayError, KeyboardInterrupt):
         _say_where(console, progress if run is None else run.progress, options, rejects)
         raise
-    finally:
-        rejects.close()
     done = run.progress
     state.remove()
     _say_rejects(console, done, rejects)

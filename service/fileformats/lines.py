@@ -16,7 +16,8 @@ from service.lineprotocol.parser import UNITS_NS
 from service.lineprotocol.single_line import MAX_LINE_BYTES
 
 _TIMED = re.compile(rb" -?[0-9]+[ \t]*\r?\n?\Z")
-_NO_POINT = re.compile(rb"[ \t\0]*(?:#|\r?\n?\Z)")
+_NO_POINT = re.compile(rb"[ \t\0]*(?:#|\r?\n?\Z)|[^=]*\Z|[^ ]*\Z")
+"""A comment, nothing, or a line that lacks what every point has, so that a time would only hide what is wrong."""
 TOO_LONG = f"the line is longer than {MAX_LINE_BYTES} bytes"
 
 

@@ -22,6 +22,8 @@ _SKIPPABLE_ZSTD = b"\x2a\x4d\x18"
 _HEAD_BYTES = 64 * 1024
 _PACKED_BYTES = 16 * 1024
 """Read at once of a packed file. Of a damaged one, no more than that is lost before the damage."""
+_UNPACKED_BYTES = 64 * 1024
+"""Asked of zstd at once: a read that meets damage gives nothing."""
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -110,7 +112,7 @@ class ByteSource:
         stream = pa.CompressedInputStream(pa.PythonFile(_Raw(self._raw_pieces()), "r"), "zstd")
         while True:
             try:
-                piece = stream.read(_PIECE_BYTES)
+                piece = stream.read(_UNPACKED_BYTES)
             except OSError as broken:
                 raise self._damaged("zstd", str(broken)[:100]) from None
             if not piece:

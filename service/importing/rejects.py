@@ -6,7 +6,6 @@ Whoever mends it can import it as it is.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 from service.fileformats.pieces import Reject
 
@@ -19,37 +18,25 @@ class Rejects:
     def __init__(self, path: Path, kept_bytes: int = 0) -> None:
         self.path = path
         self.shown: list[Reject] = []
-        self._file: BinaryIO | None = None
-        self._kept_bytes = kept_bytes
-
-    @property
-    def size_bytes(self) -> int:
-        """The length of the file so far."""
-        return self._kept_bytes if self._file is None else self._file.tell()
+        self.size_bytes = kept_bytes
+        """The length of the file so far. What is behind it, of an import that was killed, is written over."""
 
     def add(self, rejects: Iterable[Reject]) -> None:
+        entries = []
         for reject in rejects:
             if len(self.shown) < MOST_SHOWN:
                 self.shown.append(reject)
-            self._open().write(_entry(reject))
+            entries.append(_entry(reject))
+        if entries:
+            self._write(b"".join(entries))
 
-    def flush(self) -> None:
-        if self._file is not None:
-            self._file.flush()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _open(self) -> BinaryIO:
-        if self._file is None:
-            if self._kept_bytes and self.path.exists():
-                self._file = self.path.open("r+b")
-                self._file.truncate(self._kept_bytes)
-                self._file.seek(0, 2)
-            else:
-                self._file = self.path.open("wb")
-        return self._file
+    def _write(self, text: bytes) -> None:
+        with self.path.open("r+b" if self.size_bytes and self.path.exists() else "wb") as file:
+            self.size_bytes = min(self.size_bytes, file.seek(0, 2))
+            file.truncate(self.size_bytes)
+            file.seek(self.size_bytes)
+            file.write(text)
+            self.size_bytes += len(text)
 
 
 def _entry(reject: Reject) -> bytes:

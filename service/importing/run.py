@@ -77,7 +77,6 @@ class ImportRun:
             posts.clear()
             raise
         self._rejects.add(outcome.rejects)
-        self._rejects.flush()
         done = self.progress
         self.progress = replace(
             done,
