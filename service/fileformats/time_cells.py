@@ -28,6 +28,7 @@ _NAIVE = pa.timestamp("ns")
 _DAY_NS = 86_400_000_000_000
 _MOST_SPAN_NS = 200 * 366 * _DAY_NS
 _HAS_OFFSET = r"[Zz]$|[+-][0-9]{2}:?[0-9]{2}$"
+_NUMBER = r"^-?[0-9]+(?:\.[0-9]*)?$"
 _NO_TIME = "has no time"
 _OUTSIDE = "is outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
 
@@ -50,7 +51,7 @@ class TimeForm:
         plain = without_blanks(texts)
         if self.pattern is not None:
             return self._by_pattern(plain)
-        if self.unit is not None:
+        if self.unit is not None or _are_numbers(plain):
             return self._by_unit(plain)
         if not plain.null_count:
             fast = self._fast(plain)
@@ -206,6 +207,10 @@ class TimeForm:
     def _check_zone(self) -> None:
         if self.zone is None:
             raise InvalidParameter("tz", "The times have no offset. Name their zone: --tz Europe/Berlin, or --tz UTC.")
+
+
+def _are_numbers(plain: pa.StringArray) -> bool:
+    return plain.null_count < len(plain) and pc.all(pc.match_substring_regex(plain, _NUMBER)).as_py() is not False
 
 
 def _local_clock(text: str) -> Longs:

@@ -72,11 +72,13 @@ def sorted_lines(text: str) -> list[str]:
     return sorted(text.splitlines(keepends=True))
 
 
-def influx_cli(influx: InfluxServer, *arguments: str) -> bytes:
+def influx_cli(influx: InfluxServer, command_words: str, *arguments: str) -> bytes:
     """What InfluxDB's own command line says."""
     program = str(or_skip(influx_program))
     flags = ["--host", influx.url, "--token", influx.token, "--org", influx.org]
-    done = subprocess.run([program, *arguments, *flags], capture_output=True, timeout=60, check=True)
+    done = subprocess.run(
+        [program, *command_words.split(), *flags, *arguments], capture_output=True, timeout=60, check=True
+    )
     return done.stdout
 
 
@@ -109,7 +111,7 @@ def test_what_the_inspector_of_influxdb_exports_is_imported(
     influx: InfluxServer, gateway: Gateway, tmp_path: Path
 ) -> None:
     influx.write("inspected", ODD)
-    [bucket] = json.loads(influx_cli(influx, "bucket", "list", "--name", "inspected", "--json"))
+    [bucket] = json.loads(influx_cli(influx, "bucket list", "--name", "inspected", "--json"))
     flags = ["--bucket-id", bucket["id"], "--engine-path", f"{influx.folder}/engine", "--output-path", "exported.lp"]
     program = [str(or_skip(influxd_program)), "inspect", "export-lp", *flags]
     subprocess.run(program, cwd=tmp_path, check=True, capture_output=True, timeout=60)
