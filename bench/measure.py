@@ -58,7 +58,11 @@ class PeakMemory:
 
     def _now_mb(self) -> float:
         total = 0
-        for process in [self._root, *self._root.children(recursive=True)]:
+        try:
+            processes = [self._root, *self._root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return 0.0
+        for process in processes:
             try:
                 total += process.memory_info().rss
             except psutil.NoSuchProcess:

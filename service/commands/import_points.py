@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import httpx
 import typer
@@ -21,11 +20,12 @@ from fluxgate_client import Gateway, GatewayError
 from fluxgate_client.errors import Forbidden, GatewayUnreachable, NotFound
 from fluxgate_client.retries import Retry
 from fluxgate_client.transport import Transport
+from service.commands import table_options
 from service.commands.write import Precision
 from service.console.connection import Key, Url, address_and_key, is_loopback
 from service.domain.schema import FieldType
 from service.domain.timerange import format_time
-from service.errors import FluxgateError, InvalidParameter
+from service.errors import FluxgateError
 from service.fileformats.column_roles import TableForm
 from service.fileformats.opening import FileForm, FileKind, OpenFile, open_points
 from service.fileformats.time_cells import TimeForm
@@ -40,7 +40,6 @@ from service.importing.state import StateFile, state_file, state_folder
 PARTIAL = 3
 """Exit code when some points were rejected."""
 _MOST_NAMES_SHOWN = 50
-_SEPARATORS = {",": ",", ";": ";", "tab": "\t", "\t": "\t", "|": "|"}
 
 
 class RepeatedHour(StrEnum):
@@ -88,7 +87,7 @@ def import_points(
     """Import a file of points into a bucket."""
     moments = TimeForm(
         precision.value if precision else None,
-        _zone(tz),
+        table_options.zone(tz),
         time_format,
         None if repeated_hour is None else repeated_hour is RepeatedHour.SECOND,
     )
@@ -97,12 +96,12 @@ def import_points(
         moments,
         measurement,
         measurement_column,
-        _pairs(tag or [], "tag"),
-        _pairs(field or [], "field"),
-        _types(type or []),
-        _separator(sep),
-        _decimal(decimal),
-        _encoding(encoding),
+        table_options.pairs(tag or [], "tag"),
+        table_options.pairs(field or [], "field"),
+        table_options.types(type or []),
+        table_options.separator(sep),
+        table_options.decimal(decimal),
+        table_options.encoding(encoding),
     )
     form = FileForm(format, moments.unit, table)
     address, sent_key = address_and_key(url, key)
@@ -112,7 +111,7 @@ def import_points(
             rejected = _dry_run(file, form, target)
         else:
             target.check(create)
-            options = _Options(file, form, restart, rejects or _rejects_path(file), patience)
+            options = _Options(file, form, restart, rejects or rejects_path(file), patience)
             rejected = _import(options, target)
     if rejected:
         raise typer.Exit(PARTIAL)
@@ -283,61 +282,5 @@ def _dry_run(file: str, form: FileForm, target: _Target) -> int:
     return summary.rejected
 
 
-def _rejects_path(file: str) -> Path:
+def rejects_path(file: str) -> Path:
     return Path("stdin.rejects" if file == STANDARD_INPUT else f"{Path(file).name}.rejects")
-
-
-def _pairs(texts: list[str], option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in texts:
-        column, separator, name = text.partition("=")
-        if not column or (separator and not name):
-            raise InvalidParameter(option, f"--{option} {text!r} is neither COLUMN nor COLUMN=NAME.")
-        if column in pairs:
-            raise InvalidParameter(option, f"--{option} names the column {column!r} twice.")
-        pairs[column] = name or column
-    return pairs
-
-
-def _types(texts: list[str]) -> dict[str, FieldType]:
-    types: dict[str, FieldType] = {}
-    for text in texts:
-        column, _, name = text.rpartition("=")
-        if not column or name not in [kind.value for kind in FieldType]:
-            allowed = ", ".join(kind.value for kind in FieldType)
-            raise InvalidParameter("type", f"--type {text!r} is not COLUMN=TYPE with one of {allowed}.")
-        types[column] = FieldType(name)
-    return types
-
-
-def _separator(text: str) -> str:
-    if text not in _SEPARATORS:
-        raise InvalidParameter("sep", f"--sep {text!r} separates no cells. Allowed: , ; | and tab.")
-    return _SEPARATORS[text]
-
-
-def _decimal(text: str) -> str:
-    if text not in (".", ","):
-        raise InvalidParameter("decimal", f"--decimal {text!r} is neither . nor ,")
-    return text
-
-
-def _encoding(text: str) -> str:
-    try:
-        "1;2\n".encode(text)
-    except LookupError:
-        raise InvalidParameter("encoding", f"--encoding {text!r} is unknown. Write one like utf-8 or cp1252.") from None
-    if "1;2\n".encode(text) != b"1;2\n":
-        raise InvalidParameter("encoding", f"--encoding {text!r} has more than a byte for a letter. Convert it first.")
-    return text.lower()
-
-
-def _zone(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, LookupError):
-        reason = f"--tz {text[:100]!r} is no IANA time zone. Write one like Europe/Berlin."
-        raise InvalidParameter("tz", reason) from None
-    return text
