@@ -8,9 +8,11 @@ from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
 from service.reads.facts import ReadFacts
+from service.reads.gaps import GapAnswer
 from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
+CACHE = "X-Fluxgate-Cache"
 _FILE_EXTENSIONS = {
     Format.CSV: "csv",
     Format.JSON: "json",
@@ -26,7 +28,7 @@ _FILE_EXTENSIONS = {
 
 def read_headers(answer: ReadAnswer) -> dict[str, str]:
     """The headers of a read of a bucket."""
-    return {**facts_headers(answer.question, answer.facts), "X-Fluxgate-Cache": _cache(answer.served)}
+    return {**facts_headers(answer.question, answer.facts), CACHE: cache_header(answer.served)}
 
 
 def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
@@ -58,13 +60,28 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
     return headers
 
 
+def gap_headers(answer: GapAnswer) -> dict[str, str]:
+    """The headers of the gaps of a bucket."""
+    facts = answer.facts
+    headers = {
+        "Content-Type": "application/json",
+        "X-Fluxgate-Start": format_time(facts.span.start_ns),
+        "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
+        "X-Fluxgate-Store": facts.store,
+        CACHE: cache_header(answer.served),
+        "Vary": "Accept-Encoding, X-API-Key, Authorization",
+        "Cache-Control": "private",
+    }
+    return headers | ({"X-Fluxgate-Warning": header_unknown(facts.unknown.names)} if facts.unknown.count else {})
+
+
 def latest_headers(answer: LatestAnswer) -> dict[str, str]:
     """The headers of the latest telemetry."""
     facts = answer.facts
     headers = {
         "Content-Type": "application/json",
         "X-Fluxgate-Store": facts.store,
-        "X-Fluxgate-Cache": _cache(answer.served),
+        CACHE: cache_header(answer.served),
         "Cache-Control": "private",
     }
     lists = {
@@ -78,7 +95,8 @@ def latest_headers(answer: LatestAnswer) -> dict[str, str]:
     return headers | {header: header_names(names.names) for header, names in lists.items() if names.count}
 
 
-def _cache(served: Served) -> str:
+def cache_header(served: Served) -> str:
+    """The value of X-Fluxgate-Cache."""
     if served.outcome == "hit":
         return f"hit; age={int(served.age_s)}"
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome

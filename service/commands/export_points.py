@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from fluxgate_client import Answer, AnswerBroken, Gateway
 from service.archive.compression import PIECE_BYTES, Packing, packed
-from service.commands.read import plain_warnings, tags_of
+from service.commands.read import plain_warnings, tag_pairs
 from service.console.connection import Key, Url, address_and_key, open_transport
 from service.console.part_file import whole_file
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, format_time
@@ -75,7 +75,7 @@ def export_points(
             every="raw",
             measurement=measurement,
             field=field,
-            tags=tags_of(tag or []),
+            tags=tag_pairs(tag or []),
             tz=tz,
         )
         pieces = _explained(answer, kind)
