@@ -85,15 +85,11 @@ def import_points(
     key: Key = None,
 ) -> None:
     """Import a file of points into a bucket."""
-    moments = TimeForm(
-        precision.value if precision else None,
-        table_options.zone(tz),
-        time_format,
-        None if repeated_hour is None else repeated_hour is RepeatedHour.SECOND,
-    )
+    unit = precision.value if precision else None
+    second = None if repeated_hour is None else repeated_hour is RepeatedHour.SECOND
     table = TableForm(
         time_column,
-        moments,
+        TimeForm(unit, table_options.zone(tz), time_format, second),
         measurement,
         measurement_column,
         table_options.pairs(tag or [], "tag"),
@@ -103,7 +99,7 @@ def import_points(
         table_options.decimal(decimal),
         table_options.encoding(encoding),
     )
-    form = FileForm(format, moments.unit, table)
+    form = FileForm(format, unit, table)
     address, sent_key = address_and_key(url, key)
     with Transport(address, sent_key, retry=Retry(tries=1)) as transport:
         target = _Target(transport, address, bucket)
