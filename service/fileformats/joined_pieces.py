@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from service.fileformats.pieces import Piece, Span
+from service.fileformats.pieces import Longs, Piece
 
 POST_BYTES = 4 * 1024 * 1024
 _MOST_REJECTS = 100_000
@@ -41,14 +41,12 @@ def _joined(pieces: Sequence[Piece]) -> Piece:
         pieces[-1].after,
         offsets=np.concatenate(offsets),
         rows=np.concatenate(rows),
-        span=_span([piece for piece in pieces if piece.text]),
+        times=_times([piece for piece in pieces if piece.text]),
         rejects=tuple(reject for piece in pieces for reject in piece.rejects),
         empty_rows=sum(piece.empty_rows for piece in pieces),
     )
 
 
-def _span(pieces: Sequence[Piece]) -> Span | None:
-    spans = [piece.span for piece in pieces if piece.span is not None]
-    if not spans or len(spans) < len(pieces):
-        return None
-    return Span(min(span.first for span in spans), max(span.last for span in spans))
+def _times(pieces: Sequence[Piece]) -> Longs | None:
+    times = [piece.times for piece in pieces if piece.times is not None]
+    return np.concatenate(times) if times and len(times) == len(pieces) else None

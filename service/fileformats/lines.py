@@ -6,9 +6,7 @@ A line without a time gets the time at which the import began, so that sending i
 import re
 from collections.abc import Iterator
 
-import numpy as np
-
-from service.fileformats.pieces import Piece, Position, Reject, Span
+from service.fileformats.pieces import Longs, Piece, Position, Reject
 from service.fileformats.text_blocks import BLOCK_BYTES, TextBlocks
 from service.fileformats.unpacking import ByteSource
 from service.lineprotocol.line_ends import line_starts, line_times
@@ -31,30 +29,29 @@ def line_pieces(
         if block.too_long:
             yield Piece(b"", after, block.line, rejects=(Reject(block.line, TOO_LONG),))
         else:
-            text, span = _timed(block.text, now)
-            yield Piece(text, after, block.line, span=span)
+            text, times = _timed(block.text, now)
+            yield Piece(text, after, block.line, times=times)
 
 
 def _last_end(text: bytes) -> int:
     return int(line_starts(text)[-1])
 
 
-def _timed(text: bytes, now: int) -> tuple[bytes, Span | None]:
-    """`text` with a time on every line, and the first and the last time; None where they are not certain."""
+def _timed(text: bytes, now: int) -> tuple[bytes, Longs | None]:
+    """`text` with a time on every line, and the times of the lines; None where they are not certain."""
     whole = text if text.endswith(b"\n") else text + b"\n"
     starts = line_starts(whole)
     times, suspects = line_times(whole, starts)
-    timed = np.delete(times, suspects) if len(suspects) else times
-    span = Span(int(timed.min()), int(timed.max())) if len(timed) else None
+    certain = True
     pieces, position = [], 0
     for index in suspects.tolist():
         start, end = int(starts[index]), int(starts[index + 1])
         line = whole[start:end]
         if _NO_POINT.match(line):
             continue
-        span = None
+        certain = False
         if _TIMED.search(line) is None:
             ending = end - (2 if line.endswith(b"\r\n") else 1)
             pieces += [whole[position:ending].rstrip(b" "), b" %d" % now]
             position = ending
-    return (b"".join([*pieces, whole[position:]]) if pieces else text), span
+    return (b"".join([*pieces, whole[position:]]) if pieces else text), (times if certain else None)

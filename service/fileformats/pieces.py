@@ -11,6 +11,8 @@ import numpy.typing as npt
 from service.lineprotocol.line_ends import line_starts
 
 Longs = npt.NDArray[np.int64]
+_MOST_COMPARED = 5_000
+"""Lines of a piece that are held against those of another."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +40,14 @@ class Reject:
 
 
 @dataclass(frozen=True)
-class Span:
-    """The first and the last time of the lines of a piece, in the unit of the file."""
-
-    first: int
-    last: int
-
-    def meets(self, other: "Span") -> bool:
-        """Whether both may hold one time."""
-        return self.first <= other.last and other.first <= self.last
-
-
-@dataclass(frozen=True)
 class Piece:
     """Lines to be sent in one post. `after`: up to where the file is done once they are stored.
 
     `first_line` is the line of the file on which they begin, where they are the file's own text. Otherwise `offsets`
     and `rows` say where each line begins in `text` and in which line of the file its row stands.
 
-    `span` is absent where the times are not known. `rejects` were found while the lines were made; `empty_rows` are
-    rows of the file without any value.
+    `times` has the time of each line in the unit of the file, where they are known. `rejects` were found while the
+    lines were made; `empty_rows` are rows of the file without any value.
     """
 
     text: bytes
@@ -65,7 +55,7 @@ class Piece:
     first_line: int = 1
     offsets: Longs | None = None
     rows: Longs | None = None
-    span: Span | None = None
+    times: Longs | None = None
     rejects: tuple[Reject, ...] = ()
     empty_rows: int = 0
 
@@ -105,3 +95,28 @@ class Piece:
             rows = np.array([self.line_of(index) for index in range(start, stop)], np.int64)
             offsets = self.starts[start : stop + 1] - begin
             yield Piece(self.text[begin:end], self.after, offsets=offsets, rows=rows)
+
+    def may_meet(self, other: "Piece") -> bool:
+        """Whether both may hold values of one point. True where that is not certain or costs much to find out."""
+        if not self.text or not other.text:
+            return False
+        if self.times is None or other.times is None or not len(self.times) or not len(other.times):
+            return True
+        first = max(int(self.times.min()), int(other.times.min()))
+        last = min(int(self.times.max()), int(other.times.max()))
+        keys = self._keys(first, last), other._keys(first, last)
+        return keys[0] is None or keys[1] is None or not keys[0].isdisjoint(keys[1])
+
+    def _keys(self, first: int, last: int) -> set[tuple[int, tuple[bytes, ...]]] | None:
+        """Time and series of the lines in a range of time; None for many of them, or where a name is escaped."""
+        assert self.times is not None
+        lines = np.flatnonzero((self.times >= first) & (self.times <= last))
+        if len(lines) > _MOST_COMPARED:
+            return None
+        keys = set()
+        for line in lines.tolist():
+            series = self.text[self.starts[line] : self.starts[line + 1]].lstrip().partition(b" ")[0]
+            if b"\\" in series:
+                return None
+            keys.add((int(self.times[line]), tuple(sorted(series.split(b",")))))
+        return keys

@@ -18,7 +18,7 @@ from service.errors import FileRefused
 from service.fileformats.cell_values import Bad, ColumnType, values_of
 from service.fileformats.column_roles import TableForm, roles_of
 from service.fileformats.csv_records import cells_of, decoded, last_record_end, records_of
-from service.fileformats.pieces import Piece, Position, Reject, Span
+from service.fileformats.pieces import Piece, Position, Reject
 from service.fileformats.text_blocks import TextBlock, TextBlocks
 from service.fileformats.unpacking import ByteSource
 from service.lineprotocol.table_lines import FieldColumn, PointRows, write_rows
@@ -161,8 +161,7 @@ def table_piece(
     found.sort(key=lambda reject: reject.line)
     rows = lines[chosen[written.rows]]
     times = points.times_ns[chosen[written.rows]]
-    span = Span(int(times.min()), int(times.max())) if len(times) else None
-    piece = Piece(written.text, after, offsets=written.offsets, rows=rows, span=span, rejects=tuple(found))
+    piece = Piece(written.text, after, offsets=written.offsets, rows=rows, times=times, rejects=tuple(found))
     return replace(piece, empty_rows=written.empty)
 
 

@@ -1,7 +1,7 @@
 """An import from its first piece to its last: sends, notes what was refused, and keeps its place.
 
-Two posts are under way at a time where their times do not meet. Otherwise they go one after the other, so that of two
-values of one point the later one in the file counts.
+Two posts are under way at a time where they hold no point in common. Otherwise they go one after the other, so that of
+two values of one point the later one in the file counts.
 """
 
 from collections import deque
@@ -23,13 +23,6 @@ class _Post:
 
     piece: Piece
     outcome: Future[Outcome]
-
-    def may_meet(self, piece: Piece) -> bool:
-        """Whether this post and `piece` may hold values of one point."""
-        spans = self.piece.span, piece.span
-        if not self.piece.text or not piece.text:
-            return False
-        return spans[0] is None or spans[1] is None or spans[0].meets(spans[1])
 
 
 class ImportRun:
@@ -61,7 +54,7 @@ class ImportRun:
         with ThreadPoolExecutor(_POSTS, "post") as pool:
             try:
                 for piece in pieces:
-                    while posts and (len(posts) >= _POSTS or any(post.may_meet(piece) for post in posts)):
+                    while posts and (len(posts) >= _POSTS or any(post.piece.may_meet(piece) for post in posts)):
                         self._settle(posts)
                     posts.append(_Post(piece, pool.submit(self._poster.send, piece)))
             finally:

@@ -171,6 +171,6 @@ def test_joined_pieces_keep_lines_rows_and_rejects() -> None:
     assert joined.text == b"".join(piece.text for piece in pieces)
     assert [joined.line_of(index) for index in range(len(joined))] == list(range(2, 52))
     assert [reject.line for reject in joined.rejects] == [52]
-    assert joined.span is not None
-    assert (joined.span.first, joined.span.last) == (0, 49 * 1_000_000_000)
+    assert joined.times is not None
+    assert joined.times.tolist() == [second * 1_000_000_000 for second in range(50)]
     assert np.array_equal(joined.starts[[0, -1]], [0, len(joined.text)])

@@ -217,3 +217,24 @@ def test_a_dry_run_tells_what_is_in_a_file() -> None:
     assert summary.measurements["m"].fields == {"f": {"float", "integer"}, "s": {"string"}}
     assert (summary.measurements["m"].values, summary.measurements["m"].tags) == (3, {"a"})
     assert [reject.line for reject in summary.shown] == [4]
+
+
+def piece_of(text: str) -> Piece:
+    [piece] = line_pieces(source_of(text.encode()), Position(), "ns", 0)
+    return piece
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "may_meet"),
+    [
+        ("m f=1 1\nm f=1 2\n", "m f=1 3\n", False),
+        ("m f=1 1\nm f=1 3\n", "m f=1 2\n", False),
+        ("m f=1 1\nm f=1 3\n", "m g=1 3\n", True),
+        ("m,a=1,b=2 f=1 3\n", "m,b=2,a=1 f=1 3\n", True),
+        ("m,a=1 f=1 3\n", "m,a=2 f=1 3\n", False),
+        ("m,a=\\ 1 f=1 3\n", "m,a=2 f=1 3\n", True),
+        ("m f=1\n", "m f=1 3\n", True),
+    ],
+)
+def test_posts_meet_where_they_may_hold_one_point(first: str, second: str, may_meet: bool) -> None:
+    assert piece_of(first).may_meet(piece_of(second)) is may_meet
