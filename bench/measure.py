@@ -59,7 +59,10 @@ class PeakMemory:
 
     def _now_mb(self) -> float:
         total = 0
-        children = [] if self._alone else self._root.children(recursive=True)
+        try:
+            children = [] if self._alone else self._root.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return 0.0
         for process in [self._root, *children]:
             try:
                 total += process.memory_info().rss

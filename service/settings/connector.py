@@ -5,6 +5,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from service.settings.texts import empty_is_absent, separated
+
 _MOST_MINUTES = 1440
 
 
@@ -60,15 +62,10 @@ class ConnectorSettings(BaseModel):
         0, ge=0, description="/health/ready warns when a connector's bookmark is older; 0: never."
     )
 
-    @field_validator("connector_bucket", mode="before")
-    @classmethod
-    def _separated_connector_buckets(cls, text: object) -> object:
-        return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
-
-    @field_validator("post_data_endpoint", "post_data_api_key", mode="before")
-    @classmethod
-    def _empty_connector_setting_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
+    _separated_connector_buckets = field_validator("connector_bucket", mode="before")(separated)
+    _empty_connector_setting_is_absent = field_validator("post_data_endpoint", "post_data_api_key", mode="before")(
+        empty_is_absent
+    )
 
     @model_validator(mode="after")
     def _connector_settings_fit(self) -> Self:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from service.settings.texts import empty_is_absent
+
 
 class SqlSourceSettings(BaseModel):
     """Names are the environment's, in lower case here."""
@@ -29,7 +31,6 @@ class SqlSourceSettings(BaseModel):
     sql_settle: str = Field("0s", description="How long after its time a row may still be committed.")
     sql_timeout: str = Field("60s", description="Longest wait for an answer of the database.")
 
-    @field_validator("database_url", "sql_table", "sql_schema", "sql_order_by", "sql_zone", "sql_unit", mode="before")
-    @classmethod
-    def _empty_sql_setting_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
+    _empty_sql_setting_is_absent = field_validator(
+        "database_url", "sql_table", "sql_schema", "sql_order_by", "sql_zone", "sql_unit", mode="before"
+    )(empty_is_absent)
