@@ -1,7 +1,7 @@
 """`fluxgate connector`: list, show, request, run, bookmark, resume and dead letters, through a running gateway."""
 
-import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from fluxgate_client.requests import Request, posted, segment
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, follow, job_path
+from service.console.jobs import AsJson, result_of
 from service.features.connector import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -26,7 +26,7 @@ _PAGE = 10_000
 @cli.command("list")
 def list_connectors(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """List connectors with bookmark, lag and what they sent."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         connectors = get(transport, "/connector")["connectors"]
     if as_json:
         typer.echo(json.dumps(connectors, indent=2))
@@ -43,7 +43,7 @@ def list_connectors(url: Url = None, key: Key = None, as_json: AsJson = False) -
 @cli.command()
 def show(name: Name, url: Url = None, key: Key = None) -> None:
     """Show a connector as JSON."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         typer.echo(json.dumps(get(transport, _path(name)), indent=2))
 
 
@@ -63,15 +63,13 @@ def request(
     """Send a range to the upstream now. The bookmark of the schedule stays."""
     members = {"connector": name, "start_time": start, "end_time": end, "dry_run": dry_run}
     order = {member: value for member, value in members.items() if value not in (None, False)}
-    with contextlib.closing(open_transport(url, key)) as transport:
-        _ordered(transport, post(transport, "/connector/requests", body=order), wait or dry_run, as_json)
+    _order(lambda transport: post(transport, "/connector/requests", body=order), url, key, wait or dry_run, as_json)
 
 
 @cli.command()
 def run(name: Name, wait: Wait = False, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Run a connector now, as its schedule would."""
-    with contextlib.closing(open_transport(url, key)) as transport:
-        _ordered(transport, post(transport, _path(name, "/run")), wait, as_json)
+    _order(lambda transport: post(transport, _path(name, "/run")), url, key, wait, as_json)
 
 
 @cli.command()
@@ -85,7 +83,7 @@ def bookmark(
     key: Key = None,
 ) -> None:
     """Show the bookmark; with TIME or --reset, set it."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         if time is None and not reset:
             shown = get(transport, _path(name))
         else:
@@ -97,7 +95,7 @@ def bookmark(
 @cli.command()
 def resume(name: Name, url: Url = None, key: Key = None) -> None:
     """Let a connector run again that its upstream stopped."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         typer.echo(post(transport, _path(name, "/resume"))["state"])
 
 
@@ -110,7 +108,7 @@ def dead_letters(
 ) -> None:
     """Print the values that the upstream refused, one JSON object per line."""
     path = _path(name, "/dead-letters")
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         if clear:
             answer = json.loads(transport.fetch(Request("DELETE", path, repeatable=False)))
             typer.echo(f"{answer['removed']} removed")
@@ -125,8 +123,7 @@ def dead_letters(
 @cli.command()
 def replay(name: Name, wait: Wait = False, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Send the refused values again, and remove those that the upstream accepts now."""
-    with contextlib.closing(open_transport(url, key)) as transport:
-        _ordered(transport, post(transport, _path(name, "/dead-letters/replay")), wait, as_json)
+    _order(lambda transport: post(transport, _path(name, "/dead-letters/replay")), url, key, wait, as_json)
 
 
 def _page(transport: Transport, path: str, after: int) -> list[str]:
@@ -134,17 +131,16 @@ def _page(transport: Transport, path: str, after: int) -> list[str]:
     return answer.decode().splitlines()
 
 
-def _ordered(transport: Transport, job: dict[str, Any], wait: bool, as_json: bool) -> None:
-    """Say what was ordered, or follow it to its end. Exit code 1 when it does not succeed."""
-    if not wait:
-        typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
+def _order(
+    order: Callable[[Transport], dict[str, Any]], url: str | None, key: str | None, wait: bool, as_json: bool
+) -> None:
+    """Order a job and say which, or follow it to its end and print its result. Exit code 1 when it does not succeed."""
+    if wait:
+        typer.echo(json.dumps(result_of(url, key, order, as_json), indent=2))
         return
-    state = follow(transport, job["id"], as_json)
-    result = get(transport, job_path(job["id"]))["result"]
-    if result is not None:
-        typer.echo(json.dumps(result, indent=2))
-    if state != "succeeded":
-        raise typer.Exit(1)
+    with open_transport(url, key) as transport:
+        job = order(transport)
+    typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
 
 
 def _path(name: str, rest: str = "") -> str:
