@@ -23,6 +23,7 @@ from service.reads.bucket_reads import BucketReads
 from service.reads.memory import MemoryReturn
 from service.reads.telemetry import TelemetryReads
 from service.runner.runtime import JobRuntime
+from service.runner.worker_watch import WorkerWatch
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.state.schedules import ScheduleStore
@@ -70,6 +71,10 @@ class Parts:
     @property
     def schedules(self) -> ScheduleStore:
         return self.runtime.schedules
+
+    @property
+    def workers(self) -> WorkerWatch:
+        return self.runtime.workers
 
     def close(self) -> None:
         """Stop the jobs, which keep their checkpoints, and close everything that is open."""

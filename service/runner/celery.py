@@ -17,12 +17,12 @@ from celery.signals import worker_shutting_down
 from service.errors import ConfigurationError, RetryLater
 from service.runner.loop import Loop
 from service.runner.runner import Runner, owner_name
+from service.state.due import RESEND_S
 from service.state.jobs import JobStore
 
 TASK = "fluxgate.run"
 QUEUE = "fluxgate"
 _SHORTEST_VISIBILITY_S = 3600
-_RESEND_S = 60.0
 _MOST_SENT = 100
 
 
@@ -72,11 +72,11 @@ def broker(url: str, lease_s: float) -> Celery:
 class Dispatcher:
     """Sends due jobs to the workers, from `start` to `stop`; again what no worker claims within `resend_s`."""
 
-    def __init__(self, job_store: JobStore, app: Celery, *, poll_s: float = 1.0, resend_s: float = _RESEND_S) -> None:
+    def __init__(self, job_store: JobStore, app: Celery, *, poll_s: float = 1.0, resend_s: float = RESEND_S) -> None:
         self._job_store = job_store
         self._app = app
         self._resend_s = resend_s
-        self._loop = Loop("dispatch", self.send_due, poll_s)
+        self._loop = Loop("dispatch", self._act, poll_s)
 
     def start(self) -> None:
         self._loop.start()
@@ -86,6 +86,12 @@ class Dispatcher:
 
     def stop(self) -> None:
         self._loop.stop()
+
+    def _act(self) -> float:
+        due_in_s = self._job_store.due.ask(self._resend_s).send_in
+        if due_in_s <= 0:
+            self.send_due()
+        return due_in_s
 
     def send_due(self) -> int:
         """Send the due jobs, and return how many. Raises RetryLater while the broker cannot be reached."""
