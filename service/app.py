@@ -40,6 +40,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.runtime.start()
+        parts.drain.install()
         with _simulator(parts) if simulate else nullcontext():
             yield
         parts.close()

@@ -9,6 +9,7 @@ from typing import cast
 
 from fastapi import APIRouter, Request
 
+from service.api.drain import Drain
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
@@ -35,8 +36,8 @@ class Parts:
     """All parts of a gateway, open until `close`.
 
     `clock_ns` gives nanoseconds since 1970. `routers` are the routers of the features, and `status_board` has what the
-    features report to monitoring. `docs_enabled` says whether the OpenAPI document and its pages are served. Scripts
-    from `cors_origins` may read answers.
+    features report to monitoring. `drain` delays the end of the server. `docs_enabled` says whether the OpenAPI
+    document and its pages are served. Scripts from `cors_origins` may read answers.
     """
 
     store: Store
@@ -57,6 +58,7 @@ class Parts:
     clock_ns: Callable[[], int]
     routers: tuple[APIRouter, ...]
     status_board: StatusBoard
+    drain: Drain
     docs_enabled: bool
     cors_origins: tuple[str, ...]
 

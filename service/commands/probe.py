@@ -7,9 +7,9 @@ from typing import Annotated
 import psutil
 import typer
 
+from service.domain.roles import Role
 from service.runner.signs import FOLDER, silence
 from service.settings import load_settings
-from service.state.processes import Role
 
 
 class ProbedRole(StrEnum):

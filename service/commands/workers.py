@@ -12,8 +12,8 @@ from rich.console import Console
 from service.api.deps import Parts
 from service.app import configure_logs
 from service.commands.near_names import warn_of_near_names
+from service.domain.roles import Role
 from service.settings import load_settings
-from service.state.processes import Role
 from service.wiring import assemble
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service import __version__
+from service.domain.roles import Role
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError
 from service.jobs.kinds import Kinds
@@ -22,7 +23,7 @@ from service.state.database import StateDatabase
 from service.state.jobs import JobStore
 from service.state.leases import LeaseStore
 from service.state.notifications import ChangeListener
-from service.state.processes import Process, ProcessStore, Role
+from service.state.processes import Process, ProcessStore
 from service.state.schedules import ScheduleStore
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class JobRuntime:
         *,
         store: str,
         broker_url: str | None = None,
+        result_backend: str | None = None,
         lease_s: float = LEASE_S,
         slots: int = 2,
         sign_folder: Path | None = None,
@@ -65,6 +67,7 @@ class JobRuntime:
         self._job_store = JobStore(state, clock)
         self._runner = Runner(LeaseStore(state, clock), kinds, clock, lease_s=lease_s)
         self._broker_url = broker_url
+        self._result_backend = result_backend
         self._slots = slots
         if broker_url is None:
             self._executor: LocalRunner | Dispatcher = LocalRunner(
@@ -131,7 +134,7 @@ class JobRuntime:
             raise ConfigurationError("A worker needs CELERY_BROKER_URL. Without it jobs run inside `fluxgate serve`.")
         from service.runner import celery
 
-        app = celery.broker(self._broker_url, self._runner.lease_s)
+        app = celery.broker(self._broker_url, self._runner.lease_s, self._result_backend)
         return celery.CeleryWorker(self._job_store, self._runner, app, slots=slots or self._slots)
 
 

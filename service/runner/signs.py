@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from service.state.processes import Role
+from service.domain.roles import Role
 
 FOLDER = "processes"
 """In DATA_DIR."""

@@ -4,7 +4,8 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
-from service.state.processes import ProcessStore, Role
+from service.domain.roles import Role
+from service.state.processes import ProcessStore
 
 _FRESH_FOR_S = 5.0
 _ADVICE = "Queued jobs wait. Start one: fluxgate worker."

@@ -23,6 +23,7 @@ from service.domain.durations import parse_duration
 from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
+from service.settings.processes import ProcessSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 ENV_FILE = ".env"
@@ -37,7 +38,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(BackupSettings, BaseSettings):
+class Settings(ProcessSettings, BackupSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -253,7 +254,7 @@ class Settings(BackupSettings, BaseSettings):
         except WrongAddress as wrong:
             raise ValueError(str(wrong)) from None
 
-    @field_validator("redis_url", "state_database_url", "celery_broker_url")
+    @field_validator("redis_url", "state_database_url", "celery_broker_url", "celery_result_backend")
     @classmethod
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _SCHEME.match(value.get_secret_value()):
@@ -307,6 +308,7 @@ class Settings(BackupSettings, BaseSettings):
         "redis_url",
         "state_database_url",
         "celery_broker_url",
+        "celery_result_backend",
         "influxdb_cloud_url",
         "influxdb_cloud_token",
         "influxdb_cloud_org",

@@ -5,11 +5,11 @@ A process that ends by itself says so. One that was killed is missed once it has
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from service.domain.roles import Role
 from service.state.database import StateDatabase
 from service.state.tables import processes
 
@@ -17,14 +17,6 @@ BEAT_EVERY_S = 10.0
 ALIVE_S = 3 * BEAT_EVERY_S
 """A process is alive while its last sign of life is not older."""
 _KEPT_S = 7 * 86_400.0
-
-
-class Role(StrEnum):
-    """What a process does."""
-
-    GATEWAY = "gateway"
-    WORKER = "worker"
-    SCHEDULER = "scheduler"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from service.api.deps import Parts
+from service.api.drain import Drain
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
@@ -95,6 +96,7 @@ def assemble(
         clock_ns=clock_ns,
         routers=tuple(feature.router for feature in features),
         status_board=status_board(features, runtime, store),
+        drain=Drain(settings.drain_s),
         docs_enabled=settings.docs_enabled,
         cors_origins=settings.cors_origins,
     )

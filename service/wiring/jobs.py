@@ -104,7 +104,7 @@ def job_runtime(
     store: str,
 ) -> JobRuntime:
     """The runtime that runs jobs in this process, or in workers behind a broker. `store`: the served store's name."""
-    broker = settings.celery_broker_url
+    broker, results = settings.celery_broker_url, settings.celery_result_backend
     return JobRuntime(
         state,
         kinds,
@@ -112,6 +112,7 @@ def job_runtime(
         time.time,
         store=store,
         broker_url=broker.get_secret_value() if broker else None,
+        result_backend=results.get_secret_value() if results else None,
         lease_s=settings.job_lease_s,
         slots=settings.job_slots,
         sign_folder=settings.data_dir / signs.FOLDER,

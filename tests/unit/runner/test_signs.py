@@ -8,11 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import cli
+from service.domain.roles import Role
 from service.runner.heartbeat import Heartbeat
 from service.runner.signs import SILENT_S, give_sign, remove_forgotten, sign_file, silence
 from service.runner.worker_watch import WorkerWatch
 from service.state.database import StateDatabase
-from service.state.processes import ALIVE_S, Process, ProcessStore, Role
+from service.state.processes import ALIVE_S, Process, ProcessStore
 from tests.support.clock import Clock
 from tests.support.waiting import until
 

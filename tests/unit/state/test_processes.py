@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.domain.roles import Role
 from service.state.database import StateDatabase
-from service.state.processes import ALIVE_S, Process, ProcessStore, Role, RolePresence
+from service.state.processes import ALIVE_S, Process, ProcessStore, RolePresence
 from tests.support.clock import Clock
 
 START_S = 1_700_000_000.0
