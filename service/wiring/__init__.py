@@ -134,7 +134,10 @@ def open_state(settings: Settings) -> StateDatabase:
     """Open the state database and migrate it to this version."""
     url = settings.state_database_url
     state = StateDatabase(url.get_secret_value()) if url else StateDatabase.in_directory(settings.data_dir)
-    state.migrate()
+    with ExitStack() as opened:
+        opened.callback(state.close)
+        state.migrate()
+        opened.pop_all()
     return state
 
 
