@@ -267,6 +267,29 @@ def _answers_redis(server: Server) -> bool:
         return False
 
 
+def start_nginx(configuration: str) -> Server:
+    """nginx with this configuration, in which `listen 80;` becomes a free port of 127.0.0.1."""
+    program = installed("nginx", package="nginx-light")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+    def command(folder: Path, port: int) -> list[str]:
+        folders = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+        text = configuration.replace("listen 80;", f"listen 127.0.0.1:{port};")
+        (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ access_log off; {folders}", 1))
+        options = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;"
+        return [str(program), "-p", str(folder), "-e", f"{folder}/error.log", "-c", "nginx.conf", "-g", options]
+
+    return _start("nginx", command, _is_listening)
+
+
+def _is_listening(server: Server) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
 def start_rabbitmq(arguments: str = "") -> Server:
     """A new RabbitMQ with its one user `guest`; `amqp://guest:guest@127.0.0.1:{port}//`.
 
