@@ -53,6 +53,8 @@ def test_adding_a_format_names_every_place_of_one() -> None:
     section = page[page.index("## To add a format") : page.index("## To add a route")]
     knows = re.compile(r"Format\.NDJSON|['\"]ndjson['\"]")
     sources = [*(ROOT / "service").rglob("*.py"), *(ROOT / "client" / "fluxgate_client").rglob("*.py")]
-    places = {str(file.relative_to(ROOT)).removeprefix("service/") for file in sources if knows.search(file.read_text())}
+    places = {
+        str(file.relative_to(ROOT)).removeprefix("service/") for file in sources if knows.search(file.read_text())
+    }
     named = {place for place in places if place in section or place.removesuffix(".py") in section}
     assert places - named == set()
