@@ -30,6 +30,7 @@ _BEHIND_FEATURES = (
     at("read", "Read a bucket.", "service.commands.read", "read"),
     at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
     at("schema", "Show the measurements of a bucket, with their tags and fields.", "service.commands.schema", "schema"),
+    at("gaps", "Show the gaps of each series of a bucket, and which are silent now.", "service.commands.gaps", "gaps"),
     at("settings", "Show every setting with its default and description.", "service.commands.settings", "settings"),
     at("openapi", "Print the OpenAPI document of this version.", "service.commands.openapi", "openapi"),
     at("version", "Show the version.", "service.commands.version", "version"),

@@ -8,6 +8,7 @@ from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
 from service.reads.facts import ReadFacts
+from service.reads.gaps import GapAnswer
 from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
@@ -54,6 +55,21 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
     if facts.newest:
         headers["X-Fluxgate-Newest-Point"] = facts.newest
     return headers
+
+
+def gap_headers(answer: GapAnswer) -> dict[str, str]:
+    """The headers of the gaps of a bucket."""
+    facts = answer.facts
+    headers = {
+        "Content-Type": "application/json",
+        "X-Fluxgate-Start": format_time(facts.span.start_ns),
+        "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
+        "X-Fluxgate-Store": facts.store,
+        "X-Fluxgate-Cache": _cache(answer.served),
+        "Vary": "Accept-Encoding, X-API-Key, Authorization",
+        "Cache-Control": "private",
+    }
+    return headers | ({"X-Fluxgate-Warning": header_unknown(facts.unknown.names)} if facts.unknown.count else {})
 
 
 def latest_headers(answer: LatestAnswer) -> dict[str, str]:

@@ -23,6 +23,7 @@ from service.config.store import ConfigStore
 from service.errors import ConfigurationError
 from service.features.feature import Feature, KindServices
 from service.reads.bucket_reads import BucketReads
+from service.reads.gaps import GapReads
 from service.reads.memory import MemoryReturn, give_back_unused
 from service.reads.slots import Slots
 from service.reads.telemetry import TelemetryReads
@@ -89,6 +90,7 @@ def assemble(
         metrics=metrics,
         reads=BucketReads(*read_services, observer),
         telemetry=TelemetryReads(*read_services, place_source(settings, config), clock_ns, observer),
+        gaps=GapReads(*read_services, observer),
         memory=memory,
         pools=ThreadPools(),
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),

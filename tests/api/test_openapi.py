@@ -23,6 +23,7 @@ VERBS = {
     "create",
     "drill",
     "prune",
+    "remove",
     "replace",
     "restore",
     "retry",

@@ -1,6 +1,5 @@
 """`fluxgate mirror`: run, list and verify mirrors through a running gateway."""
 
-import contextlib
 import json
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, follow, job_path
+from service.console.jobs import AsJson, follow, job_path, result_of
 from service.features.mirror import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -38,7 +37,7 @@ def run(
     """Run a mirror now."""
     members = {"mirror": name, "bucket": bucket, "start": start, "stop": stop, "dry_run": dry_run, "again": again}
     order = {member: value for member, value in members.items() if value not in (None, False)}
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         jobs = post(transport, "/mirror/trigger", body=order)["jobs"]
         if not (wait or dry_run):
             lines = "\n".join(f"{job['id']} {job['state']}" for job in jobs)
@@ -56,12 +55,8 @@ def run(
 def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Read source and target fully and compare digests. Exit code 0 only when they are equal."""
     parameters = [] if bucket is None else [("bucket", bucket)]
-    with contextlib.closing(open_transport(url, key)) as transport:
-        job = post(transport, f"/mirror/{segment(name)}/verify", parameters)
-        state = follow(transport, job["id"], as_json)
-        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
-    if result is None:
-        raise typer.Exit(1)
+    path = f"/mirror/{segment(name)}/verify"
+    result = result_of(url, key, lambda transport: post(transport, path, parameters), as_json)
     typer.echo(json.dumps(result, indent=2) if as_json else _verdict(result))
     if not result["equal"]:
         raise typer.Exit(1)
@@ -70,7 +65,7 @@ def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, 
 @cli.command("list")
 def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """List mirrors with the state of their buckets."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         mirrors = get(transport, "/mirror")["mirrors"]
     if as_json:
         typer.echo(json.dumps(mirrors, indent=2))
