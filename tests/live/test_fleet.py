@@ -7,7 +7,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from service.config.coordinates import COORDINATES
@@ -67,6 +69,21 @@ def test_a_job_of_either_gateway_runs_on_a_worker(fleet: Fleet) -> None:
     for gateway in (0, 1):
         job_id = order(fleet, gateway)
         until(lambda job_id=job_id: state(fleet, job_id) == "succeeded", 30)
+
+
+def test_a_schedule_that_one_gateway_is_given_fires_at_once_and_each_tick_once(fleet: Fleet) -> None:
+    tick = {"kind": "backup_prune", "parameters": {"dry_run": True}, "every": "00:00:01"}
+    with fleet.gateways[1].http() as http:
+        http.put("/config/schedules", json={"tick": tick}).raise_for_status()
+        until(lambda: len(scheduled(http)) >= 3, 30)
+        http.put("/config/schedules", json={}).raise_for_status()
+        ticks = [job["created_at"][:19] for job in scheduled(http)]
+    assert len(set(ticks)) == len(ticks)
+
+
+def scheduled(http: httpx.Client) -> list[dict[str, Any]]:
+    """The jobs that a schedule made."""
+    return [job for job in http.get("/jobs", params={"limit": 100}).json()["jobs"] if job["schedule"] == "tick"]
 
 
 def test_metrics_count_the_processes_of_each_role(fleet: Fleet) -> None:
