@@ -74,12 +74,16 @@ def background(
 
 @contextlib.contextmanager
 def running_fleet(folder: Path, settings: Mapping[str, str]) -> Iterator[Fleet]:
-    """Two gateways, two workers and a scheduler."""
+    """Two gateways, two workers and a scheduler. At the end all are asked to end, and then waited for."""
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(background(settings, folder / "worker", "worker", i)) for i in (1, 2)]
-        stack.enter_context(background(settings, folder / "scheduler", "scheduler"))
+        scheduler = stack.enter_context(background(settings, folder / "scheduler", "scheduler"))
         gateways = [stack.enter_context(running_gateway(folder / f"gateway{i}", settings)) for i in (1, 2)]
-        yield Fleet(settings, folder, tuple(gateways), tuple(workers))
+        try:
+            yield Fleet(settings, folder, tuple(gateways), tuple(workers))
+        finally:
+            for process in (*(gateway.process for gateway in gateways), scheduler, *workers):
+                process.terminate()
 
 
 @contextlib.contextmanager
