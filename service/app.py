@@ -17,6 +17,8 @@ from service.api.config import with_sections
 from service.api.deps import Parts
 from service.api.head_requests import HeadRequests
 from service.api.json_bodies import with_schemas
+from service.api.kept_answers import KeptAnswers
+from service.api.liveness import Liveness
 from service.api.middleware import RequestObserver
 from service.api.name_encoding import PathSegmentsMiddleware
 from service.api.origins import Origins
@@ -79,7 +81,9 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     if parts.docs_enabled:
         docs_pages.install(app)
     problems.install(app)
+    app.add_middleware(KeptAnswers, parts=parts)
     app.add_middleware(HeadRequests)
+    app.add_middleware(Liveness)
     app.add_middleware(Origins, origins=parts.cors_origins)
     app.add_middleware(PathSegmentsMiddleware)
     app.add_middleware(BodyGateMiddleware)

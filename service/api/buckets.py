@@ -14,6 +14,7 @@ from service.api.bucket_list import serve_bucket_list
 from service.api.deps import Parts, parts_of
 from service.api.head_requests import head_answer, wants_head
 from service.api.json_bodies import json_body, request_body
+from service.api.kept_answers import QUESTION, bypasses_cache, response_of
 from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
@@ -21,7 +22,7 @@ from service.api.read_headers import facts_headers, read_headers
 from service.api.read_parameters import needs_clock, parse_question
 from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.store_calls import call_store
-from service.api.streaming import AnswerResponse, read_in_thread, wants_gzip
+from service.api.streaming import AnswerResponse, read_in_thread
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
 from service.domain.schema import BucketSpec, MeasurementSchema
@@ -135,7 +136,8 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)
     question = await _question(request, parts, bucket, principal)
-    bypass_cache = "no-cache" in request.headers.get("Cache-Control", "").lower()
+    request.scope[QUESTION] = question
+    bypass_cache = bypasses_cache(request)
     answer = parts.reads.cached(question, bypass_cache)
     if answer is None and wants_head(request):
         facts = await call_store(parts.pools.catalogue, principal, partial(parts.reads.facts, question, principal.id))
@@ -146,8 +148,7 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
             principal,
             partial(parts.reads.read, question, principal.id, bypass_cache),
         )
-    gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
-    return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
+    return response_of(request, parts, question, answer.served, read_headers(answer))
 
 
 async def _question(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:

@@ -12,6 +12,7 @@ from service.reads.gaps import GapAnswer
 from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
+CACHE = "X-Fluxgate-Cache"
 _FILE_EXTENSIONS = {
     Format.CSV: "csv",
     Format.JSON: "json",
@@ -25,7 +26,7 @@ _FILE_EXTENSIONS = {
 
 def read_headers(answer: ReadAnswer) -> dict[str, str]:
     """The headers of a read of a bucket."""
-    return {**facts_headers(answer.question, answer.facts), "X-Fluxgate-Cache": _cache(answer.served)}
+    return {**facts_headers(answer.question, answer.facts), CACHE: cache_header(answer.served)}
 
 
 def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
@@ -65,7 +66,7 @@ def gap_headers(answer: GapAnswer) -> dict[str, str]:
         "X-Fluxgate-Start": format_time(facts.span.start_ns),
         "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
         "X-Fluxgate-Store": facts.store,
-        "X-Fluxgate-Cache": _cache(answer.served),
+        CACHE: cache_header(answer.served),
         "Vary": "Accept-Encoding, X-API-Key, Authorization",
         "Cache-Control": "private",
     }
@@ -78,7 +79,7 @@ def latest_headers(answer: LatestAnswer) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "X-Fluxgate-Store": facts.store,
-        "X-Fluxgate-Cache": _cache(answer.served),
+        CACHE: cache_header(answer.served),
         "Cache-Control": "private",
     }
     lists = {
@@ -92,7 +93,8 @@ def latest_headers(answer: LatestAnswer) -> dict[str, str]:
     return headers | {header: header_names(names.names) for header, names in lists.items() if names.count}
 
 
-def _cache(served: Served) -> str:
+def cache_header(served: Served) -> str:
+    """The value of X-Fluxgate-Cache."""
     if served.outcome == "hit":
         return f"hit; age={int(served.age_s)}"
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
