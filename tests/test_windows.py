@@ -49,11 +49,11 @@ def unix_only(source: str) -> list[str]:
 
 
 def test_no_module_needs_unix_when_it_is_imported() -> None:
-    assert {str(file.relative_to(ROOT)): found for file in FILES if (found := unix_only(file.read_text()))} == {}
+    assert {str(file.relative_to(ROOT)): needed for file in FILES if (needed := unix_only(file.read_text()))} == {}
 
 
 @pytest.mark.parametrize(
-    ("source", "found"),
+    ("source", "needed"),
     [
         ("import fcntl", ["fcntl"]),
         ("from uvloop import run", ["uvloop"]),
@@ -63,8 +63,8 @@ def test_no_module_needs_unix_when_it_is_imported() -> None:
         ("import sys\nif sys.platform != 'win32':\n    import fcntl", []),
     ],
 )
-def test_this_test_finds_them(source: str, found: list[str]) -> None:
-    assert unix_only(source) == found
+def test_this_test_finds_them(source: str, needed: list[str]) -> None:
+    assert unix_only(source) == needed
 
 
 def test_uvloop_is_installed_where_it_exists_alone() -> None:

@@ -95,26 +95,26 @@ def test_metrics_count_the_processes_of_each_role(fleet: Fleet) -> None:
 
 def test_the_database_tells_at_once_what_others_changed(fleet: Fleet) -> None:
     """Else work that another process queued would wait for the next look, ten seconds later."""
-    told: list[str] = []
+    changes: list[str] = []
     state_database = StateDatabase(fleet.settings["STATE_DATABASE_URL"])
     job_store = JobStore(state_database, time.time)
     config = ConfigStore(state_database, time.time)
     config.register(COORDINATES)
     listener = ChangeListener(
-        state_database, {name: lambda name=name: told.append(name) for name in ("jobs", "configuration")}
+        state_database, {name: lambda name=name: changes.append(name) for name in ("jobs", "configuration")}
     )
     listener.start()
-    until(lambda: told == ["jobs", "configuration"])
+    until(lambda: changes == ["jobs", "configuration"])
     config.put("coordinates", {"latitude": 1.0, "longitude": 2.0})
-    until(lambda: told[2:] == ["configuration"])
+    until(lambda: changes[2:] == ["configuration"])
     job, _ = job_store.enqueue("census", {}, None)
-    until(lambda: "jobs" in told[3:])
+    until(lambda: "jobs" in changes[3:])
     claimed = job_store.claim("me", 30, ["census"])
     assert claimed is not None
-    until(lambda: told[3:].count("jobs") == 2)
+    until(lambda: changes[3:].count("jobs") == 2)
     LeaseStore(state_database, time.time).renew(claimed[1], 30)
     LeaseStore(state_database, time.time).finish(claimed[1], job.state.CANCELLED)
-    until(lambda: told[3:].count("jobs") == 3)
+    until(lambda: changes[3:].count("jobs") == 3)
     listener.stop()
     state_database.close()
 
