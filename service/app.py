@@ -23,9 +23,11 @@ from service.api.middleware import RequestObserver
 from service.api.name_encoding import PathSegmentsMiddleware
 from service.api.origins import Origins
 from service.api.readiness import readiness_of
+from service.errors import ConfigurationError
 from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
 from service.wiring import assemble
+from service.wiring.buckets import BucketStart, configured_buckets
 
 _DESCRIPTION = """Gets data out of InfluxDB, exactly.
 
@@ -36,8 +38,11 @@ _THREAD_SWITCH_S = 0.0005
 """A tenth of Python's default, so that threads that decode and encode delay small requests less."""
 
 
-def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
-    """Make the application over `parts`, which it closes when it ends. `simulate`: a simulated sensor keeps writing."""
+def create_app(parts: Parts, simulate: bool = False, bucket_start: BucketStart | None = None) -> FastAPI:
+    """Make the application over `parts`, which it closes when it ends.
+
+    `simulate`: a simulated sensor keeps writing. `bucket_start` is stopped before the parts are closed.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -45,6 +50,8 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
         parts.drain.install()
         with _simulator(parts) if simulate else nullcontext():
             yield
+        if bucket_start is not None:
+            bucket_start.stop()
         parts.close()
 
     app = FastAPI(
@@ -101,7 +108,18 @@ def app_from_environment() -> FastAPI:
     parts = assemble(with_demo_place(settings) if simulated else settings)
     if simulated:
         demo.fill_if_empty(parts.store, time.time_ns())
-    return create_app(parts, simulated)
+    return create_app(parts, simulated, start_buckets(parts, settings))
+
+
+def start_buckets(parts: Parts, settings: Settings) -> BucketStart:
+    """Make the buckets of BUCKETS_FILE, or wait for the store. Raises ConfigurationError after closing the parts."""
+    bucket_start = BucketStart(parts.store, configured_buckets(settings))
+    try:
+        bucket_start.start()
+    except ConfigurationError:
+        parts.close()
+        raise
+    return bucket_start
 
 
 def with_demo_place(settings: Settings) -> Settings:

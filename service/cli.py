@@ -29,6 +29,12 @@ _BEHIND_FEATURES = (
     at("migrate", "Make the state database, or bring it to this version.", "service.commands.migrate", "migrate"),
     at("read", "Read a bucket.", "service.commands.read", "read"),
     at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
+    at(
+        "simulate",
+        "Write simulated sensors to a bucket, read them back, and say whether they are there.",
+        "service.commands.simulate",
+        "simulate",
+    ),
     at("schema", "Show the measurements of a bucket, with their tags and fields.", "service.commands.schema", "schema"),
     at("gaps", "Show the gaps of each series of a bucket, and which are silent now.", "service.commands.gaps", "gaps"),
     at("settings", "Show every setting with its default and description.", "service.commands.settings", "settings"),

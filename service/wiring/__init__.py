@@ -31,6 +31,7 @@ from service.settings import Settings
 from service.state.database import STATE_FILE, StateDatabase
 from service.state.keys import KeyRing
 from service.wiring.archive import archive_destination
+from service.wiring.buckets import configured_buckets
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import place_source, read_limits, read_observer
@@ -56,6 +57,7 @@ def assemble(
 
     Raises ConfigurationError with what to change. Then nothing stays open.
     """
+    configured_buckets(settings)  # so that a wrong BUCKETS_FILE stops the start
     with ExitStack() as opened:
         state = open_state(settings)
         opened.callback(state.close)

@@ -28,6 +28,7 @@ VERBS = {
     "restore",
     "retry",
     "run",
+    "update",
     "upload",
     "verify",
     "write",

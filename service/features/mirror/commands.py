@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, follow, job_path, result_of
+from service.console.times import minute_text
 from service.features.mirror import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -74,7 +75,7 @@ def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
     table = Table(*names, "slices", "points", "last success", "next run")
     for mirror in mirrors:
         for pair in mirror["pairs"] or [None]:
-            table.add_row(mirror["name"], *_cells(pair), _minute(mirror["next_run"]) or "by hand")
+            table.add_row(mirror["name"], *_cells(pair), minute_text(mirror["next_run"]) or "by hand")
     Console().print(table)
     for mirror in mirrors:
         if mirror["last_error"]:
@@ -88,12 +89,7 @@ def _cells(pair: dict[str, Any] | None) -> list[str]:
     slices = [f"{count} {state}" for state, count in pair["slices"].items() if count]
     rejected = f", {pair['rejected']:,} rejected" if pair["rejected"] else ""
     points = f"{pair['equal_points']:,}{rejected}"
-    return [pair["source"], ", ".join(slices), points, _minute(pair["last_success"]) or "never"]
-
-
-def _minute(time: str | None) -> str:
-    """An RFC 3339 time in UTC, cut to the minute."""
-    return "" if time is None else f"{time[:10]} {time[11:16]}Z"
+    return [pair["source"], ", ".join(slices), points, minute_text(pair["last_success"]) or "never"]
 
 
 def _verdict(result: dict[str, Any]) -> str:
