@@ -33,7 +33,7 @@ _POLL_S = 1.0
 _NOTIFIED_POLL_S = 10.0
 """How often a process looks for work by itself where the database tells at once what is new."""
 _COMPARE_EVERY_S = 60.0
-"""How often it then looks for changes that no database tells of, such as a file with mirrors."""
+"""How often it then looks for changes that no database tells of, such as those of a file."""
 
 
 class JobRuntime:
