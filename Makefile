@@ -47,8 +47,8 @@ bench: $(VENV)/dev.done
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-package fluxgate-client
 lock: $(VENV)/runtime.done
 	$(PIP) uv
-	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra mysql --extra mssql --extra s3 --extra age -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra mysql --extra mssql --extra s3 --extra age --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) requirements/generator.in -o requirements/generator.txt
 
 clean:

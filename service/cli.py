@@ -29,6 +29,8 @@ _BEHIND_FEATURES = (
     at("migrate", "Make the state database, or bring it to this version.", "service.commands.migrate", "migrate"),
     at("read", "Read a bucket.", "service.commands.read", "read"),
     at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
+    at("import", "Import a file of points into a bucket.", "service.commands.import_points", "import_points"),
+    at("export", "Export the points of a bucket.", "service.commands.export_points", "export_points"),
     at(
         "simulate",
         "Write simulated sensors to a bucket, read them back, and say whether they are there.",

@@ -20,9 +20,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.addresses import WrongAddress, parse_address
 from service.domain.durations import parse_duration
-from service.domain.mirror import TOKEN_PREFIX
+from service.domain.endpoint import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
+from service.settings.connector import ConnectorSettings
 from service.settings.processes import ProcessSettings
 from service.settings.weather import WeatherSettings
 
@@ -39,7 +40,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(ProcessSettings, WeatherSettings, BackupSettings, BaseSettings):
+class Settings(ProcessSettings, WeatherSettings, BackupSettings, ConnectorSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -107,7 +108,7 @@ class Settings(ProcessSettings, WeatherSettings, BackupSettings, BaseSettings):
     )
     mirror_token_variables: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Variables that `token_env` of a mirror may name besides FLUXGATE_TOKEN_*, separated by commas;"
+        description="Variables that `token_env` of mirrors and connectors may name besides FLUXGATE_TOKEN_*, by commas;"
         " no setting of the gateway itself.",
     )
     buckets_file: Path | None = Field(
@@ -386,7 +387,8 @@ def secret_values(settings: Settings, environment: Mapping[str, str] = os.enviro
     values = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
     names = (name for name in environment if name.startswith(TOKEN_PREFIX) or name in settings.mirror_token_variables)
     tokens = [environment[name] for name in names if environment[name]]
-    return [*values, *tokens, *(password for value in values for password in _passwords(value))]
+    shown = [*values, *tokens]
+    return [*shown, *(password for value in shown for password in _passwords(value))]
 
 
 def _passwords(value: str) -> set[str]:
@@ -399,8 +401,12 @@ def _passwords(value: str) -> set[str]:
 
 
 def documented() -> Iterator[tuple[str, str, str]]:
-    """Name, default as text (empty: no default) and description of each setting; those of backups come last."""
-    for name in sorted(Settings.model_fields, key=lambda name: name in BackupSettings.model_fields):
+    """Name, default as text (empty: no default) and description of each setting.
+
+    Those of backups and then those of connectors come last.
+    """
+    groups = (ConnectorSettings.model_fields, BackupSettings.model_fields)
+    for name in sorted(Settings.model_fields, key=lambda name: [name in group for group in groups]):
         field = Settings.model_fields[name]
         default = field.default
         if default is None or default == ():

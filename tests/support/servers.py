@@ -370,6 +370,33 @@ def start_postgres() -> Server:
     return _start("postgres", command, answers, user=_postgres_user(), stop_signal=signal.SIGINT)
 
 
+def start_mariadb() -> Server:
+    """A new MariaDB with the user `root` and no password, over TCP from this machine."""
+    server, install = (installed(name, package="mariadb-server") for name in ("mariadbd", "mariadb-install-db"))
+    user = ["--user=mysql"] if os.geteuid() == 0 else []
+
+    def command(folder: Path, port: int) -> list[str]:
+        data, files = f"--datadir={folder}/data", f"--tmpdir={folder}"
+        make = [str(install), "--no-defaults", data, files, "--auth-root-authentication-method=normal", *user]
+        done = subprocess.run(make, capture_output=True, timeout=START_WITHIN_S, cwd=folder, check=False)
+        if done.returncode:
+            raise ServerBroken(f"mariadb-install-db: {done.stderr.decode(errors='replace')[-2000:]}")
+        places = [data, files, f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+        network = ["--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve"]
+        small = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin"]
+        return [str(server), "--no-defaults", *places, *network, *small, *user]
+
+    def answers(started: Server) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", started.port), 1.0) as link:
+                return bool(link.recv(1))
+        except OSError:
+            return False
+
+    user_name = "mysql" if os.geteuid() == 0 else None
+    return _start("mariadb", command, answers, user=user_name, stop_signal=signal.SIGKILL)  # its folder is removed
+
+
 def _postgres_user() -> str | None:
     """PostgreSQL refuses to run as root: Debian's package brings a user for it."""
     return "postgres" if os.geteuid() == 0 else None
