@@ -25,6 +25,7 @@ from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
 from service.settings.connector import ConnectorSettings
 from service.settings.processes import ProcessSettings
+from service.settings.texts import empty_is_absent, separated
 from service.settings.weather import WeatherSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
@@ -281,10 +282,7 @@ class Settings(ProcessSettings, WeatherSettings, BackupSettings, ConnectorSettin
     def _is_duration_or_raw(cls, text: str) -> str:
         return text if text == "raw" else cls._is_duration(text)
 
-    @field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")
-    @classmethod
-    def _separated(cls, text: object) -> object:
-        return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+    _separated = field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")(separated)
 
     @field_validator("cors_origins")
     @classmethod
@@ -306,7 +304,7 @@ class Settings(ProcessSettings, WeatherSettings, BackupSettings, ConnectorSettin
             )
         return names
 
-    @field_validator(
+    _empty_is_absent = field_validator(
         "api_key",
         "openweathermap_api_key",
         "weather_url",
@@ -326,10 +324,7 @@ class Settings(ProcessSettings, WeatherSettings, BackupSettings, ConnectorSettin
         "mirrors_file",
         "buckets_file",
         mode="before",
-    )
-    @classmethod
-    def _empty_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
+    )(empty_is_absent)
 
     @model_validator(mode="after")
     def _groups_are_complete(self) -> Self:

@@ -84,8 +84,8 @@ def _is_sorted(keys: Sequence[npt.NDArray[np.int64]]) -> bool:
     """Whether the rows ascend by the first key, then by the second, and so on."""
     undecided = np.ones(max(len(keys[0]) - 1, 0), bool)
     for key in keys:
-        steps = np.diff(key)
-        if (steps[undecided] < 0).any():
+        before, after = key[:-1], key[1:]
+        if (after < before)[undecided].any():
             return False
-        undecided &= steps == 0
+        undecided &= after == before
     return True

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from service.domain.timerange import TimeRange, format_time
 from service.errors import QueryRefused
 from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES, long_schema
+from service.frames.ordering import descents
 
 _FIELD_TYPES = {arrow_type: field_type for field_type, arrow_type in VALUE_TYPES.items()}
 _TIME, _VALUE, _MEASUREMENT, _FIELD = "time", "value", "measurement", "field"
@@ -104,8 +105,7 @@ class FrameMaker:
         if len(outside):
             window = f"[{format_time(self._window.start_ns)}, {format_time(self._window.stop_ns)})"
             self._refuse(f"gave a row at {format_time(int(times_ns[outside[0]]))}, outside the window {window}")
-        steps = np.diff(times_ns, prepend=self._last_ns)
-        back = np.flatnonzero(steps < 0)
+        back = descents(times_ns, self._last_ns)
         if len(back):
             self._refuse(
                 f"gave a row at {format_time(int(times_ns[back[0]]))} after a later one; the oldest come first"
@@ -113,8 +113,10 @@ class FrameMaker:
         self._last_ns = int(times_ns[-1])
 
     def _refuse(self, finding: str) -> NoReturn:
-        advice = "Nothing of this table is sent. Correct the class (docs/sources.md)."
-        raise QueryRefused(f"The Python source {self._name!r} {finding}.", advice=advice)
+        raise QueryRefused(
+            f"The Python source {self._name!r} {finding}.",
+            advice="Nothing of this table is sent. Correct the class (docs/sources.md).",
+        )
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

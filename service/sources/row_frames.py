@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, QueryRefused
 from service.frames.frame import TEXT_CODES, VALUE_TYPES, constant_codes, long_schema
+from service.frames.ordering import descents
 from service.sources.sql_text import SqlDefinition, ValueType
 from service.sources.sql_times import Bounds, TimeForm, instants, shown_times
 from service.sources.sql_values import TypedValues, WrongValue, typed_values
@@ -87,9 +88,9 @@ class RowFrames:
         except WrongValue as wrong:
             time, sensor = format_time(times[wrong.row].value), sensors[wrong.row].as_py()
             member = self._definition.member("value_type")
+            what = f"The value of the sensor {sensor!r} at {time} {wrong.reason}."
             raise QueryRefused(
-                f"The value of the sensor {sensor!r} at {time} {wrong.reason}.",
-                advice=f"Nothing after it is read. Correct the row, or change {member} or the query.",
+                f"{what} Nothing after it is read. Correct the row, or change {member} or the query."
             ) from None
 
     def _frame(self, part: TypedValues, times: pa.Array, codes: pa.DictionaryArray) -> pa.RecordBatch:
@@ -116,8 +117,7 @@ class RowFrames:
             )
 
     def _check_order(self, batch: RowBatch, times_ns: npt.NDArray[np.int64]) -> None:
-        steps = np.diff(times_ns, prepend=self._last_ns if self._last_ns > -(2**62) else times_ns[0])
-        back = np.flatnonzero(steps < 0)
+        back = descents(times_ns, self._last_ns)
         if len(back):
             row = int(back[0])
             raise InvalidParameter(

@@ -30,7 +30,7 @@ class _Meaning:
     advice: str
 
     def error(self, upstream: str) -> StoreError:
-        return self.kind(self.finding, advice=self.advice, upstream=upstream)
+        return self.kind(f"{self.finding} {self.advice}", upstream=upstream)
 
 
 _DENIED = _Meaning(

@@ -155,8 +155,9 @@ _NO_INTS: Ints = np.zeros(0, np.int64)
 
 
 def _is_sorted(table: ValueTable) -> bool:
-    sensor_steps, time_steps = np.diff(table.sensor_of_row), np.diff(table.times_ns)
-    return bool(((sensor_steps > 0) | ((sensor_steps == 0) & (time_steps >= 0))).all())
+    sensors, times = table.sensor_of_row, table.times_ns
+    is_later = (sensors[1:] == sensors[:-1]) & (times[1:] >= times[:-1])
+    return bool(((sensors[1:] > sensors[:-1]) | is_later).all())
 
 
 def _reordered(table: ValueTable, order: Ints) -> ValueTable:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.schema import FieldType
-from service.domain.timerange import TimeRange
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.errors import UpstreamStopped
 from service.upstream.document import Document
 from service.upstream.documents import Documents
@@ -47,6 +47,12 @@ def test_a_body_read_back_is_what_the_frames_held(payload: str, rows: list[Row])
     read = READERS[payload](made.body(range(len(made)))) if len(made) else []
     assert Counter(read) == Counter(map(exact, filter(is_finite, rows)))
     assert len(made.letters) == sum(not is_finite(row) for row in rows)
+
+
+def test_values_of_a_sensor_ascend_however_far_apart_they_are() -> None:
+    rows = [Row(LATEST_NS, 1.0), Row(EARLIEST_NS, 2.0)]
+    [values] = json.loads(body(rows))["data"].values()
+    assert [entry["value"] for entry in values] == [2.0, 1.0]
 
 
 @settings(max_examples=50)
