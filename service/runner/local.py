@@ -52,16 +52,23 @@ class LocalRunner:
         with self._lock:
             return sum(len(share.running) for share in self._shares)
 
-    def _claim_jobs(self) -> None:
-        self._job_store.reap()
+    def _claim_jobs(self) -> float | None:
+        """Start the due jobs while there are free slots. Returns the seconds until the next one is due."""
+        due = self._job_store.due.ask(kinds=[kind for share in self._free_shares() for kind in share.kinds])
+        if due.reap_in <= 0:
+            self._job_store.reap()
+        elif due.start_in > 0:
+            return min(due.start_in, due.reap_in)
         for share in self._shares:
             self._claim_of(share)
+        return 0.0 if self._free_shares() else None
+
+    def _free_shares(self) -> "list[_Share]":
+        with self._lock:
+            return [share for share in self._shares if len(share.running) < share.slots]
 
     def _claim_of(self, share: "_Share") -> None:
-        while not self._stopping.is_set():
-            with self._lock:
-                if len(share.running) >= share.slots:
-                    return
+        while not self._stopping.is_set() and share in self._free_shares():
             claimed = self._job_store.claim(self._owner, self._runner.lease_s, share.kinds)
             if claimed is None:
                 return
@@ -80,7 +87,7 @@ class LocalRunner:
             self._loop.wake()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Share:
     """Kinds of job that share `slots`, and the threads that run their jobs now."""
 

@@ -24,6 +24,7 @@ from service.domain.endpoint import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
 from service.settings.connector import ConnectorSettings
+from service.settings.processes import ProcessSettings
 from service.settings.sql_source import SqlSourceSettings
 from service.settings.texts import empty_is_absent, separated
 from service.settings.weather import WeatherSettings
@@ -41,7 +42,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(WeatherSettings, BackupSettings, ConnectorSettings, SqlSourceSettings, BaseSettings):
+class Settings(ProcessSettings, WeatherSettings, BackupSettings, ConnectorSettings, SqlSourceSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -261,7 +262,7 @@ class Settings(WeatherSettings, BackupSettings, ConnectorSettings, SqlSourceSett
         except WrongAddress as wrong:
             raise ValueError(str(wrong)) from None
 
-    @field_validator("redis_url", "state_database_url", "celery_broker_url")
+    @field_validator("redis_url", "state_database_url", "celery_broker_url", "celery_result_backend")
     @classmethod
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _SCHEME.match(value.get_secret_value()):
@@ -314,6 +315,7 @@ class Settings(WeatherSettings, BackupSettings, ConnectorSettings, SqlSourceSett
         "redis_url",
         "state_database_url",
         "celery_broker_url",
+        "celery_result_backend",
         "influxdb_cloud_url",
         "influxdb_cloud_token",
         "influxdb_cloud_org",

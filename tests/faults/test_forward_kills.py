@@ -69,7 +69,9 @@ def killed_over_and_over(site: ForwardSite, lane: int, kills: int) -> None:
 
 def test_kills_lose_nothing_and_repeat_nothing_under_another_key(tmp_path: Path) -> None:
     sites = [
-        ForwardSite(tmp_path / str(lane), RecordingUpstream(faults=BAD, seed=lane), backlog_s=160, later_s=600)
+        ForwardSite(
+            tmp_path / str(lane), RecordingUpstream(faults=BAD, seed=lane), backlog_s=80 + 8 * KILLS, later_s=600
+        )
         for lane in range(LANES)
     ]
     with ThreadPoolExecutor(LANES) as lanes:

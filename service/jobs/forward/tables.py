@@ -1,4 +1,4 @@
-"""The tables of connectors in the state database. Migration 0005 creates them."""
+"""The tables of connectors in the state database. Migration 0006 creates them."""
 
 import sqlalchemy as sa
 
