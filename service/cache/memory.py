@@ -1,9 +1,10 @@
 """The cache in the process: bounded in bytes. The least recently used entry goes first."""
 
+import math
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 _ENTRY_BYTES = 200
 """What an entry costs besides its key and value."""
@@ -22,6 +23,8 @@ class MemoryCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._bytes = 0
+        self.evictions = 0
+        """How many entries went because others needed their room."""
         self._locks: dict[str, tuple[float, str]] = {}
 
     @property
@@ -40,6 +43,19 @@ class MemoryCache:
                 return None
             self._entries.move_to_end(key)
             return value
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        return [self.get(key) for key in keys]
+
+    def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        for key, value in values.items():
+            self.put(key, value, ttl_s)
+
+    def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
+        with self._lock:
+            until_s, value = self._entries.get(key, (-math.inf, b""))
+            present = value if until_s > self._clock() else None
+            return present == old and self._keep(key, new, ttl_s)
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         with self._lock:
@@ -88,6 +104,7 @@ class MemoryCache:
             return False
         while self._bytes + size > self._max_bytes:
             self._drop(next(iter(self._entries)))
+            self.evictions += 1
         self._entries[key] = (self._clock() + ttl_s, value)
         self._bytes += size
         return True

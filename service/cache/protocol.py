@@ -4,6 +4,7 @@ A cache may forget anything at any moment, and it never raises from the methods 
 speed, not answers. Only `ping` raises, so that the health page can show what is wrong.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -21,6 +22,15 @@ class Cache(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The value of `key`; None when there is none, or the cache is away."""
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The value of each of `keys`, in one round trip to a shared cache."""
+
+    def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Like `put` for each of `values`, in one round trip to a shared cache. Some may not be kept."""
+
+    def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
+        """Put `new` if the value of `key` is `old` (None: there is none); False when it is not, or cannot be put."""
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         """True when the value is kept. When it is not, an older value may be gone or not: never rely on it."""

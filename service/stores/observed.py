@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
-from service.domain.selection import Selection
+from service.domain.selection import ReadPlan, Selection
 from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
+from service.stores.row_order import RowOrder
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ class ObservedStore:
 
     def read(self, selection: Selection) -> Reading:
         return self._store.read(selection)
+
+    def window_order(self, selection: Selection, plan: ReadPlan) -> RowOrder | None:
+        return self._store.window_order(selection, plan)
 
     def count_points(
         self,

@@ -37,6 +37,9 @@ class SharedCache(MemoryCache):
             self.answers[key] = self._now_s() + ttl_s
         return is_kept
 
+    def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
+        return not self.away and super().swap(key, old, new, ttl_s)
+
     def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         return not self.away and super().add(key, value, ttl_s)
 

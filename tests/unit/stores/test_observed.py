@@ -14,7 +14,7 @@ from service.cache.memory import MemoryCache
 from service.cache.single_flight import Produced
 from service.domain.bucket_details import BucketDetails, Label
 from service.domain.schema import BucketSpec
-from service.domain.selection import Selection
+from service.domain.selection import Selection, Windows, plan_read
 from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import StoreTimeout, UnknownBucket
@@ -24,6 +24,7 @@ from service.stores.observed import BucketChange, ChangeListener, ObservedStore
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
 from tests.support.embedded_stores import BUCKET, NOON, points, store_with_bucket
 
+WINDOWED = Selection(BUCKET, TimeRange(NOON, NOON + 10), Windows(5))
 TELL_NOTHING: dict[str, Callable[[Store], object]] = {
     "buckets": lambda store: store.buckets(),
     "bucket": lambda store: store.bucket(BUCKET),
@@ -32,6 +33,7 @@ TELL_NOTHING: dict[str, Callable[[Store], object]] = {
     "schema": lambda store: store.schema(BUCKET),
     "tag_values": lambda store: store.tag_values(BUCKET, "host", ()),
     "read": lambda store: store.read(Selection(BUCKET, EVER)).cancel(),
+    "window_order": lambda store: store.window_order(WINDOWED, plan_read(WINDOWED, store.schema(BUCKET))),
     "count_points": lambda store: store.count_points(BUCKET, ["m"], TimeRange(NOON, NOON + 10), 10),
     "latest": lambda store: store.latest(BUCKET, TimeRange(NOON, NOON + 10), "m"),
     "ping": lambda store: store.ping(),
