@@ -17,7 +17,7 @@ from service.api.json_bodies import json_body, request_body
 from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
-from service.api.read_headers import facts_headers, read_headers
+from service.api.read_headers import facts_headers, is_unchanged, read_headers
 from service.api.read_parameters import needs_clock, parse_question
 from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
 from service.api.store_calls import call_store
@@ -127,10 +127,9 @@ def _measurement_info(measurement: MeasurementSchema) -> MeasurementInfo:
 async def read_bucket(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> Response:
     """Stream one range of one bucket, in windows or raw. `tag.KEY=VALUE` filters by tags and may be repeated.
 
-    Response headers describe the answer: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape,
-    -Row-Order, -Skipped-Fields, -Store and
-    -Cache; -Warning names what the filters name and the bucket does not know, and an
-    answer without rows has -Newest-Point.
+    Response headers describe the answer: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape, -Row-Order,
+    -Skipped-Fields, -Store, -Cache and -As-Of; -Warning names what the filters name and the bucket does not know, and
+    an answer without rows has -Newest-Point. A kept answer has an ETag; If-None-Match with it is answered with 304.
     """
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)
@@ -146,8 +145,12 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
             principal,
             partial(parts.reads.read, question, principal.id, bypass_cache),
         )
+    headers = read_headers(answer, parts.clock_ns())
+    if is_unchanged(answer.served, request.headers.get("If-None-Match")):
+        answer.served.close()
+        return Response(status_code=304, headers=headers)
     gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
-    return AnswerResponse(answer.served, read_headers(answer), gzip, parts.reads.limits.timeout_s)
+    return AnswerResponse(answer.served, headers, gzip, parts.reads.limits.timeout_s)
 
 
 async def _question(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:

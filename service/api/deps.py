@@ -18,6 +18,7 @@ from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
 from service.config.store import ConfigStore
+from service.domain.timerange import TimeRange
 from service.jobs import JobQueue, Kinds
 from service.reads.bucket_reads import BucketReads
 from service.reads.memory import MemoryReturn
@@ -26,6 +27,7 @@ from service.runner.runtime import JobRuntime
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.state.schedules import ScheduleStore
+from service.stores.cached.store import CachedStore
 from service.stores.protocol import Store
 
 
@@ -33,9 +35,9 @@ from service.stores.protocol import Store
 class Parts:
     """All parts of a gateway, open until `close`.
 
-    `clock_ns` gives nanoseconds since 1970. `routers` are the routers of the features, and `status_board` has what the
-    features report to monitoring. `docs_enabled` says whether the OpenAPI document and its pages are served. Scripts
-    from `cors_origins` may read answers.
+    `windows` is the store that keeps windows, None when that is off. `clock_ns` gives nanoseconds since 1970. `routers`
+    are the routers of the features, and `status_board` has what the features report to monitoring. `docs_enabled` says
+    whether the OpenAPI document and its pages are served. Scripts from `cors_origins` may read answers.
     """
 
     store: Store
@@ -47,6 +49,7 @@ class Parts:
     runtime: JobRuntime
     limits: Limits
     metrics: Metrics
+    windows: CachedStore | None
     reads: BucketReads
     telemetry: TelemetryReads
     memory: MemoryReturn
@@ -58,6 +61,12 @@ class Parts:
     status_board: StatusBoard
     docs_enabled: bool
     cors_origins: tuple[str, ...]
+
+    def drop_kept(self, bucket: str, span: TimeRange) -> None:
+        """Drop kept windows of `bucket` in `span`, and then all whole answers about it."""
+        if self.windows is not None:
+            self.windows.flush(bucket, span)
+        self.answers.invalidate(bucket)
 
     @property
     def jobs(self) -> JobQueue:
@@ -75,6 +84,8 @@ class Parts:
         """Stop the jobs, which keep their checkpoints, and close everything that is open."""
         self.runtime.stop()
         self.memory.close()
+        if self.windows is not None:
+            self.windows.close()
         for part in (self.store, self.cache, self.state):
             part.close()
 

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from service.api.name_encoding import header_names, header_unknown
 from service.cache.answers import Served
+from service.domain.durations import SECOND_NS
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
@@ -22,9 +23,12 @@ _FILE_EXTENSIONS = {
 }
 
 
-def read_headers(answer: ReadAnswer) -> dict[str, str]:
+def read_headers(answer: ReadAnswer, now_ns: int) -> dict[str, str]:
     """The headers of a read of a bucket."""
-    return {**facts_headers(answer.question, answer.facts), "X-Fluxgate-Cache": _cache(answer.served)}
+    facts, served = answer.facts, answer.served
+    origin = facts.origin if served.outcome == "miss" and facts.origin else _cache(served)
+    headers = facts_headers(answer.question, facts)
+    return {**headers, "X-Fluxgate-Cache": origin, **_age_headers(served, now_ns, facts.asked_ns)}
 
 
 def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
@@ -56,7 +60,22 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
     return headers
 
 
-def latest_headers(answer: LatestAnswer) -> dict[str, str]:
+def _age_headers(served: Served, now_ns: int, asked_ns: int | None) -> dict[str, str]:
+    """When the store was asked for the oldest part of an answer, how long ago that is, and the answer's tag."""
+    as_of_ns = now_ns - int(served.age_s * SECOND_NS) if asked_ns is None else min(asked_ns, now_ns)
+    tag = {"ETag": served.etag} if served.etag else {}
+    return {"Age": str((now_ns - as_of_ns) // SECOND_NS), "X-Fluxgate-As-Of": format_time(as_of_ns), **tag}
+
+
+def is_unchanged(served: Served, if_none_match: str | None) -> bool:
+    """Whether the client has this answer already, by the tags of an If-None-Match header."""
+    if not served.etag or not if_none_match:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return served.etag.removeprefix("W/") in tags or "*" in tags
+
+
+def latest_headers(answer: LatestAnswer, now_ns: int) -> dict[str, str]:
     """The headers of the latest telemetry."""
     facts = answer.facts
     headers = {
@@ -64,6 +83,7 @@ def latest_headers(answer: LatestAnswer) -> dict[str, str]:
         "X-Fluxgate-Store": facts.store,
         "X-Fluxgate-Cache": _cache(answer.served),
         "Cache-Control": "private",
+        **_age_headers(answer.served, now_ns, None),
     }
     lists = {
         "X-Fluxgate-Text-Fields": facts.text,

@@ -6,6 +6,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
+from service.cache.protocol import Usage
+
 _ENTRY_BYTES = 200
 """What an entry costs besides its key and value."""
 
@@ -23,8 +25,7 @@ class MemoryCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._bytes = 0
-        self.evictions = 0
-        """How many entries went because others needed their room."""
+        self._evictions = 0
         self._locks: dict[str, tuple[float, str]] = {}
 
     @property
@@ -89,6 +90,9 @@ class MemoryCache:
             if self._locks.get(key, (0.0, ""))[1] == token:
                 del self._locks[key]
 
+    def usage(self) -> Usage:
+        return Usage(self._bytes, self._max_bytes, len(self._entries), self._evictions)
+
     def ping(self) -> None:
         """Never raises: the cache is in this process."""
 
@@ -104,7 +108,7 @@ class MemoryCache:
             return False
         while self._bytes + size > self._max_bytes:
             self._drop(next(iter(self._entries)))
-            self.evictions += 1
+            self._evictions += 1
         self._entries[key] = (self._clock() + ttl_s, value)
         self._bytes += size
         return True

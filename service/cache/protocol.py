@@ -5,7 +5,18 @@ speed, not answers. Only `ping` raises, so that the health page can show what is
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a cache holds, at most `most_bytes`. `evictions`: how many entries went because others needed their room."""
+
+    size_bytes: int
+    most_bytes: int
+    entries: int
+    evictions: int
 
 
 class Cache(Protocol):
@@ -46,6 +57,9 @@ class Cache(Protocol):
 
     def unlock(self, key: str, token: str) -> None:
         """Release the lock; nothing happens when it is no longer this token's."""
+
+    def usage(self) -> Usage | None:
+        """What it holds; None for a server, which other programs may use too."""
 
     def ping(self) -> None:
         """Raises what is wrong."""

@@ -60,7 +60,8 @@ class ReadFacts:
 
     `skipped`: measurements and fields that the function cannot take. `store`: who answered. `unknown`: what the filters
     name and the bucket does not know, each as kind, tag key (of a value), name, then near names. `newest`: of an answer
-    without rows, the time of the bucket's newest point, or why there is none.
+    without rows, the time of the bucket's newest point, or why there is none. `origin`: what of it was kept before, as
+    `service.reads.origins` writes it; `asked_ns`: when the store was asked for the oldest part of it.
     """
 
     span: TimeRange
@@ -68,18 +69,23 @@ class ReadFacts:
     skipped: NameList = NameList()
     unknown: NameList = NameList()
     newest: str = ""
+    origin: str = ""
+    asked_ns: int | None = None
 
     def texts(self) -> dict[str, str]:
         span = {"start": str(self.span.start_ns), "stop": str(self.span.stop_ns)}
         newest = {"newest": self.newest} if self.newest else {}
         names = self.skipped.texts("skipped") | self.unknown.texts("unknown")
-        return {**span, "store": self.store, **names, **newest}
+        origin = {"origin": self.origin} if self.origin else {}
+        asked = {} if self.asked_ns is None else {"asked": str(self.asked_ns)}
+        return {**span, "store": self.store, **names, **newest, **origin, **asked}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "ReadFacts":
         span = TimeRange(int(texts["start"]), int(texts["stop"]))
         skipped, unknown = (NameList.from_texts(texts, fact) for fact in ("skipped", "unknown"))
-        return cls(span, texts["store"], skipped, unknown, texts.get("newest", ""))
+        asked_ns = int(texts["asked"]) if "asked" in texts else None
+        return cls(span, texts["store"], skipped, unknown, texts.get("newest", ""), texts.get("origin", ""), asked_ns)
 
 
 @dataclass(frozen=True)

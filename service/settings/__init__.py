@@ -23,6 +23,7 @@ from service.domain.durations import parse_duration
 from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
+from service.settings.cache import CacheSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 ENV_FILE = ".env"
@@ -37,7 +38,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(BackupSettings, BaseSettings):
+class Settings(BackupSettings, CacheSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -389,8 +390,9 @@ def _passwords(value: str) -> set[str]:
 
 
 def documented() -> Iterator[tuple[str, str, str]]:
-    """Name, default as text (empty: no default) and description of each setting; those of backups come last."""
-    for name in sorted(Settings.model_fields, key=lambda name: name in BackupSettings.model_fields):
+    """Name, default as text (empty: no default) and description of each setting; those of mixins come last."""
+    mixins = CacheSettings.model_fields, BackupSettings.model_fields
+    for name in sorted(Settings.model_fields, key=lambda name: [name in fields for fields in reversed(mixins)]):
         field = Settings.model_fields[name]
         default = field.default
         if default is None or default == ():

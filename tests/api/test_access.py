@@ -23,6 +23,8 @@ ROUTES = {
     ("GET", "/buckets/{name}/schema"): Scope.READ,
     ("POST", "/buckets/{name}/points"): Scope.WRITE,
     ("GET", "/telemetry/latest"): Scope.READ,
+    ("GET", "/cache"): Scope.ADMIN,
+    ("POST", "/cache/flush"): Scope.ADMIN,
     ("GET", "/config/{section}"): Scope.ADMIN,
     ("PUT", "/config/{section}"): Scope.ADMIN,
     ("POST", "/mirror/trigger"): Scope.MIRROR,

@@ -107,7 +107,7 @@ class KeptWindows:
         self._limits = limits
         self._selection = selection
         self._windows = selection.windows
-        self._stamp = stamp
+        self.stamp = stamp
         self._now_ns = now_ns
         self._plan = record_of(plan)
         self._tags = {measurement.name: measurement.tags for measurement in plan.measurements}
@@ -165,16 +165,16 @@ class KeptWindows:
         stamp = self._windows.stamp
         rows = [*(cut(frame, remaining, stamp) for frame in old), *(cut(frame, added, stamp) for frame in new)]
         segments = joined([*self._cropped(before, remaining), *map(self._segment, added)])
-        return Entry(self.key, self._stamp.identity, segments, self._plan, tuple(joined_rows(rows, self._tags)))
+        return Entry(self.key, self.stamp.identity, segments, self._plan, tuple(joined_rows(rows, self._tags)))
 
     def _segment(self, span: TimeRange) -> Segment:
-        return Segment(span, self._now_ns, self._now_ns, self._stamp.changes.last)
+        return Segment(span, self._now_ns, self._now_ns, self.stamp.changes.last)
 
     def _cropped(self, before: KeptPart | None, remaining: Sequence[TimeRange]) -> list[Segment]:
         """What stays of older segments. No change has touched it up to now, so it counts from now on."""
         segments = () if before is None else before.segments
         return [
-            Segment(span, segment.first_asked_ns, segment.last_asked_ns, self._stamp.changes.last)
+            Segment(span, segment.first_asked_ns, segment.last_asked_ns, self.stamp.changes.last)
             for segment in segments
             for span in crop(remaining, segment.span)
         ]
@@ -182,7 +182,7 @@ class KeptWindows:
     def _good(self, part: Part, value: bytes | None) -> KeptPart | None:
         """What of a value holds now."""
         entry = None if value is None else unpack(value)
-        if entry is None or entry.key != self.key or entry.identity != self._stamp.identity:
+        if entry is None or entry.key != self.key or entry.identity != self.stamp.identity:
             return None
         if not is_read_alike(entry.plan, self._plan):
             return None
@@ -193,7 +193,7 @@ class KeptWindows:
         """The parts of a segment that no later change touched, in whole windows; none when it is too old or too new."""
         if segment.last_asked_ns > self._now_ns or self._now_ns - segment.first_asked_ns > part.lasts_ns:
             return []
-        changed = self._stamp.changes.since(segment.change, segment.span)
+        changed = self.stamp.changes.since(segment.change, segment.span)
         if not changed:
             return [segment]
         whole = [] if part.is_exact else [whole_windows(one, self._windows) for one in subtract(segment.span, changed)]

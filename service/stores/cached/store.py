@@ -78,7 +78,7 @@ class CachedStore(ObservedStore):
         clock_ns: Callable[[], int],
         changes: Changes,
         observer: CacheObserver = UNOBSERVED,
-        on_composed: Callable[[Selection, Found], None] = lambda _selection, _found: None,
+        on_composed: Callable[[Selection, Found, Stamp], None] = lambda _selection, _found, _stamp: None,
     ) -> None:
         super().__init__(store, ())
         self._limits = limits
@@ -93,9 +93,13 @@ class CachedStore(ObservedStore):
         self._latest_ns = 0
         self._on_composed = on_composed
 
+    def flush(self, bucket: str, span: TimeRange) -> None:
+        """Drop what is kept of a bucket in `span`, in every process."""
+        self._changes.note(bucket, (span,))
+
     def close(self) -> None:
+        """End what runs in its own threads; `store` stays open."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        super().close()
 
     def read(self, selection: Selection) -> Reading:
         reason = _uncuttable(selection, self._limits)
@@ -190,7 +194,7 @@ class CachedStore(ObservedStore):
 
     def _bypass(self, selection: Selection, reason: str) -> Reading:
         reading = self._store.read(selection)
-        self._observer.read("bypass")
+        self._observer.read(f"bypass; reason={reason}")
         return replace(reading, origin=Origin("bypass", self._clock_ns(), reason=reason))
 
     def _whole(self, task: _Task, claim: Claim | None) -> Reading:
@@ -249,7 +253,7 @@ class CachedStore(ObservedStore):
             finally:
                 _release(claim)
             yield from blocks
-            self._on_composed(task.selection, task.found)
+            self._on_composed(task.selection, task.found, task.windows.stamp)
         finally:
             readings.cancel()
 
