@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from service.cache.protocol import Cache
 from service.domain.durations import SECOND_NS
 from service.domain.schema import Bucket, BucketSpec
 from service.domain.selection import Fn, Selection, Stamp, Windows
@@ -34,6 +35,7 @@ BEGIN_NS = 1_774_742_400 * SECOND_NS
 """2026-03-29T00:00:00Z, an hour before Berlin's clock goes forward."""
 SETTLE_NS = 600 * SECOND_NS
 _PANELS = 6
+_FEW_FNS = [Fn.MEAN, Fn.MEAN, Fn.SUM, Fn.COUNT, Fn.LAST, Fn.MAX]
 
 
 class RemovableStore:
@@ -101,18 +103,27 @@ def parsed(lines: Collection[str]) -> Points:
 class History:
     """One random history. `step` does one thing; a read raises AssertionError when the answers differ."""
 
-    def __init__(self, seed: int, store: Callable[[Clock[int]], Any] | None = None, now_ns: int = BEGIN_NS) -> None:
+    def __init__(
+        self,
+        seed: int,
+        store: Callable[[Clock[int]], Any] | None = None,
+        cache: Callable[[Clock[int]], Cache] | None = None,
+        break_cache: Callable[[random.Random], None] | None = None,
+    ) -> None:
         self.seed = seed
         self.steps = 0
         self._random = random.Random(seed)
-        self.clock: Clock[int] = Clock(now_ns)
-        self._cache = SharedCache(lambda: self.clock.now / 1e9)
+        self.clock: Clock[int] = Clock(BEGIN_NS)
+        self._shared = SharedCache(lambda: self.clock.now / 1e9)
+        caches = [cache(self.clock) if cache else self._shared for _ in range(2)]
+        self._damage = break_cache or self._damage_shared
+        self._fns = _FEW_FNS if store is None else [*_FEW_FNS, Fn.FIRST, Fn.MEDIAN, Fn.SPREAD]
         self.inner = RemovableStore((store or PlainStore)(self.clock))
         self.outcomes: dict[str, int] = {}
         self._types_change = store is embedded
         self._panels: dict[int, tuple[Selection, Shape, int]] = {}
         limits = CacheLimits(settle_ns=SETTLE_NS, contents_s=0.0)
-        self.workers = [worker(self.inner, self._cache, self.clock, limits, self._count) for _ in range(2)]
+        self.workers = [worker(self.inner, one, self.clock, limits, self._count) for one in caches]
         self.workers[0].observed.create_bucket(BucketSpec(BUCKET))
         self._acts: list[tuple[Callable[[], None], float]] = [
             (self._read, 42),
@@ -123,7 +134,7 @@ class History:
             (self._flush, 2),
             (self._break_cache, 1.5),
             (self._remove_bucket, 0.3),
-            (self._change_retention, 0.5),
+            (self._change_retention, 0.5 if store in (None, embedded) else 0),
             (self._go_back, 0.5),
         ]
 
@@ -166,7 +177,7 @@ class History:
         stop_ns = now_ns if pick.random() < 0.7 else now_ns - pick.randrange(-HOUR_NS, 6 * HOUR_NS)
         if pick.random() < 0.2:
             stop_ns -= stop_ns % every_ns
-        fn = pick.choice([Fn.MEAN, Fn.MEAN, Fn.SUM, Fn.COUNT, Fn.LAST, Fn.MAX])
+        fn = pick.choice(self._fns)
         stamp = pick.choice([Stamp.STOP, Stamp.STOP, Stamp.START])
         months = 1 if pick.random() < 0.02 else 0
         zone = pick.choice(["UTC", "UTC", "Europe/Berlin", "Asia/Kolkata"])
@@ -221,21 +232,17 @@ class History:
         self._worker.cached.flush(BUCKET, TimeRange(self.clock.now - HOUR_NS, self.clock.now))
 
     def _break_cache(self) -> None:
-        """The shared cache goes away and comes back, loses everything, or holds what is none of ours."""
-        if self._cache.away:
-            self._cache.away = False
-        match self._random.randrange(6):
-            case 0:
-                self._cache.away = True
-            case 1:
-                self._cache.close()
-            case 2:
-                self._cache.spoil(self._random)
-            case _:
-                self._cache.lose_one(self._random)
-        if not self._cache.away:
+        """Damage the cache; then it is what it was, and each worker has told it what it could not tell before."""
+        self._damage(self._random)
+        if not self._shared.away:
             for one in self.workers:  # as their threads do within a second
                 one.changes.stamp(BUCKET)
+
+    def _damage_shared(self, pick: random.Random) -> None:
+        """The shared cache comes back or goes away, loses everything or an entry, or holds what is none of ours."""
+        self._shared.away = not self._shared.away and pick.random() < 0.2
+        act = pick.choice([self._shared.close, lambda: self._shared.spoil(pick), lambda: self._shared.lose_one(pick)])
+        act()
 
     def _remove_bucket(self) -> None:
         self.inner.remove(BUCKET)

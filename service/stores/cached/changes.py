@@ -18,6 +18,7 @@ from service.domain.timerange import EVER, TimeRange
 
 _KEPT_S = 30 * 86_400.0
 _TRIES = 16
+_PROBE, _PROBE_S = "probe", 60.0
 _ID_BYTES = 16
 
 
@@ -42,6 +43,8 @@ class Changes:
         """The state of a bucket, to be taken before the store is asked. None: the cache does not know it."""
         with self._lock:
             self._buckets.add(bucket)
+        if self._cache.shared and not self._cache.put(_PROBE, b"", _PROBE_S):
+            return None  # it takes no value, so another process may have failed to note a change in it
         tokens = self._generations.of([_scope(bucket)]).tokens
         if tokens is None:
             return None
