@@ -2,6 +2,7 @@
 
     .venv/bin/python -m bench.cache             (some minutes)
     .venv/bin/python -m bench.cache --quick     (fewer refreshes)
+    .venv/bin/python -m bench.cache --dense     (a point every second)
 
 A day of 100 series, a point every ten seconds. The read is `window=24h&every=1m`, asked every ten seconds of a clock
 that the bench moves, in one process. Everything runs on this machine, so a ratio says more than a second.
@@ -17,11 +18,16 @@ from urllib.parse import quote
 
 import httpx
 
+from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.domain.durations import SECOND_NS
 from service.domain.selection import Fn, Selection, Windows
 from service.domain.timerange import TimeRange, format_time
 from service.encoding.encoders import PLAIN_CSV, Format, Layout, Shape, encode
+from service.reads.bucket_reads import BucketReads
+from service.reads.limits import ReadLimits
+from service.reads.question import AskedRead, LastWindow
+from service.reads.slots import Slots
 from service.stores.cached.changes import Changes
 from service.stores.cached.limits import CacheLimits, CacheObserver
 from service.stores.cached.store import CachedStore
@@ -37,12 +43,12 @@ _ON_DISK, _SETTLE_S = ("--storage-cache-snapshot-write-cold-duration=1s",), 20
 """A day of points lies on disk, as it does in a database that runs: InfluxDB writes out its memory after 10 minutes."""
 
 
-def fill(influx: InfluxServer, bucket: str) -> None:
+def fill(influx: InfluxServer, bucket: str, step_s: int) -> None:
     first_s = NOW_NS // SECOND_NS - DAY_S - 600
-    for begin_s in range(first_s, NOW_NS // SECOND_NS + 1200, 1000):
+    for begin_s in range(first_s, NOW_NS // SECOND_NS + 1200, 100):
         lines = [
             f"cpu,host=h{host} usage={(time_s * 7 + host) % 1000 / 8} {time_s}"
-            for time_s in range(begin_s, begin_s + 1000, STEP_S)
+            for time_s in range(begin_s, begin_s + 100, step_s)
             for host in range(HOSTS)
         ]
         influx.write(bucket, "\n".join(lines), "s")
@@ -141,15 +147,24 @@ def _ms(time_s: float) -> str:
 
 
 def stampede(bench: Bench, readers: int = 50) -> None:
-    single_s = timed(lambda: (bench.forget(), bench.read(bench.cached)))
+    """Through the read service, as many browsers ask at one time."""
+    answers = AnswerCache(bench.cache, 8 * 1024 * 1024, time.time)
+    limits = ReadLimits(1_000_000, 600, 600, 10, 1, "real", "bench")
+    reads = BucketReads(bench.cached, answers, Slots(2 * readers), limits)
+    question = AskedRead("bench", LastWindow(DAY_S * SECOND_NS), every="1m").at(bench.clock.now, 1_000_000)
+
+    def ask() -> None:
+        served = reads.read(question, "key").served
+        for _ in served.chunks:
+            pass
+        served.close()
+
+    bench.forget()
+    single_s = timed(ask)
     bench.forget()
     bench.queries = 0
     spent: list[float] = []
-
-    def ask() -> None:
-        spent.append(timed(lambda: bench.read(bench.cached)))
-
-    threads = [threading.Thread(target=ask) for _ in range(readers)]
+    threads = [threading.Thread(target=lambda: spent.append(timed(ask))) for _ in range(readers)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -170,9 +185,10 @@ def memory(influx: InfluxServer) -> None:
 
 def main() -> None:
     number = 30 if "--quick" in sys.argv else 120
+    step_s = 1 if "--dense" in sys.argv else STEP_S
     with running_influx(*_ON_DISK) as influx:
         influx.new_bucket("bench")
-        fill(influx, "bench")
+        fill(influx, "bench", step_s)
         time.sleep(_SETTLE_S)
         bench = Bench(influx)
         print(f"answer: {len(bench.read(bench.store)) / 1e6:.1f} MB of CSV")

@@ -10,20 +10,24 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, cache, config, docs_pages, health, jobs, points, problems, telemetry
+from service.api import buckets, cache, config, docs_pages, gaps, health, jobs, points, problems, telemetry
 from service.api.auth import with_security
 from service.api.body_gate import BodyGateMiddleware
 from service.api.config import with_sections
 from service.api.deps import Parts
 from service.api.head_requests import HeadRequests
 from service.api.json_bodies import with_schemas
+from service.api.kept_answers import KeptAnswers
+from service.api.liveness import Liveness
 from service.api.middleware import RequestObserver
 from service.api.name_encoding import PathSegmentsMiddleware
 from service.api.origins import Origins
 from service.api.readiness import readiness_of
+from service.errors import ConfigurationError
 from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
 from service.wiring import assemble
+from service.wiring.buckets import BucketStart, configured_buckets
 
 _DESCRIPTION = """Gets data out of InfluxDB, exactly.
 
@@ -34,14 +38,19 @@ _THREAD_SWITCH_S = 0.0005
 """A tenth of Python's default, so that threads that decode and encode delay small requests less."""
 
 
-def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
-    """Make the application over `parts`, which it closes when it ends. `simulate`: a simulated sensor keeps writing."""
+def create_app(parts: Parts, simulate: bool = False, bucket_start: BucketStart | None = None) -> FastAPI:
+    """Make the application over `parts`, which it closes when it ends.
+
+    `simulate`: a simulated sensor keeps writing. `bucket_start` is stopped before the parts are closed.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.runtime.start()
         with _simulator(parts) if simulate else nullcontext():
             yield
+        if bucket_start is not None:
+            bucket_start.stop()
         parts.close()
 
     app = FastAPI(
@@ -66,6 +75,7 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     routers = (
         buckets.router,
         points.router,
+        gaps.router,
         telemetry.router,
         cache.router,
         *parts.routers,
@@ -78,7 +88,9 @@ def create_app(parts: Parts, simulate: bool = False) -> FastAPI:
     if parts.docs_enabled:
         docs_pages.install(app)
     problems.install(app)
+    app.add_middleware(KeptAnswers, parts=parts)
     app.add_middleware(HeadRequests)
+    app.add_middleware(Liveness)
     app.add_middleware(Origins, origins=parts.cors_origins)
     app.add_middleware(PathSegmentsMiddleware)
     app.add_middleware(BodyGateMiddleware)
@@ -96,7 +108,18 @@ def app_from_environment() -> FastAPI:
     parts = assemble(with_demo_place(settings) if simulated else settings)
     if simulated:
         demo.fill_if_empty(parts.store, time.time_ns())
-    return create_app(parts, simulated)
+    return create_app(parts, simulated, start_buckets(parts, settings))
+
+
+def start_buckets(parts: Parts, settings: Settings) -> BucketStart:
+    """Make the buckets of BUCKETS_FILE, or wait for the store. Raises ConfigurationError after closing the parts."""
+    bucket_start = BucketStart(parts.store, configured_buckets(settings))
+    try:
+        bucket_start.start()
+    except ConfigurationError:
+        parts.close()
+        raise
+    return bucket_start
 
 
 def with_demo_place(settings: Settings) -> Settings:

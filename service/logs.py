@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
@@ -19,6 +20,8 @@ _HEADER = re.compile(
 )
 _TOKEN = re.compile(r"(?i)\b(bearer\s+|token=|token\s+(?=\S{16}))[^\s'\",;}\]]+")
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+_CREDENTIAL = re.compile(r"(?i)fg_|api[-_]?key|authorization|bearer|token|://")
+"""Every text that one of the patterns above changes holds one of these words; most texts hold none."""
 _SECRET_NAME = re.compile(r"(?i)(?:proxy-)?authorization|.*api[-_]?key|.*token|.*password|.*secret|set-cookie|cookie")
 _REDACTED = "[hidden]"
 _MULTILINE_MEMBERS = ("exception", "stack")
@@ -29,7 +32,7 @@ def configure(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
     redact = _redactor([secret for secret in secrets if len(secret) >= 4])
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,
@@ -40,10 +43,11 @@ def configure(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
         exception_formatter=structlog.dev.plain_traceback,
     )
     renderer: Processor = structlog.processors.JSONRenderer() if as_json else readable
+    # Events of the service are written at once: the way through the standard library takes as long again.
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, renderer],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -73,6 +77,8 @@ def _redactor(secrets: list[str]) -> Processor:
 
 def _logged(name: str, value: object, secrets: list[str]) -> object:
     """A member of an event as it is logged. Names with an underscore are structlog's own."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
     redacted = value if name.startswith("_") else _redacted_member(name, value, secrets)
     return redacted if name in _MULTILINE_MEMBERS else _printable(redacted)
 
@@ -85,25 +91,33 @@ def _printable(value: object) -> object:
 
 
 def _redacted_member(name: object, value: object, secrets: list[str]) -> object:
-    if isinstance(value, str | bytes) and _SECRET_NAME.fullmatch(_text(name)):
+    if isinstance(value, str | bytes) and _is_secret(_text(name)):
         return _REDACTED
     return _redacted(value, secrets)
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def _redacted(value: object, secrets: list[str]) -> object:
     """`value` without secrets, also inside mappings and sequences. Numbers, booleans and None stay as they are."""
     if isinstance(value, str | bytes):
-        return _redacted_text(_text(value), secrets)
+        return redacted(_text(value), secrets)
     if isinstance(value, Mapping):
         return {_text(name): _redacted_member(name, part, secrets) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_redacted(part, secrets) for part in value]
-    return value if value is None or isinstance(value, bool | int | float) else _redacted_text(str(value), secrets)
+    return value if value is None or isinstance(value, bool | int | float) else redacted(str(value), secrets)
 
 
-def _redacted_text(text: str, secrets: list[str]) -> str:
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without `secrets`, and without what looks like a credential."""
     for secret in secrets:
         text = text.replace(secret, _REDACTED)
+    if not _CREDENTIAL.search(text):
+        return text
     text = _PASSWORD.sub(rf"\1{_REDACTED}@", _KEY.sub(_REDACTED, text))
     return _TOKEN.sub(rf"\1{_REDACTED}", _HEADER.sub(rf"\1\2{_REDACTED}", text))
 

@@ -7,6 +7,7 @@ frame = gateway.read("Power Consumption", window="30d", every="1h").to_pandas()
 """
 
 from fluxgate_client.async_gateway import AsyncAnswer, AsyncGateway, connect_async
+from fluxgate_client.columns import UInt
 from fluxgate_client.errors import (
     AnswerBroken,
     BadRequest,
@@ -27,9 +28,11 @@ from fluxgate_client.errors import (
     Unavailable,
 )
 from fluxgate_client.gateway import Answer, Gateway, connect
+from fluxgate_client.measurements import Measurement, field, tag
 from fluxgate_client.notices import GatewayWarning
 from fluxgate_client.retries import Retry
 from fluxgate_client.version import __version__
+from fluxgate_client.writer import LinesOutcome, LineTarget, RefusedLine, Rejected, UnwrittenPoints, Writer, WriterFull
 
 __all__ = [
     "Answer",
@@ -47,15 +50,26 @@ __all__ = [
     "GatewayWarning",
     "InvalidParameter",
     "InvalidRequest",
+    "LineTarget",
+    "LinesOutcome",
+    "Measurement",
     "NotFound",
     "PointsRefused",
     "RateLimited",
+    "RefusedLine",
+    "Rejected",
     "Retry",
     "StoreFailed",
     "TooLarge",
+    "UInt",
     "Unauthorized",
     "Unavailable",
+    "UnwrittenPoints",
+    "Writer",
+    "WriterFull",
     "__version__",
     "connect",
     "connect_async",
+    "field",
+    "tag",
 ]

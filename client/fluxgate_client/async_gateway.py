@@ -56,6 +56,9 @@ class AsyncGateway:
     async def create_buckets(self, wanted: Any) -> dict[str, list[str]]:  # noqa: ANN401  (JSON as the caller has it)
         return await self._fetched(calls.create_buckets(wanted))
 
+    async def update_bucket(self, bucket: str, **changes: str | None) -> dict[str, Any]:
+        return await self._fetched(calls.update_bucket(bucket, changes))
+
     async def schema(self, bucket: str) -> dict[str, Any]:
         return await self._fetched(calls.schema(bucket))
 

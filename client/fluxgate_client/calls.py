@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fluxgate_client import requests
@@ -21,6 +22,10 @@ def buckets() -> Call[list[Json]]:
 
 def create_buckets(wanted: Any) -> Call[dict[str, list[str]]]:  # noqa: ANN401  (JSON as the caller has it)
     return Call(requests.create_buckets(wanted), as_object)
+
+
+def update_bucket(bucket: str, changes: Mapping[str, str | None]) -> Call[Json]:
+    return Call(requests.update_bucket(bucket, changes), as_object)
 
 
 def schema(bucket: str) -> Call[Json]:

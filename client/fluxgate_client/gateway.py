@@ -17,6 +17,7 @@ from fluxgate_client.files import PIECE_BYTES, format_of, whole_file
 from fluxgate_client.requests import LatestOptions, Names, Read, ReadOptions
 from fluxgate_client.retries import Retry
 from fluxgate_client.transport import Sleep, Transport
+from fluxgate_client.writer import LinesOutcome, RefusedLine
 
 if TYPE_CHECKING:
     import httpx
@@ -74,6 +75,13 @@ class Gateway:
         """
         return self._fetched(calls.create_buckets(wanted))
 
+    def update_bucket(self, bucket: str, **changes: str | None) -> dict[str, Any]:
+        """Change `description` or `retention` (None: every point is kept) of a bucket; returns the bucket.
+
+        A shorter retention ends points that are older, for good.
+        """
+        return self._fetched(calls.update_bucket(bucket, changes))
+
     def schema(self, bucket: str) -> dict[str, Any]:
         """Measurements of a bucket with their fields, types and tag keys."""
         return self._fetched(calls.schema(bucket))
@@ -95,10 +103,17 @@ class Gateway:
     ) -> dict[str, Any]:
         """Store a pandas frame or Arrow table exactly: one point per row, each column that is no tag a field.
 
-        `PointsRefused` counts lines from 1, in the order of the rows. Raises InvalidRequest, before anything is sent,
-        for what line protocol cannot hold.
+        `PointsRefused` counts lines from 1, in the order of the rows; a text with line ends takes
+        more than one. Raises InvalidRequest, before anything is sent, for what line protocol cannot hold.
         """
         return self._fetched(calls.write_table(bucket, table, measurement, tags, time))
+
+    def write_lines(self, bucket: str, lines: bytes) -> LinesOutcome:
+        """For `Writer`: store lines that have times, the good ones also where others are bad or refused."""
+        answer = self.write(bucket, lines, partial=True)
+        problems = [*answer["bad"], *answer["refused"]]
+        named = [RefusedLine(problem["line"], problem["code"], problem["reason"]) for problem in problems]
+        return LinesOutcome(named, answer["bad_count"] + answer["refused_count"] - len(named))
 
     def close(self) -> None:
         self._transport.close()

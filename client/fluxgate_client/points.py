@@ -27,7 +27,7 @@ _MEASUREMENT_SPECIAL = re.compile(r"([, ])")
 _UNCLEAR = re.compile(r'\\(?:[, ="\\]|$)')
 """A backslash that InfluxDB could take for an escape."""
 _UNWRITABLE = re.compile("[\n\r\0]")
-_RESERVED = ("time", "_time", "_field", "_measurement", "_value")
+RESERVED_NAMES = ("time", "_time", "_field", "_measurement", "_value")
 
 
 def to_lines(table: Table, measurement: str, tags: Sequence[str], time: str) -> bytes:
@@ -41,7 +41,7 @@ def to_lines(table: Table, measurement: str, tags: Sequence[str], time: str) -> 
     rows = _as_arrow(table)
     _check_columns(rows, tags, time)
     times = _times(rows, time)
-    head = [_scalar(_quoted_measurement(measurement)), *(_tag(key, rows.column(key)) for key in sorted(tags))]
+    head = [_scalar(quoted_measurement(measurement)), *(_tag(key, rows.column(key)) for key in sorted(tags))]
     fields = [part for name in rows.column_names if name not in (*tags, time) for part in _field(name, rows)]
     if rows.num_rows == 0:
         return b""
@@ -80,7 +80,7 @@ def _check_columns(rows: pa.Table, tags: Sequence[str], time: str) -> None:
     if time in tags or len(set(tags)) != len(tags):
         raise InvalidRequest(f"tags={list(tags)!r} names a column twice, or the column of times.")
     for name in rows.column_names:
-        if name != time and name in _RESERVED:
+        if name != time and name in RESERVED_NAMES:
             raise InvalidRequest(
                 f"{name!r} cannot be the name of a tag or field. A table with one column per field is what is written:"
                 " read with shape='wide', and drop columns that are not part of a point."
@@ -102,7 +102,7 @@ def _times(rows: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _tag(key: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Scalar:
     """`,key=value` of each row, and nothing where it is null. Each distinct value is quoted once."""
-    before = f",{_quoted(key, f'the tag {key!r}')}="
+    before = f",{quoted(key, f'the tag {key!r}')}="
     if column.null_count == len(column):
         return _NOTHING
     texts = _plain(column)
@@ -111,7 +111,7 @@ def _tag(key: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Scalar:
             f"The tag {key!r} holds {column.type}: a tag is text. Name the text yourself, with a cast."
         )
     codes = texts.combine_chunks().dictionary_encode()
-    values = [before + _quoted(value, f"a value of the tag {key!r}") for value in codes.dictionary.to_pylist()]
+    values = [before + quoted(value, f"a value of the tag {key!r}") for value in codes.dictionary.to_pylist()]
     return pa.chunked_array([pa.array(values, _TEXT).take(codes.indices).fill_null("")])
 
 
@@ -120,9 +120,7 @@ def _field(name: str, rows: pa.Table) -> Iterator[pa.ChunkedArray]:
     column = _plain(rows.column(name))
     if column.null_count == len(column):
         return
-    if name.startswith("\t"):
-        raise InvalidRequest("A field's name cannot begin with a tab: InfluxDB drops it.")
-    before = _scalar(f",{_quoted(name, f'the field {name!r}')}=")
+    before = _scalar(f",{quoted_field(name)}=")
     write = _WRITERS.get(column.type)
     if write is None:
         raise InvalidRequest(f"The field {name!r} holds {column.type}, not floats, integers, text or truth values.")
@@ -143,14 +141,23 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def _quoted_measurement(name: str) -> str:
+def quoted_measurement(name: str) -> str:
+    """`name` as it begins a line. Raises InvalidRequest."""
     _check_name(name, f"the measurement {name!r}")
     if name[0] in "#\t":
         raise InvalidRequest(f"The measurement {name!r} cannot begin with {name[0]!r}: the line would be a comment.")
     return _MEASUREMENT_SPECIAL.sub(r"\\\1", name)
 
 
-def _quoted(text: str, what: str) -> str:
+def quoted_field(name: str) -> str:
+    """`name` as it stands before the value of a field. Raises InvalidRequest."""
+    if name.startswith("\t"):
+        raise InvalidRequest("A field's name cannot begin with a tab: InfluxDB drops it.")
+    return quoted(name, f"the field {name!r}")
+
+
+def quoted(text: str, what: str) -> str:
+    """A tag's key or value as it stands in a line. Raises InvalidRequest, which names it as `what`."""
     _check_name(text, what)
     return _SPECIAL.sub(r"\\\1", text)
 

@@ -140,6 +140,11 @@ def create_buckets(wanted: Any) -> Request:  # noqa: ANN401  (JSON as the caller
     return posted("/buckets", body=wanted, repeatable=True)
 
 
+def update_bucket(bucket: str, changes: Mapping[str, str | None]) -> Request:
+    headers = {"Content-Type": "application/json"}
+    return Request("PATCH", bucket_path(bucket), (), json.dumps(changes).encode(), headers)
+
+
 def write(bucket: str, lines: str | bytes, precision: str, partial: bool) -> Request:
     """Line protocol for `bucket`. Repeatable when every line has a time: without one, each arrival is another point."""
     try:

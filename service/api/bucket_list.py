@@ -16,6 +16,7 @@ from service.domain.durations import format_duration
 from service.domain.schema import Bucket
 from service.domain.timerange import format_time
 from service.errors import BUCKET_ERRORS, StoreTimeout, UnknownBucket
+from service.stores.protocol import Store
 
 _TIMEOUT_S = 60.0
 
@@ -41,13 +42,11 @@ def _produce(parts: Parts, principal: Principal, clock: Callable[[], float]) -> 
     return Produced({}, iter([body]), lambda: None)
 
 
-def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:
-    """The bucket with its newest point; None when it was deleted meanwhile."""
+def bucket_info(store: Store, bucket: Bucket) -> BucketInfo:
+    """The bucket with its newest point, or with the reason why that is not known. Raises UnknownBucket."""
     newest, note = None, None
     try:
-        newest = parts.store.last_point(bucket.name)
-    except UnknownBucket:
-        return None
+        newest = store.last_point(bucket.name)
     except BUCKET_ERRORS as error:
         note = error.message
     return BucketInfo(
@@ -57,3 +56,11 @@ def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:
         last_point=None if newest is None else format_time(newest),
         note=note,
     )
+
+
+def _info(parts: Parts, bucket: Bucket) -> BucketInfo | None:
+    """The bucket with its newest point; None when it was deleted meanwhile."""
+    try:
+        return bucket_info(parts.store, bucket)
+    except UnknownBucket:
+        return None

@@ -1,7 +1,6 @@
 """Routes of buckets: list, create, show the schema, and read."""
 
 import json
-from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
 
@@ -10,23 +9,32 @@ from pydantic import Field
 from starlette.responses import Response
 
 from service.api.auth import require_bucket, requires
-from service.api.bucket_list import serve_bucket_list
+from service.api.bucket_list import bucket_info, serve_bucket_list
 from service.api.deps import Parts, parts_of
 from service.api.head_requests import head_answer, wants_head
 from service.api.json_bodies import json_body, request_body
+from service.api.kept_answers import QUESTION, bypasses_cache, response_of
 from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
-from service.api.read_headers import facts_headers, is_unchanged, read_headers
+from service.api.read_headers import facts_headers, read_headers
 from service.api.read_parameters import needs_clock, parse_question
-from service.api.schemas import BucketList, BucketSchema, CreatedBuckets, FieldInfo, MeasurementInfo, NewBucket
+from service.api.schemas import (
+    BucketInfo,
+    BucketList,
+    BucketSchema,
+    BucketUpdate,
+    CreatedBuckets,
+    FieldInfo,
+    MeasurementInfo,
+    NewBucket,
+)
 from service.api.store_calls import call_store
-from service.api.streaming import AnswerResponse, read_in_thread, wants_gzip
+from service.api.streaming import AnswerResponse, read_in_thread
 from service.domain.access import Principal, Scope
-from service.domain.durations import parse_duration
-from service.domain.schema import BucketSpec, MeasurementSchema
+from service.domain.bucket_specs import bucket_spec, distinct, parse_retention
+from service.domain.schema import MeasurementSchema
 from service.encoding.encoders import Format
-from service.errors import InvalidParameter
 from service.reads.question import Question
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
@@ -86,7 +94,8 @@ async def create_buckets(
 ) -> CreatedBuckets:
     """Create one bucket or many, at most 1000. An existing bucket is not changed; `existing` names it."""
     parts = parts_of(request)
-    specs = _specs(order if isinstance(order, list) else [order])
+    wanted = order if isinstance(order, list) else [order]
+    specs = distinct(bucket_spec(bucket.name, bucket.description, bucket.retention) for bucket in wanted)
 
     def create() -> CreatedBuckets:
         created = {spec.name: parts.store.create_bucket(spec) for spec in specs}
@@ -96,6 +105,28 @@ async def create_buckets(
         )
 
     return await parts.pools.catalogue.run(create, key=principal.id)
+
+
+@router.patch("/buckets/{name}", summary="Change a bucket", openapi_extra=request_body(BucketUpdate, "Change"))
+async def update_bucket(
+    request: Request,
+    name: str,
+    change: Annotated[BucketUpdate, json_body(BucketUpdate, Scope.ADMIN)],
+    principal: Principal = requires(Scope.ADMIN),
+) -> BucketInfo:
+    """Change the description, the retention, or both. A shorter retention ends points that are older, for good."""
+    parts, bucket_name = parts_of(request), decode_segment(name)
+
+    def update() -> BucketInfo:
+        bucket = parts.store.bucket(bucket_name)
+        is_set = change.model_fields_set
+        description = change.description if "description" in is_set else bucket.description
+        retention_ns = parse_retention(change.retention) if "retention" in is_set else bucket.retention_ns
+        if (description, retention_ns) != (bucket.description, bucket.retention_ns):
+            parts.store.update_bucket(bucket_name, description, retention_ns)
+        return bucket_info(parts.store, parts.store.bucket(bucket_name))
+
+    return await call_store(parts.pools.catalogue, principal, update)
 
 
 @router.get("/buckets/{name}/schema", summary="What a bucket holds")
@@ -134,7 +165,8 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)
     question = await _question(request, parts, bucket, principal)
-    bypass_cache = "no-cache" in request.headers.get("Cache-Control", "").lower()
+    request.scope[QUESTION] = question
+    bypass_cache = bypasses_cache(request)
     answer = parts.reads.cached(question, bypass_cache)
     if answer is None and wants_head(request):
         facts = await call_store(parts.pools.catalogue, principal, partial(parts.reads.facts, question, principal.id))
@@ -145,12 +177,7 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
             principal,
             partial(parts.reads.read, question, principal.id, bypass_cache),
         )
-    headers = read_headers(answer, parts.clock_ns())
-    if is_unchanged(answer.served, request.headers.get("If-None-Match")):
-        answer.served.close()
-        return Response(status_code=304, headers=headers)
-    gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
-    return AnswerResponse(answer.served, headers, gzip, parts.reads.limits.timeout_s)
+    return response_of(request, parts, question, answer.served, read_headers(answer, parts.clock_ns()))
 
 
 async def _question(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
@@ -162,15 +189,3 @@ async def _question(request: Request, parts: Parts, bucket: str, principal: Prin
     bounds = parts.limits.default_every, parts.reads.limits.max_windows
     act = partial(parse_question, bucket, pairs, accept, parts.clock_ns(), *bounds)
     return await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()
-
-
-def _specs(order: Iterable[NewBucket]) -> list[BucketSpec]:
-    """One spec per name. Raises InvalidParameter for a wrong name, or a name with two different specs."""
-    specs: dict[str, BucketSpec] = {}
-    for bucket in order:
-        retention_ns = 0 if bucket.retention is None else parse_duration(bucket.retention, "retention")
-        spec = BucketSpec(bucket.name, bucket.description, retention_ns)
-        if specs.setdefault(spec.name, spec) != spec:
-            reason = f"The bucket {spec.name!r} stands twice in the request, with different members. Nothing was made."
-            raise InvalidParameter("name", reason)
-    return list(specs.values())

@@ -21,6 +21,7 @@ from service.config.store import ConfigStore
 from service.domain.timerange import TimeRange
 from service.jobs import JobQueue, Kinds
 from service.reads.bucket_reads import BucketReads
+from service.reads.gaps import GapReads
 from service.reads.memory import MemoryReturn
 from service.reads.telemetry import TelemetryReads
 from service.runner.runtime import JobRuntime
@@ -52,6 +53,7 @@ class Parts:
     windows: CachedStore | None
     reads: BucketReads
     telemetry: TelemetryReads
+    gaps: GapReads
     memory: MemoryReturn
     pools: ThreadPools
     write_slots: WriteSlots

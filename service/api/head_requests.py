@@ -9,7 +9,8 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEAD_ONLY = "head_only"
+HEAD_ONLY = "head_only"
+"""The member of the scope of a request whose body is not sent."""
 
 
 class HeadRequests:
@@ -28,7 +29,7 @@ class HeadRequests:
                 message = {**message, "body": b""}
             await send(message)
 
-        asked = {**scope, "method": "GET", _HEAD_ONLY: True}
+        asked = {**scope, "method": "GET", HEAD_ONLY: True}
         try:
             await self._app(asked, receive, without_body)
         finally:
@@ -45,4 +46,4 @@ def head_answer(headers: Mapping[str, str]) -> Response:
 
 def wants_head(request: Request) -> bool:
     """Whether the client gets the headers alone."""
-    return bool(request.scope.get(_HEAD_ONLY))
+    return bool(request.scope.get(HEAD_ONLY))

@@ -5,6 +5,7 @@ import secrets
 import time
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.metrics import Metrics
@@ -23,6 +24,7 @@ class RequestObserver:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,11 +55,20 @@ class RequestObserver:
                     bytes=size, ms=round(seconds * 1000, 1), complete=complete,
                 )  # fmt: skip
 
+    def _children(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """The metrics under these labels, which are looked up once: methods, routes and statuses are few."""
+        labels = method, route, status
+        if labels not in self._known:
+            requests = self._metrics.requests.labels(method, route, str(status))
+            self._known[labels] = requests, self._metrics.seconds.labels(method, route)
+        return self._known[labels]
+
     def _count(self, scope: Scope, status: int, size: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.requests.labels(method, route, str(status or 500)).inc()
-        self._metrics.seconds.labels(method, route).observe(seconds)
+        requests, durations = self._children(method, route, status or 500)
+        requests.inc()
+        durations.observe(seconds)
         self._metrics.bytes_out.inc(size)
 
 

@@ -95,3 +95,23 @@ PARAMETERS = [
         "example": {},
     },
 ]
+
+_SHARED = {"window", "start", "stop", "measurement", "field", "tz", "tags"}
+GAP_PARAMETERS = [parameter for parameter in PARAMETERS if parameter["name"] in _SHARED] + [
+    _parameter(
+        "expect",
+        "How far apart points of a series may be, like 1m. Default: three times what each series usually does.",
+        _DURATION,
+    ),
+    _parameter(
+        "known",
+        "How far before the range a series may have had its last point to be missed in it. Default: as long as the "
+        "range is.",
+        _DURATION,
+    ),
+    _parameter(
+        "gaps",
+        "How many gaps of each series are named, the longest. Default: 100.",
+        {"type": "integer", "minimum": 1, "maximum": 10_000},
+    ),
+]

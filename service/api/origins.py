@@ -29,7 +29,7 @@ class Origins:
         self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (not self._origins and scope["method"] != "OPTIONS"):
             await self._app(scope, receive, send)
             return
         asked = Headers(scope=scope)
@@ -55,9 +55,7 @@ class Origins:
         return Response(status_code=204, headers=headers)
 
     def _mark(self, asked: Headers, answered: MutableHeaders) -> None:
-        if not self._origins:
-            return
-        if ANY_ORIGIN not in self._origins:
+        if self._origins and ANY_ORIGIN not in self._origins:
             answered.add_vary_header("Origin")
         origin = asked.get("Origin")
         if origin is None or not self._allows(origin):

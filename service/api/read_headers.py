@@ -9,9 +9,12 @@ from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
 from service.reads.facts import ReadFacts
+from service.reads.gaps import GapAnswer
+from service.reads.origins import asked_at_ns, kept_before
 from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
+CACHE = "X-Fluxgate-Cache"
 _FILE_EXTENSIONS = {
     Format.CSV: "csv",
     Format.JSON: "json",
@@ -25,10 +28,7 @@ _FILE_EXTENSIONS = {
 
 def read_headers(answer: ReadAnswer, now_ns: int) -> dict[str, str]:
     """The headers of a read of a bucket."""
-    facts, served = answer.facts, answer.served
-    origin = facts.origin if served.outcome == "miss" and facts.origin else _cache(served)
-    headers = facts_headers(answer.question, facts)
-    return {**headers, "X-Fluxgate-Cache": origin, **_age_headers(served, now_ns, facts.asked_ns)}
+    return {**facts_headers(answer.question, answer.facts), **cache_headers(answer.served, now_ns)}
 
 
 def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
@@ -60,11 +60,16 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
     return headers
 
 
-def _age_headers(served: Served, now_ns: int, asked_ns: int | None) -> dict[str, str]:
-    """When the store was asked for the oldest part of an answer, how long ago that is, and the answer's tag."""
+def cache_headers(served: Served, now_ns: int) -> dict[str, str]:
+    """Where an answer is from, when the store was asked for the oldest part of it, how old that is, and its tag."""
+    kept, asked_ns = kept_before(served.headers), asked_at_ns(served.headers)
     as_of_ns = now_ns - int(served.age_s * SECOND_NS) if asked_ns is None else min(asked_ns, now_ns)
-    tag = {"ETag": served.etag} if served.etag else {}
-    return {"Age": str((now_ns - as_of_ns) // SECOND_NS), "X-Fluxgate-As-Of": format_time(as_of_ns), **tag}
+    return {
+        CACHE: kept if served.outcome == "miss" and kept else cache_header(served),
+        "Age": str((now_ns - as_of_ns) // SECOND_NS),
+        "X-Fluxgate-As-Of": format_time(as_of_ns),
+        **({"ETag": served.etag} if served.etag else {}),
+    }
 
 
 def is_unchanged(served: Served, if_none_match: str | None) -> bool:
@@ -75,15 +80,29 @@ def is_unchanged(served: Served, if_none_match: str | None) -> bool:
     return served.etag.removeprefix("W/") in tags or "*" in tags
 
 
+def gap_headers(answer: GapAnswer, now_ns: int) -> dict[str, str]:
+    """The headers of the gaps of a bucket."""
+    facts = answer.facts
+    headers = {
+        "Content-Type": "application/json",
+        "X-Fluxgate-Start": format_time(facts.span.start_ns),
+        "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
+        "X-Fluxgate-Store": facts.store,
+        **cache_headers(answer.served, now_ns),
+        "Vary": "Accept-Encoding, X-API-Key, Authorization",
+        "Cache-Control": "private",
+    }
+    return headers | ({"X-Fluxgate-Warning": header_unknown(facts.unknown.names)} if facts.unknown.count else {})
+
+
 def latest_headers(answer: LatestAnswer, now_ns: int) -> dict[str, str]:
     """The headers of the latest telemetry."""
     facts = answer.facts
     headers = {
         "Content-Type": "application/json",
         "X-Fluxgate-Store": facts.store,
-        "X-Fluxgate-Cache": _cache(answer.served),
+        **cache_headers(answer.served, now_ns),
         "Cache-Control": "private",
-        **_age_headers(answer.served, now_ns, None),
     }
     lists = {
         "X-Fluxgate-Text-Fields": facts.text,
@@ -96,7 +115,8 @@ def latest_headers(answer: LatestAnswer, now_ns: int) -> dict[str, str]:
     return headers | {header: header_names(names.names) for header, names in lists.items() if names.count}
 
 
-def _cache(served: Served) -> str:
+def cache_header(served: Served) -> str:
+    """The value of X-Fluxgate-Cache."""
     if served.outcome == "hit":
         return f"hit; age={int(served.age_s)}"
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome

@@ -27,6 +27,8 @@ _MOST_MEDIA_PARAMETERS = 10
 _UTC = ("", "UTC")
 _SEPARATORS = {",": ",", ";": ";", "tab": "\t"}
 Pairs = Sequence[tuple[str, str]]
+Filters = dict[str, set[str]]
+"""Values by the name of the parameter: `measurement`, `field`, `tag.KEY`."""
 Member = TypeVar("Member", Fn, Format, Shape, Stamp)
 _OTHER_WORDS = {
     "avg": "mean",
@@ -56,17 +58,17 @@ def parse_question(
     max_windows: int,
 ) -> Question:
     """The question that the parameters ask. Raises InvalidParameter, TooManyWindows, NotAcceptable."""
-    simple, filters = _split(pairs)
-    zone = _zone(simple.get("tz", ""))
+    simple, filters = split_parameters(pairs, SIMPLE)
+    zone = zone_named(simple.get("tz", ""))
     form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
     read = AskedRead(
         bucket,
-        _range(simple, zone),
+        asked_range(simple, zone),
         every=simple.get("every", default_every),
         fn=_member(Fn, "fn", simple["fn"]) if "fn" in simple else None,
-        measurements=tuple(filters.pop("measurement", ())),
-        fields=tuple(filters.pop("field", ())),
-        tags=tuple((key.removeprefix(TAG), tuple(values)) for key, values in filters.items()),
+        measurements=tuple(filters.get("measurement", ())),
+        fields=tuple(filters.get("field", ())),
+        tags=tag_filters(filters),
         format=form,
         shape=_member(Shape, "shape", simple.get("shape", "long")),
         zone=zone or "UTC",
@@ -127,22 +129,22 @@ def _quality(parameters: str) -> float:
     return 1.0
 
 
-def _split(pairs: Pairs) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """The simple parameters, each at most once, and the filters with their values. Raises InvalidParameter."""
+def split_parameters(pairs: Pairs, known: Sequence[str]) -> tuple[dict[str, str], Filters]:
+    """The `known` simple parameters, each at most once, and the filters with their values. Raises InvalidParameter."""
     simple: dict[str, str] = {}
-    filters: dict[str, set[str]] = {}
+    filters: Filters = {}
     for name, value in pairs:
         if len(value) > _LONGEST_VALUE:
             raise InvalidParameter(name, f"{name} is longer than {_LONGEST_VALUE} characters.")
         if name in REPEATED or (name.startswith(TAG) and len(name) > len(TAG)):
             filters.setdefault(name, set()).add(value)
-        elif name in SIMPLE:
+        elif name in known:
             if name in simple:
                 reason = f"{name} is given twice. Only measurement, field and tag.KEY may be repeated."
                 raise InvalidParameter(name, reason)
             simple[name] = value
         else:
-            raise unknown_parameter(name, [*SIMPLE, *REPEATED, "tag.KEY"])
+            raise unknown_parameter(name, [*known, *REPEATED, "tag.KEY"])
     if len(pairs) > _MOST_FILTERS:
         reason = f"More than {_MOST_FILTERS} parameters. Ask for fewer names, or leave the filter out."
         raise InvalidParameter("filters", reason)
@@ -159,7 +161,13 @@ def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
     return InvalidParameter(name[:200], reason)
 
 
-def _range(simple: dict[str, str], zone: str | None) -> LastWindow | Between:
+def tag_filters(filters: Filters) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The keys of the filters by tags, with the values that are accepted."""
+    return tuple((key.removeprefix(TAG), tuple(values)) for key, values in filters.items() if key.startswith(TAG))
+
+
+def asked_range(simple: Mapping[str, str], zone: str | None) -> LastWindow | Between:
+    """What `window`, or `start` and `stop`, ask for. `zone`: of times without an offset. Raises InvalidParameter."""
     if "window" in simple and ("start" in simple or "stop" in simple):
         raise InvalidParameter("window", "Give either window or start and stop, not both.")
     if "start" not in simple:
@@ -197,8 +205,8 @@ def _csv_dialect(simple: Mapping[str, str], form: Format) -> CsvDialect:
     return CsvDialect(_SEPARATORS[separator], mark == "true")
 
 
-def _zone(text: str) -> str | None:
-    """None when no zone is named."""
+def zone_named(text: str) -> str | None:
+    """The IANA name; None when no zone is named. Raises InvalidParameter."""
     if text in _UTC:
         return text or None
     try:

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class NewBucket(BaseModel):
-    """A bucket to create. `retention` is a duration such as 30d; null keeps all points."""
+    """A bucket to create. `retention` is a duration such as 30d; null, 0 and inf keep all points."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -12,6 +12,18 @@ class NewBucket(BaseModel):
     )
 
     name: str = Field(min_length=1, max_length=1000)
+    description: str = Field("", max_length=10_000)
+    retention: str | None = None
+
+
+class BucketUpdate(BaseModel):
+    """What to change of a bucket; an absent member stays as it is. `retention` is as in a new bucket."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"description": "Bench tests", "retention": "90d"}},
+    )
+
     description: str = Field("", max_length=10_000)
     retention: str | None = None
 

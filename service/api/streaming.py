@@ -7,6 +7,7 @@ When a client takes too long to read the whole answer, its connection is reset.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TypeVar
 
@@ -49,6 +50,11 @@ def wants_gzip(accept_encoding: str | None) -> bool:
     return False
 
 
+_SMALL_BYTES = 64 * 1024
+"""A kept answer up to this size is compressed where it stands, as a thread would cost more. To send it, the deadline of
+the connection is enough: the kernel takes it at once."""
+
+
 class AnswerResponse(Response):
     """Sends an answer within `most_s` seconds, compressed if `gzip`. The answer is closed in every case."""
 
@@ -56,22 +62,25 @@ class AnswerResponse(Response):
         self._served = served
         self._most_s = most_s
         self._deadline = math.inf
-        self._is_complete = served.size_bytes is not None and not gzip
+        self._size_bytes = served.size_bytes if not gzip else None
         self._chunks: Iterator[Chunk] = gzipped(served.chunks) if gzip else served.chunks
+        if gzip and served.size_bytes is not None and served.size_bytes <= _SMALL_BYTES:
+            packed = b"".join(self._chunks)
+            self._chunks, self._size_bytes = iter([packed]), len(packed)
         self.status_code = 200
         self.background = None
         self.body = b""
         extra = {"Content-Encoding": "gzip"} if gzip else {}
         self.init_headers({**headers, **extra})
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
-        if self._is_complete:
-            self.raw_headers.append((b"content-length", str(served.size_bytes).encode()))
+        if self._size_bytes is not None:
+            self.raw_headers.append((b"content-length", str(self._size_bytes).encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._deadline = anyio.current_time() + self._most_s
         try:
-            if self._is_complete:
-                await self._send_complete(send)
+            if self._size_bytes is not None:
+                await self._send_complete(send, self._size_bytes)
             else:
                 await run_until_disconnect(
                     receive,
@@ -85,18 +94,18 @@ class AnswerResponse(Response):
                 _reset_connection(scope)
             raise StreamBroken from failure
         finally:
-            if not self._is_complete:
+            if self._size_bytes is None:
                 with anyio.CancelScope(shield=True):
                     await cancel_in_thread(self._served.close)
 
-    async def _send_complete(self, send: Send) -> None:
-        await self._send(send, self._start())
-        remaining_bytes = self._served.size_bytes or 0
-        for chunk in self._chunks:
-            remaining_bytes -= len(chunk)
-            await self._send(send, {"type": "http.response.body", "body": chunk, "more_body": remaining_bytes > 0})
-        if not self._served.size_bytes:
-            await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
+    async def _send_complete(self, send: Send, size_bytes: int) -> None:
+        with nullcontext() if size_bytes <= _SMALL_BYTES else self._until_deadline():
+            await send(self._start())
+            for chunk in self._chunks:
+                size_bytes -= len(chunk)
+                await send({"type": "http.response.body", "body": chunk, "more_body": size_bytes > 0})
+            if not self._size_bytes:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send, disconnected: anyio.Event) -> None:
         """Send until the end, or until the client disconnects. Errors after that are ignored."""
@@ -114,9 +123,14 @@ class AnswerResponse(Response):
         return {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
 
     async def _send(self, send: Send, message: Message) -> None:
-        """Send one message, waiting for the client. Raises ClientStalled at the deadline of the whole answer."""
-        with anyio.move_on_at(self._deadline) as timeout:
+        with self._until_deadline():
             await send(message)
+
+    @contextmanager
+    def _until_deadline(self) -> Iterator[None]:
+        """Wait for the client in it. Raises ClientStalled at the deadline of the whole answer."""
+        with anyio.move_on_at(self._deadline) as timeout:
+            yield
         if timeout.cancelled_caught:
             raise ClientStalled(f"The client did not take the answer within {self._most_s:g} s (READ_TIMEOUT_S).")
 

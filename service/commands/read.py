@@ -71,7 +71,7 @@ def read(
             align=align or None,
             measurement=measurement,
             field=field,
-            tags=_tags(tag or []),
+            tags=tag_pairs(tag or []),
             shape=shape,
             tz=tz,
             limit=limit,
@@ -135,7 +135,8 @@ def _save(answer: Answer, output: Path, form: str) -> tuple[int | None, int]:
     return rows_of_file(output, form) if console.is_terminal else None, int(done)
 
 
-def _tags(pairs: list[str]) -> dict[str, list[str]]:
+def tag_pairs(pairs: list[str]) -> dict[str, list[str]]:
+    """The values of each key in texts of the form KEY=VALUE. Raises InvalidParameter."""
     tags: dict[str, list[str]] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")

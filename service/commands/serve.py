@@ -15,7 +15,7 @@ import uvicorn
 from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
-from service.app import configure_logs
+from service.app import configure_logs, start_buckets
 from service.commands.banner import FirstKey, banner, store_line
 from service.commands.near_names import warn_of_near_names
 from service.console.connection import FIRST_KEY, is_loopback, stored_key
@@ -75,7 +75,9 @@ def serve(
         _run_in_process(config, partial(_print_welcome, lines))
     else:
         # A wrong setting is reported here, once. A worker that fails to start would be started again for ever.
-        assemble(settings).close()
+        parts = assemble(settings)
+        start_buckets(parts, settings).stop()
+        parts.close()
         sock = config.bind_socket()
         _print_welcome(lines)
         Multiprocess(config, sockets=[sock]).run()

@@ -64,6 +64,12 @@ def post(transport: Transport, path: str, parameters: Parameters = (), body: obj
     return as_object(request, transport.fetch(request))
 
 
+def delete(transport: Transport, path: str, parameters: Parameters = ()) -> dict[str, Any]:
+    """The JSON answer of the gateway to a DELETE. It is not repeated when the connection breaks."""
+    request = Request("DELETE", path, parameters, repeatable=False)
+    return as_object(request, transport.fetch(request))
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine for certain. Names other than localhost may resolve to any address."""
     if host == "localhost":

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -12,12 +12,25 @@ from rich.progress import BarColumn, Progress, TextColumn
 from fluxgate_client import AnswerBroken, GatewayUnreachable
 from fluxgate_client.requests import Request, segment
 from fluxgate_client.transport import Transport
+from service.console.connection import get, open_transport
 
 Json = dict[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 END_STATES = ("succeeded", "failed", "cancelled")
 _RECONNECT_S = 1.0
 _MOST_RECONNECTS = 60
+
+
+def result_of(url: str | None, key: str | None, order: Callable[[Transport], Json], as_json: bool) -> Json:
+    """The result of the job that `order` makes, once it has ended; it is not printed.
+
+    Exits with 1 when the job does not succeed.
+    """
+    with open_transport(url, key) as transport:
+        job = order(transport)
+        if follow(transport, job["id"], as_json) != "succeeded":
+            raise typer.Exit(1)
+        return dict(get(transport, job_path(job["id"]))["result"])
 
 
 def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:

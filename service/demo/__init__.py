@@ -1,6 +1,7 @@
-"""Plausible data for a first look: a month of it in an empty embedded store, and a simulator that goes on writing.
+"""Plausible data: a month of it for a first look, a simulator that goes on writing, and sensors for a write test.
 
-Only `fluxgate serve --demo` uses it. A store that holds other data gets none.
+`fluxgate serve --demo` fills an empty embedded store; a store that holds other data gets none. `fluxgate simulate`
+writes sensors to the bucket that it is given.
 """
 
 from service.demo.filling import fill_if_empty

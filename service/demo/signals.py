@@ -52,14 +52,14 @@ STATIONS = (
 )
 
 
-def power(times_ns: Times) -> Fields:
+def power(times_ns: Times, sites: tuple[Place, ...] = SITES) -> Fields:
     """Electric meters: three floats, a counter that only grows, a switch, a text."""
     seconds = times_ns[:, None] / SECOND_NS
-    size = np.array([[site.size for site in SITES]])
-    late = np.array([[600.0 * site.seed for site in SITES]])
-    load = size * (0.55 + 0.4 * _day(seconds - late, peak_hour=13))
-    voltage = 230 + 2.5 * _day(seconds, peak_hour=3) + 0.8 * _noise(times_ns, SITES, 1)
-    kilowatts = load * (1 + 0.06 * _noise(times_ns, SITES, 2))
+    size = np.array([[site.size for site in sites]])
+    late = np.array([[600.0 * site.seed for site in sites]])
+    load = size * (0.55 + 0.4 * day_curve(seconds - late, peak_hour=13))
+    voltage = 230 + 2.5 * day_curve(seconds, peak_hour=3) + 0.8 * noise(times_ns, sites, 1)
+    kilowatts = load * (1 + 0.06 * noise(times_ns, sites, 2))
     serviced = _serviced(seconds, late)
     kilowatts = np.where(serviced, 0.02 * size, kilowatts)
     status = np.where(serviced, "maintenance", np.where(kilowatts > 0.97 * size, "high load", "ok"))
@@ -73,16 +73,16 @@ def power(times_ns: Times) -> Fields:
     }
 
 
-def weather(times_ns: Times) -> Fields:
+def weather(times_ns: Times, stations: tuple[Place, ...] = STATIONS) -> Fields:
     """Weather stations, in a summer without end."""
     seconds = times_ns[:, None] / SECOND_NS
-    size = np.array([[station.size for station in STATIONS]])
-    swing = _day(seconds, peak_hour=15)
+    size = np.array([[station.size for station in stations]])
+    swing = day_curve(seconds, peak_hour=15)
     front = np.sin(2 * np.pi * seconds / (5.3 * _DAY_S))
-    temperature = 17 + 6.5 * size * swing + 2.5 * front + 0.4 * _noise(times_ns, STATIONS, 3)
-    humidity = np.clip(62 - 18 * swing - 9 * front + 2.0 * _noise(times_ns, STATIONS, 4), 5, 100)
-    pressure = 1013.2 + 7.5 * front - 4 * (1 - size) + 0.1 * _noise(times_ns, STATIONS, 6)
-    wind = np.abs(3.2 * size + 1.5 * swing + 1.4 * _noise(times_ns, STATIONS, 5))
+    temperature = 17 + 6.5 * size * swing + 2.5 * front + 0.4 * noise(times_ns, stations, 3)
+    humidity = np.clip(62 - 18 * swing - 9 * front + 2.0 * noise(times_ns, stations, 4), 5, 100)
+    pressure = 1013.2 + 7.5 * front - 4 * (1 - size) + 0.1 * noise(times_ns, stations, 6)
+    wind = np.abs(3.2 * size + 1.5 * swing + 1.4 * noise(times_ns, stations, 5))
     return {
         "humidity": (FieldType.FLOAT, np.round(humidity, 1)),
         "pressure": (FieldType.FLOAT, np.round(pressure, 1)),
@@ -91,7 +91,7 @@ def weather(times_ns: Times) -> Fields:
     }
 
 
-def _day(seconds: Floats, peak_hour: float) -> Floats:
+def day_curve(seconds: Floats, peak_hour: float) -> Floats:
     """A daily curve from -1 to 1."""
     swing: Floats = np.cos(2 * np.pi * (seconds - 3600 * peak_hour) / _DAY_S)
     return swing
@@ -111,7 +111,7 @@ def _serviced(seconds: Floats, late: Floats) -> npt.NDArray[np.bool_]:
     return (within_week >= 2 * 3600) & (within_week < 3 * 3600)
 
 
-def _noise(times_ns: Times, places: tuple[Place, ...], channel: int) -> Floats:
+def noise(times_ns: Times, places: tuple[Place, ...], channel: int) -> Floats:
     """Between -1 and 1, mostly near 0. The same for the same second, place and channel (splitmix64)."""
     seconds = (times_ns // SECOND_NS).astype(np.uint64)[:, None]
     seeds = np.array([[place.seed * 64 + channel for place in places]], np.uint64)

@@ -53,8 +53,12 @@ class BucketReads:
 
     def cached(self, question: Question, fresh: bool = False) -> ReadAnswer | None:
         """The kept answer, when looking for it costs no wait; else None."""
-        served = self._answers.cached(*self._kept_as(question), fresh)
+        served = self.kept(question, fresh)
         return None if served is None else _answer(question, served)
+
+    def kept(self, question: Question, fresh: bool = False) -> Served | None:
+        """As `cached`, with the facts still as the texts that the cache keeps."""
+        return self._answers.cached(*self._kept_as(question), fresh)
 
     def read(
         self,

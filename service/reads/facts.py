@@ -60,8 +60,7 @@ class ReadFacts:
 
     `skipped`: measurements and fields that the function cannot take. `store`: who answered. `unknown`: what the filters
     name and the bucket does not know, each as kind, tag key (of a value), name, then near names. `newest`: of an answer
-    without rows, the time of the bucket's newest point, or why there is none. `origin`: what of it was kept before, as
-    `service.reads.origins` writes it; `asked_ns`: when the store was asked for the oldest part of it.
+    without rows, the time of the bucket's newest point, or why there is none.
     """
 
     span: TimeRange
@@ -69,23 +68,18 @@ class ReadFacts:
     skipped: NameList = NameList()
     unknown: NameList = NameList()
     newest: str = ""
-    origin: str = ""
-    asked_ns: int | None = None
 
     def texts(self) -> dict[str, str]:
         span = {"start": str(self.span.start_ns), "stop": str(self.span.stop_ns)}
         newest = {"newest": self.newest} if self.newest else {}
         names = self.skipped.texts("skipped") | self.unknown.texts("unknown")
-        origin = {"origin": self.origin} if self.origin else {}
-        asked = {} if self.asked_ns is None else {"asked": str(self.asked_ns)}
-        return {**span, "store": self.store, **names, **newest, **origin, **asked}
+        return {**span, "store": self.store, **names, **newest}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "ReadFacts":
         span = TimeRange(int(texts["start"]), int(texts["stop"]))
         skipped, unknown = (NameList.from_texts(texts, fact) for fact in ("skipped", "unknown"))
-        asked_ns = int(texts["asked"]) if "asked" in texts else None
-        return cls(span, texts["store"], skipped, unknown, texts.get("newest", ""), texts.get("origin", ""), asked_ns)
+        return cls(span, texts["store"], skipped, unknown, texts.get("newest", ""))
 
 
 @dataclass(frozen=True)

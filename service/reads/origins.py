@@ -1,11 +1,12 @@
-"""Where the rows of an answer are from, as a short text among its facts."""
+"""Where the rows of an answer are from, as texts beside its facts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from service.domain.timerange import format_time
 from service.frames.frame import Block, Origin, Reading
 
 _MOST_RANGES = 8
+_KEPT, _ASKED = "kept", "asked"
 
 
 def told(reading: Reading, texts: dict[str, str]) -> Iterator[Block]:
@@ -22,7 +23,17 @@ def told(reading: Reading, texts: dict[str, str]) -> Iterator[Block]:
 
 def _tell(origin: Origin | None, texts: dict[str, str]) -> None:
     if origin is not None:
-        texts.update({"origin": origin_text(origin), "asked": str(origin.asked_ns)})
+        texts.update({_KEPT: origin_text(origin), _ASKED: str(origin.asked_ns)})
+
+
+def kept_before(texts: Mapping[str, str]) -> str:
+    """What of an answer was kept when it was made, as `origin_text`; empty when nobody told."""
+    return texts.get(_KEPT, "")
+
+
+def asked_at_ns(texts: Mapping[str, str]) -> int | None:
+    """When the store was asked for the oldest part of an answer; None when nobody told."""
+    return int(texts[_ASKED]) if _ASKED in texts else None
 
 
 def origin_text(origin: Origin) -> str:

@@ -24,6 +24,7 @@ from service.domain.mirror import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
 from service.settings.cache import CacheSettings
+from service.settings.weather import WeatherSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
 ENV_FILE = ".env"
@@ -38,7 +39,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(BackupSettings, CacheSettings, BaseSettings):
+class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -108,6 +109,10 @@ class Settings(BackupSettings, CacheSettings, BaseSettings):
         (),
         description="Variables that `token_env` of a mirror may name besides FLUXGATE_TOKEN_*, separated by commas;"
         " no setting of the gateway itself.",
+    )
+    buckets_file: Path | None = Field(
+        None,
+        description="JSON file with buckets that are made at the start where they are absent (docs/writing.md).",
     )
     schedules: Annotated[dict[str, Any], NoDecode] = Field(
         {},
@@ -302,6 +307,8 @@ class Settings(BackupSettings, CacheSettings, BaseSettings):
 
     @field_validator(
         "api_key",
+        "openweathermap_api_key",
+        "weather_url",
         "influxdb_url",
         "influxdb_token",
         "influxdb_org",
@@ -315,6 +322,7 @@ class Settings(BackupSettings, CacheSettings, BaseSettings):
         "local_bucket",
         "cloud_refresh",
         "mirrors_file",
+        "buckets_file",
         mode="before",
     )
     @classmethod

@@ -37,9 +37,9 @@ class BackupSettings(BaseModel):
         (),
         description="Buckets of the nightly backup, separated by commas. Absent: all.",
     )
-    backup_drill: str | None = Field(
+    backup_drill: str = Field(
         "30 3 * * 0",
-        description="When the newest complete backup is test-restored: a cron expression; empty: never. "
+        description="When the newest complete backup is test-restored: a cron expression, or `never`. "
         "Needs BACKUP_NIGHTLY.",
     )
     backup_compression: Literal["gzip", "zstd"] = Field(
@@ -127,7 +127,6 @@ class BackupSettings(BaseModel):
         "backup_s3_endpoint",
         "backup_s3_access_key",
         "backup_s3_secret_key",
-        "backup_drill",
         "backup_passphrase",
         "backup_hmac_key",
         "backup_ping_start",

@@ -20,6 +20,7 @@ from service.config.store import ConfigStore
 from service.errors import ConfigurationError
 from service.features.feature import Feature, KindServices
 from service.reads.bucket_reads import BucketReads
+from service.reads.gaps import GapReads
 from service.reads.memory import MemoryReturn, give_back_unused
 from service.reads.slots import Slots
 from service.reads.telemetry import TelemetryReads
@@ -29,6 +30,7 @@ from service.state.keys import KeyRing
 from service.stores.cached.changes import Changes
 from service.stores.observed import BucketChange
 from service.wiring.archive import archive_destination
+from service.wiring.buckets import configured_buckets
 from service.wiring.cache import open_cache, show_usage, window_cache
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
@@ -55,6 +57,7 @@ def assemble(
 
     Raises ConfigurationError with what to change. Then nothing stays open.
     """
+    configured_buckets(settings)  # so that a wrong BUCKETS_FILE stops the start
     with ExitStack() as opened:
         state = open_state(settings)
         opened.callback(state.close)
@@ -93,6 +96,7 @@ def assemble(
         windows=windows,
         reads=BucketReads(windows or store, *read_services, observer, uncached=store),
         telemetry=TelemetryReads(store, *read_services, place_source(settings, config), clock_ns, observer),
+        gaps=GapReads(store, *read_services, observer),
         memory=memory,
         pools=ThreadPools(),
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),

@@ -3,8 +3,10 @@
 from service.features.backup.feature import BACKUPS
 from service.features.feature import Feature
 from service.features.mirror.feature import MIRROR
+from service.features.weather.feature import WEATHER
 
 FEATURES: tuple[Feature, ...] = (
     MIRROR,
     BACKUPS,
+    WEATHER,
 )  # fmt: skip

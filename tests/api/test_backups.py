@@ -25,7 +25,11 @@ def gateway(serve: Callable[..., Served]) -> Served:
 
 def ended(client: httpx.Client, path: str, order: dict[str, Any] | None = None) -> dict[str, Any]:
     """The job that `path` orders, once it has ended."""
-    job = client.post(path, json=order or {})
+    return end_of(client, client.post(path, json=order or {}))
+
+
+def end_of(client: httpx.Client, job: httpx.Response) -> dict[str, Any]:
+    """The job that was ordered, once it has ended."""
     assert job.status_code == 202, job.text
     path = job.headers["Location"]
     until(lambda: client.get(path).json()["state"] in ("succeeded", "failed", "cancelled"), 60)
@@ -72,6 +76,31 @@ def test_what_is_ordered_wrongly_is_refused_before_a_job_is_made(gateway: Served
     assert client.get("/jobs").json()["jobs"] == []
 
 
+def test_a_backup_is_removed_by_its_id(gateway: Served) -> None:
+    client, _ = gateway
+    first, second = (ended(client, "/backup/trigger")["result"]["backup"] for _ in range(2))
+
+    def remove(backup_id: str, **switches: bool) -> dict[str, Any]:
+        return end_of(client, client.delete(f"/backups/{backup_id}", params=switches))
+
+    assert [entry["backup"] for entry in remove(first, dry_run=True)["result"]["removed"]] == [first]
+    assert remove(first)["state"] == "succeeded"
+    refused = remove(second)
+    assert (refused["state"], refused["error"]["code"]) == ("failed", "invalid_parameter")
+    assert "--last" in refused["error"]["message"]
+    assert remove(second, last=True)["state"] == "succeeded"
+    assert client.get("/backups").json()["backups"] == []
+    unknown = client.delete(f"/backups/{second}")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+
+
+def test_an_order_about_an_unknown_backup_makes_no_job(gateway: Served) -> None:
+    client, _ = gateway
+    for path in ("verify", "restore"):
+        assert client.post(f"/backups/00000009-20260101T000000Z/{path}").status_code == 404
+    assert client.get("/jobs").json()["jobs"] == []
+
+
 def test_a_key_for_restores_names_no_other_server(gateway: Served) -> None:
     client, parts = gateway
     key = parts.keys.create("restorer", [Scope.RESTORE])[0]
@@ -88,3 +117,18 @@ def test_metrics_name_the_last_good_backup_of_the_buckets_that_a_key_may_see(gat
     assert 'fluxgate_backup_last_complete_timestamp_seconds{bucket="Plant"}' in client.get("/metrics").text
     limited = parts.keys.create("other", [Scope.READ], buckets=["Other"])[0]
     assert "Plant" not in client.get("/metrics", headers={"X-API-Key": limited}).text
+
+
+@pytest.mark.parametrize(
+    ("drill", "schedules"),
+    [
+        ("30 3 * * 0", ["backup nightly", "backup_drill by schedule"]),
+        ("never", ["backup nightly"]),
+        ("Never", ["backup nightly"]),
+    ],
+)
+def test_the_nightly_schedules_are_those_of_the_settings(
+    serve: Callable[..., Served], drill: str, schedules: list[str]
+) -> None:
+    client, _ = serve(backup_nightly=True, backup_drill=drill)
+    assert [schedule["name"] for schedule in client.get("/schedules").json()["schedules"]] == schedules

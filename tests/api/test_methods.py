@@ -109,7 +109,7 @@ def test_a_page_of_an_allowed_origin_asks_first_without_a_key(serve: Callable[..
     client, _ = serve(cors_origins=(PAGE,))
     answer = alone(client, "OPTIONS", BUCKET, **PREFLIGHT)
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (204, PAGE)
-    assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+    assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS, PATCH"
     assert "X-API-Key" in answer.headers["Access-Control-Allow-Headers"]
     assert "Access-Control-Allow-Credentials" not in answer.headers
     assert "Origin" in answer.headers["Vary"]

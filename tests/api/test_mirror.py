@@ -328,7 +328,7 @@ def test_the_examples_of_the_manual_and_of_the_page_are_taken(
     monkeypatch.setenv("FLUXGATE_TOKEN_SOURCE", influx.token)
     http, parts = serve()
     examples = {section.name: section.example for section in parts.config.sections}
-    assert set(examples) == {"coordinates", "mirrors", "schedules"}
+    assert set(examples) == {"coordinates", "mirrors", "schedules", "weather"}
     examples["mirrors"] = {"plant": {**examples["mirrors"]["plant"], "schedule": None}}
     for section, value in examples.items():
         assert http.put(f"/config/{section}", json=value).status_code == 200, section

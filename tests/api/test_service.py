@@ -13,6 +13,7 @@ from service.api.openapi_document import openapi_text
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problems import STATUSES, status_of
 from service.api.read_parameters import REPEATED, SIMPLE
+from service.api.schemas import Life
 from service.app import create_app
 from tests.api.conftest import Served
 
@@ -61,6 +62,16 @@ def test_unknown_paths_and_methods_are_problems_too(http: httpx.Client) -> None:
     for answer, status in ((http.get("/nothing"), 404), (http.delete("/buckets"), 405), (http.get("/buckets/"), 404)):
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
         assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_the_early_answer_of_a_probe_is_that_of_the_route(http: httpx.Client) -> None:
+    early, head = http.get("/health/live"), http.head("/health/live")  # HEAD goes through the route
+    assert (early.status_code, early.json()) == (200, Life(status="alive").model_dump())
+    names = ("content-type", "content-length")
+    assert [early.headers[name] for name in names] == [head.headers[name] for name in names]
+    assert early.headers["X-Request-Id"]
+    assert http.request("GET", "/health/live", content=b"{}").status_code == 200
+    assert 'route="/health/live",status="200"} 2.0' in http.get("/metrics").text
 
 
 def test_a_sane_request_id_of_the_caller_is_kept(http: httpx.Client) -> None:

@@ -1,4 +1,4 @@
-"""The examples of docs/client.md, each run as it stands against a gateway with the demo data."""
+"""The examples of docs/client.md and docs/writers.md, each run as it stands against a gateway with the demo data."""
 
 import re
 import subprocess
@@ -13,8 +13,9 @@ import pytest
 from fluxgate_client import connect, errors
 from tests.support.demo import running_demo
 
-PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "client.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE + (DOCS / "writers.md").read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,19 @@ def test_lines_that_are_not_stored_are_named(gateway: Gateway, tmp_path: Path) -
     assert partial.stderr.startswith("line 2: ") and partial.stderr.endswith("1 lines were not stored.\n")
 
 
+def test_the_gaps_of_a_bucket_are_shown_and_checked(gateway: Gateway, tmp_path: Path) -> None:
+    asked = ("gaps", "Lab 1", *RANGE, "--measurement", "probe", "--expect", "1m", "--url", gateway.url)
+    shown = fluxgate(tmp_path, *asked, COLUMNS="200")
+    assert shown.returncode == 0, shown.stderr
+    assert "probe, place=oven" in shown.stdout and "SILENT" in shown.stdout and "51m" in shown.stdout
+    assert "3 of them silent" in shown.stdout
+    assert fluxgate(tmp_path, *asked, "--check").returncode == 3
+    early = ("--start", "2026-01-01T00:00:00Z", "--stop", "2026-01-01T00:10:00Z", "--tag", "place=oven")
+    well = fluxgate(tmp_path, "gaps", "Lab 1", *early, "--expect", "1m", "--check", "--json", "--url", gateway.url)
+    assert well.returncode == 0, well.stderr
+    assert [series["covered"] for series in json.loads(well.stdout)["series"]] == [1.0, 1.0, 1.0]
+
+
 def test_the_schema_of_a_bucket_is_shown(gateway: Gateway, tmp_path: Path) -> None:
     shown = fluxgate(tmp_path, "schema", "Lab 1", "--url", gateway.url).stdout
     assert {"probe", "place", "celsius", "float", "runs", "integer"} <= set(shown.replace("│", " ").split())

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service import logs
 
@@ -110,3 +112,24 @@ def test_what_a_caller_names_moves_no_cursor_and_breaks_no_line(printed: Callabl
     text = printed().rstrip("\n")
     assert text.isprintable()
     assert "forged" in text
+
+
+@given(
+    before=st.text(max_size=8),
+    credential=st.sampled_from(
+        [
+            KEY,
+            "X-API-Key: plain0123456789",
+            "api_key=plain0123456789",
+            "APIKEY: plain0123456789",
+            "proxy-authorization: Basic plain0123456789",
+            "BEARER plain0123456789",
+            "token=plain0123456789",
+            "Token plain0123456789abcdef",
+            "redis://user:plain0123456789@host",
+        ]
+    ),
+)
+def test_a_credential_is_hidden_wherever_it_stands(before: str, credential: str) -> None:
+    shown = logs.redacted(f"{before} {credential}")
+    assert "plain0123456789" not in shown and "ab" * 32 not in shown

@@ -1,7 +1,7 @@
 """`fluxgate backup`: take and see backups through a running gateway. Exit codes: 0 complete, 3 partial, 1 failed."""
 
-import contextlib
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
-from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, follow, job_path
+from fluxgate_client.transport import Transport
+from service.console.connection import Key, Url, delete, get, open_transport, post
+from service.console.jobs import AsJson, Json, result_of
 from service.features.backup import SUMMARY
 from service.features.backup.tar_commands import download, upload
 
@@ -51,11 +52,11 @@ def create(
     }
     order = {name: value for name, value in members.items() if value not in (None, False, "")}
     if no_wait:
-        with contextlib.closing(open_transport(url, key)) as transport:
+        with open_transport(url, key) as transport:
             job = post(transport, "/backup/trigger", body=order)
         typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
         return
-    result = _followed("/backup/trigger", order, url, key, as_json)
+    result = _ordered("/backup/trigger", order, url, key, as_json)
     if not as_json:
         typer.echo(_verdict(result))
     if result["state"] != "complete":
@@ -72,7 +73,7 @@ def verify(
 ) -> None:
     """Read every file of a backup and compare it with the manifest. Exit code 0 only when it is intact."""
     order = {"new_only": True} if new_only else {}
-    result = _followed(f"/backups/{segment(backup_id)}/verify", order, url, key, as_json)
+    result = _ordered(f"/backups/{segment(backup_id)}/verify", order, url, key, as_json)
     if not as_json:
         typer.echo(f"{result['backup']} {result['outcome']}: {result['files']:,} files")
 
@@ -85,7 +86,7 @@ def drill(
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into a scratch store, and compare every value. Exit code 0 only when it is proven."""
-    result = _followed("/backups/drill", {} if backup_id is None else {"backup": backup_id}, url, key, as_json)
+    result = _ordered("/backups/drill", {} if backup_id is None else {"backup": backup_id}, url, key, as_json)
     if not as_json:
         typer.echo(f"{result['backup']} {result['outcome']} {result.get('detail') or ''}".rstrip())
     if result["outcome"] != "proven":
@@ -100,13 +101,28 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Remove the backups that the BACKUP_KEEP_ settings do not keep, and say of each why."""
-    result = _followed("/backups/prune", {"dry_run": True} if dry_run else {}, url, key, as_json)
-    if as_json:
-        return
-    for backup in result["removed"]:
-        typer.echo(f"{'would remove' if dry_run else 'removed'} {backup['backup']}: {backup['reason']}")
-    for backup in result["kept"]:
-        typer.echo(f"keeps {backup['backup']}: {backup['reason']}")
+    result = _ordered("/backups/prune", {"dry_run": True} if dry_run else {}, url, key, as_json)
+    if not as_json:
+        _print_removed(result)
+
+
+@cli.command()
+def remove(
+    backup_id: BackupId,
+    last: Annotated[
+        bool, typer.Option("--last", help="Also the last complete or proven one of what it holds.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say whether it could be, and remove nothing.")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove one backup, unless another takes files over from it or a job uses it."""
+    path = f"/backups/{segment(backup_id)}"
+    switches = [(name, "true") for name, value in (("last", last), ("dry_run", dry_run)) if value]
+    result = _result(lambda transport: delete(transport, path, switches), url, key, as_json)
+    if not as_json:
+        _print_removed(result)
 
 
 @cli.command()
@@ -153,7 +169,7 @@ def restore(
         "passphrase_env": passphrase_env,
     }
     order = {name: value for name, value in members.items() if value}
-    result = _followed(f"/backups/{segment(backup_id)}/restore", order, url, key, as_json)
+    result = _ordered(f"/backups/{segment(backup_id)}/restore", order, url, key, as_json)
     if not as_json:
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     if result["state"] not in ("equal", "more", "planned"):
@@ -168,7 +184,7 @@ def adopt(
     as_json: AsJson = False,
 ) -> None:
     """Make a backup of a folder that `influx backup` wrote."""
-    result = _followed("/backups/adopt", {"folder": folder}, url, key, as_json)
+    result = _ordered("/backups/adopt", {"folder": folder}, url, key, as_json)
     if not as_json:
         typer.echo(_verdict(result))
 
@@ -181,7 +197,7 @@ def list_backups(
     as_json: AsJson = False,
 ) -> None:
     """List backups, newest first, and how old the last good one of each bucket is."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         listing = get(transport, "/backups", [("limit", str(limit))])
     if as_json:
         typer.echo(json.dumps(listing, indent=2))
@@ -201,7 +217,7 @@ def list_backups(
 @cli.command()
 def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Show a backup: its buckets, what is missing in it, and whether it is proven to restore."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         backup = get(transport, f"/backups/{segment(backup_id)}")
     if as_json:
         typer.echo(json.dumps(backup, indent=2))
@@ -239,17 +255,24 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
         console.print(f"not covered  {part['what']}: {part['reason']}", markup=False)
 
 
-def _followed(path: str, order: dict[str, Any], url: str | None, key: str | None, as_json: bool) -> dict[str, Any]:
-    """The result of the job that `path` orders, once it has ended. Exits with 1 when it did not succeed."""
-    with contextlib.closing(open_transport(url, key)) as transport:
-        job = post(transport, path, body=order)
-        state = follow(transport, job["id"], as_json)
-        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
-    if result is None:
-        raise typer.Exit(1)
+def _ordered(path: str, order: Json, url: str | None, key: str | None, as_json: bool) -> Json:
+    """The result of the job that a POST of `order` makes."""
+    return _result(lambda transport: post(transport, path, body=order), url, key, as_json)
+
+
+def _result(order: Callable[[Transport], Json], url: str | None, key: str | None, as_json: bool) -> Json:
+    """The result of a job, which `as_json` prints."""
+    result = result_of(url, key, order, as_json)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
-    return dict(result)
+    return result
+
+
+def _print_removed(result: Json) -> None:
+    for backup in result["removed"]:
+        typer.echo(f"{'would remove' if result['dry_run'] else 'removed'} {backup['backup']}: {backup['reason']}")
+    for backup in result["kept"]:
+        typer.echo(f"keeps {backup['backup']}: {backup['reason']}")
 
 
 def _renamed(buckets: list[str]) -> dict[str, str]:

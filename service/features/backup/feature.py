@@ -48,6 +48,7 @@ _GB = 1_000_000_000
 _LOG_LINES = 20
 _PREFIX, _UNIT = "fluxgate_backup_last", "_timestamp_seconds"
 _NIGHTLY_AGE_H = 36
+_NEVER = "never"
 
 
 def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
@@ -127,7 +128,7 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
     zone = settings.backup_zone
     try:
         schedules = [daily_schedule(BACKUP, "nightly", settings.backup_time, zone, parameters)]
-        if settings.backup_drill is not None:
+        if settings.backup_drill.lower() != _NEVER:
             schedules.append(cron_schedule(DRILL, "by schedule", settings.backup_drill, zone))
         if _retention(settings).keep is not None:
             schedules.append(daily_schedule(PRUNE, "nightly", later, zone, {}))

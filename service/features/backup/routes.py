@@ -14,7 +14,7 @@ from service.api.store_calls import call_store
 from service.api.thread_pools import ThreadPool
 from service.archive.catalog import ListedState
 from service.domain.access import Principal, Scope
-from service.errors import Forbidden, NotFound
+from service.errors import Forbidden
 from service.features.backup.route_parts import BackupId, backups_of
 from service.features.backup.schemas import (
     AdoptOrder,
@@ -30,7 +30,7 @@ from service.features.backup.schemas import (
     backup_info,
 )
 from service.jobs.backup.ages import bucket_ages
-from service.jobs.backup.choosing import LATEST
+from service.jobs.backup.choosing import LATEST, unknown_backup
 from service.jobs.backup.kind_names import ADOPT, BACKUP, DRILL, PRUNE, RESTORE, VERIFY
 from service.jobs.backup.proofs import Proof
 from service.jobs.backup.runnable import BackupRunnable
@@ -102,6 +102,7 @@ async def verify_backup(
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
     """Order a job that reads every file of the backup, in older backups too, and compares it with the manifest."""
+    await _demand_listed(request, principal, backup_id)
     parameters = {"backup": backup_id, **_given(order)}
     return await submit_job(request, response, principal, VERIFY, parameters)
 
@@ -140,6 +141,24 @@ async def prune_backups(
     return await submit_job(request, response, principal, PRUNE, _given(order))
 
 
+@router.delete("/backups/{backup_id}", summary="Remove a backup", status_code=202)
+async def remove_backup(
+    request: Request,
+    response: Response,
+    backup_id: BackupId,
+    last: Annotated[bool, Query(description="true: also the last complete or proven one of what it holds.")] = False,
+    dry_run: Annotated[bool, Query(description="true: say whether it could be removed, and remove nothing.")] = False,
+    principal: Principal = requires(Scope.ADMIN),
+) -> JobInfo:
+    """Order a job that removes one backup, whatever the BACKUP_KEEP_ settings say.
+
+    It fails, and removes nothing, when another backup takes files over from it, or a job uses it.
+    """
+    await _demand_listed(request, principal, backup_id)
+    switches = {name: True for name, value in (("last", last), ("dry_run", dry_run)) if value}
+    return await submit_job(request, response, principal, PRUNE, {"backup": backup_id, **switches})
+
+
 @router.post(
     "/backups/{backup_id}/restore",
     summary="Restore a backup",
@@ -161,6 +180,7 @@ async def restore_backup(
     reaches_out = order is not None and (order.target is not None or order.replace_server is not None)
     if reaches_out and not principal.may(Scope.ADMIN):
         raise Forbidden(missing_scope(principal, Scope.ADMIN))
+    await _demand_listed(request, principal, backup_id)
     parameters = {"backup": backup_id, **_given(order)}
     return await submit_job(request, response, principal, RESTORE, parameters)
 
@@ -187,6 +207,16 @@ def _given(order: BaseModel | None) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None and value is not False and value != ""}
 
 
+async def _demand_listed(request: Request, principal: Principal, backup_id: str) -> None:
+    """Raises NotFound for an id that no backup has, before a job is made for it."""
+    if backup_id == LATEST:
+        return
+    place = backups_of(request).place
+    listed = await call_store(_POOL, principal, place.listed)
+    if all(backup.backup_id != backup_id for backup in listed):
+        raise unknown_backup(backup_id)
+
+
 def _listing(backups: BackupRunnable, limit: int) -> BackupList:
     listed, proofs = backups.place.listed(), backups.proofs.all()
     return BackupList(
@@ -201,4 +231,4 @@ def _detail(backups: BackupRunnable, backup_id: str) -> BackupDetail:
         is_latest = backup.state is ListedState.COMPLETE and not backup.uploaded
         if backup.backup_id == backup_id or (backup_id == LATEST and is_latest):
             return backup_detail(backup, backups.proofs.of(backup.backup_id))
-    raise NotFound(f"There is no backup {backup_id!r}. `GET /backups` lists those there are.")
+    raise unknown_backup(backup_id)

@@ -1,6 +1,5 @@
 """`fluxgate mirror`: run, list and verify mirrors through a running gateway."""
 
-import contextlib
 import json
 from typing import Annotated, Any
 
@@ -10,7 +9,8 @@ from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, follow, job_path
+from service.console.jobs import AsJson, follow, job_path, result_of
+from service.console.times import minute_text
 from service.features.mirror import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -38,7 +38,7 @@ def run(
     """Run a mirror now."""
     members = {"mirror": name, "bucket": bucket, "start": start, "stop": stop, "dry_run": dry_run, "again": again}
     order = {member: value for member, value in members.items() if value not in (None, False)}
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         jobs = post(transport, "/mirror/trigger", body=order)["jobs"]
         if not (wait or dry_run):
             lines = "\n".join(f"{job['id']} {job['state']}" for job in jobs)
@@ -56,12 +56,8 @@ def run(
 def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Read source and target fully and compare digests. Exit code 0 only when they are equal."""
     parameters = [] if bucket is None else [("bucket", bucket)]
-    with contextlib.closing(open_transport(url, key)) as transport:
-        job = post(transport, f"/mirror/{segment(name)}/verify", parameters)
-        state = follow(transport, job["id"], as_json)
-        result = get(transport, job_path(job["id"]))["result"] if state == "succeeded" else None
-    if result is None:
-        raise typer.Exit(1)
+    path = f"/mirror/{segment(name)}/verify"
+    result = result_of(url, key, lambda transport: post(transport, path, parameters), as_json)
     typer.echo(json.dumps(result, indent=2) if as_json else _verdict(result))
     if not result["equal"]:
         raise typer.Exit(1)
@@ -70,7 +66,7 @@ def verify(name: Name, bucket: Bucket = None, url: Url = None, key: Key = None, 
 @cli.command("list")
 def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """List mirrors with the state of their buckets."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         mirrors = get(transport, "/mirror")["mirrors"]
     if as_json:
         typer.echo(json.dumps(mirrors, indent=2))
@@ -79,7 +75,7 @@ def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
     table = Table(*names, "slices", "points", "last success", "next run")
     for mirror in mirrors:
         for pair in mirror["pairs"] or [None]:
-            table.add_row(mirror["name"], *_cells(pair), _minute(mirror["next_run"]) or "by hand")
+            table.add_row(mirror["name"], *_cells(pair), minute_text(mirror["next_run"]) or "by hand")
     Console().print(table)
     for mirror in mirrors:
         if mirror["last_error"]:
@@ -93,12 +89,7 @@ def _cells(pair: dict[str, Any] | None) -> list[str]:
     slices = [f"{count} {state}" for state, count in pair["slices"].items() if count]
     rejected = f", {pair['rejected']:,} rejected" if pair["rejected"] else ""
     points = f"{pair['equal_points']:,}{rejected}"
-    return [pair["source"], ", ".join(slices), points, _minute(pair["last_success"]) or "never"]
-
-
-def _minute(time: str | None) -> str:
-    """An RFC 3339 time in UTC, cut to the minute."""
-    return "" if time is None else f"{time[:10]} {time[11:16]}Z"
+    return [pair["source"], ", ".join(slices), points, minute_text(pair["last_success"]) or "never"]
 
 
 def _verdict(result: dict[str, Any]) -> str:

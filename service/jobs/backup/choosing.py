@@ -23,6 +23,11 @@ def backup_named(value: object) -> str:
     return value
 
 
+def unknown_backup(name: str) -> NotFound:
+    """The error for an id that no backup has."""
+    return NotFound(f"There is no backup {name[:100]!r}. `GET /backups` lists those there are.")
+
+
 def chosen_backup(place: BackupPlace, name: str, log: Log, kind: BackupKind | None = None) -> Manifest:
     """The backup with the id `name`, or for LATEST the newest complete one, of a `kind` where that matters.
 

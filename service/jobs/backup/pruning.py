@@ -1,5 +1,7 @@
 """The job `backup_prune`: removes the backups that no rule of the retention keeps, and says why each went or stays.
 
+With `backup` it removes that one alone, whatever the rules say, unless it is needed (`removal`).
+
 It never runs beside a backup, which may be taking over files of the one before.
 """
 
@@ -13,10 +15,12 @@ from service.archive.catalog import ListedBackup, ListedState
 from service.archive.retention import Candidate, Keep, Verdict, verdicts
 from service.domain.durations import SECOND_NS
 from service.domain.job import JobState, Json
-from service.jobs.backup.choosing import LATEST
+from service.errors import InvalidParameter
+from service.jobs.backup.choosing import LATEST, unknown_backup
 from service.jobs.backup.kind_names import BACKUP, USING_BACKUPS
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.proofs import Proof, ProofStore
+from service.jobs.backup.removal import refuse_last, refuse_needed
 from service.jobs.backup.scopes import scopes_of
 from service.jobs.parameters import refuse_unknown, refuse_wrong_types
 from service.jobs.protocol import JobContext
@@ -56,11 +60,33 @@ class PruneRunnable:
         return BACKUP
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
-        refuse_unknown("Pruning", parameters, ("dry_run",))
-        refuse_wrong_types(parameters, (), ("dry_run",))
+        refuse_unknown("Pruning", parameters, ("backup", "dry_run", "last"))
+        refuse_wrong_types(parameters, ("backup",), ("dry_run", "last"))
+        if parameters.get("last") and not parameters.get("backup"):
+            raise InvalidParameter("last", "last goes with the id of a backup: a prune never removes the last one.")
 
     def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:
-        dry_run, listed = bool(parameters.get("dry_run")), self._place.listed()
+        dry_run = bool(parameters.get("dry_run"))
+        if parameters.get("backup"):
+            return self._remove_named(parameters["backup"], bool(parameters.get("last")), dry_run, context)
+        return self._prune(dry_run, context)
+
+    def _remove_named(self, backup_id: str, may_be_last: bool, dry_run: bool, context: JobContext) -> Json:
+        listed = self._place.listed()
+        backup = next((backup for backup in listed if backup.backup_id == backup_id), None)
+        if backup is None:
+            raise unknown_backup(backup_id)
+        refuse_needed(backup, listed, self._in_use())
+        if not may_be_last:
+            refuse_last(backup, listed, self._proofs.all())
+        context.check()
+        reason = "its removal was ordered"
+        if not dry_run:
+            self._remove(backup, reason, context)
+        return {"dry_run": dry_run, "removed": [_described(backup, reason)], "kept": []}
+
+    def _prune(self, dry_run: bool, context: JobContext) -> Json:
+        listed = self._place.listed()
         judged = self._verdicts(listed)
         by_id = {backup.backup_id: backup for backup in listed}
         removable = _in_order_of_removal([by_id[verdict.backup_id] for verdict in judged if not verdict.keep])

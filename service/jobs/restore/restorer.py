@@ -92,7 +92,7 @@ class Restorer:
                 raise InvalidParameter(
                     "buckets",
                     f"Somebody made the bucket {bucket.target!r} on the target since it was looked at. "
-                    "No point was written: restore under another name, or with merge=true.",
+                    "No point was written: restore under another name, or with merge (--merge).",
                 )
 
     def _write(self) -> None:

@@ -40,7 +40,7 @@ class TargetChecks:
                 raise InvalidParameter(
                     "buckets",
                     f"The target has a bucket {bucket.target!r} already. Restore under another name, with buckets "
-                    '{"name in the backup": "new name"}, or with merge=true to add to the points of that bucket.',
+                    '{"name in the backup": "new name"}, or with merge (--merge) to add to the points of that bucket.',
                 )
             else:
                 _refuse_shorter_retention(bucket, present, now_ns)

@@ -10,7 +10,7 @@ from service.archive import catalog
 from service.archive.manifest import Manifest
 from service.archive.retention import Keep
 from service.domain.durations import parse_duration
-from service.errors import InvalidParameter
+from service.errors import InvalidParameter, NotFound
 from service.jobs.backup.proofs import Judgement, Outcome, ProofStore
 from service.state.jobs import JobStore
 from tests.support.backup_site import BackupSite, every_type, filled, run, write
@@ -129,7 +129,59 @@ def test_it_never_runs_beside_a_backup(site: BackupSite) -> None:
     assert site.pruning().exclusion_key({}) == "backup"
 
 
-@pytest.mark.parametrize("wrong", [{"dry_run": 1}, {"keep": 3}])
+def test_a_backup_is_removed_by_its_id_whatever_the_rules_say(site: BackupSite) -> None:
+    made = daily(site, 3)
+    site.keep = None
+    newest = made[2].backup_id
+    assert removed(site.prune(backup=newest, dry_run=True)) == [newest]
+    assert newest in site.ids()
+    assert removed(site.prune(backup=newest)) == [newest]
+    assert site.ids() == [made[1].backup_id, made[0].backup_id]
+    assert newest not in site.proofs
+    assert site.verify()["outcome"] == "intact"
+    with pytest.raises(NotFound, match="There is no backup"):
+        site.prune(backup=newest)
+
+
+def test_a_backup_that_is_needed_is_not_removed(site: BackupSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site.destination, "link", lambda source, path: False)
+    first, second = daily(site, 2)
+    with pytest.raises(InvalidParameter, match=f"take files over from it: {second.backup_id}. Remove those first"):
+        site.prune(backup=first.backup_id)
+    job, _ = JobStore(site.state, time.time).enqueue("restore", {"backup": second.backup_id}, None)
+    with pytest.raises(InvalidParameter, match="a job uses it"):
+        site.prune(backup=second.backup_id)
+    JobStore(site.state, time.time).cancel(job.id, by="test")
+    site.prune(backup=second.backup_id)
+    site.prune(backup=first.backup_id, last=True)
+    assert site.ids() == []
+
+
+def test_the_last_of_its_kind_is_removed_only_when_that_is_ordered(site: BackupSite) -> None:
+    proven, newest = daily(site, 2)
+    [small] = daily(site, 1, buckets=["plant a/b"])
+    prove(site, proven)
+    for backup, word in ((proven, "proven"), (small, "complete")):
+        with pytest.raises(InvalidParameter, match=f"the last {word} backup of what it holds"):
+            site.prune(backup=backup.backup_id)
+    site.prune(backup=newest.backup_id)
+    with pytest.raises(InvalidParameter, match="the last complete backup"):
+        site.prune(backup=proven.backup_id, dry_run=True)
+    site.prune(backup=proven.backup_id, last=True)
+    site.prune(backup=small.backup_id, last=True)
+    assert site.ids() == []
+
+
+def test_a_try_that_failed_is_never_the_last(site: BackupSite) -> None:
+    failed = catalog.begin(site.destination, int(site.clock() * 1e9))
+    site.prune(backup=failed)
+    assert site.ids() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"dry_run": 1}, {"keep": 3}, {"backup": 3}, {"last": True}, {"backup": "", "last": True}, {"last": "yes"}],
+)
 def test_what_cannot_be_asked_is_refused(site: BackupSite, wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter):
         run(site.pruning(), None, **wrong)

@@ -1,0 +1,65 @@
+"""`fluxgate weather`: fetch the weather of configured places, and list them, through a running gateway."""
+
+import contextlib
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from service.console.connection import Key, Url, get, open_transport, post
+from service.console.jobs import AsJson, follow
+from service.console.times import minute_text
+from service.features.weather import SUMMARY
+
+cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
+
+
+@cli.command()
+def fetch(
+    place: Annotated[str | None, typer.Argument(metavar="[PLACE]", help="The place. Default: all places.")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Only order it.")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the weather now, and wait for it. Exit code 1 when that of a place could not be fetched."""
+    with contextlib.closing(open_transport(url, key)) as transport:
+        job = post(transport, "/weather/trigger", body={} if place is None else {"place": place})
+        if no_wait:
+            typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
+            return
+        state = follow(transport, job["id"], as_json)
+    if state != "succeeded":
+        raise typer.Exit(1)
+
+
+@cli.command("list")
+def list_places(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """List the places, with when the weather of each was fetched last."""
+    with contextlib.closing(open_transport(url, key)) as transport:
+        weather = get(transport, "/weather")
+    if as_json:
+        typer.echo(json.dumps(weather, indent=2))
+        return
+    _show(weather)
+
+
+def _show(weather: dict[str, Any]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    if weather["provider"] is None:
+        console.print("There is no key: set OPENWEATHERMAP_API_KEY.", style="yellow", markup=False)
+    table = Table(Column("place", overflow="fold"), "north", "east", "last success", "weather of")
+    for place in weather["places"]:
+        degrees = (f"{place['latitude']:g}", f"{place['longitude']:g}")
+        fetched, observed = minute_text(place["last_success"]), minute_text(place["observed_at"])
+        table.add_row(place["name"], *degrees, fetched or "never", observed)
+    Console(markup=False).print(table)
+    every = weather["every"] or "never"
+    console.print(
+        f"every {every} into {weather['bucket']!r}; next {minute_text(weather['next_run']) or 'by hand'}", markup=False
+    )
+    for place in weather["places"]:
+        if place["last_error"]:
+            console.print(f"{place['name']}: {place['last_error']}", style="red", markup=False)
