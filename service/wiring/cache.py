@@ -50,8 +50,9 @@ def window_cache(
     clock_ns: Callable[[], int],
     store_identity: str,
 ) -> CachedStore | None:
-    """The store that keeps windows of `store`; None: it is off."""
-    if not settings.cache_windows or not settings.cache_memory_mb:
+    """The store that keeps windows of `store`; None: it is off, or jobs write in processes that cannot tell it."""
+    has_deaf_workers = settings.celery_broker_url is not None and settings.redis_url is None
+    if not settings.cache_windows or not settings.cache_memory_mb or has_deaf_workers:
         return None
     settle_by_bucket = settings.cache_settle_buckets.items()
     limits = CacheLimits(

@@ -36,6 +36,7 @@ class Changes:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._generations = Generations(cache)
+        self._writing = threading.Lock()
         self._lock = threading.Lock()
         self._buckets: set[str] = set()
 
@@ -60,7 +61,9 @@ class Changes:
         """Note that points in `ranges` changed. To be called after the change, and before anybody knows of it."""
         if not ranges:
             return
-        if EVER in ranges or not self._is_written(bucket, ranges):
+        with self._writing:  # writers of one process need not try against each other
+            is_written = EVER not in ranges and self._is_written(bucket, ranges)
+        if not is_written:
             self.forget(bucket)
 
     def forget(self, bucket: str) -> None:

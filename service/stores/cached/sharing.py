@@ -24,6 +24,8 @@ class Claim:
     ranges: tuple[TimeRange, ...]
     is_late: bool = False
     """Whether others have kept something since the ranges were found to be missing."""
+    is_kept_later: bool = False
+    """Whether the rows are being kept: then the end of the read does not end the claim."""
     ended: threading.Event = field(default_factory=threading.Event)
     locks: list[RenewingLock] = field(default_factory=list)
     release: Callable[[], None] = lambda: None

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+import structlog
+
 from service.cache.protocol import Cache
 from service.domain.schema import Bucket, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
@@ -34,7 +37,12 @@ _NEAR_WINDOWS = 8
 _SLICE_BLOCKS = 256
 _TRIES = 3
 _BACKWARDS_NS = 1_000_000_000
+_BROKEN = (pa.ArrowException, ValueError, LookupError)
+"""What rows that cannot be used raise; errors of the store are others."""
 _MOST_CONTENTS = 1_000
+_MOST_KEEPS = 4
+"""The most answers whose rows wait in memory to be kept."""
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,8 @@ class CachedStore(ObservedStore):
         self._changes = changes
         self._sharing = Sharing(cache, lambda: observer.waits(1))
         self._threads = ThreadPoolExecutor(limits.parallel, thread_name_prefix="cached-store")
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="cached-store-keep")
+        self._keeps = threading.Semaphore(_MOST_KEEPS)
         self._lock = threading.Lock()
         self._contents: dict[str, _Contents] = {}
         self._latest_ns = 0
@@ -100,6 +110,7 @@ class CachedStore(ObservedStore):
     def close(self) -> None:
         """End what runs in its own threads; `store` stays open."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._keeper.shutdown(wait=False, cancel_futures=True)
 
     def read(self, selection: Selection) -> Reading:
         reason = _uncuttable(selection, self._limits)
@@ -218,7 +229,7 @@ class CachedStore(ObservedStore):
                 frames = None if frames is None or rows > self._limits.most_rows else [*frames, *block]
                 yield block
             if frames is not None:
-                self._keep(task, frames, [task.selection.span], reading.plan)
+                self._keep_later(task, frames, reading.plan, claim)
         finally:
             _release(claim)
 
@@ -246,8 +257,12 @@ class CachedStore(ObservedStore):
             try:
                 blocks = self._put_together(task, readings, begun, origin.fetched)
             except (TooManyRows, OtherColumns, Unordered) as cause:
-                origin.outcome, origin.reason, origin.asked_ns = "bypass", cause.reason, task.now_ns
-                origin.fetched = ()
+                _bypassed(origin, cause.reason, task.now_ns)
+                yield from self._plain(task, readings)
+                return
+            except _BROKEN as cause:
+                _bypassed(origin, "broken-entry", task.now_ns)
+                self._drop_broken(task, cause)
                 yield from self._plain(task, readings)
                 return
             finally:
@@ -284,11 +299,49 @@ class CachedStore(ObservedStore):
         self._observer.windows_served(window_count([task.selection.span], windows))
         self._observer.windows_asked(window_count(asked, windows))
 
+    def _keep_later(self, task: _Task, frames: Frames, plan: ReadPlan, claim: Claim | None) -> None:
+        """Keep the rows of a whole read in another thread, which ends the claim: the client has them already.
+
+        When too many wait for that, it is done at once.
+        """
+        if not self._keeps.acquire(blocking=False):
+            self._keep(task, frames, [task.selection.span], plan)
+            return
+
+        def keep() -> None:
+            try:
+                self._keep(task, frames, [task.selection.span], plan)
+            finally:
+                self._keeps.release()
+                if claim is not None:
+                    claim.release()
+
+        if claim is not None:
+            claim.is_kept_later = True
+        try:
+            self._keeper.submit(keep)
+        except RuntimeError:  # the store was closed meanwhile
+            keep()
+
     def _keep(self, task: _Task, frames: Frames, asked: Sequence[TimeRange], plan: ReadPlan) -> None:
         try:
             self._observer.bytes_kept(task.windows.keep(frames, asked, plan, task.found))
         except OtherColumns:  # the schema changed during the read; the next one keeps its rows
             self._forget_contents(task.selection.bucket)
+        except _BROKEN as cause:
+            self._drop_broken(task, cause)
+
+    def _drop_broken(self, task: _Task, cause: Exception) -> None:
+        """Drop what cannot be used, whatever it is: a cache changes speed, and no answer."""
+        bucket = task.selection.bucket
+        _log.warning(
+            "kept windows are broken and were dropped", bucket=bucket, reason=f"{type(cause).__name__}: {cause}"
+        )
+        self._changes.forget(bucket)
+
+
+def _bypassed(origin: Origin, reason: str, now_ns: int) -> None:
+    origin.outcome, origin.reason, origin.asked_ns, origin.fetched = "bypass", reason, now_ns, ()
 
 
 def _uncuttable(selection: Selection, limits: CacheLimits) -> str:
@@ -315,5 +368,5 @@ def _is_whole(task: _Task) -> bool:
 
 
 def _release(claim: Claim | None) -> None:
-    if claim is not None:
+    if claim is not None and not claim.is_kept_later:
         claim.release()

@@ -15,6 +15,7 @@ from service.domain.timerange import TimeRange
 from service.encoding.encoders import Shape
 from service.errors import StoreBroken
 from service.stores.cached.changes import Changes
+from service.stores.cached.kept_windows import Found
 from service.stores.cached.limits import CacheLimits, CacheObserver
 from service.stores.cached.self_check import SelfCheck
 from service.stores.cached.store import CachedStore
@@ -218,3 +219,19 @@ def test_the_self_check_finds_what_changed_around_the_gateway() -> None:
     assert "host" in line["stored"]
     assert site.ask(**closed) == answer(site.store, site.selection(**closed), Shape.LONG) != lie
     site.cached.close()
+
+
+def test_entries_that_cannot_be_used_are_dropped_and_the_answer_is_the_same(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a disk or a bug had changed the bytes so that they still unpack."""
+    closed = {"hours": 4, "stop_ns": BEGIN_NS - HOUR_NS}
+    expected = site.ask(**closed)
+
+    def broken(*_: Any) -> Any:
+        raise ValueError("no such column")
+
+    monkeypatch.setattr(Found, "frames_in", broken)
+    with structlog.testing.capture_logs() as logs:
+        assert site.ask(**closed) == expected
+    assert [line["event"] for line in logs] == ["kept windows are broken and were dropped"]
