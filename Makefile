@@ -3,6 +3,7 @@
 #   make test     the tests, with the real servers that are here
 #   make servers  find or build the real servers for the tests (once; needs Go, a C compiler and Rust)
 #   make check    style, types, layers, and the committed API document
+#   make mutants  random changes to core files, each held against the tests of its file (minutes to hours)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 HOST ?= 127.0.0.1
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test servers check format openapi lock bench clean
+.PHONY: run test servers check format openapi lock bench mutants clean
 
 run: $(VENV)/runtime.done
 	$(BIN)/fluxgate serve --host $(HOST) --port $(PORT) --demo
@@ -43,12 +44,16 @@ bench: $(VENV)/dev.done
 	$(BIN)/python -m bench.mirror
 	$(BIN)/python -m bench.backup
 
+# In a copy of the tree: ARGS="--seed 7 --sample 40 --files domain/windows.py"
+mutants: $(VENV)/dev.done
+	PYTHONPATH=.:client $(BIN)/python -m tests.mutants $(ARGS)
+
 # Exact versions with hashes, and without the address of any index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-package fluxgate-client
 lock: $(VENV)/runtime.done
 	$(PIP) uv
-	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra s3 --extra age --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra mysql --extra mssql --extra s3 --extra age -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra postgres --extra mysql --extra mssql --extra s3 --extra age --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) requirements/generator.in -o requirements/generator.txt
 
 clean:

@@ -49,16 +49,21 @@ def first_byte(url: str, headers: dict[str, str]) -> tuple[float, float, int]:
 
 
 class PeakMemory:
-    """Largest resident size of a process tree while the block runs, in MB."""
+    """Largest resident size of a process tree while the block runs, in MB; of the process `alone`, if so wanted."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, alone: bool = False) -> None:
         self._root = psutil.Process(pid)
+        self._alone = alone
         self._done = threading.Event()
         self.before_mb = self.peak_mb = self._now_mb()
 
     def _now_mb(self) -> float:
         total = 0
-        for process in [self._root, *self._root.children(recursive=True)]:
+        try:
+            children = [] if self._alone else self._root.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return 0.0
+        for process in [self._root, *children]:
             try:
                 total += process.memory_info().rss
             except psutil.NoSuchProcess:

@@ -47,6 +47,7 @@ def create_app(parts: Parts, simulate: bool = False, bucket_start: BucketStart |
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.runtime.start()
+        parts.drain.install()
         with _simulator(parts) if simulate else nullcontext():
             yield
         if bucket_start is not None:

@@ -25,8 +25,12 @@ _BEHIND_FEATURES = (
     at("serve", "Run the service with the settings of the environment and .env.", "service.commands.serve", "serve"),
     at("worker", "Run jobs that the broker sends.", "service.commands.workers", "worker"),
     at("scheduler", "Submit scheduled jobs to the workers.", "service.commands.workers", "scheduler"),
+    at("probe", "Check that a worker or scheduler of this machine is alive.", "service.commands.probe", "probe"),
+    at("migrate", "Make the state database, or bring it to this version.", "service.commands.migrate", "migrate"),
     at("read", "Read a bucket.", "service.commands.read", "read"),
     at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
+    at("import", "Import a file of points into a bucket.", "service.commands.import_points", "import_points"),
+    at("export", "Export the points of a bucket.", "service.commands.export_points", "export_points"),
     at(
         "simulate",
         "Write simulated sensors to a bucket, read them back, and say whether they are there.",

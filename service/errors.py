@@ -12,6 +12,8 @@
     |   |-- TooManyWindows         the read would make more windows than the limit
     |   |-- TableTooLarge          shape=table would have more columns or cells than the limit
     |   |-- SheetTooSmall          the answer does not fit the sheet of a spreadsheet
+    |   |-- UnwritablePoint        line protocol cannot hold a point of the answer
+    |   |-- FileRefused            a file that is imported cannot be read, or not as it was said
     |   |-- PointsRefused          lines do not parse, or the store refused them
     |   |-- VersionConflict        the configuration changed since it was read
     |   |-- ClientDisconnected     the client disconnected: nobody sees the answer
@@ -194,6 +196,16 @@ class BodyTooLarge(CallerError):
 
 class BodyTimeout(CallerError):
     code = "body_timeout"
+
+
+class FileRefused(CallerError):
+    """A file of points that cannot be read. The message names the place, as exactly as it is known."""
+
+    code = "file_refused"
+
+
+class UnwritablePoint(CallerError):
+    code = "unwritable_point"
 
 
 class TooManyWindows(CallerError):

@@ -14,6 +14,8 @@ from service.errors import AddressRefused
 
 Resolver = Callable[[str, int], Sequence[str]]
 """The IP addresses of a host, the best first, as texts. Raises OSError when there are none."""
+Timeout = float | Callable[[], float] | None
+"""Seconds, or what says how many; None: no limit."""
 SocketOptions = Iterable[tuple[int, int, int | bytes]]
 
 
@@ -44,8 +46,10 @@ class Connector:
             raise AddressRefused(f"{finding} Name another address, or change what is allowed.")
         return allowed
 
-    def connect(self, host: str, port: int, timeout_s: float | None, options: SocketOptions = ()) -> socket.socket:
-        """Connect to the first allowed address of `host` that answers. `timeout_s` applies to each address.
+    def connect(self, host: str, port: int, timeout_s: Timeout, options: SocketOptions = ()) -> socket.socket:
+        """Connect to the first allowed address of `host` that answers.
+
+        `timeout_s` applies to each address. A function is called before each, and may raise TimeoutError.
 
         Raises:
             AddressRefused: the policy allows no address. OSError: no address answers, or the host has none.
@@ -53,7 +57,8 @@ class Connector:
         failure: OSError = OSError(f"{host} has no address")
         for text in self.allowed_addresses(host, port):
             try:
-                connection = socket.create_connection((text, port), timeout_s)
+                seconds = timeout_s() if callable(timeout_s) else timeout_s
+                connection = socket.create_connection((text, port), seconds)
             except OSError as broken:
                 failure = broken
                 continue

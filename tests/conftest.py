@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from tests.support import generator, servers
 from tests.support.demanded import MISSING, or_skip
@@ -102,6 +103,15 @@ def fresh_postgres_url(postgres_url: str) -> str:
     with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True, connect_timeout=10) as link:
         link.execute(f'CREATE DATABASE "{name}"')
     return postgres_url.rsplit("/", 1)[0] + f"/{name}"
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """The database `mysql` of a real MariaDB for the whole run, as SQLAlchemy writes it."""
+    running = or_skip(servers.start_mariadb)
+    address = sa.URL.create("mariadb+pymysql", "root", host="127.0.0.1", port=running.port, database="mysql")
+    yield address.render_as_string(hide_password=False)
+    running.stop()
 
 
 @pytest.fixture(scope="session")

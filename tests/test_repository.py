@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import fluxgate_client
 import service
-from service.settings import Settings
 from tests.support.wheels import build_wheel
 
 ROOT = Path(__file__).parents[1]
@@ -186,7 +184,7 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("target", ["run", "test", "servers", "check", "openapi", "lock", "bench", "clean"])
+@pytest.mark.parametrize("target", ["run", "test", "servers", "check", "openapi", "lock", "bench", "mutants", "clean"])
 def test_make_knows_its_targets(target: str) -> None:
     shown = subprocess.run(
         ["make", "--dry-run", "--always-make", target],
@@ -275,24 +273,6 @@ def test_the_image_checks_its_health_with_what_it_has() -> None:
     assert code is not None
     compile(code[1], "healthcheck", "exec")
     assert "httpx" in pins("runtime")
-
-
-def test_compose_starts_the_gateway_alone_and_servers_by_profile() -> None:
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    assert [name for name, one in services.items() if "profiles" not in one] == ["gateway"]
-    assert {name: one["profiles"] for name, one in services.items() if name != "gateway"} == {
-        "influxdb": ["influxdb"],
-        "redis": ["redis"],
-    }
-    gateway = services["gateway"]
-    assert gateway["read_only"] is True
-    assert gateway["volumes"] == ["data:/data"]
-    assert gateway["ports"] == ["127.0.0.1:8000:8000"]
-
-
-def test_compose_sets_only_settings_that_exist() -> None:
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    assert {name.lower() for name in services["gateway"]["environment"]} <= set(Settings.model_fields)
 
 
 def test_the_server_versions_are_pinned() -> None:

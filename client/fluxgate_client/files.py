@@ -13,6 +13,7 @@ FORMATS = {
     ".arrow": "arrow_file",
     ".arrows": "arrow",
     ".xlsx": "xlsx",
+    ".lp": "lineprotocol",
 }
 PIECE_BYTES = 1 << 20
 

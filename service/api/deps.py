@@ -9,6 +9,7 @@ from typing import cast
 
 from fastapi import APIRouter, Request
 
+from service.api.drain import Drain
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
@@ -25,6 +26,7 @@ from service.reads.gaps import GapReads
 from service.reads.memory import MemoryReturn
 from service.reads.telemetry import TelemetryReads
 from service.runner.runtime import JobRuntime
+from service.runner.worker_watch import WorkerWatch
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.state.schedules import ScheduleStore
@@ -37,8 +39,9 @@ class Parts:
     """All parts of a gateway, open until `close`.
 
     `windows` is the store that keeps windows, None when that is off. `clock_ns` gives nanoseconds since 1970. `routers`
-    are the routers of the features, and `status_board` has what the features report to monitoring. `docs_enabled` says
-    whether the OpenAPI document and its pages are served. Scripts from `cors_origins` may read answers.
+    are the routers of the features, and `status_board` has what the features report to monitoring. `drain` delays the
+    end of the server. `docs_enabled` says whether the OpenAPI document and its pages are served. Scripts from
+    `cors_origins` may read answers.
     """
 
     store: Store
@@ -61,6 +64,7 @@ class Parts:
     clock_ns: Callable[[], int]
     routers: tuple[APIRouter, ...]
     status_board: StatusBoard
+    drain: Drain
     docs_enabled: bool
     cors_origins: tuple[str, ...]
 
@@ -81,6 +85,10 @@ class Parts:
     @property
     def schedules(self) -> ScheduleStore:
         return self.runtime.schedules
+
+    @property
+    def workers(self) -> WorkerWatch:
+        return self.runtime.workers
 
     def close(self) -> None:
         """Stop the jobs, which keep their checkpoints, and close everything that is open."""

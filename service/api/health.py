@@ -24,24 +24,28 @@ async def check_live() -> dict[str, str]:
     summary="Ready",
     openapi_extra=OPEN,
     response_model=Health,
-    responses={503: {"description": "The store or the state database is down.", "model": Health}},
+    responses={503: {"description": "The store or the state database is down, or the gateway ends.", "model": Health}},
 )
 async def check_ready(request: Request) -> JSONResponse:
-    """The state of each dependency and its response time. 503 when reads cannot work.
+    """The state of each dependency and its response time. 503 when reads cannot work, and while the gateway ends.
 
     Each is checked at most every three seconds.
     The answer comes within two seconds: a dependency that takes longer is `slow`, which counts as down.
 
     A cache that cannot be reached makes the state `degraded`, with 200: answers are the same, but slower.
-    `warnings` do not change the status; backups that are too old are one.
+    A gateway that is about to end is `draining`: it still serves what comes for DRAIN_S seconds.
+    `warnings` do not change the status. Backups that are too old are one, and jobs for which no worker is alive.
     """
     checks: Readiness = request.app.state.readiness
     dependencies = await checks.states()
     down = [name for name in ("store", "state") if dependencies[name]["state"] != "up"]
     status = "down" if down else ("degraded" if dependencies["cache"]["state"] != "up" else "ready")
-    warnings = parts_of(request).status_board.warnings()
+    parts = parts_of(request)
+    if parts.drain.began:
+        status = "draining"
+    warnings = parts.status_board.warnings()
     content = {"status": status, "dependencies": dependencies, "warnings": warnings}
-    return JSONResponse(content, 503 if down else 200)
+    return JSONResponse(content, 503 if status in ("down", "draining") else 200)
 
 
 @router.get(

@@ -95,10 +95,14 @@ class JobDetail(JobInfo):
 
 
 class JobList(BaseModel):
-    """Jobs, the newest first. `before`, sent as a parameter, gives the following jobs; null: there are none."""
+    """Jobs, the newest first. `before`, sent as a parameter, gives the following jobs; null: there are none.
+
+    `warnings` say what keeps queued jobs waiting, such as that no worker is alive.
+    """
 
     jobs: list[JobInfo]
     before: str | None
+    warnings: list[str] = []
 
 
 class ScheduleInfo(BaseModel):

@@ -6,6 +6,7 @@ A key that is limited to buckets has none of these scopes.
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -40,6 +41,7 @@ router = APIRouter(tags=["jobs"], responses={"default": PROBLEM})
 _POLL_INTERVAL_S = 0.5
 _SHOWN_LINES = 100
 _MOST_STREAMS = 64
+_WORKERLESS_AFTER_S, _WORKERLESS_AGAIN_S = 10.0, 60.0
 Result = TypeVar("Result")
 _LAST_EVENT_ID = "The id of the last received event; the stream continues after it."
 _FORCE = "Take a running job from its process, which can then record nothing more about it; the log says so."
@@ -141,9 +143,11 @@ async def list_jobs(
     queue = parts_of(request).jobs
     kinds = [name for name in queue.kinds.of(principal) if kind is None or name in kind]
     jobs = await state_call(request, partial(queue.job_store.list, kinds, state or (), limit, before))
+    warning = await state_call(request, parts_of(request).workers.warning)
     return JobList(
         jobs=[job_info(visible_job(request, job), now_of(request)) for job in jobs],
         before=jobs[-1].id if len(jobs) == limit else None,
+        warnings=[] if warning is None else [warning],
     )
 
 
@@ -219,12 +223,14 @@ async def follow_job(
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events until the job ends: `log` for each log line, `job` when the job changed.
 
+    `warning` says that the job waits because no worker is alive: after 10 seconds, and then once a minute.
     A comment every 15 seconds keeps the connection open.
     """
     if wants_head(request):
         return
     job_store = parts_of(request).jobs.job_store
     version, number = _cursor(last_event_id)
+    waiting = _Waiting(time.monotonic)
     while await _is_key_still_valid(request):
         current = await state_call(request, job_store.show, job.id)
         lines = await state_call(request, job_store.lines, job.id, number)
@@ -238,7 +244,30 @@ async def follow_job(
             yield ServerSentEvent(event="job", id=f"{version}.{number}", data=data)
         elif current.state.ended and not lines:
             return
+        elif current.state is JobState.QUEUED and waiting.is_due():
+            warning = await state_call(request, parts_of(request).workers.warning)
+            if warning is not None:
+                yield ServerSentEvent(event="warning", data={"message": warning, "waited_s": waiting.waited_s()})
         await asyncio.sleep(_POLL_INTERVAL_S)
+
+
+class _Waiting:
+    """When a stream looks for workers: after 10 seconds, and then every minute. `clock`: monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began_at = clock()
+        self._due_at = self._began_at + _WORKERLESS_AFTER_S
+
+    def waited_s(self) -> int:
+        return int(self._clock() - self._began_at)
+
+    def is_due(self) -> bool:
+        """Whether it is time; the next time is a minute later."""
+        if self._clock() < self._due_at:
+            return False
+        self._due_at = self._clock() + _WORKERLESS_AGAIN_S
+        return True
 
 
 async def _is_key_still_valid(request: Request) -> bool:

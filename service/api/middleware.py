@@ -52,7 +52,7 @@ class RequestObserver:
                 self._count(scope, status, size, seconds)
                 _log.info(
                     "request", method=scope["method"], path=scope["path"][:500], status=status or 500,
-                    bytes=size, ms=round(seconds * 1000, 1), complete=complete,
+                    bytes=size, ms=round(seconds * 1000, 1), complete=complete, client=_client(scope),
                 )  # fmt: skip
 
     def _children(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
@@ -70,6 +70,12 @@ class RequestObserver:
         requests.inc()
         durations.observe(seconds)
         self._metrics.bytes_out.inc(size)
+
+
+def _client(scope: Scope) -> str:
+    """The client's address: of the connection, or what one of TRUSTED_PROXIES says."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _request_id(scope: Scope) -> str:

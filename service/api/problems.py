@@ -33,6 +33,8 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.TooManyWindows: 422,
     errors.TableTooLarge: 422,
     errors.SheetTooSmall: 422,
+    errors.UnwritablePoint: 422,
+    errors.FileRefused: 422,
     errors.PointsRefused: 422,
     errors.VersionConflict: 409,
     errors.ClientDisconnected: 400,

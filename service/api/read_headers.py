@@ -23,6 +23,8 @@ _FILE_EXTENSIONS = {
     Format.ARROW: "arrows",
     Format.ARROW_FILE: "arrow",
     Format.XLSX: "xlsx",
+    Format.LINE_PROTOCOL: "lp",
+    Format.ANNOTATED_CSV: "csv",
 }
 
 

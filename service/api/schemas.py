@@ -169,7 +169,7 @@ class Dependency(BaseModel):
 
 
 class Health(BaseModel):
-    """The readiness of the gateway. `status` is ready, degraded (no cache: exact, but slower) or down.
+    """The readiness of the gateway. `status`: ready, degraded (no cache: exact, but slower), down or draining.
 
     `warnings` say what an operator should look at.
     """

@@ -54,11 +54,6 @@ def opened_key_pair(file: bytes, passphrase: str) -> KeyPair:
     return KeyPair(str(identity.to_public()), str(identity), file)
 
 
-def recipient_of(identity: str) -> str:
-    """The public half of a secret key. Raises ArchiveKeyRefused."""
-    return str(_identities([identity])[0].to_public())
-
-
 @dataclass(frozen=True)
 class Encrypter:
     """Encrypts to all `recipients`. Raises ArchiveKeyRefused for one that is no key."""

@@ -12,7 +12,7 @@ from service.errors import ArchiveFileExists, ArchiveUnavailable
 
 UNFINISHED = ".part-"
 """How the names of files begin that are not yet whole. No path has a part that begins with a dot."""
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.ENOSYS)
 
 
@@ -35,7 +35,13 @@ def opened_folder(root: Path, segments: Sequence[str], create: bool = False) -> 
     """A descriptor of a folder below `root`. Raises OSError, for a link in the place of a folder too.
 
     `root` itself may be a link: the operator named it. With `create` folders are made, for their owner alone.
+    Raises ArchiveUnavailable on Windows, which opens no file relative to a folder.
     """
+    if os.open not in os.supports_dir_fd:
+        finding = "Backups in a folder need Linux or macOS."
+        raise ArchiveUnavailable(
+            f"{finding} On Windows set BACKUP_S3_BUCKET, or run the gateway in WSL or a container."
+        )
     if create:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     current = os.open(root, _FOLDER)

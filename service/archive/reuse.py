@@ -1,30 +1,10 @@
-"""Incremental backups: which slice of the one before holds the same points, so that it is not read or written again."""
+"""Incremental backups: the sealed slices of the one before, and how a slice is taken over without writing it again."""
 
 from dataclasses import replace
 
 from service.archive.destination import Destination
-from service.archive.manifest import BucketBackup, Manifest, SliceFile
+from service.archive.manifest import Manifest, SliceFile
 from service.domain.timerange import TimeRange, subtract
-from service.frames.slice_digest import SliceDigest
-
-
-def reusable(
-    previous: Manifest,
-    bucket: str,
-    span: TimeRange,
-    digest: SliceDigest,
-    recipients: tuple[str, ...],
-) -> SliceFile | None:
-    """The slice of `previous` that holds exactly the points of `digest` in `span`, for who can decrypt the new backup.
-
-    `recipients` of the new backup. A slice that others can decrypt, or that anybody can read, is not taken over.
-    """
-    if previous.recipients != recipients:
-        return None
-    for entry in _slices(previous, bucket):
-        if entry.span == span and entry.digest == digest and entry.encrypted == bool(recipients):
-            return entry
-    return None
 
 
 def sealed_slices(previous: Manifest, bucket: str, span: TimeRange) -> tuple[SliceFile, ...]:
@@ -46,8 +26,3 @@ def taken_over(destination: Destination, entry: SliceFile, backup: str, file: st
     if destination.link(entry.path, f"{backup}/{file}"):
         return replace(entry, backup=backup, file=file)
     return entry
-
-
-def _slices(manifest: Manifest, bucket: str) -> tuple[SliceFile, ...]:
-    buckets: tuple[BucketBackup, ...] = manifest.buckets
-    return next((candidate.slices for candidate in buckets if candidate.metadata.name == bucket), ())

@@ -33,6 +33,8 @@ class ReadFormat(StrEnum):
     ARROW = "arrow"
     ARROW_FILE = "arrow_file"
     XLSX = "xlsx"
+    LINE_PROTOCOL = "lineprotocol"
+    ANNOTATED_CSV = "annotated_csv"
 
 
 def read(
@@ -59,7 +61,7 @@ def read(
     key: Key = None,
 ) -> None:
     """Read a bucket."""
-    with open_gateway(url, key) as gateway, _plain_warnings():
+    with open_gateway(url, key) as gateway, plain_warnings():
         answer = gateway.read(
             bucket,
             window=window,
@@ -85,7 +87,7 @@ def read(
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
+def plain_warnings() -> Iterator[None]:
     """What the gateway warns of, as a line of standard error without a place in the code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GatewayWarning)

@@ -28,7 +28,6 @@ from service.server.protocol import BoundedProtocol
 from service.settings import Settings, load_settings
 from service.wiring import assemble, open_keys
 
-_SHUTDOWN_S = 10
 _log = structlog.get_logger(__name__)
 _DEMO = "Fill an empty embedded store with demo data and keep a simulated sensor writing."
 
@@ -70,7 +69,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_S,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
         forwarded_allow_ips=list(settings.trusted_proxies),
         proxy_headers=bool(settings.trusted_proxies),
     )

@@ -12,6 +12,7 @@ from rich.console import Console
 from service.api.deps import Parts
 from service.app import configure_logs
 from service.commands.near_names import warn_of_near_names
+from service.domain.roles import Role
 from service.settings import load_settings
 from service.wiring import assemble
 
@@ -23,7 +24,8 @@ def worker(
     with _parts() as parts:
         process = parts.runtime.worker(slots)
         _say("Working. Ctrl-C or SIGTERM ends it.")
-        process.run()
+        with parts.runtime.alive(Role.WORKER):
+            process.run()
 
 
 def scheduler() -> None:
@@ -32,7 +34,7 @@ def scheduler() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop_requested.set())
     with _parts() as parts:
-        parts.runtime.start()
+        parts.runtime.start(Role.SCHEDULER)
         _say("Scheduling. Ctrl-C or SIGTERM ends it.")
         stop_requested.wait()
 

@@ -1,7 +1,8 @@
 """Secrets in runtime configuration: hidden when it is shown, and kept when what was shown is sent back.
 
 A secret goes to no other host than the one it was stored with. So `***` stands for a stored secret only at the place
-where that is stored, and beside the same address and organization. Anywhere else it is refused.
+where that is stored, and with the same addresses and organizations beside it and around it. Anywhere else it is
+refused.
 """
 
 from collections.abc import Mapping
@@ -11,13 +12,15 @@ from typing import Any
 from service.errors import InvalidParameter
 
 HIDDEN = "***"
-_SECRETS = {"token", "password", "api_key"}
+_SECRETS = {"token", "password", "api_key", "client_secret"}
 _ADDRESS = "url"
 _BOUND_TO = (_ADDRESS, "org")
-"""The members that a secret belongs to: the host that it goes to, and the organization there."""
+"""The members that a secret belongs to: the hosts that it goes to, and the organizations there."""
 _MOST_LEVELS = 50
 Path = tuple[str, ...]
 """The names of a member and of all members around it."""
+Owners = tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...]
+"""The members around a secret, as sent and as stored, from the outermost on."""
 
 
 def hide(value: Any) -> Any:  # noqa: ANN401  (JSON of any shape)
@@ -31,8 +34,8 @@ def _hidden_member(name: str, member: Any) -> Any:  # noqa: ANN401
     return HIDDEN if name in _SECRETS and isinstance(member, str) else hide(member)
 
 
-def restore_hidden(value: Any, stored: Any, path: Path = ()) -> Any:  # noqa: ANN401
-    """`value` with each hidden secret replaced by the one that is stored at the same place, beside the same address.
+def restore_hidden(value: Any, stored: Any, path: Path = (), owners: Owners = ()) -> Any:  # noqa: ANN401
+    """`value` with each hidden secret replaced by the one that is stored at the same place, for the same `owners`.
 
     Raises InvalidParameter: `***` where no such secret is stored, or a value that is nested too deep.
     """
@@ -41,19 +44,21 @@ def restore_hidden(value: Any, stored: Any, path: Path = ()) -> Any:  # noqa: AN
         raise InvalidParameter(path[0], f"{finding} Send fewer.")
     if isinstance(value, Mapping):
         stored_members = stored if isinstance(stored, Mapping) else {}
-        return {name: _restored(name, value, stored_members, path) for name in value}
+        owners = (*owners, (value, stored_members))
+        return {name: _restored(name, owners, path) for name in value}
     if isinstance(value, list):
         stored_entries = stored if isinstance(stored, list) else []
         pairs = zip_longest(value, stored_entries[: len(value)])
-        return [restore_hidden(entry, earlier, (*path, str(at))) for at, (entry, earlier) in enumerate(pairs)]
+        return [restore_hidden(entry, earlier, (*path, str(at)), owners) for at, (entry, earlier) in enumerate(pairs)]
     return value
 
 
-def _restored(name: str, members: Mapping[str, Any], stored: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401
+def _restored(name: str, owners: Owners, path: Path) -> Any:  # noqa: ANN401
+    members, stored = owners[-1]
     member, secret, path = members[name], stored.get(name), (*path, str(name))
     if member != HIDDEN or name not in _SECRETS:
-        return restore_hidden(member, secret, path)
-    if not isinstance(secret, str) or not _is_same_owner(members, stored):
+        return restore_hidden(member, secret, path, owners)
+    if not isinstance(secret, str) or not _are_same(owners):
         place = ".".join(path)[:200]
         bound_to = " and ".join(_BOUND_TO)
         finding = f"{place}: {HIDDEN} stands for the {name} that is stored there for the same {bound_to}"
@@ -61,9 +66,10 @@ def _restored(name: str, members: Mapping[str, Any], stored: Mapping[str, Any], 
     return secret
 
 
-def _is_same_owner(members: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
-    """Whether address and organization are the same, character by character.
+def _are_same(owners: Owners) -> bool:
+    """Whether all addresses and organizations are the same, character by character.
 
     What only looks like the same address may be another one. A secret without an address has no owner.
     """
-    return isinstance(members.get(_ADDRESS), str) and all(members.get(name) == stored.get(name) for name in _BOUND_TO)
+    is_same = all(members.get(name) == stored.get(name) for members, stored in owners for name in _BOUND_TO)
+    return is_same and any(isinstance(members.get(_ADDRESS), str) for members, _ in owners)

@@ -19,6 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 END_STATES = ("succeeded", "failed", "cancelled")
 _RECONNECT_S = 1.0
 _MOST_RECONNECTS = 60
+_LONGEST_WITHOUT_WORKER_S = 60
 
 
 def result_of(url: str | None, key: str | None, order: Callable[[Transport], Json], as_json: bool) -> Json:
@@ -34,7 +35,10 @@ def result_of(url: str | None, key: str | None, order: Callable[[Transport], Jso
 
 
 def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
-    """Show the events of a job until it ends, with a progress bar on a terminal. Return its last state."""
+    """Show the events of a job until it ends, with a progress bar on a terminal. Return its last state.
+
+    It also returns, with `queued`, when no worker has been alive for a minute: the job stays queued.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[progress]}"))
     with Progress(*columns, console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
@@ -52,6 +56,12 @@ def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
                 description = f"{summary(event)} {state}, job {job_id}"
                 bar.update(task, description=description, completed=done, total=total, progress=text)
                 if state in END_STATES:
+                    break
+            if name == "warning":
+                bar.console.print(event["message"], style="yellow", markup=False)
+                if event["waited_s"] >= _LONGEST_WITHOUT_WORKER_S:
+                    command = f"fluxgate jobs watch {job_id}"
+                    bar.console.print(f"The job stays queued. Once a worker runs, follow it: {command}", markup=False)
                     break
     if not as_json:
         typer.echo(f"{job_id} {state}")

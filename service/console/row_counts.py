@@ -7,6 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from service.fileformats.csv_records import last_record_end, records_of
+from service.fileformats.lines import line_pieces
+from service.fileformats.pieces import Position
+from service.fileformats.text_blocks import TextBlocks
+from service.fileformats.unpacking import opened
+
 _ROW = b"<row "
 _PIECE_BYTES = 1 << 20
 _LINES_OF_A_DOCUMENT = {"csv": 1, "ndjson": 0, "json": 2}
@@ -47,11 +53,23 @@ def rows_of_file(file: Path, form: str) -> int:
             while piece := opened.read(_PIECE_BYTES):
                 counter.add(piece)
         return counter.rows
+    if form in ("lineprotocol", "annotated_csv"):
+        return _point_rows(file, form) if file.stat().st_size else 0
     if form == "parquet":
         return int(pq.read_metadata(file).num_rows)
     if form == "xlsx":
         return _sheet_rows(file)
     return sum(batch.num_rows for batch in _batches(file, form))
+
+
+def _point_rows(file: Path, form: str) -> int:
+    """Lines, or rows of sections; a line feed inside a text ends neither."""
+    with opened(str(file)) as source:
+        if form == "lineprotocol":
+            return sum(len(piece) for piece in line_pieces(source, Position(), "ns", 0))
+        texts = (block.text for block in TextBlocks(source, last_record_end, Position()))
+        records = (records_of(text, 1, ",") for text in texts)
+        return sum(sum(part.text.startswith(b",,", start) for start in part.starts.tolist()) for part in records)
 
 
 def _batches(file: Path, form: str) -> Iterator[pa.RecordBatch]:

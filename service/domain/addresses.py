@@ -138,7 +138,7 @@ def _host(text: str) -> str:
     if not text:
         raise WrongAddress("it names no host")
     labels = text.split(".")
-    last_label = labels[-1] or labels[-2 if len(labels) > 1 else 0]
+    last_label = labels[-1] or labels[-2]
     if _NUMBER.fullmatch(last_label):  # WHATWG URL, 3.5: a host that ends in a number is an IPv4 address
         try:
             return str(ipaddress.IPv4Address(text))

@@ -6,6 +6,10 @@ from service.domain.addresses import parse_address
 
 OWN_STORE, EMBEDDED = "store", "embedded"
 """Names of the gateway's own store as an endpoint; the second only when it is the embedded one."""
+TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
+"""The prefix of environment variables that hold tokens of configured endpoints."""
+TOKEN_VARIABLES_SETTING = "MIRROR_TOKEN_VARIABLES"  # noqa: S105
+"""The setting that lists further variables. Its name says mirrors, but it is for all endpoints."""
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 

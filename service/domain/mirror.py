@@ -7,8 +7,6 @@ from service.domain.conflicts import OnConflict
 from service.domain.endpoint import Endpoint
 from service.domain.selection import Windows
 
-TOKEN_PREFIX = "FLUXGATE_TOKEN_"  # noqa: S105  (names of variables, no secret)
-"""The prefix of environment variables that hold tokens of mirrors."""
 LOG_BUCKET = "Logging"
 """The bucket of the target in which a mirror writes its log."""
 

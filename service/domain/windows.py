@@ -63,7 +63,7 @@ def grids(span: TimeRange, every_ns: int, zone: str = "UTC") -> list[Grid]:
         last_ns = span.stop_ns if is_last else floor_to(segment.stop_ns - 1, every_ns, origin_ns)
         if last_ns < first_ns and not is_last:
             continue
-        if first_ns - open_ns > every_ns and first_ns < last_ns:
+        if first_ns - open_ns > every_ns and first_ns <= last_ns:
             pieces.append(_single(TimeRange(open_ns, first_ns)))
             open_ns = first_ns
         if first_ns - open_ns <= every_ns and open_ns < last_ns:

@@ -22,6 +22,8 @@ class Format(StrEnum):
     ARROW = "arrow"
     ARROW_FILE = "arrow_file"
     XLSX = "xlsx"
+    LINE_PROTOCOL = "lineprotocol"
+    ANNOTATED_CSV = "annotated_csv"
 
     @property
     def media_type(self) -> str:
@@ -37,6 +39,11 @@ class Format(StrEnum):
         """Whether people save the answer as a file, which is packed as far as it can be."""
         return self.columnar or self is Format.XLSX
 
+    @property
+    def of_points(self) -> bool:
+        """Whether it holds points as InfluxDB takes them again: raw ones, in a form that no parameter changes."""
+        return self in (Format.LINE_PROTOCOL, Format.ANNOTATED_CSV)
+
 
 _MEDIA_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
@@ -46,6 +53,8 @@ _MEDIA_TYPES = {
     Format.ARROW: "application/vnd.apache.arrow.stream",
     Format.ARROW_FILE: "application/vnd.apache.arrow.file",
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Format.LINE_PROTOCOL: "application/vnd.influxdb.line-protocol; charset=utf-8",
+    Format.ANNOTATED_CSV: "application/csv; charset=utf-8",
 }
 
 

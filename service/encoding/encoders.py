@@ -11,15 +11,18 @@ import pyarrow as pa
 
 from service.domain.selection import ReadPlan
 from service.domain.timerange import TimeRange
+from service.encoding.annotated_csv import annotated_pieces
 from service.encoding.columns import Column, Format, Role, Shape, columns
 from service.encoding.csv_rows import PLAIN_CSV, CsvDialect, CsvDocument
 from service.encoding.document import Document, Piece
 from service.encoding.json_rows import JsonDocument, NdjsonDocument
 from service.encoding.parquet_arrow import ArrowDocument, ParquetDocument
+from service.encoding.point_lines import line_pieces
 from service.encoding.rows import Rows, long_rows
 from service.encoding.sheet_document import SheetDocument
 from service.encoding.table_rows import table_of
 from service.encoding.wide_rows import wide_rows
+from service.errors import UnwritablePoint
 from service.frames.frame import Block
 
 __all__ = ["PLAIN_CSV", "Column", "CsvDialect", "Format", "Layout", "Role", "Shape", "columns", "encode"]
@@ -51,8 +54,12 @@ def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int |
     With `limit`, exactly so many rows are written, and no further block is read, except the one that decides whether
     JSON's `truncated` is true.
 
-    Raises: what `blocks` raises, unchanged; StoreBroken when a frame holds what the plan does not; TableTooLarge.
+    Raises: what `blocks` raises, unchanged; StoreBroken when a frame holds what the plan does not; TableTooLarge;
+    UnwritablePoint when line protocol cannot hold a point.
     """
+    if layout.format.of_points:
+        yield from _points(blocks, layout.format, limit)
+        return
     names, parts = _columns_and_rows(blocks, plan, layout)
     document = _document(layout, names)
     row_limit = _RowLimit(limit)
@@ -68,6 +75,21 @@ def encode(blocks: Iterable[Block], plan: ReadPlan, layout: Layout, limit: int |
         if row_limit.truncated or (row_limit.left == 0 and layout.format is not Format.JSON):
             break
     yield from chunks.add(document.end(None if limit is None else row_limit.truncated))
+    yield from chunks.rest()
+
+
+def _points(blocks: Iterable[Block], form: Format, limit: int | None) -> Iterator[bytes]:
+    """Points in chunks. Those of the first block leave before the second is asked for."""
+    chunks, first = _ChunkBuffer(()), True
+    try:
+        for pieces in line_pieces(blocks, limit) if form is Format.LINE_PROTOCOL else annotated_pieces(blocks, limit):
+            yield from chunks.add(pieces)
+            if first:
+                yield from chunks.rest()
+                first = False
+    except UnwritablePoint:
+        yield from chunks.rest()  # with the reason at its end
+        raise
     yield from chunks.rest()
 
 
@@ -149,3 +171,5 @@ def _document(layout: Layout, names: tuple[Column, ...]) -> Document:
             return ArrowDocument(names, layout.zone, pa.ipc.new_file)
         case Format.XLSX:
             return SheetDocument(names, layout.zone, layout.bucket, layout.span, layout.every)
+        case Format.LINE_PROTOCOL | Format.ANNOTATED_CSV:
+            raise AssertionError(f"{layout.format} has no columns")

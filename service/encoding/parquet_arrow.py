@@ -14,6 +14,8 @@ from service.encoding.document import Piece
 from service.encoding.rows import Rows, split_rows
 from service.frames.frame import VALUE_TYPES
 
+TAG_KEY = "fluxgate.tag"
+"""In the metadata of a column: the tag key, where the name of the column is another, or could be that of a value."""
 _GROUP_ROWS = 131_072
 _BATCH_ROWS = 16_384
 _HELD_BYTES = 8 * 1024 * 1024
@@ -28,7 +30,10 @@ def _field(column: Column, zone: str) -> pa.Field:
     if column.role is Role.TIME:
         return pa.field(column.name, pa.timestamp("ns", tz=zone), nullable=False)
     arrow_type = pa.string() if column.type is None else VALUE_TYPES[column.type]
-    return pa.field(column.name, arrow_type, nullable=not (column.always and column.role is not Role.VALUE))
+    unclear = column.role is Role.TAG and (column.name != column.source or column.name.startswith("_value"))
+    metadata = {TAG_KEY: column.source} if unclear else None
+    nullable = not (column.always and column.role is not Role.VALUE)
+    return pa.field(column.name, arrow_type, nullable=nullable, metadata=metadata)
 
 
 def _batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:

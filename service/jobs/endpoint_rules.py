@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from service.config.token_variables import PREFIXED_ONLY, TokenVariables
 from service.domain.addresses import AddressPolicy, WrongAddress, parse_address, refusal_of
 from service.domain.endpoint import Endpoint, endpoint_at
 from service.errors import InvalidParameter
-from service.jobs.token_variables import PREFIXED_ONLY, TokenVariables
 
 
 @dataclass(frozen=True)

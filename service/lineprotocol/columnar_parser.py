@@ -73,6 +73,12 @@ def scan_chunk(
     return ScannedChunk(groups, spans, count, start + position, next_number, unusual_at is not None)
 
 
+def line_delimiters(octets: Bytes) -> tuple[Longs, int | None]:
+    """The position of each line feed that ends a line, and that of the first byte from which on this is not certain."""
+    at, _, unusual_at = _delimiters(octets)
+    return at[octets[at] == _LF], unusual_at
+
+
 def _by_shape(chunk: BodyChunk) -> tuple[list[LineGroup], Longs]:
     """Groups of lines of one shape each, and the rows of the lines for the single-line parser."""
     initial = chunk.bytes[chunk.starts]

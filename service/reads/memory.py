@@ -49,13 +49,13 @@ class MemoryReturn:
 
 
 def give_back_unused() -> None:
-    """Arrow's pool first, then glibc's arenas; other C libraries have no such call, and are left alone."""
+    """Arrow's pool first, then glibc's arenas; other C libraries and Windows have no such call, and are left alone."""
     pa.default_memory_pool().release_unused()
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def limit_arenas() -> None:
     """Few arenas for many threads. Before the first threads begin."""
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _MOST_ARENAS)

@@ -91,17 +91,31 @@ class AskedRead:
 
     def at(self, now_ns: int, max_windows: int) -> Question:
         """The question at the moment `now_ns`. Raises InvalidParameter, TooManyWindows."""
+        self._check_points()
         span, windows = self.range.at(now_ns), self._windows()
         if windows is not None:
             _bound_windows(span, windows, self.every, max_windows)
             span = self._aligned(span, windows) if self.align else span
         names = tuple(sorted(self.measurements)), tuple(sorted(self.fields))
         tags = tuple((key, tuple(sorted(values))) for key, values in sorted(self.tags))
-        selection = Selection(self.bucket, span, windows, *names, tags, complete_rows=self.shape is Shape.WIDE)
+        selection = Selection(self.bucket, span, windows, *names, tags, complete_rows=self._complete_rows())
         layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every, self.csv)
         looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit, self.align, self.csv)
         key = repr((self.bucket, self.range, windows, names, tags, looks))
         return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key, self.align)
+
+    def _complete_rows(self) -> bool:
+        return self.shape is Shape.WIDE or self.format is Format.LINE_PROTOCOL
+
+    def _check_points(self) -> None:
+        """Raises InvalidParameter where the format holds points alone and something else is asked for."""
+        if not self.format.of_points:
+            return
+        finding = f"format={self.format.value} gives the points themselves"
+        if self.every != RAW:
+            raise InvalidParameter("every", f"{finding}: write every=raw, or another format for windows.")
+        if self.shape is not Shape.LONG:
+            raise InvalidParameter("shape", f"{finding}, so shape has no meaning. Leave it out.")
 
     def _windows(self) -> Windows | None:
         if self.every == RAW:

@@ -51,17 +51,24 @@ class LocalRunner:
         with self._lock:
             return len(self._running)
 
-    def _claim_jobs(self) -> None:
-        self._job_store.reap()
+    def _claim_jobs(self) -> float | None:
+        """Start the due jobs while there are free slots. Returns the seconds until the next one is due."""
+        kinds = self._runner.kinds.names
+        due = self._job_store.due.ask(kinds=kinds)
+        if due.reap_in <= 0:
+            self._job_store.reap()
+        elif due.start_in > 0:
+            return min(due.start_in, due.reap_in)
         while self._count() < self._slots and not self._stopping.is_set():
-            claimed = self._job_store.claim(self._owner, self._runner.lease_s, self._runner.kinds.names)
+            claimed = self._job_store.claim(self._owner, self._runner.lease_s, kinds)
             if claimed is None:
-                return
+                return 0.0
             job, lease = claimed
             thread = threading.Thread(target=partial(self._run, job, lease), name=f"job-{job.id}", daemon=True)
             with self._lock:
                 self._running.add(thread)
             thread.start()
+        return None
 
     def _run(self, job: Job, lease: Lease) -> None:
         try:

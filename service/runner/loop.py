@@ -5,16 +5,20 @@ from collections.abc import Callable
 
 import structlog
 
+_SHORTEST_WAIT_S = 0.5
+"""What is due may be another process's business, or may fail. So it is not asked for without a pause."""
+_TRY_AGAIN_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
 class Loop:
     """Calls `act` every `every_s` seconds, from `start` to `stop`.
 
-    A failure is logged unless the last call failed in the same way. The next call comes at its time.
+    `act` returns the seconds until something is due, or None where it does not know. It is called sooner then.
+    A failure is logged unless the last call failed in the same way. It is tried again after a second.
     """
 
-    def __init__(self, name: str, act: Callable[[], object], every_s: float) -> None:
+    def __init__(self, name: str, act: Callable[[], float | None], every_s: float) -> None:
         self._name = name
         self._act = act
         self._every_s = every_s
@@ -37,11 +41,14 @@ class Loop:
     def _run(self) -> None:
         logged = ""
         while not self._stopped.is_set():
+            due_in_s = None
             try:
-                self._act()
+                due_in_s = self._act()
                 logged = ""
             except Exception as broken:  # noqa: BLE001  (the loop goes on; the same failure is logged once)
+                due_in_s = _TRY_AGAIN_S
                 if logged != (logged := type(broken).__name__):
                     _log.warning("will be tried again", what=self._name, exc_info=broken)
-            self._woken.wait(self._every_s)
+            sooner_s = self._every_s if due_in_s is None else max(due_in_s, _SHORTEST_WAIT_S)
+            self._woken.wait(min(self._every_s, sooner_s))
             self._woken.clear()

@@ -7,14 +7,17 @@ connection at once.
 
 import asyncio
 import contextlib
-import fcntl
 import socket
 import struct
-import termios
+import sys
 from typing import Any
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 RESET_CONNECTION = "fluxgate.reset_connection"
 """The ASGI extension by which a route resets its connection: `scope["extensions"][RESET_CONNECTION]["act"]()`."""
@@ -81,7 +84,10 @@ class SendDeadlineProtocol(HttpToolsProtocol):
         """The bytes that the client has not received, in this process and in the kernel.
 
         The kernel accepts more bytes only when a third of its buffer is free, so the process's own count is too coarse.
+        Windows tells no other.
         """
+        if sys.platform == "win32":
+            return self.transport.get_write_buffer_size()
         in_kernel = 0
         with contextlib.suppress(OSError, AttributeError, ValueError):  # systems without the call, closed sockets
             answer = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))

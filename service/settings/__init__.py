@@ -20,10 +20,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.addresses import WrongAddress, parse_address
 from service.domain.durations import parse_duration
-from service.domain.mirror import TOKEN_PREFIX
+from service.domain.endpoint import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
 from service.settings.cache import CacheSettings
+from service.settings.connector import ConnectorSettings
+from service.settings.processes import ProcessSettings
+from service.settings.texts import empty_is_absent, separated
 from service.settings.weather import WeatherSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
@@ -39,7 +42,7 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
+class Settings(ProcessSettings, WeatherSettings, BackupSettings, ConnectorSettings, CacheSettings, BaseSettings):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -107,7 +110,7 @@ class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
     )
     mirror_token_variables: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Variables that `token_env` of a mirror may name besides FLUXGATE_TOKEN_*, separated by commas;"
+        description="Variables that `token_env` of mirrors and connectors may name besides FLUXGATE_TOKEN_*, by commas;"
         " no setting of the gateway itself.",
     )
     buckets_file: Path | None = Field(
@@ -259,7 +262,7 @@ class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
         except WrongAddress as wrong:
             raise ValueError(str(wrong)) from None
 
-    @field_validator("redis_url", "state_database_url", "celery_broker_url")
+    @field_validator("redis_url", "state_database_url", "celery_broker_url", "celery_result_backend")
     @classmethod
     def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _SCHEME.match(value.get_secret_value()):
@@ -280,10 +283,7 @@ class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
     def _is_duration_or_raw(cls, text: str) -> str:
         return text if text == "raw" else cls._is_duration(text)
 
-    @field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")
-    @classmethod
-    def _separated(cls, text: object) -> object:
-        return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+    _separated = field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")(separated)
 
     @field_validator("cors_origins")
     @classmethod
@@ -305,7 +305,7 @@ class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
             )
         return names
 
-    @field_validator(
+    _empty_is_absent = field_validator(
         "api_key",
         "openweathermap_api_key",
         "weather_url",
@@ -315,6 +315,7 @@ class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
         "redis_url",
         "state_database_url",
         "celery_broker_url",
+        "celery_result_backend",
         "influxdb_cloud_url",
         "influxdb_cloud_token",
         "influxdb_cloud_org",
@@ -324,10 +325,7 @@ class Settings(WeatherSettings, BackupSettings, CacheSettings, BaseSettings):
         "mirrors_file",
         "buckets_file",
         mode="before",
-    )
-    @classmethod
-    def _empty_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
+    )(empty_is_absent)
 
     @model_validator(mode="after")
     def _groups_are_complete(self) -> Self:
@@ -385,7 +383,8 @@ def secret_values(settings: Settings, environment: Mapping[str, str] = os.enviro
     values = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
     names = (name for name in environment if name.startswith(TOKEN_PREFIX) or name in settings.mirror_token_variables)
     tokens = [environment[name] for name in names if environment[name]]
-    return [*values, *tokens, *(password for value in values for password in _passwords(value))]
+    shown = [*values, *tokens]
+    return [*shown, *(password for value in shown for password in _passwords(value))]
 
 
 def _passwords(value: str) -> set[str]:
@@ -398,9 +397,12 @@ def _passwords(value: str) -> set[str]:
 
 
 def documented() -> Iterator[tuple[str, str, str]]:
-    """Name, default as text (empty: no default) and description of each setting; those of mixins come last."""
-    mixins = CacheSettings.model_fields, BackupSettings.model_fields
-    for name in sorted(Settings.model_fields, key=lambda name: [name in fields for fields in reversed(mixins)]):
+    """Name, default as text (empty: no default) and description of each setting.
+
+    Those of the cache, then of backups, then of connectors come last.
+    """
+    groups = (ConnectorSettings.model_fields, BackupSettings.model_fields, CacheSettings.model_fields)
+    for name in sorted(Settings.model_fields, key=lambda name: [name in group for group in groups]):
         field = Settings.model_fields[name]
         default = field.default
         if default is None or default == ():

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from service.settings.texts import empty_is_absent, separated
+
 _SHORTEST_KEY = 16
 
 
@@ -116,12 +118,9 @@ class BackupSettings(BaseModel):
             raise ValueError(f"{text!r} is no time of day, such as 23:59")
         return text
 
-    @field_validator("backup_buckets", mode="before")
-    @classmethod
-    def _separated_buckets(cls, text: object) -> object:
-        return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+    _separated_buckets = field_validator("backup_buckets", mode="before")(separated)
 
-    @field_validator(
+    _empty_backup_setting_is_absent = field_validator(
         "backup_dir",
         "backup_s3_bucket",
         "backup_s3_endpoint",
@@ -134,10 +133,7 @@ class BackupSettings(BaseModel):
         "backup_ping_failure",
         "influxdb_operator_token",
         mode="before",
-    )
-    @classmethod
-    def _empty_backup_setting_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
+    )(empty_is_absent)
 
     @model_validator(mode="after")
     def _backup_settings_fit(self) -> Self:

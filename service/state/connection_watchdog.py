@@ -5,7 +5,6 @@ shuts down the socket of a connection that waits too long. The driver then sees 
 """
 
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -34,7 +33,7 @@ class ConnectionWatchdog:
     def limited(self, connection: Connection, limit_s: float) -> Iterator[None]:
         """`connection` is shut down when the block takes longer than `limit_s`."""
         # A duplicate of the descriptor: the driver may close its own, and another file may get that number meanwhile.
-        duplicate = socket.socket(fileno=os.dup(connection.fileno()))
+        duplicate = socket.socket(fileno=socket.dup(connection.fileno()))
         with self._lock:
             self._deadlines[duplicate] = time.monotonic() + limit_s
             self._begin()

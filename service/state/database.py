@@ -31,6 +31,7 @@ _BUSY_TIMEOUT_MS = 10_000
 _POSTGRES_TIMEOUTS = {
     "connect_timeout": 3,
     "tcp_user_timeout": 10_000,
+    "keepalives_idle": 30,
     "options": "-c idle_in_transaction_session_timeout=60000",
 }
 """libpq's limits in seconds and milliseconds, where the address has none. By default it waits for ever.
@@ -40,6 +41,7 @@ The last is a limit of the server: a process that is frozen in a transaction hol
 _LONGEST_READ_S, _LONGEST_WRITE_S, _LONGEST_PING_S = 5.0, 15.0, 2.0
 """How long PostgreSQL may take for one use of a connection: longer than any lock is held, far longer than any query."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 4.0
+_VERSION = sa.text("SELECT version_num FROM alembic_version")
 _FAILURES = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _TRY_AGAIN = "Try again; if it stays, the gateway's log says why."
 _log = structlog.get_logger(__name__)
@@ -67,6 +69,7 @@ class StateDatabase:
                 f"STATE_DATABASE_URL is no address of a database ({type(broken).__name__})."
                 " Write sqlite:///state.db or postgresql+psycopg://user:password@host/name."
             ) from None
+        self._single = self.engine if self._sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._breaker = Breaker(time.monotonic, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._watchdog = ConnectionWatchdog()
         self._has_watchdog = self.engine.driver == "psycopg"
@@ -91,9 +94,35 @@ class StateDatabase:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection for queries. Raises NotReady."""
-        with _translated_errors(), self._circuit(), self._connected(_LONGEST_READ_S) as connection:
+        """A connection for queries, each of which stands for itself: there is no transaction. Raises NotReady."""
+        with _translated_errors(), self._circuit(), self._connected(self._single, _LONGEST_READ_S) as connection:
             yield connection
+
+    def change(self, statement: sa.Update | sa.Insert | sa.Delete) -> None:
+        """Execute one statement, which is its own transaction. Raises NotReady."""
+        if self._sqlite:
+            with self.write() as connection:
+                connection.execute(statement)
+            return
+        with _translated_errors(), self._circuit(), self._connected(self._single, _LONGEST_WRITE_S) as connection:
+            connection.execute(statement)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether `listening` works: the database tells at once what other processes changed."""
+        return self._has_watchdog
+
+    @contextlib.contextmanager
+    def listening(self, channel: str) -> Iterator[object]:
+        """A psycopg connection of its own that receives the notifications of `channel`. Raises NotReady."""
+        with _translated_errors(), self._circuit():
+            connection = self._single.connect()
+        with connection:
+            raw = connection.connection.driver_connection
+            connection.detach()
+            with _translated_errors(), self._watchdog.limited(cast(Connection, raw), _LONGEST_READ_S):
+                connection.exec_driver_sql(f"LISTEN {channel}")
+            yield raw
 
     @contextlib.contextmanager
     def write(self, lock_wait_ms: int = _BUSY_TIMEOUT_MS) -> Iterator[sa.Connection]:
@@ -122,9 +151,9 @@ class StateDatabase:
         self._breaker.worked(ticket)
 
     @contextlib.contextmanager
-    def _connected(self, limit_s: float | None = None) -> Iterator[sa.Connection]:
-        """A connection for `limit_s` seconds, including its return to the pool: that asks the server to roll back."""
-        connection = self.engine.connect()
+    def _connected(self, engine: sa.Engine, limit_s: float | None = None) -> Iterator[sa.Connection]:
+        """A connection for `limit_s` seconds, with its return to the pool: that may ask the server to roll back."""
+        connection = engine.connect()
         raw = connection.connection.dbapi_connection
         with contextlib.ExitStack() as limits:
             if self._has_watchdog and limit_s is not None:
@@ -138,7 +167,7 @@ class StateDatabase:
         lock_wait_ms: int = _BUSY_TIMEOUT_MS,
         limit_s: float | None = None,
     ) -> Iterator[sa.Connection]:
-        with self._connected(limit_s) as connection:
+        with self._connected(self.engine, limit_s) as connection:
             if self._sqlite:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={lock_wait_ms}")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -171,6 +200,11 @@ class StateDatabase:
                 " Check STATE_DATABASE_URL (or DATA_DIR), and that the database is up."
             ) from broken
 
+    def version(self) -> str:
+        """The version of its tables. Raises NotReady."""
+        with self.read() as connection:
+            return str(connection.execute(_VERSION).scalar_one())
+
     def ping(self) -> None:
         """Raises NotReady when the database does not answer."""
         with self.read() as connection:
@@ -184,7 +218,7 @@ class StateDatabase:
 def _refuse_later_version(connection: sa.Connection, config: Config) -> None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return
-    revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    revision = connection.execute(_VERSION).scalar()
     with contextlib.suppress(CommandError):
         if revision is None or ScriptDirectory.from_config(config).get_revision(str(revision)) is not None:
             return

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from service.domain.job import Job, JobState, LogLine
 from service.errors import CallerError, NotFound
 from service.state.database import StateDatabase
+from service.state.due import DueQuery, key_is_taken
 from service.state.job_rows import deduplication_key, error_of, job_of, line_of, new_id
 from service.state.leases import Lease, add_line
 from service.state.tables import job_log, jobs
@@ -31,6 +32,7 @@ class JobStore:
     def __init__(self, database: StateDatabase, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
+        self.due = DueQuery(database, clock)
 
     # --- queueing ---
 
@@ -173,7 +175,7 @@ class JobStore:
         """
         now = self._clock()
         is_unsent = jobs.c.sent_at.is_(None) | (jobs.c.sent_at < now - resend_s)
-        sendable = _QUEUED & (jobs.c.run_after <= now) & is_unsent & ~_key_is_taken()
+        sendable = _QUEUED & (jobs.c.run_after <= now) & is_unsent & ~key_is_taken()
         with self._database.read() as connection:
             if connection.execute(sa.select(jobs.c.id).where(sendable).limit(1)).first() is None:
                 return []
@@ -277,13 +279,8 @@ def enqueue_on(
     return _job(connection, job_id), True
 
 
-def _key_is_taken() -> sa.ColumnElement[bool]:
-    other = jobs.alias("other")
-    return sa.exists().where(other.c.exclusion_key == jobs.c.exclusion_key, other.c.state == JobState.RUNNING.value)
-
-
 def _claimable(now: float, kinds: Sequence[str], job_id: str | None) -> sa.Select[Any]:
-    query = sa.select(jobs).where(_QUEUED, jobs.c.run_after <= now, jobs.c.kind.in_(kinds), ~_key_is_taken())
+    query = sa.select(jobs).where(_QUEUED, jobs.c.run_after <= now, jobs.c.kind.in_(kinds), ~key_is_taken())
     if job_id is not None:
         query = query.where(jobs.c.id == job_id)
     return query.order_by(jobs.c.run_after, jobs.c.id)

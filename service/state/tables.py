@@ -81,3 +81,14 @@ schedules = sa.Table(
     sa.Column("last_job", sa.String(32), nullable=True),
     sa.Column("skipped", sa.Integer, nullable=False),
 )
+
+processes = sa.Table(
+    "processes",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("left_at", sa.Float, nullable=True),
+)

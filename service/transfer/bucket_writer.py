@@ -8,7 +8,6 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -72,10 +71,8 @@ class BucketWriter:
                 while under_way:
                     under_way.popleft().result()
             finally:
-                for write in under_way:  # after an error: what is on its way ends before anything is tried again
+                for write in under_way:  # after an error; the pool waits for those that have begun
                     write.cancel()
-                    with suppress(Exception):
-                        write.result()
         return batch.rejected
 
     def _write(self, block: Block, batch: "_Batch") -> None:

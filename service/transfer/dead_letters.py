@@ -1,7 +1,9 @@
 """Makes dead letters: a value or a line that the target does not take, whole, with the reason."""
 
+from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from service.domain.series import FieldSeries
@@ -34,15 +36,41 @@ def dead_letters_of_unwritable(unwritable: UnwritableValues) -> list[DeadLetter]
 
 def dead_letters_of_frame(frame: pa.RecordBatch, outcome: str) -> list[DeadLetter]:
     """Values of a long frame whose fields have another type on the target. `outcome`: what became of them."""
+    reason = f"The field has another type on the target; the value was {outcome}."
+    return dead_letters_of_rows(frame, "type_conflict", reason)
+
+
+def dead_letters_of_rows(frame: pa.RecordBatch, code: str, reason: str, **members: object) -> list[DeadLetter]:
+    """The values of a long frame, with one reason. Each letter has the further `members` too."""
     if not frame.num_rows:
         return []
-    reason = f"The field has another type on the target; the value was {outcome}."
     series, of_row = series_of(frame)
-    members = [_series_members(field_series) for field_series in series]
+    of_series = [_series_members(field_series) for field_series in series]
     rows = zip(of_row.tolist(), long_form.times_ns(frame).tolist(), long_form.values(frame).to_pylist(), strict=True)
     letters = []
     for number, time_ns, value in rows:
-        letters.append({**members[number], "value": str(value), **_reason_members("type_conflict", reason, time_ns)})
+        letter = {**of_series[number], "value": str(value), **_reason_members(code, reason, time_ns), **members}
+        letters.append(letter)
+    return letters
+
+
+def dead_letters_of_values(
+    points: Points,
+    lines: Collection[int],
+    code: str,
+    reason: str,
+    **members: object,
+) -> list[DeadLetter]:
+    """Each value of these lines (indices into the arrays of `points`), with one reason, and further `members`."""
+    chosen = np.fromiter(lines, np.int64, len(lines))
+    letters = []
+    for column in points.columns:
+        indices = np.flatnonzero(np.isin(column.lines, chosen))
+        values = column.values.take(pa.array(indices)).to_pylist()
+        times = points.times_ns[column.lines[indices]].tolist()
+        for key, time_ns, value in zip(column.keys[indices].tolist(), times, values, strict=True):
+            series = _series_members(points.keys[key])
+            letters.append({**series, "value": str(value), **_reason_members(code, reason, time_ns), **members})
     return letters
 
 

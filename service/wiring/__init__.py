@@ -8,6 +8,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from service.api.deps import Parts
+from service.api.drain import Drain
 from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
@@ -104,6 +105,7 @@ def assemble(
         clock_ns=clock_ns,
         routers=tuple(feature.router for feature in features),
         status_board=status_board(features, runtime, store),
+        drain=Drain(settings.drain_s),
         docs_enabled=settings.docs_enabled,
         cors_origins=settings.cors_origins,
     )
@@ -149,7 +151,10 @@ def open_state(settings: Settings) -> StateDatabase:
     """Open the state database and migrate it to this version."""
     url = settings.state_database_url
     state = StateDatabase(url.get_secret_value()) if url else StateDatabase.in_directory(settings.data_dir)
-    state.migrate()
+    with ExitStack() as opened:
+        opened.callback(state.close)
+        state.migrate()
+        opened.pop_all()
     return state
 
 

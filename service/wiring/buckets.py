@@ -44,8 +44,8 @@ def apply_buckets(store: Store, specs: Sequence[BucketSpec]) -> None:
             continue
         changes = differences(spec, store.bucket(spec.name))
         if changes:
-            advice = "fluxgate buckets apply --update changes it"
-            _log.warning("bucket of BUCKETS_FILE differs", bucket=spec.name, differences=changes, advice=advice)
+            change = "fluxgate buckets apply --update changes it"
+            _log.warning("bucket of BUCKETS_FILE differs", bucket=spec.name, differences=changes, hint=change)
         else:
             _log.info("bucket of BUCKETS_FILE exists", bucket=spec.name)
 

@@ -16,6 +16,7 @@ from service.errors import ConfigurationError, FluxgateError, InvalidParameter
 from service.features.feature import Feature, KindServices
 from service.jobs import Kinds
 from service.jobs.schedule_section import NAME, named, schedules_section
+from service.runner import signs
 from service.runner.runtime import JobRuntime
 from service.runner.scheduler import queue_options_by_kind
 from service.settings import Settings
@@ -23,6 +24,7 @@ from service.state.database import StateDatabase
 from service.stores.protocol import Store
 
 _log = structlog.get_logger(__name__)
+_SEEN = "fluxgate_process_last_seen_timestamp_seconds"
 Definitions = Callable[[], Mapping[str, Schedule]]
 
 
@@ -42,7 +44,12 @@ def status_board(features: Iterable[Feature], runtime: JobRuntime, store: Store)
     """What features, the queue of jobs and the store tell monitoring."""
     kinds = runtime.queue.kinds
     of_features = {feature.name: partial(feature.status, kinds) for feature in features if feature.status is not None}
-    return StatusBoard({**of_features, "jobs": partial(_jobs_status, runtime), "store": partial(_store_status, store)})
+    of_service = {
+        "jobs": partial(_jobs_status, runtime),
+        "processes": partial(_processes_status, runtime),
+        "store": partial(_store_status, store),
+    }
+    return StatusBoard({**of_features, **of_service})
 
 
 def _jobs_status(runtime: JobRuntime) -> Status:
@@ -53,6 +60,18 @@ def _jobs_status(runtime: JobRuntime) -> Status:
             labels = {"kind": kind, "state": state.value}
             gauges.append(GaugeValue("fluxgate_jobs", "Jobs by kind and state.", counts.get((kind, state), 0), labels))
     return Status(tuple(gauges))
+
+
+def _processes_status(runtime: JobRuntime) -> Status:
+    """Which processes are alive. That no worker is, where jobs need one, is a warning."""
+    gauges = []
+    for role, presence in runtime.processes.presence().items():
+        labels = {"role": role.value}
+        gauges.append(GaugeValue("fluxgate_processes_alive", "Processes alive, by role.", presence.alive, labels))
+        if presence.seen_at is not None:
+            gauges.append(GaugeValue(_SEEN, "When a process last was alive, by role.", presence.seen_at, labels))
+    warning = runtime.workers.warning()
+    return Status(tuple(gauges), () if warning is None else (warning,))
 
 
 def _store_status(store: Store) -> Status:
@@ -85,7 +104,7 @@ def job_runtime(
     store: str,
 ) -> JobRuntime:
     """The runtime that runs jobs in this process, or in workers behind a broker. `store`: the served store's name."""
-    broker = settings.celery_broker_url
+    broker, results = settings.celery_broker_url, settings.celery_result_backend
     return JobRuntime(
         state,
         kinds,
@@ -93,8 +112,10 @@ def job_runtime(
         time.time,
         store=store,
         broker_url=broker.get_secret_value() if broker else None,
+        result_backend=results.get_secret_value() if results else None,
         lease_s=settings.job_lease_s,
         slots=settings.job_slots,
+        sign_folder=settings.data_dir / signs.FOLDER,
     )
 
 

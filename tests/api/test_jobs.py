@@ -31,10 +31,12 @@ from service.jobs import JobQueue
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.runner.scheduler import queue_options_by_kind
+from service.runner.worker_watch import WorkerWatch
 from service.state.database import StateDatabase
 from service.state.jobs import JobStore
 from service.state.keys import KeyRing
 from service.state.leases import LeaseStore
+from service.state.processes import ProcessStore
 from service.state.schedules import ScheduleStore
 from tests.support.jobs import KINDS, numbers
 from tests.support.old_keys import old_key
@@ -52,6 +54,7 @@ class Parts:
     keys: KeyRing
     failed_tries: FailedTries
     pools: ThreadPools
+    workers: WorkerWatch
     clock_ns: Any = time.time_ns
     limits: Any = field(
         default_factory=lambda: SimpleNamespace(max_document_bytes=100_000, body_silence_s=10, body_timeout_s=10)
@@ -113,6 +116,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         KeyRing(state, KEY, time.time),
         failed_tries,
         ThreadPools(),
+        WorkerWatch(ProcessStore(state, time.time), time.time, needs_workers=False),
     )
     config = uvicorn.Config(
         application(parts), port=(port := free_port()), log_config=None, timeout_graceful_shutdown=1
@@ -151,7 +155,7 @@ def test_an_order_is_accepted_at_once_and_says_where_the_job_is(served: Served) 
 def test_a_wrong_order_is_refused_before_anything_is_queued(served: Served) -> None:
     answer = served.http.post("/count/trigger", json={"n": "many"})
     assert (answer.status_code, answer.json()["code"], answer.json()["parameter"]) == (422, "invalid_parameter", "n")
-    assert served.http.get("/jobs").json() == {"jobs": [], "before": None}
+    assert served.http.get("/jobs").json() == {"jobs": [], "before": None, "warnings": []}
 
 
 def test_a_job_is_followed_to_its_end_and_again_from_any_event(served: Served) -> None:

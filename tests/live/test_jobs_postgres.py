@@ -8,6 +8,8 @@ from service.domain.job import JobState
 from tests.support.jobs import numbers, process
 from tests.support.jobs import queue as job_desk
 from tests.support.waiting import until
+from tests.unit.state.conftest import *  # noqa: F403
+from tests.unit.state.test_job_rows import *  # noqa: F403
 from tests.unit.state.test_job_store import *  # noqa: F403
 from tests.unit.state.test_schedule_store import *  # noqa: F403
 

@@ -10,6 +10,7 @@ from service.archive.destination import Destination
 from service.archive.local_folder import LocalFolder
 from service.archive.manifest import Manifest, SliceFile
 from service.archive.retention import Keep
+from service.config.token_variables import TokenVariables
 from service.domain.durations import parse_duration
 from service.domain.endpoint import Endpoint
 from service.domain.job import Json
@@ -25,7 +26,6 @@ from service.jobs.protocol import Runnable
 from service.jobs.restore.drill import DrillRunnable
 from service.jobs.restore.runnable import RestoreRunnable
 from service.jobs.restore.target import RestoreRules
-from service.jobs.token_variables import TokenVariables
 from service.state.database import StateDatabase
 from service.stores.opener import OpenStore
 from service.stores.protocol import Store

@@ -41,10 +41,13 @@ def environment(settings: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running_gateway(folder: Path, settings: Mapping[str, str], program: Sequence[str] = MODULE) -> Iterator[Gateway]:
-    """A gateway on a free port whose process is alive; its store need not be."""
+def running_gateway(
+    folder: Path, settings: Mapping[str, str], program: Sequence[str] = MODULE, port: int | None = None
+) -> Iterator[Gateway]:
+    """A gateway on `port`, else a free one, whose process is alive; its store need not be."""
     folder.mkdir(parents=True, exist_ok=True)
-    url, log = f"http://127.0.0.1:{(port := free_port())}", folder / "gateway.log"
+    port = port or free_port()
+    url, log = f"http://127.0.0.1:{port}", folder / "gateway.log"
     command = [*program, "serve", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as printed:
         process = subprocess.Popen(

@@ -117,7 +117,7 @@ def process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is killed at the end.
 
-    It runs jobs (`local`, or `celery` with BROKER) or fires schedules (`schedules`)."""
+    It runs jobs (`local`, or `celery` with BROKER and perhaps RESULTS) or fires schedules (`schedules`)."""
     command = [sys.executable, "-m", "tests.support.jobs", role, url, str(lease_s), str(slots)]
     running = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
     try:
@@ -144,7 +144,8 @@ def _main(role: str, url: str, lease_s: float, slots: int) -> None:
         Runner(LeaseStore(state, time.time), KINDS, time.time, lease_s=lease_s, chance=random.random),
     )
     if role == "celery":
-        CeleryWorker(jobs, runner, broker(os.environ["BROKER"], lease_s), slots=slots).run()
+        app = broker(os.environ["BROKER"], lease_s, os.environ.get("RESULTS"))
+        CeleryWorker(jobs, runner, app, slots=slots).run()
         return
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())

@@ -1,4 +1,4 @@
-"""Real servers for tests: InfluxDB, Redis and PostgreSQL, each private to one run of the tests.
+"""Real servers for tests: InfluxDB, Redis, RabbitMQ and PostgreSQL, each private to one run of the tests.
 
 Every server gets a temporary folder and a free port on 127.0.0.1, is waited for with a limit, and is
 stopped with its folder removed. A server that is not installed raises `ServerMissing`, which says
@@ -94,6 +94,8 @@ class Server:
     folder: Path
     process: subprocess.Popen[bytes]
     stop_signal: signal.Signals = signal.SIGTERM
+    after: tuple[str, ...] = ()
+    """A command that ends what the server left behind, such as a daemon that it began."""
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -104,6 +106,8 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(STOP_WITHIN_S)
+        if self.after:
+            subprocess.run(self.after, capture_output=True, timeout=STOP_WITHIN_S, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def freeze(self) -> None:
@@ -263,6 +267,75 @@ def _answers_redis(server: Server) -> bool:
         return False
 
 
+def start_nginx(configuration: str) -> Server:
+    """nginx with this configuration, in which `listen 80;` becomes a free port of 127.0.0.1."""
+    program = installed("nginx", package="nginx-light")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+    def command(folder: Path, port: int) -> list[str]:
+        folders = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+        text = configuration.replace("listen 80;", f"listen 127.0.0.1:{port};")
+        (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ access_log off; {folders}", 1))
+        options = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;"
+        return [str(program), "-p", str(folder), "-e", f"{folder}/error.log", "-c", "nginx.conf", "-g", options]
+
+    return _start("nginx", command, _is_listening)
+
+
+def _is_listening(server: Server) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def start_rabbitmq(arguments: str = "") -> Server:
+    """A new RabbitMQ with its one user `guest`; `amqp://guest:guest@127.0.0.1:{port}//`.
+
+    `arguments`: more of them for Erlang, such as `-rabbit consumer_timeout 3000`.
+
+    Its Erlang node has a name, a cookie and a port of its own, so that it meets no other on this machine.
+    """
+    program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    if not program.is_file():
+        raise ServerMissing("rabbitmq-server is not installed: run `make servers` as root")
+    node, names_port = f"fluxgate-{secrets.token_hex(4)}", str(free_port())
+
+    def command(folder: Path, port: int) -> list[str]:
+        lines = [f"listeners.tcp.1 = 127.0.0.1:{port}", "distribution.listener.interface = 127.0.0.1"]
+        (folder / "rabbitmq.conf").write_text("\n".join([*lines, ""]))
+        (folder / "plugins").write_text("[].\n")
+        cookie = folder / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+        variables = {
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"{node}@localhost",
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "logs"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": arguments,
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+            "ERL_EPMD_PORT": names_port,
+        }
+        return ["env", *(f"{name}={value}" for name, value in variables.items()), str(program)]
+
+    return _start("rabbitmq", command, _answers_amqp, after=("epmd", "-port", names_port, "-kill"))
+
+
+def _answers_amqp(server: Server) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=2) as link:
+            link.sendall(b"AMQP\x00\x00\x09\x01")
+            return len(link.recv(7)) == 7
+    except OSError:
+        return False
+
+
 def start_postgres() -> Server:
     """A new PostgreSQL cluster with the superuser `postgres` and no password, for local connections only."""
     initdb, postgres = (installed(name, package="postgresql") for name in ("initdb", "postgres"))
@@ -297,6 +370,33 @@ def start_postgres() -> Server:
     return _start("postgres", command, answers, user=_postgres_user(), stop_signal=signal.SIGINT)
 
 
+def start_mariadb() -> Server:
+    """A new MariaDB with the user `root` and no password, over TCP from this machine."""
+    server, install = (installed(name, package="mariadb-server") for name in ("mariadbd", "mariadb-install-db"))
+    user = ["--user=mysql"] if os.geteuid() == 0 else []
+
+    def command(folder: Path, port: int) -> list[str]:
+        data, files = f"--datadir={folder}/data", f"--tmpdir={folder}"
+        make = [str(install), "--no-defaults", data, files, "--auth-root-authentication-method=normal", *user]
+        done = subprocess.run(make, capture_output=True, timeout=START_WITHIN_S, cwd=folder, check=False)
+        if done.returncode:
+            raise ServerBroken(f"mariadb-install-db: {done.stderr.decode(errors='replace')[-2000:]}")
+        places = [data, files, f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+        network = ["--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve"]
+        small = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin"]
+        return [str(server), "--no-defaults", *places, *network, *small, *user]
+
+    def answers(started: Server) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", started.port), 1.0) as link:
+                return bool(link.recv(1))
+        except OSError:
+            return False
+
+    user_name = "mysql" if os.geteuid() == 0 else None
+    return _start("mariadb", command, answers, user=user_name, stop_signal=signal.SIGKILL)  # its folder is removed
+
+
 def _postgres_user() -> str | None:
     """PostgreSQL refuses to run as root: Debian's package brings a user for it."""
     return "postgres" if os.geteuid() == 0 else None
@@ -309,6 +409,7 @@ def _start(
     *,
     user: str | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
+    after: tuple[str, ...] = (),
 ) -> Server:
     """Start on a free port and wait until it answers. A port that was taken meanwhile costs one more try."""
     for left in (2, 1, 0):
@@ -327,7 +428,7 @@ def _start(
                     user=user,
                     start_new_session=True,
                 )
-            server = Server(name, port, folder, process, stop_signal)
+            server = Server(name, port, folder, process, stop_signal, after)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -1,5 +1,6 @@
 """What is written for people is held against the code: settings, the command line, the files made from them."""
 
+import re
 from pathlib import Path
 
 import typer.main
@@ -44,3 +45,18 @@ def test_every_command_and_option_is_in_its_page() -> None:
 def test_every_scope_is_in_its_page() -> None:
     page = (ROOT / "docs" / "keys.md").read_text()
     assert [scope.value for scope in Scope if f"`{scope.value}`" not in page] == []
+
+
+def test_adding_a_format_names_every_place_of_one() -> None:
+    """Whatever file knows NDJSON by name would have to know a new format too, but for the payloads of connectors."""
+    page = (ROOT / "docs" / "maintaining.md").read_text()
+    section = page[page.index("## To add a format") : page.index("## To add a route")]
+    knows = re.compile(r"Format\.NDJSON|['\"]ndjson['\"]")
+    sources = [*(ROOT / "service").rglob("*.py"), *(ROOT / "client" / "fluxgate_client").rglob("*.py")]
+    places = {
+        str(file.relative_to(ROOT)).removeprefix("service/")
+        for file in sources
+        if knows.search(file.read_text()) and "upstream" not in file.parts
+    }
+    named = {place for place in places if place in section or place.removesuffix(".py") in section}
+    assert places - named == set()

@@ -165,6 +165,15 @@ def test_variables_for_tokens_of_mirrors_are_listed_warn_not_and_stay_out_of_log
     assert secret_values(settings, environment) == ["token-of-the-plant", "token-of-the-lab"]
 
 
+def test_the_password_in_an_address_of_a_variable_for_tokens_is_a_secret() -> None:
+    environment = {"FLUXGATE_TOKEN_DB": "postgresql://reader:pass%20word@db.example/plant"}
+    assert set(secret_values(load_settings({}), environment)) == {
+        "postgresql://reader:pass%20word@db.example/plant",
+        "pass%20word",
+        "pass word",
+    }
+
+
 def test_names_that_others_read_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
     load_settings({"FLUXGATE_DEMO": "1", "FLUXGATE_URL": "http://127.0.0.1:8000", "PATH": "/bin"})
     assert list(recwarn) == []

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from service.api.status_board import GaugeValue, Status
 from service.archive.compression import Packing
 from service.archive.retention import Keep
+from service.config.token_variables import TokenVariables
 from service.domain.access import Scope
 from service.domain.job import Json
 from service.domain.schedule import Schedule
@@ -39,7 +40,6 @@ from service.jobs.restore.adopting import AdoptRunnable
 from service.jobs.restore.drill import DrillRunnable
 from service.jobs.restore.runnable import PhysicalServer, RestoreRunnable
 from service.jobs.restore.target import RestoreRules
-from service.jobs.token_variables import TokenVariables
 from service.settings import Settings
 from service.state.jobs import JobStore
 

@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from service.api.status_board import GaugeValue, Status
+from service.config.token_variables import TokenVariables
 from service.config.validation_errors import wrong_members
 from service.domain.endpoint import Endpoint
 from service.errors import ConfigurationError, InvalidParameter
@@ -15,7 +16,6 @@ from service.jobs.mirror.definitions import KIND, MirrorText
 from service.jobs.mirror.kind import mirror_kind
 from service.jobs.mirror.registry import FILE_NAME, SECTION, MirrorRegistry
 from service.jobs.mirror.runnable import MirrorRunnable
-from service.jobs.token_variables import TokenVariables
 from service.settings import Settings
 
 _SUCCEEDED = "fluxgate_mirror_last_success_timestamp_seconds"

@@ -204,7 +204,9 @@ def _endpoint(text: InfluxText | str, own_store: Endpoint, rules: EndpointRules,
                 f"Write {OWN_STORE!r} for the gateway's own store.",
             )
         return own_store
-    token = text.token if text.token is not None else rules.variables.value(text.token_env or "", f"{role}.token_env")
+    token = text.token
+    if token is None:
+        token = rules.variables.value(text.token_env or "", f"{role}.token_env", "tokens of mirrors")
     return rules.endpoint(text.url, text.org, token, f"{role}.url", f"the {role} of a mirror")
 
 

@@ -12,12 +12,15 @@ from service.archive import catalog
 from service.archive.checking import Finding, check_backup, check_file, check_presence, check_slice, check_slices
 from service.archive.compression import Packing
 from service.archive.destination import Destination
-from service.archive.encryption import Decrypter, Encrypter, recipient_of
+from service.archive.encryption import Decrypter, Encrypter
 from service.archive.local_folder import LocalFolder
 from service.archive.manifest import BackupKind, Manifest, SliceFile
-from service.archive.reuse import reusable, sealed_slices, taken_over
+from service.archive.reuse import sealed_slices, taken_over
 from service.domain.timerange import TimeRange
 from service.errors import ArchiveError, ArchiveFileExists, ArchiveFileMissing, ArchiveUnavailable
+from service.frames.slice_digest import SliceDigest
+from service.jobs.backup.previous import PreviousBackup
+from tests.support.age_keys import recipient_of
 from tests.unit.archive.sample_backups import BOTH_DAYS, DAY_1, DAY_2, made_backup, with_slices
 from tests.unit.archive.test_destination import content, put
 from tests.unit.archive.test_encryption import IDENTITY, OTHER
@@ -186,6 +189,14 @@ def test_what_before_raises_ends_the_check(folder: LocalFolder) -> None:
 
     with pytest.raises(ArchiveError, match="stopped"):
         list(check_backup(folder, manifest, before=stop))
+
+
+def reusable(
+    previous: Manifest, bucket: str, span: TimeRange, digest: SliceDigest, recipients: tuple[str, ...]
+) -> SliceFile | None:
+    """The slice of `previous` with exactly these points that a backup for `recipients` may take over."""
+    slices = PreviousBackup(previous).slices(bucket, recipients)
+    return next((entry for entry in slices if (entry.span, entry.digest) == (span, digest)), None)
 
 
 def taken(destination: Destination, older: Manifest, backup: str) -> Iterator[SliceFile]:

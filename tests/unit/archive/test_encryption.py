@@ -15,10 +15,10 @@ from service.archive.encryption import (
     NotEncrypted,
     new_key_pair,
     opened_key_pair,
-    recipient_of,
 )
 from service.archive.local_folder import LocalFolder
 from service.errors import ArchiveKeyRefused, ArchiveUnavailable
+from tests.support.age_keys import recipient_of
 from tests.support.demanded import or_skip
 from tests.support.servers import installed
 from tests.unit.archive.test_destination import content

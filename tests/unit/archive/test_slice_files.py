@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from service.archive.compression import PIECE_BYTES, Packing
 from service.archive.destination import Destination
-from service.archive.encryption import Decrypter, Encrypter, recipient_of
+from service.archive.encryption import Decrypter, Encrypter
 from service.archive.local_folder import LocalFolder
 from service.archive.manifest import SliceFile
 from service.archive.point_frames import frames_of
@@ -26,6 +26,7 @@ from service.frames.frame import TIME, Block, constant_codes, long_schema
 from service.frames.slice_digest import SliceDigest, SliceDigester
 from service.lineprotocol.parser import parse_lines
 from service.lineprotocol.writer import write_block
+from tests.support.age_keys import recipient_of
 from tests.support.sample_blocks import Row, block_of, hostile_rows
 from tests.unit.archive.sample_backups import DAY_1, rows_of_day
 from tests.unit.archive.test_destination import content

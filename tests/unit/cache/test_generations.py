@@ -4,6 +4,7 @@ This holds with the cache there, away, emptied, or back with an old state.
 """
 
 import threading
+import time
 
 from service.cache.generations import EVERY_BUCKET, Generations
 from service.cache.memory import MemoryCache
@@ -144,3 +145,66 @@ def test_any_bucket_name_will_do() -> None:
     generations = Generations(MemoryCache(10_000, Clock()))
     names = ["", "a b", "Ströme/🔥", "\ud800", "a:b", "\0"]
     assert len(set(generations.of(names).tokens or ())) == len(names) + 1
+
+
+class Full(SharedCache):
+    """A server that answers, and takes nothing while it is `full`. `puts` counts what it was asked to take."""
+
+    full = False
+    puts = 0
+
+    def put(self, key: str, value: bytes, ttl_s: float) -> bool:
+        self.puts += 1
+        return not self.full and super().put(key, value, ttl_s)
+
+
+def test_a_write_is_not_forgotten_while_the_cache_takes_no_token() -> None:
+    cache = Full()
+    generations = Generations(cache, retry_s=3600)
+    before = generations.of(["a"]).tokens
+    cache.full = True
+    generations.invalidate("a")
+    for _ in range(3):
+        generations.retry()
+        assert generations.pending == {"a", EVERY_BUCKET}
+    assert generations.of(["a"]).tokens is None, "the cache still gives the token from before the write"
+    assert generations.of(["b"]).tokens is not None, "nothing was written to another bucket"
+    cache.full = False
+    generations.retry()
+    assert generations.pending == frozenset()
+    assert generations.of(["a"]).tokens not in (before, None)
+
+
+def test_each_write_is_another_state_also_while_the_cache_is_away() -> None:
+    cache = SharedCache()
+    cache.away = True
+    generations = Generations(cache, retry_s=3600)
+    states = [generations.of(["a", "b"]).invalidations]
+    for bucket in ("a", "a", "b", "a", "b"):
+        generations.invalidate(bucket)
+        states.append(generations.of(["a", "b"]).invalidations)
+    assert len(set(states)) == 6
+
+
+def test_one_thread_at_a_time_tries_again_and_ends_when_nothing_is_pending() -> None:
+    cache, before = Full(), set(threading.enumerate())
+    cache.full = True
+    generations = Generations(cache, retry_s=0.01)
+    for round_number in range(2):
+        cache.full = True
+        for name in ("a", "b", "c"):
+            generations.invalidate(name)
+        [thread] = set(threading.enumerate()) - before
+        assert thread.daemon, "the end of the process would wait for a cache that is away"
+        cache.full = False
+        thread.join(10)
+        assert not thread.is_alive(), round_number
+        assert generations.pending == frozenset()
+
+
+def test_a_cache_that_takes_nothing_is_asked_again_after_the_pause_and_not_at_once() -> None:
+    cache = Full()
+    cache.full = True
+    Generations(cache, retry_s=3600).invalidate("a")
+    time.sleep(0.05)  # for a thread that would not wait
+    assert cache.puts == 2

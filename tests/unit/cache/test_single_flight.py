@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from service.cache.single_flight import Flight, Produced
+from service.cache.single_flight import Consumer, Flight, Produced
 from service.errors import ClientStalled, StoreBroken, StoreTimeout, TooManyReads
 from tests.support.caches import Recipe, Task
 from tests.support.clock import Clock
@@ -269,6 +269,120 @@ def test_a_reader_waits_no_longer_than_the_whole_answer_may_take() -> None:
     with pytest.raises(StoreTimeout, match="READ_TIMEOUT_S"):
         flight.headers(consumer)
     recipe.let_go()
+
+
+def test_a_lone_client_may_be_as_slow_as_it_likes() -> None:
+    """Nobody else waits for it, and a query that it holds up ends at READ_TIMEOUT_S."""
+    clock = CountedClock()
+    flight = Flight(MB, Kept(Recipe(*[bytes(MB)] * 20)), clock)
+    lone, leaving = flight.add_consumer(), flight.add_consumer()
+    flight.start()
+    chunks = flight.chunks(lone)
+    next(chunks)
+    until(lambda: flight.held_bytes >= 4 * MB)
+    flight.leave(leaving)
+    clock.now += 500
+    looked_at(flight, clock, leaving)
+    assert (lone.stalled, flight.consumers) == (False, 1)
+    assert len(list(chunks)) == 19
+
+
+def looked_at(flight: Flight, clock: CountedClock, left: Consumer) -> None:
+    """Wake the producer that waits for room, and come back when it has looked for clients that stalled."""
+    looks_before = clock.looks
+    flight.leave(left)
+    until(lambda: clock.looks >= looks_before + 2)
+
+
+def test_a_client_is_slow_for_30_seconds_before_it_is_dropped() -> None:
+    clock = CountedClock()
+    flight = Flight(MB, Kept(Recipe(*[bytes(MB)] * 20)), clock)
+    stuck, reading, leaving = flight.add_consumer(), flight.add_consumer(), flight.add_consumer()
+    flight.leave(leaving)
+    flight.start()
+    reader = Task(lambda: sum(map(len, flight.chunks(reading))))
+    until(lambda: flight.held_bytes >= 4 * MB and reading.position == flight.produced_chunks)
+    clock.now += 30
+    looked_at(flight, clock, leaving)
+    assert (stuck.stalled, flight.consumers) == (False, 2)
+    clock.now += 0.001
+    assert reader.result() == 20 * MB
+    assert stuck.stalled
+
+
+def test_of_two_that_stalled_the_one_that_is_ahead_stays() -> None:
+    """Dropping the slowest makes room, so the other has time to go on."""
+    clock = CountedClock()
+    flight = Flight(MB, Kept(Recipe(*[bytes(MB)] * 20)), clock)
+    slowest, ahead, leaving = flight.add_consumer(), flight.add_consumer(), flight.add_consumer()
+    flight.leave(leaving)
+    flight.start()
+    behind, chunks = flight.chunks(slowest), flight.chunks(ahead)
+    next(behind)
+    for _ in range(3):
+        next(chunks)
+    until(lambda: flight.held_bytes >= 4 * MB)
+    clock.now += 31
+    until(lambda: flight.consumers == 1)
+    assert (slowest.stalled, ahead.stalled) == (True, False)
+    assert len(list(chunks)) == 17
+    with pytest.raises(ClientStalled):
+        next(behind)
+
+
+def test_an_answer_of_just_the_size_that_may_be_kept_is_kept_and_may_be_joined() -> None:
+    kept = Kept(Recipe(bytes(60), bytes(40)))
+    flight = Flight(100, kept)
+    first = flight.add_consumer()
+    flight.start()
+    until(lambda: flight.is_finished)
+    second = flight.join()
+    assert second is not None
+    assert (flight.consumers, flight.held_bytes, flight.produced_chunks) == (2, 100, 2)
+    assert [b"".join(flight.chunks(one)) for one in (first, second)] == [bytes(100)] * 2
+    assert (kept.whole, kept.times_outgrown) == ([bytes(60), bytes(40)], 0)
+
+
+def test_an_answer_of_one_byte_more_is_not_kept_and_is_outgrown_once() -> None:
+    kept = Kept(Recipe(bytes(60), bytes(41), bytes(1), bytes(200)))
+    flight = Flight(100, kept)
+    consumer = flight.add_consumer()
+    flight.start()
+    assert b"".join(flight.chunks(consumer)) == bytes(302)
+    until(lambda: flight.is_finished)
+    assert flight.join() is None
+    assert (kept.whole, kept.times_outgrown) == (None, 1)
+
+
+def test_the_producer_goes_ahead_by_4_mb_and_no_further() -> None:
+    pulled = threading.Semaphore(0)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(2_100):
+            yield bytes(2_048)
+            pulled.release()
+
+    flight = Flight(100, Kept(lambda: Produced({}, pieces(), lambda: None)))
+    consumer = flight.add_consumer()
+    assert (flight.consumers, flight.held_bytes) == (1, 0)
+    flight.start()
+    assert all(pulled.acquire(timeout=10) for _ in range(2_048))
+    assert not pulled.acquire(timeout=0.05), "more than 4 MB"
+    assert flight.held_bytes == 4 * MB
+    assert sum(map(len, flight.chunks(consumer))) == 2_100 * 2_048
+
+
+def test_waiting_for_headers_ends_at_the_time_of_the_consumer_and_not_before() -> None:
+    clock = Clock()
+    flight = Flight(100, Kept(Recipe(b"a")), clock, longest_s=60)
+    consumer = flight.add_consumer()
+    assert (consumer.until_s, flight.begun_at) == (clock.now + 60, clock.now)
+    clock.now += 61
+    with pytest.raises(StoreTimeout):
+        flight.headers(consumer)
+    flight.start()
+    until(lambda: flight.is_finished)
+    assert flight.headers(consumer) == {"X": "y"}, "what is there needs no waiting"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from service.errors import InvalidParameter
 A = {"url": "http://a.test", "org": "o", "token": "secret-a"}
 
 
-@pytest.mark.parametrize("name", ["token", "password", "api_key"])
+@pytest.mark.parametrize("name", ["token", "password", "api_key", "client_secret"])
 def test_a_secret_is_shown_as_stars_at_any_depth(name: str) -> None:
     assert hide({"m": [{"source": {name: "secret", "url": "u"}}]}) == {"m": [{"source": {name: "***", "url": "u"}}]}
 
@@ -118,3 +118,32 @@ def test_what_is_nested_without_end_is_refused() -> None:
         deep = {"a": deep}
     with pytest.raises(InvalidParameter, match="a is nested deeper than 50 levels"):
         restore_hidden(deep, {})
+
+
+UPSTREAM = {
+    "url": "https://api.test/points",
+    "auth": {"kind": "oauth2", "url": "https://login.test/token", "client_id": "c", "client_secret": "s"},
+    "client_certificate": {"cert_file": "c.pem", "key_file": "k.pem", "password": "p"},
+}
+SHOWN = hide({"plant": {"upstream": UPSTREAM}})
+
+
+def test_a_secret_inside_belongs_to_the_addresses_around_it() -> None:
+    assert SHOWN["plant"]["upstream"]["auth"]["client_secret"] == HIDDEN
+    assert restore_hidden(SHOWN, {"plant": {"upstream": UPSTREAM}}) == {"plant": {"upstream": UPSTREAM}}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"url": "https://evil.test/points"},
+        {"auth": {**SHOWN["plant"]["upstream"]["auth"], "url": "https://evil.test/token"}},
+        {"auth": {"kind": "oauth2", "client_id": "c", "client_secret": HIDDEN}},
+        {"url": None},
+    ],
+)
+def test_a_secret_inside_goes_to_no_other_address(changed: Any) -> None:
+    with pytest.raises(InvalidParameter):
+        restore_hidden(
+            {"plant": {"upstream": {**SHOWN["plant"]["upstream"], **changed}}}, {"plant": {"upstream": UPSTREAM}}
+        )

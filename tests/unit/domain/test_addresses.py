@@ -1,6 +1,7 @@
 """Addresses that others name: one form, read once, and a verdict for every IP address that a name may have."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from service.domain.addresses import (
+    LONGEST_ADDRESS,
     Address,
     AddressPolicy,
     Destination,
@@ -144,6 +146,42 @@ def test_a_text_that_can_be_read_in_two_ways_is_refused_and_not_quoted(text: str
         parse_address(text)
     assert "evil" not in str(refused.value)
     assert "password@" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("http://[fe80::1%eth0]", "what stands in brackets is no IPv6 address"),
+        ("http://[1.2.3.4]", "what stands in brackets is no IPv6 address"),
+        ("http://", "it names no host"),
+        ("http://:80", "it names no host"),
+        ("http://1.2.3.4.", "its host is a number"),
+        ("http://a.0x7f", "its host is a number"),
+        ("http://1.2.3", "its host is a number"),
+        ("http://a.b.", "its host is no name"),
+        ("http://.", "its host is no name"),
+        ("http://a..b", "its host is no name"),
+        ("http://a:0", "its port is none"),
+        ("http://a:65536", "its port is none"),
+        ("http://a/b/../c", "its path holds"),
+        (f"http://{'a.' * 126}aa", "its host is no name"),
+    ],
+)
+def test_a_refusal_says_which_part_is_wrong(text: str, reason: str) -> None:
+    with pytest.raises(WrongAddress, match=re.escape(reason)):
+        parse_address(text)
+
+
+def test_the_longest_name_and_the_longest_address() -> None:
+    """253 letters are the longest name of a host (RFC 1035)."""
+    longest = f"{'a.' * 126}a"
+    assert parse_address(f"http://{longest}").host == longest
+    path = "/" + "p" * (LONGEST_ADDRESS - len("http://a/"))
+    assert LONGEST_ADDRESS == 500
+    assert parse_address(f"http://a{path}").path == path
+    with pytest.raises(WrongAddress):
+        parse_address(f"http://a{path}p")
+    assert parse_address("http://a:65535").port == 65535
 
 
 @pytest.mark.parametrize(("expected", "text"), [(kind, text) for kind, texts in VERDICTS for text in texts.split()])

@@ -58,3 +58,7 @@ def test_any_other_name_is_taken(name: str) -> None:
 def test_a_description_is_unicode_text() -> None:
     with pytest.raises(InvalidParameter, match="description"):
         BucketSpec("a", "\udcff")
+
+
+def test_a_bucket_keeps_everything_and_chooses_its_shards_unless_it_is_told_otherwise() -> None:
+    assert BucketSpec("b") == BucketSpec("b", description="", retention_ns=0, shard_ns=0)

@@ -52,6 +52,7 @@ def test_every_other_form_is_refused_with_the_form_spelled_out(text: str) -> Non
     with pytest.raises(InvalidParameter, match="whole number and one unit") as refused:
         parse_duration(text, "window")
     assert refused.value.parameter == "window"
+    assert "None" not in str(refused.value)
 
 
 def test_an_empty_duration_is_refused() -> None:

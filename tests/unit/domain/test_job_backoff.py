@@ -54,3 +54,8 @@ def test_attempts_and_deadline_end_it() -> None:
 @given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True))
 def test_a_wait_is_spread_and_has_a_limit(attempts: int, chance: float) -> None:
     assert 1.0 <= wait_s(attempts, chance) <= LONGEST_WAIT_S
+
+
+def test_chance_spreads_a_wait_from_half_of_it_to_all_of_it() -> None:
+    assert [wait_s(3, chance) for chance in (0.0, 0.25, 0.5, 1.0)] == [4.0, 5.0, 6.0, 8.0]
+    assert [wait_s(attempts, 1.0) for attempts in (0, 1, 2, 8, 9, 10)] == [2.0, 2.0, 4.0, 256.0, 300.0, 300.0]

@@ -24,6 +24,7 @@ T_NS = 1_700_000_000 * 10**9
         ("0ns", 0),
         (f"{LATEST_NS}ns", LATEST_NS),
         (f"{EARLIEST_NS}ns", EARLIEST_NS),
+        (f"{LATEST_NS + 1}ns", LATEST_NS + 1),
     ],
 )
 def test_an_instant_needs_no_zone(text: str, time_ns: int) -> None:
@@ -39,6 +40,7 @@ def test_an_instant_needs_no_zone(text: str, time_ns: int) -> None:
         ("2026-07-01T08:00", "Europe/Berlin", "2026-07-01T06:00:00Z"),
         ("2026-07-01 08:00:30", "Asia/Kolkata", "2026-07-01T02:30:30Z"),
         ("2026-07-01T08:00:30.000000001", "UTC", "2026-07-01T08:00:30.000000001Z"),
+        ("2026-07-01T08:00:30.5", "UTC", "2026-07-01T08:00:30.500000000Z"),
         ("2018-11-04", "America/Sao_Paulo", "2018-11-04T03:00:00Z"),
         ("2024-11-03", "America/Havana", "2024-11-03T04:00:00Z"),
     ],
@@ -93,3 +95,17 @@ def test_a_number_without_a_unit_is_refused_and_the_likely_one_named(text: str, 
 def test_what_names_no_instant_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter):
         parse_moment(text, "start", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("2500-01-01", "Europe/Berlin"),
+        ("1600-01-01T00:00", "Europe/Berlin"),
+        (f"{LATEST_NS + 2}ns", None),
+        (f"{EARLIEST_NS - 1}ns", None),
+    ],
+)
+def test_what_influxdb_cannot_store_is_refused_as_such(text: str, zone: str | None) -> None:
+    with pytest.raises(InvalidParameter, match=f"{text}' is outside 1677-09-21"):
+        parse_moment(text, "start", zone)

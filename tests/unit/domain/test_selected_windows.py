@@ -128,3 +128,10 @@ def test_every_window_of_the_whole_ones_is_one_of_a_longer_range(
     inside = [edge for edge in wide if span.start_ns <= edge <= span.stop_ns]
     expected = TimeRange(inside[0], inside[-1]) if len(inside) > 1 else None
     assert whole_windows(span, windows) == expected
+
+
+def test_at_the_ends_of_time_no_window_is_whole() -> None:
+    """Time ends inside of a window, on either side."""
+    for windows in (Windows(3_600 * 10**9), Windows(0, months=1)):
+        assert whole_windows(TimeRange(LATEST_NS - 10, LATEST_NS + 1), windows) is None
+        assert whole_windows(TimeRange(EARLIEST_NS, EARLIEST_NS + 10), windows) is None

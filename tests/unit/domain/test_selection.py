@@ -1,8 +1,12 @@
 """The plan of a read: what is read with which function, and what is skipped by name."""
 
+import pytest
+
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.selection import FieldPlan, Fn, ReadPlan, Selection, SkippedField, Windows, plan_read
 from service.domain.timerange import TimeRange
+from service.domain.unreadable import NameKind, UnreadableName
+from service.errors import UnreadableText
 
 F, N, S, B = FieldType.FLOAT, FieldType.INTEGER, FieldType.STRING, FieldType.BOOLEAN
 SPAN = TimeRange(0, 3_600_000_000_000)
@@ -90,3 +94,26 @@ def test_the_plan_knows_its_columns() -> None:
         "speed": (F,),
         "watts": (F, N),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "is_refused"),
+    [
+        (NameKind.FIELD, (), True),
+        (NameKind.FIELD, ("speed",), False),
+        (NameKind.TAG_KEY, ("speed",), True),
+        (NameKind.TAG_KEY, (), True),
+        (NameKind.TAG_KEY, ("absent",), False),
+    ],
+)
+def test_names_that_are_no_text_refuse_a_read_that_would_hold_them(
+    kind: NameKind, fields: tuple[str, ...], is_refused: bool
+) -> None:
+    """A named field is read beside another that no answer can carry; a tag would make two series look alike."""
+    schema = [MeasurementSchema("wind", ("site",), {"speed": (F,)}, (UnreadableName.of(kind, "f\udcfc"),))]
+    selection = Selection("plant", SPAN, fields=fields)
+    if is_refused:
+        with pytest.raises(UnreadableText, match=r"f\\xfc of the measurement wind"):
+            plan_read(selection, schema)
+    else:
+        plan_read(selection, schema)

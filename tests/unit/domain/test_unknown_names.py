@@ -26,6 +26,15 @@ def test_near_names_cost_the_same_however_many_and_long_the_known_ones_are() -> 
     assert near_names("x", ["x" * 4096]) == ()
 
 
+def test_at_most_three_names_are_near_and_a_name_of_100_letters_may_be() -> None:
+    assert near_names("meter", ["meter1", "meter2", "meter3", "meter4"]) == ("meter4", "meter3", "meter2")
+    long = "m" * 100
+    assert near_names(long[:-1], [long]) == (long,)
+    assert near_names(long, [long[:-1]]) == (long[:-1],)
+    assert near_names(long, [long + "m"]) == ()
+    assert near_names(long + "m", [long]) == ()
+
+
 def test_fields_and_tags_are_looked_for_in_the_measurements_that_are_named() -> None:
     assert unknown_names(SCHEMA, (), ("speed",), ("mast",)) == ()
     assert unknown_names(SCHEMA, ("power",), ("speed", "watt"), ("mast",)) == (

@@ -248,3 +248,40 @@ def test_an_hour_that_comes_twice_is_not_surely_too_many_windows() -> None:
     span = between("2024-11-03T06:15:00Z", "2024-11-03T06:45:00Z")
     assert not surely_more_than(1000, span, 1_000_000)
     assert sum(grid.count for grid in grids(span, 1_000_000, "America/New_York")) == 1
+
+
+def test_a_range_that_ends_in_the_long_day_ends_with_a_part_of_it() -> None:
+    """The clock goes back on 2026-10-25, so that day has 25 hours; the range ends in the last of them."""
+    day_ns = 1440 * MINUTE_NS
+    span = between("2026-10-23T22:00:00Z", "2026-10-25T22:30:00Z")
+    pieces = grids(span, day_ns, "Europe/Berlin")
+    assert [format_time(edge)[8:16] for edge in edges(pieces)] == ["23T22:00", "24T22:00", "25T22:30"]
+    assert [piece.count for piece in pieces] == [1, 1]
+    whole = grids(between("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"), day_ns, "Europe/Berlin")
+    assert [(piece.count, piece.span.length_ns) for piece in whole] == [(1, 25 * 60 * MINUTE_NS)]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Africa/Casablanca", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("days", [20, 100, 250])
+def test_windows_that_hold_changes_of_the_clock_begin_where_it_first_shows_their_edge(zone: str, days: int) -> None:
+    """As in Flux. An edge was lost, so two windows were one, where a stretch between two changes had a single edge and
+    the window before it was an hour longer than the others."""
+    start_ns, clock, half_hour = parse_time("2025-01-15T07:00:00Z", "t"), ZoneInfo(zone), 30 * MINUTE_NS
+    stop_ns = start_ns + 500 * 1440 * MINUTE_NS
+    every_minutes = days * 1440
+    latest, expected = local_minutes(start_ns - 1440 * MINUTE_NS, clock), [start_ns]
+    for tick in range(start_ns - 1440 * MINUTE_NS, stop_ns, half_hour):
+        newest = max(latest, local_minutes(tick, clock))
+        if newest // every_minutes > latest // every_minutes and tick > start_ns:
+            expected.append(tick)
+        latest = newest
+    assert edges(grids(TimeRange(start_ns, stop_ns), every_minutes * MINUTE_NS, zone)) == [*expected, stop_ns]
+
+
+@pytest.mark.parametrize(
+    ("days", "most", "is_surely_more"), [(12, 5, False), (13, 5, True), (12, 4, True), (2, 0, False)]
+)
+def test_more_windows_than_a_bound_are_known_without_a_clock(days: int, most: int, is_surely_more: bool) -> None:
+    """Two days are left out, and half of the other windows may be one with their neighbour."""
+    span = between("2026-01-01T00:00:00Z", f"2026-01-{days + 1:02}T00:00:00Z")
+    assert surely_more_than(most, span, 1440 * MINUTE_NS) is is_surely_more

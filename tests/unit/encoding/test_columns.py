@@ -66,4 +66,6 @@ def test_every_format_has_a_media_type() -> None:
         "application/vnd.apache.arrow.stream",
         "application/vnd.apache.arrow.file",
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.influxdb.line-protocol; charset=utf-8",
+        "application/csv; charset=utf-8",
     ]

@@ -48,6 +48,15 @@ rows_strategy = st.lists(
 )
 
 
+def test_each_lane_of_a_checksum_counts_and_both_are_added() -> None:
+    assert SeriesDigest(1, (2, 30)) + SeriesDigest(10, (20, 300)) == SeriesDigest(11, (22, 330))
+    found = digests(frame([(1, 1.5, "watts", "a"), (2, -0.0, "watts", "a"), (2, 7.0, "volts", None)]))
+    assert {key.field: (digest.count, *digest.checksum) for key, digest in found.items()} == {
+        "watts": (2, 15587833281060498790, 10486049285133638948),
+        "volts": (1, 712349949424909385, 16863473094896671767),
+    }
+
+
 def test_series_are_counted_by_name() -> None:
     counts = {series: digest.count for series, digest in digests(frame(ROWS)).items()}
     assert counts == {

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service.domain.schema import FieldType
 from service.frames.frame import VALUE_TYPES, long_schema
 from service.frames.slice_digest import SliceDigest, SliceDigester, differing, summed
+from tests.support.work import steps_of
 
 STEP = 1_000
 Row = tuple[int, float, str, str | None]
@@ -50,6 +51,52 @@ def one(*frames: pa.RecordBatch) -> SliceDigest:
 
 
 ROWS: list[Row] = [(1, 1.5, "watts", "a"), (2, -0.0, "watts", "a"), (2, 7.0, "volts", "a"), (2, 7.0, "volts", None)]
+
+
+def test_digests_stay_what_they_are_in_manifests_and_ledgers() -> None:
+    """A backup of last year is held against the data of today, so these numbers never change.
+
+    They were computed by a second program, in Python's integers, from the docstrings of the modules."""
+    mixed = digests(
+        frame(ROWS),
+        frame([(5, "ä", "note", "a"), (1_000, "", "note", None)], FieldType.STRING),  # type: ignore[list-item]
+        frame([(-1, True, "on", "b")], FieldType.BOOLEAN, measurement="heat"),
+    )
+    assert {start: (digest.counts, digest.checksum) for start, digest in mixed.items()} == {
+        -1_000: ("1:7f1fcbcdf76938fefd7316bc878ad91a", "e3bd852c72b83f3fd098a17553401ed6"),
+        0: ("5:9d5529e07db31bba480d53dc232c581c", "9d62d21097347bd1567e21b99f5cf84f"),
+        1_000: ("1:b2f4cd128063189d9bf58f1300ae13cc", "f6d4584a4d9687aded961825c3dacbbf"),
+    }
+
+
+def test_each_lane_alone_tells_slices_apart() -> None:
+    """Two lanes that were the same would be one of 64 bits."""
+    kinds = [(FieldType.FLOAT, 1.0), (FieldType.INTEGER, 1), (FieldType.STRING, "1"), (FieldType.BOOLEAN, True)]
+    single = [one(frame([(1, value, "watts", "a")], kind)) for kind, value in kinds]  # type: ignore[list-item]
+    single += [one(frame([row])) for row in [(2, 1.0, "watts", "a"), (1, 2.0, "watts", "a"), (1, 1.0, "volts", None)]]
+    for lane in (0, 1):
+        assert len({digest.values[lane] for digest in single}) == len(single)
+        assert len({digest.series[lane] for digest in single}) == 2
+    assert [digest for digest in single if digest.values[0] == digest.values[1]] == []
+    assert [digest for digest in single if digest.series[0] == digest.series[1]] == []
+
+
+def test_digests_add_up_lane_by_lane() -> None:
+    total = SliceDigest(1, (2, 30), (400, 5000)) + SliceDigest(10, (20, 300), (4000, 50000))
+    assert total == SliceDigest(11, (22, 330), (4400, 55000))
+    assert SliceDigest(7, (1, 2**64 - 1), (3, 4)).counts == "7:0000000000000001ffffffffffffffff"
+    assert SliceDigest(7, (1, 2), (3, 2**64 - 1)).checksum == "0000000000000003ffffffffffffffff"
+    assert SliceDigest.of_counts("7:0000000000000001ffffffffffffffff") == SliceDigest(7, (1, 2**64 - 1))
+
+
+def test_frames_of_a_block_are_numbered_once() -> None:
+    """They share their times and labels, so a second field costs its values alone."""
+    first = frame([(time, 1.5, "watts", f"site {time}") for time in range(200)])
+    second = first.set_column(1, first.schema.field(1), pa.array([2.5] * 200))
+    digester = SliceDigester(STEP)
+    whole = steps_of(lambda: digester.add(first))
+    assert steps_of(lambda: digester.add(second)) < whole / 2
+    assert digester.slices == summed([digests(first), digests(second)])
 
 
 def test_slices_are_named_by_their_start_on_the_grid_from_1970() -> None:

@@ -4,8 +4,7 @@ PostgreSQL runs the same tests.
 """
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -13,50 +12,9 @@ import sqlalchemy as sa
 from service.domain.job import Job, JobState, LeaseLost, Progress
 from service.errors import CallerError, NotFound
 from service.state import leases
-from service.state.database import StateDatabase
-from service.state.jobs import JobStore
 from service.state.leases import KEPT_LINES, Lease, LeaseStore
 from service.state.tables import jobs
-
-LEASE_S = 30.0
-KINDS = ["mirror"]
-
-
-@dataclass
-class Desk:
-    """A job_store and its leases over one database, at a time that the test sets."""
-
-    database: StateDatabase
-    now: float = 1_000_000.0
-    job_store: JobStore = field(init=False)
-    lease_store: LeaseStore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.job_store = JobStore(self.database, lambda: self.now)
-        self.lease_store = LeaseStore(self.database, lambda: self.now)
-
-    def order(self, name: str = "a", key: str | None = None, **more: object) -> Job:
-        self.now += 0.001
-        return self.job_store.enqueue("mirror", {"name": name}, key, **more)[0]
-
-    def claim(self, owner: str = "one") -> tuple[Job, Lease]:
-        claimed = self.job_store.claim(owner, LEASE_S, KINDS)
-        assert claimed is not None
-        return claimed
-
-    def nothing_due(self) -> bool:
-        return self.job_store.claim("one", LEASE_S, KINDS) is None
-
-    def log(self, job: Job) -> list[str]:
-        return [line.message for line in self.job_store.lines(job.id)]
-
-
-@pytest.fixture
-def queue(state_url: str) -> Iterator[Desk]:
-    database = StateDatabase(state_url)
-    database.migrate()
-    yield Desk(database)
-    database.close()
+from tests.support.job_desk import KINDS, LEASE_S, Desk
 
 
 def test_the_same_order_while_one_waits_is_that_one(queue: Desk) -> None:

@@ -12,7 +12,7 @@ from service.domain.schema import BucketSpec, FieldType
 from service.errors import StoreError, StoreUnavailable
 from service.frames.frame import Block, long_schema
 from service.frames.points import Points
-from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
+from service.stores.protocol import UNBOUNDED, Refusal, Store, WriteBounds, WriteOutcome
 from service.transfer.bucket_writer import BucketWriter
 from service.transfer.dead_letters import DeadLetter
 from tests.support.mirror_faults import Fails, failing
@@ -106,6 +106,9 @@ def test_a_window_on_the_edge_of_a_slice_is_counted_in_the_slice_before(store: S
     edge = range(DAY_NS, DAY_NS + 1)
     assert writer(store).write(blocks(edge), DAY_NS) == {DAY_NS: 1}
     assert writer(store, stamped_at_stop=True).write(blocks(edge), DAY_NS) == {0: 1}
+    after = range(DAY_NS + 1, DAY_NS + 2)
+    assert writer(store, stamped_at_stop=True).write(blocks(after), DAY_NS) == {DAY_NS: 1}
+    assert writer(store).write(blocks(range(DAY_NS - 1, DAY_NS)), DAY_NS) == {0: 1}
 
 
 def test_a_write_that_breaks_is_raised_after_the_others_have_ended(store: Store) -> None:
@@ -113,3 +116,63 @@ def test_a_write_that_breaks_is_raised_after_the_others_have_ended(store: Store)
     with pytest.raises(StoreUnavailable):
         writer(target).write(blocks(*(range(start, start + 60_000) for start in range(0, 240_000, 60_000))), DAY_NS)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("bucket-writer")]
+
+
+class Refuses(Through):
+    """Takes every line but those that the test names, by the text that they hold."""
+
+    refused_text = b""
+
+    def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
+        lines = points.text.splitlines()
+        numbers = [number for number, line in enumerate(lines, 1) if self.refused_text in line]
+        refused = tuple(Refusal(number, "refused", "No.", upstream="shard 7") for number in numbers)
+        return WriteOutcome(len(lines) - len(refused), refused)
+
+
+def test_each_value_of_a_refused_line_is_counted_in_the_slice_of_its_line(store: Store) -> None:
+    target = Refuses(store)
+    target.refused_text = b"v="
+    letters: list[DeadLetter] = []
+    refusing = BucketWriter(target, "W", OnConflict.SKIP, StoreError, lambda: None, letters.extend)  # type: ignore[arg-type]
+    rejected = refusing.write(blocks(range(DAY_NS, DAY_NS + 3), range(5, 8)), DAY_NS)
+    assert rejected == {DAY_NS: 2, 0: 2}, "a line with v has o as well"
+    assert sorted((letter["bucket"], letter["time_ns"], letter["reason"]) for letter in letters) == [
+        ("W", 5, "No. It says: shard 7"), ("W", DAY_NS, "No. It says: shard 7"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("times", "writes"), [(49_999, 2), (50_000, 4)])
+def test_blocks_are_written_together_up_to_100_000_values(store: Store, times: int, writes: int) -> None:
+    acts: list[str] = []
+    target = Fails(Refuses(store), lambda act: acts.append(act))
+    target.store.refused_text = b"none"  # type: ignore[attr-defined]
+    spans = [range(start * times, (start + 1) * times) for start in range(4)]
+    assert writer(target).write(blocks(*spans), DAY_NS) == {}
+    assert acts.count("write") == writes
+
+
+def test_a_block_is_read_no_earlier_than_two_writes_before_its_own(store: Store) -> None:
+    """Else a quick source would fill the memory while a slow target writes."""
+    open_gate = threading.Event()
+    early: list[int] = []
+
+    class Waits(Refuses):
+        refused_text = b"none"
+
+        def write(self, bucket: str, points: Points, bounds: WriteBounds = UNBOUNDED) -> WriteOutcome:
+            assert open_gate.wait(20)
+            return super().write(bucket, points, bounds)
+
+    def watched() -> Iterator[Block]:
+        for number, block in enumerate(blocks(*(range(60_000 * start, 60_000 * (start + 1)) for start in range(7))), 1):
+            if number > 4 and not open_gate.is_set():
+                early.append(number)
+                open_gate.set()
+            yield block
+
+    opener = threading.Timer(0.3, open_gate.set)
+    opener.start()
+    writer(Waits(store)).write(watched(), DAY_NS)
+    opener.join()
+    assert early == []

@@ -21,3 +21,13 @@ def test_a_file_that_is_full_is_put_aside_once(tmp_path: Path) -> None:
     letters.add([{"value": 1}])
     assert letters.path.read_text() == '{"value": 1}\n'
     assert (tmp_path / "rejects-m.old.ndjson").stat().st_size == 100_000_001
+
+
+def test_the_folders_of_the_file_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "mirror" / "dead.ndjson"
+    letters = DeadLetterFile(path)
+    letters.add([])
+    assert not path.parent.exists()
+    letters.add([{"time_ns": 1, "reason": "größer"}])
+    letters.add([{"time_ns": 2}])
+    assert path.read_text() == '{"time_ns": 1, "reason": "größer"}\n{"time_ns": 2}\n'

@@ -44,3 +44,12 @@ def test_the_time_is_shared_by_all_questions_of_one_group() -> None:
     slept = sum(context.slept)
     asking.ask(lambda: None, lambda answer: False)
     assert sum(context.slept) == slept
+
+
+def test_nothing_is_waited_for_from_the_last_moment_on() -> None:
+    clock = Clock(1_000.0)
+    context = WaitingContext(clock)
+    asking = ReadBack(context, clock, is_remote=False)
+    clock.now = 1_015.0
+    assert asking.ask(lambda: "nothing", lambda answer: False) == "nothing"
+    assert context.slept == []

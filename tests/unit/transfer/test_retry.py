@@ -94,3 +94,21 @@ def test_a_run_that_has_to_end_does_not_wait(error: FluxgateError) -> None:
 def test_somebody_who_waits_for_the_answer_gets_the_error() -> None:
     with pytest.raises(StoreBusy):
         NoRetry().call(Calls([StoreBusy("busy")]))
+
+
+def test_a_job_that_is_stopped_during_a_call_that_breaks_ends_without_a_word_about_the_break() -> None:
+    """Ending a job closes its connections, which looks like a break."""
+    is_stopped: list[bool] = []
+
+    def interrupt() -> None:
+        if is_stopped:
+            raise JobInterrupted
+
+    def stopped_meanwhile() -> str:
+        is_stopped.append(True)
+        raise StoreBroken("cut")
+
+    context = WaitingContext(Clock(1_000.0), interrupt)
+    with pytest.raises(JobInterrupted):
+        retry(context).call(stopped_meanwhile)
+    assert (context.lines, context.slept) == ([], [])

@@ -70,3 +70,16 @@ def test_the_smallest_piece_is_asked_for_again_as_often_as_it_takes() -> None:
 def test_what_pieces_have_of_one_slice_adds_up() -> None:
     one, other = SliceDigest(1, (2, 3), (4, 5)), SliceDigest(10, (20, 30), (40, 50))
     assert summed([{0: one}, {0: other, 60: one}]) == {0: SliceDigest(11, (22, 33), (44, 55)), 60: one}
+
+
+def test_a_range_is_halved_ten_times_and_no_further() -> None:
+    """A thousandth of a slice that is still too much is an error, not a thousand questions more."""
+    spans: list[TimeRange] = []
+
+    def refuse(span: TimeRange) -> None:
+        spans.append(span)
+        raise StoreLimit("Too much.")
+
+    with pytest.raises(StoreLimit):
+        splitter(KeptContext()).call(refuse, TimeRange(0, 2**20), 1)
+    assert [span.length_ns for span in spans] == [2**power for power in range(20, 9, -1)]

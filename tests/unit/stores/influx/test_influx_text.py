@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.selection import Fn
+from service.domain.schema import FieldType
+from service.domain.selection import Fn, Stamp
 from service.domain.timerange import LATEST_NS, TimeRange
 from service.domain.windows import Grid
 from service.errors import InvalidParameter
@@ -149,3 +150,124 @@ def test_an_offset_is_written_only_when_there_is_one() -> None:
 @given(st.integers(-(2**62), LATEST_NS + 1))
 def test_instants_are_flux_times(time_ns: int) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{9})?Z", flux.instant(time_ns))
+
+
+@pytest.mark.parametrize(
+    ("text", "literal"),
+    [
+        ("a b~", '"a b~"'),
+        ("\x00\x1f\x20\x7f\x80", '"\\x00\\x1f \\x7f\x80"'),
+        ("\t\r\n", '"\\x09\\x0d\\x0a"'),
+        ("$", '"\\x24"'),
+        ("~}|", '"~}|"'),
+    ],
+)
+def test_control_characters_and_dollars_are_codes_in_flux(text: str, literal: str) -> None:
+    assert flux.string(text) == literal
+
+
+def test_the_text_of_flux_filters() -> None:
+    assert flux.none_of("m", 'f"') == '  |> filter(fn: (r) => r._measurement != "m" or r._field != "f\\"")'
+    assert flux.any_field([("m", "f"), ("n", "g")]) == (
+        '  |> filter(fn: (r) => (r._measurement == "m" and r._field == "f")'
+        ' or (r._measurement == "n" and r._field == "g"))'
+    )
+
+
+def test_the_text_that_asks_for_the_values_of_a_tag_in_all_time() -> None:
+    assert flux.values_of_tag("a b", "t$") == (
+        'import "influxdata/influxdb/schema"\n'
+        'schema.tagValues(bucket: "a b", tag: "t\\x24", start: 1677-09-21T00:12:43.145224194Z)'
+    )
+
+
+def test_the_last_instant_is_the_last_that_influxdb_stores() -> None:
+    assert flux.instant(LATEST_NS) == flux.instant(LATEST_NS + 1) == "2262-04-11T23:47:16.854775806Z"
+
+
+def test_texts_are_carried_through_csv_with_codes() -> None:
+    assert flux.as_text("p") == (
+        "p\n"
+        '  |> map(fn: (r) => ({r with _value: "=" + strings.replaceAll(v: strings.replaceAll('
+        'v: strings.replaceAll(v: r._value, t: "\\\\", u: "\\\\b"), t: "\\x0a", u: "\\\\n"),'
+        ' t: "\\x0d", u: "\\\\r")}))\n'
+        '  |> yield(name: "text")'
+    )
+    assert flux.plain_text("=") == ""
+    assert flux.plain_text("==a\\nb\\rc\\bn\\b\\b") == "=a\nb\rc\\n\\\\"
+
+
+def test_a_window_that_is_named_by_its_start() -> None:
+    assert flux.windows(Grid(SPAN, 60, 7), Fn.SUM, Stamp.START) == (
+        '  |> aggregateWindow(every: 60ns, fn: sum, createEmpty: false, offset: 7ns, timeSrc: "_start")'
+    )
+
+
+FROM, EVERYWHERE = '"b"."autogen"."m"', "time >= -9223372036854775806 AND time <= 9223372036854775806"
+
+
+def test_the_text_that_asks_for_the_first_and_the_last_point() -> None:
+    fields = [("f", (FieldType.FLOAT, FieldType.STRING)), ("g", (FieldType.BOOLEAN,))]
+    columns = '"f"::float, "f"::string, "g"::boolean'
+    assert influxql.edge_point(FROM, fields, newest=True) == (
+        f"SELECT {columns} FROM {FROM} WHERE {EVERYWHERE} ORDER BY time DESC LIMIT 1"
+    )
+    assert influxql.edge_point(FROM, fields, newest=False, span=SPAN, tags=[("t", ("a",))]) == (
+        f"SELECT {columns} FROM {FROM} WHERE time >= 0 AND time <= 3599999999999 AND (\"t\"::tag = 'a')"
+        " ORDER BY time ASC LIMIT 1"
+    )
+
+
+def test_the_text_that_counts() -> None:
+    assert influxql.counts(FROM, ["f", "g"], SPAN, None) == (
+        f'SELECT COUNT("f"::field), COUNT("g"::field) FROM {FROM} WHERE time >= 0 AND time <= 3599999999999'
+    )
+    assert influxql.counts(FROM, ["f"], SPAN, 60) == (
+        f'SELECT COUNT("f"::field) FROM {FROM} WHERE time >= 0 AND time <= 3599999999999 GROUP BY time(60ns) fill(none)'
+    )
+
+
+def test_the_texts_of_the_small_questions() -> None:
+    assert influxql.newest_value(FROM, "f", SPAN) == (
+        f'SELECT LAST("f"::field) FROM {FROM} WHERE time >= 0 AND time <= 3599999999999 GROUP BY *'
+    )
+    assert influxql.one_point(FROM, "f") == (
+        f'SELECT "f"::field FROM {FROM} WHERE {EVERYWHERE} GROUP BY * LIMIT 1 SLIMIT 1'
+    )
+    assert influxql.one_point_each(FROM, "x") == f"SELECT *::field FROM {FROM} WHERE x GROUP BY * LIMIT 1"
+    assert influxql.any_tag_like(["s", "t"], "/x/") == f'("s"::tag =~ /x/ OR "t"::tag =~ /x/) AND {EVERYWHERE}'
+    assert influxql.show_fields(FROM) == f"SHOW FIELD KEYS FROM {FROM}"
+    assert influxql.show_tags() == "SHOW TAG KEYS"
+
+
+def test_a_source_names_its_database_and_policy() -> None:
+    assert influxql.source("b", "m") == FROM
+    assert influxql.source("db/week", None) == '"db"."week"./.*/'
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("f", '"f"::field'), ("f\0", "/^f\\x{0}$/"), ("ä_0", '"ä_0"::field'), ("\rä_0", "/^\\x{d}\\x{e4}\\x{5f}0$/")],
+)
+def test_a_column_is_a_quoted_name_or_an_expression_that_matches_it_alone(name: str, column: str) -> None:
+    assert influxql.field(name) == column
+
+
+@pytest.mark.parametrize(
+    ("letter", "expression"),
+    [
+        ("\ud7ff", "d7ff"),
+        ("\ud800", "fffd"),
+        ("\udcff", "fffd"),
+        ("\udfff", "fffd"),
+        ("\ue000", "e000"),
+        ("\ufffd", "fffd"),
+    ],
+)
+def test_a_byte_that_is_no_utf8_matches_as_influxdb_shows_it(letter: str, expression: str) -> None:
+    assert influxql.only(letter) == f"/^\\x{{{expression}}}$/"
+
+
+@pytest.mark.parametrize(("name", "said"), [("\ud7ff", True), ("\ud800", False), ("\udfff", False), ("\ue000", True)])
+def test_what_is_no_unicode_cannot_be_quoted(name: str, said: bool) -> None:
+    assert influxql.can_quote(name) is said

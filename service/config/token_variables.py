@@ -1,15 +1,14 @@
-"""Which variables of the environment a mirror or a restore may name as its token.
+"""Which variables of the environment may be named as a token by what users configure and order.
 
-Whoever configures a mirror or orders a restore decides where its token is sent. So `token_env` can name only variables
-that were made for it. Of all others, such as the gateway's own key and tokens, nobody learns the value, nor whether
-they are set.
+Whoever names an endpoint decides where its token is sent. So `token_env` can name only variables that were made for
+that. Of all others, such as the gateway's own key and tokens, nobody learns the value, nor whether they are set.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.domain.mirror import TOKEN_PREFIX
+from service.domain.endpoint import TOKEN_PREFIX, TOKEN_VARIABLES_SETTING
 from service.errors import InvalidParameter
 
 
@@ -20,7 +19,7 @@ class TokenVariables:
     listed: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
-    def value(self, name: str, parameter: str, use: str = "tokens of mirrors") -> str:
+    def value(self, name: str, parameter: str, use: str = "secrets") -> str:
         """The token in the variable `name`. `use`: what such variables are for, as errors say it.
 
         Raises InvalidParameter: it was not made for tokens (the same text whether it is set or not), or it is empty.
@@ -29,7 +28,7 @@ class TokenVariables:
             raise InvalidParameter(
                 parameter,
                 f"{name} is no variable for {use}. Name one that begins with {TOKEN_PREFIX}, "
-                "or have the operator list it in MIRROR_TOKEN_VARIABLES.",
+                f"or have the operator list it in {TOKEN_VARIABLES_SETTING}.",
             )
         token = self.environment.get(name, "")
         if not token:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from service.config.token_variables import TokenVariables
 from service.errors import InvalidParameter
-from service.jobs.token_variables import TokenVariables
 
 ENVIRONMENT = {
     "API_KEY": "the-key",
@@ -37,7 +37,7 @@ def test_a_variable_with_the_prefix_or_on_the_list_is_read(name: str, token: str
 )
 def test_any_other_is_refused_alike_whether_it_is_set_or_not(name: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
-        VARIABLES.value(name, "source.token_env")
+        VARIABLES.value(name, "source.token_env", "tokens of mirrors")
     assert refused.value.parameter == "source.token_env"
     assert refused.value.message == (
         f"{name} is no variable for tokens of mirrors. Name one that begins with FLUXGATE_TOKEN_, "

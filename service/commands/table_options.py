@@ -1,0 +1,66 @@
+"""The options of an import that say how a table is written, checked before it is opened. All raise InvalidParameter."""
+
+from zoneinfo import ZoneInfo
+
+from service.domain.schema import FieldType
+from service.errors import InvalidParameter
+
+_SEPARATORS = {",": ",", ";": ";", "tab": "\t", "\t": "\t", "|": "|"}
+
+
+def pairs(texts: list[str], option: str) -> dict[str, str]:
+    """Columns with the names that they get, out of COLUMN or COLUMN=NAME."""
+    named: dict[str, str] = {}
+    for text in texts:
+        column, separator, name = text.partition("=")
+        if not column or (separator and not name):
+            raise InvalidParameter(option, f"--{option} {text!r} is neither COLUMN nor COLUMN=NAME.")
+        if column in named:
+            raise InvalidParameter(option, f"--{option} names the column {column!r} twice.")
+        named[column] = name or column
+    return named
+
+
+def types(texts: list[str]) -> dict[str, FieldType]:
+    """The types of columns, out of COLUMN=TYPE."""
+    given: dict[str, FieldType] = {}
+    for text in texts:
+        column, _, name = text.rpartition("=")
+        if not column or name not in [kind.value for kind in FieldType]:
+            allowed = ", ".join(kind.value for kind in FieldType)
+            raise InvalidParameter("type", f"--type {text!r} is not COLUMN=TYPE with one of {allowed}.")
+        given[column] = FieldType(name)
+    return given
+
+
+def separator(text: str) -> str:
+    if text not in _SEPARATORS:
+        raise InvalidParameter("sep", f"--sep {text!r} separates no cells. Allowed: , ; | and tab.")
+    return _SEPARATORS[text]
+
+
+def decimal(text: str) -> str:
+    if text not in (".", ","):
+        raise InvalidParameter("decimal", f"--decimal {text!r} is neither . nor ,")
+    return text
+
+
+def encoding(text: str) -> str:
+    try:
+        "1;2\n".encode(text)
+    except LookupError:
+        raise InvalidParameter("encoding", f"--encoding {text!r} is unknown. Write one like utf-8 or cp1252.") from None
+    if "1;2\n".encode(text) != b"1;2\n":
+        raise InvalidParameter("encoding", f"--encoding {text!r} has more than a byte for a letter. Convert it first.")
+    return text.lower()
+
+
+def zone(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, LookupError):
+        reason = f"--tz {text[:100]!r} is no IANA time zone. Write one like Europe/Berlin."
+        raise InvalidParameter("tz", reason) from None
+    return text

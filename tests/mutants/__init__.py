@@ -1,0 +1,1 @@
+"""Random changes to the code, each held against the unit tests of its file: `make mutants`. See docs/maintaining.md."""
