@@ -105,8 +105,8 @@ def test_whatever_happens_to_redis_the_answers_are_the_same(own_redis: Server, r
         played.close()
         client.close()
     print(played.outcomes)
-    assert min(played.outcomes[outcome] for outcome in ("hit", "partial", "miss")) > 20
-    assert played.outcomes["bypass; reason=cache-away"] > 20
+    assert min(played.outcomes[outcome] for outcome in ("hit", "partial", "miss")) > 5
+    assert played.outcomes["bypass; reason=cache-away"] > 5
 
 
 def test_one_of_two_processes_asks_for_what_both_lack(own_redis: Server, influx: InfluxServer) -> None:

@@ -37,7 +37,7 @@ def test_every_cached_answer_is_the_one_of_the_store(history: Callable[..., Hist
     for _ in range(5_000):
         played.step()
     print(f"seed {seed}: {played.outcomes}")
-    assert min(played.outcomes[outcome] for outcome in ("hit", "partial", "miss")) > 100
+    assert min(played.outcomes[outcome] for outcome in ("hit", "partial", "miss")) > 50
 
 
 @pytest.mark.parametrize("seed", [201, 202])
