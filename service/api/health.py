@@ -57,5 +57,5 @@ async def check_ready(request: Request) -> JSONResponse:
 async def read_metrics(request: Request, principal: Principal = requires(Scope.READ)) -> Response:
     """The gateway's own metrics, in the text format of Prometheus. A key that is limited to buckets sees only these."""
     parts = parts_of(request)
-    page = parts.metrics.page() + parts.status_board.page(principal.may_see)
+    page = parts.metrics.page() + parts.status_board.page(principal.may_see, principal.buckets is None)
     return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -18,12 +18,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class GaugeValue:
-    """A number for Prometheus. A gauge with the label `bucket` is shown only to keys that may see the bucket."""
+    """A number for Prometheus. A gauge with the label `bucket` is shown only to keys that may see the bucket.
+
+    `reaches_buckets`: it tells of any bucket, so that only keys without a limit to buckets see it.
+    """
 
     name: str
     description: str
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
+    reaches_buckets: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,14 @@ class StatusBoard:
         """The warnings of all features."""
         return [warning for status in self._statuses for warning in status.latest().warnings]
 
-    def page(self, may_see: Callable[[str], bool]) -> bytes:
-        """All gauges in the text format of Prometheus. Gauges of buckets need `may_see` to be true for the name."""
+    def page(self, may_see: Callable[[str], bool], sees_all: bool = True) -> bytes:
+        """All gauges in the text format of Prometheus. Gauges of buckets need `may_see` to be true for the name.
+
+        `sees_all`: whether the key has no limit to buckets.
+        """
         gauges = [gauge for status in self._statuses for gauge in status.latest().gauges]
-        return _page(gauge for gauge in gauges if "bucket" not in gauge.labels or may_see(gauge.labels["bucket"]))
+        shown = (gauge for gauge in gauges if sees_all or not gauge.reaches_buckets)
+        return _page(gauge for gauge in shown if "bucket" not in gauge.labels or may_see(gauge.labels["bucket"]))
 
     def refresh(self) -> None:
         """Call all probes now, in this thread."""

@@ -4,7 +4,7 @@ A wait that the other server named is kept to the second. Otherwise the wait dou
 and has a random part, so that many jobs do not return at the same moment.
 """
 
-from service.errors import FluxgateError, RetryLater
+from service.errors import FluxgateError, RetryLater, UpstreamUnavailable
 
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 300.0
@@ -25,7 +25,8 @@ def next_try(
     """
     if not is_transient(error) or (max_attempts is not None and attempts >= max_attempts):
         return None
-    at = now + (error.retry_after_s if isinstance(error, RetryLater) else wait_s(attempts, chance))
+    named_s = error.retry_after_s if isinstance(error, RetryLater | UpstreamUnavailable) else None
+    at = now + (wait_s(attempts, chance) if named_s is None else named_s)
     return None if deadline is not None and at >= deadline else at
 
 

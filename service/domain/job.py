@@ -112,5 +112,9 @@ class Stopping(JobInterrupted):
     """The process stops. The job continues from its checkpoint in another process, or at the next start."""
 
 
+class Yielded(JobInterrupted):
+    """The run makes way for others. Its job is queued again behind the jobs that wait, and goes on from there."""
+
+
 class LeaseLost(JobInterrupted):
     """Another process may run the job by now, so this one may write nothing more."""

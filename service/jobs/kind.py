@@ -34,7 +34,8 @@ class JobKind:
     before a job fails (None: as many as it takes). `deadline_s`: seconds from the order until it must be done (None: no
     limit). `sections`: its runtime configuration. `schedules`: gives those that its configuration makes, by
     name: each of this kind, with a name that begins with `schedule_prefix`. `ended`: called once after each run that
-    ended its job for good, by the process that ran it; a process that dies right then tells nobody.
+    ended its job for good, by the process that ran it; a process that dies right then tells nobody. `slots`: how many
+    of its jobs one process runs at a time, beside the jobs of other kinds; None: it shares the slots of all.
 
     Raises ValueError for a scope that is none of JOB_SCOPES: nobody could see its jobs.
     """
@@ -47,6 +48,7 @@ class JobKind:
     sections: tuple[Section, ...] = ()
     schedules: Callable[[], Mapping[str, Schedule]] | None = None
     ended: Callable[[JobEnd], None] | None = None
+    slots: int | None = None
 
     def __post_init__(self) -> None:
         if self.scope not in JOB_SCOPES:

@@ -25,6 +25,12 @@ class Kinds:
     def names(self) -> Sequence[str]:
         return sorted(self._kinds)
 
+    def shares(self, slots: int) -> Sequence[tuple[Sequence[str], int]]:
+        """Names of kinds that share slots, with the number: `slots` for most, and for some kinds their own."""
+        separate = {name: kind.slots for name, kind in self._kinds.items() if kind.slots is not None}
+        shared = [name for name in self.names if name not in separate]
+        return [(shared, slots), *(([name], number) for name, number in sorted(separate.items()))]
+
     def get(self, name: str) -> JobKind:
         """Raises InvalidParameter."""
         if name not in self._kinds:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import structlog
 
 from service.domain.backoff import next_try
-from service.domain.job import Cancelled, DeadlinePassed, Job, JobState, Json, LeaseLost, Stopping
+from service.domain.job import Cancelled, DeadlinePassed, Job, JobState, Json, LeaseLost, Stopping, Yielded
 from service.errors import FluxgateError
 from service.jobs.kind import JobEnd
 from service.jobs.kinds import Kinds
@@ -100,6 +100,9 @@ class Runner:
         except Stopping:
             reason = "its process stops; it goes on from its checkpoint"
             return _RunEnd(lambda: leases.put_back(context.lease, run_after=None, error=None, reason=reason))
+        except Yielded as yielded:
+            behind, why = self._clock(), str(yielded)
+            return _RunEnd(lambda: leases.put_back(context.lease, run_after=behind, error=None, reason=why))
         except DeadlinePassed:
             advice = "Give it longer, or look in its log for what held it up."
             late = error_of("deadline", f"Its deadline passed before it was done. {advice}")

@@ -20,7 +20,7 @@ from service.state.tables import job_log, jobs
 
 LONGEST_LIST = 500
 KEPT_ENDED = 5_000
-"""So many ended jobs are kept, with their logs. Older ones are removed."""
+"""So many ended jobs of each kind are kept, with their logs. Older ones are removed."""
 _MOST_CANDIDATES = 8
 _QUEUED, _RUNNING = jobs.c.state == JobState.QUEUED.value, jobs.c.state == JobState.RUNNING.value
 _NEVER_RAN = {"fence": 0, "attempts": 0, "cancel_requested": False, "version": 1, "state": JobState.QUEUED.value}
@@ -237,9 +237,18 @@ class JobStore:
             return [line_of(row) for row in reversed(connection.execute(query).all())]
 
     def prune(self, keep: int = KEPT_ENDED) -> int:
-        """Remove ended jobs with their logs, except the newest `keep`. Returns how many were removed."""
+        """Remove ended jobs with their logs, except the newest `keep` of each kind. Returns how many were removed.
+
+        Kinds are apart, so that jobs that run every minute do not push out those that run once a week.
+        """
         ended = jobs.c.state.in_([state.value for state in JobState if state.ended])
-        oldest = sa.select(jobs.c.id).where(ended).order_by(jobs.c.id.desc()).offset(keep).limit(10_000)
+        with self._database.read() as connection:
+            kinds = connection.execute(sa.select(jobs.c.kind).where(ended).distinct()).scalars().all()
+        return sum(self._prune_kind(kind, ended, keep) for kind in kinds)
+
+    def _prune_kind(self, kind: str, ended: sa.ColumnElement[bool], keep: int) -> int:
+        of_kind = sa.select(jobs.c.id).where(ended, jobs.c.kind == kind)
+        oldest = of_kind.order_by(jobs.c.id.desc()).offset(keep).limit(10_000)
         with self._database.read() as connection:
             ids = [str(job_id) for job_id in connection.execute(oldest).scalars()]
         for start in range(0, len(ids), 500):

@@ -83,7 +83,8 @@ class LeaseStore:
     def put_back(self, lease: Lease, *, run_after: float | None, error: Json | None, reason: str) -> None:
         """Queue the job again. It goes on from its checkpoint.
 
-        `run_after`: when, after an error; None: at once, because the process stops. `reason` goes to the job's log.
+        `run_after`: when, after an error, or behind the jobs that are due by then; None: at once, because the process
+        stops. `reason` goes to the job's log.
         A job that was asked to end is cancelled instead.
         """
         now = self._clock()
@@ -95,7 +96,7 @@ class LeaseStore:
             "error": error, "sent_at": None, "lease_owner": None, "lease_until": None,
         }  # fmt: skip
         with self._held(lease, **values) as connection:
-            add_line(connection, lease.job_id, now, "info" if run_after is None else "warning", reason)
+            add_line(connection, lease.job_id, now, "info" if error is None else "warning", reason)
 
     @contextmanager
     def _held(self, lease: Lease, **values: object) -> Iterator[sa.Connection]:

@@ -46,10 +46,11 @@ class Delivered:
 class Sink(Protocol):
     """An upstream API."""
 
-    def deliver(self, batch: Batch) -> Delivered:
+    def deliver(self, batch: Batch, first_tried_s: float | None = None) -> Delivered:
         """Send a batch until each of its values is accepted or refused.
 
-        The same batch has the same `Idempotency-Key` every time, in any process.
+        The same batch has the same `Idempotency-Key` every time, in any process. `first_tried_s`: when it was first
+        tried (seconds since 1970), where an earlier run did that and may have had no answer.
 
         Raises:
             UpstreamUnavailable: it does not accept now. What was sent may or may not be stored. Try again later.

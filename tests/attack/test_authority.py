@@ -67,6 +67,13 @@ def mirror_to(url: str, **token: str) -> dict[str, Any]:
     return {"source": "store", "target": {"url": url, "org": "o", **token}, "buckets": ["hidden"]}
 
 
+def connector_to(url: str) -> dict[str, Any]:
+    return {"source": {"store": {"bucket": "hidden"}}, "upstream": {"url": url}, "every": "00:00:01", "start": "oldest"}
+
+
+DAY = {"start_time": "2026-01-30T00:00:00Z", "end_time": "2026-01-31T00:00:00Z"}
+
+
 def test_an_admin_key_for_one_bucket_does_not_own_the_gateway(start_gateway: StartGateway) -> None:
     """It sent the key with every scope to a host of its choice, and a bucket that it could not see along with it."""
     gateway = start_gateway()
@@ -76,6 +83,7 @@ def test_an_admin_key_for_one_bucket_does_not_own_the_gateway(start_gateway: Sta
             "/buckets/hidden/points", content=b"m f=1", headers={"Content-Type": "text/plain"}
         ).raise_for_status()
         headers = {"X-API-Key": old_key(keys, state, Scope, ["mine"])}
+        forward = {"kind": "forward", "parameters": {"connector": "e"}}
         orders: list[tuple[str, str, Any]] = [
             ("PUT", "/config/mirrors", {"e": mirror_to(url, token_env="API_KEY")}),
             ("PUT", "/config/mirrors", {"e": mirror_to(url, token="any")}),
@@ -84,6 +92,15 @@ def test_an_admin_key_for_one_bucket_does_not_own_the_gateway(start_gateway: Sta
             ("GET", "/config/mirrors", None),
             ("POST", "/mirror/trigger", {"mirror": "e"}),
             ("GET", "/mirror", None),
+            ("PUT", "/config/connectors", {"e": connector_to(url)}),
+            ("PUT", "/config/schedules", {"s": {**forward, "every": "00:01:00"}}),
+            ("GET", "/config/connectors", None),
+            ("POST", "/connector/requests", {"connector": "e", **DAY}),
+            ("POST", "/api/v1/raise-request", DAY),
+            ("POST", "/connector/e/run", None),
+            ("PUT", "/connector/e/bookmark", {"bookmark": DAY["start_time"]}),
+            ("GET", "/connector", None),
+            ("GET", "/connector/e/dead-letters", None),
             ("GET", "/jobs", None),
             ("GET", "/schedules", None),
             ("POST", "/buckets", [{"name": "mine"}]),
@@ -98,7 +115,8 @@ def test_an_admin_key_for_one_bucket_does_not_own_the_gateway(start_gateway: Sta
             assert "hidden" not in thief.get("/metrics").text
             assert thief.get("/buckets/hidden").status_code == 404
         time.sleep(_LISTENED_S)
-        assert owner.get("/config/mirrors").json() == {"section": "mirrors", "version": 0, "value": {}}
+        for section in ("mirrors", "connectors"):
+            assert owner.get(f"/config/{section}").json() == {"section": section, "version": 0, "value": {}}
         assert owner.get("/jobs").json()["jobs"] == []
     assert came == []
 
@@ -214,3 +232,51 @@ def test_a_thousand_well_made_guesses_cost_little_and_hold_nobody_up(start_gatew
     assert cost.longest_health_wait_s < 5
     assert cost.cpu_s < 60
     assert cost.rss_growth_mb < 100
+
+
+def test_a_key_for_connectors_sends_to_no_host_of_its_own(start_gateway: StartGateway) -> None:
+    """It may order what an admin has configured, and configures nothing itself."""
+    gateway = start_gateway()
+    with listener() as (url, came), gateway.http() as owner, key_ring(gateway) as (keys, _):
+        owner.post("/buckets", json=[{"name": "hidden"}]).raise_for_status()
+        key, _ = keys.create("connectors", [Scope.CONNECTOR])
+        with httpx.Client(base_url=gateway.url, headers={"X-API-Key": key}) as thief:
+            assert thief.put("/config/connectors", json={"e": connector_to(url)}).status_code == 403
+            assert thief.get("/config/connectors").status_code == 403
+            assert thief.post("/connector/requests", json={"upstream": {"url": url}, **DAY}).status_code == 422
+            assert thief.post("/connector/requests", json={"connector": "e", **DAY}).status_code == 422
+            assert thief.get("/buckets/hidden").status_code == 403
+    assert came == []
+
+
+def test_an_admin_sends_with_a_connector_no_variable_that_was_not_made_for_it(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(LAB_TOKEN="a-token-of-something-else")
+    with listener() as (url, came), gateway.http() as admin:
+        for name in ("API_KEY", "INFLUXDB_TOKEN", "PATH", "LAB_TOKEN", "NOT_SET"):
+            connector = connector_to(url)
+            connector["upstream"]["auth"] = {"kind": "bearer", "token_env": name}
+            answer = admin.put("/config/connectors", json={"e": connector})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+            assert f"{name} is no variable for" in answer.json()["detail"]
+            sql = {**connector_to(url), "source": {"sql": {"url_env": name, "table": "t"}}}
+            answer = admin.put("/config/connectors", json={"e": sql})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+            assert f"{name} is no variable for" in answer.json()["detail"]
+    assert came == []
+
+
+def test_a_stored_secret_of_a_connector_goes_to_no_other_host(start_gateway: StartGateway) -> None:
+    gateway = start_gateway()
+    with listener() as (url, came), gateway.http() as admin:
+        connector = {**connector_to("http://127.0.0.1:9/post"), "every": None}
+        connector["upstream"]["auth"] = {"kind": "bearer", "token": "a-stored-token-0123456789"}
+        admin.put("/config/connectors", json={"e": connector}).raise_for_status()
+        shown = admin.get("/config/connectors").json()["value"]
+        assert shown["e"]["upstream"]["auth"]["token"] == "***"
+        assert admin.put("/config/connectors", json=shown).status_code == 200
+        shown["e"]["upstream"]["url"] = url
+        answer = admin.put("/config/connectors", json=shown)
+        assert (answer.status_code, "a-stored-token" in answer.text) == (422, False)
+        renamed = {"f": {**connector_to(url), "upstream": {**shown["e"]["upstream"], "url": url}}}
+        assert admin.put("/config/connectors", json=renamed).status_code == 422
+    assert came == []

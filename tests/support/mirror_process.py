@@ -127,7 +127,7 @@ class MirrorProcess:
 
     def __init__(self, environment: Mapping[str, str], run: Callable[[Mapping[str, str]], None] | None = None) -> None:
         with _one_at_a_time:
-            _forking.set_forkserver_preload([__name__, "tests.support.backup_process"])
+            _forking.set_forkserver_preload([__name__, "tests.support.backup_process", "tests.support.forward_process"])
             self._process = _forking.Process(target=run or run_jobs, args=(dict(environment),), daemon=True)
             self._process.start()
         self.pid: int = self._process.pid or 0

@@ -264,6 +264,17 @@ def test_old_ended_jobs_go_and_open_ones_stay(queue: Desk) -> None:
         queue.job_store.show(ended[0].id)
 
 
+def test_jobs_of_one_kind_do_not_push_out_those_of_another(queue: Desk) -> None:
+    """A kind that runs every minute would remove the job of the last backup within days."""
+    rare, _ = queue.job_store.enqueue("rare", {}, None)
+    queue.job_store.cancel(rare.id, "me")
+    queue.now += 1
+    for number in range(5):
+        queue.job_store.cancel(queue.order(f"{number}").id, "me")
+    assert queue.job_store.prune(keep=2) == 3
+    assert queue.job_store.show(rare.id).id == rare.id
+
+
 def test_one_sender_sends_each_due_job_and_again_after_a_while(queue: Desk) -> None:
     first, second = queue.order("a", "target"), queue.order("b")
     queue.order("later", run_after=queue.now + 1_000)
