@@ -18,7 +18,7 @@ class CacheSettings(BaseModel):
         description="Keep settled windows of reads, and ask the store only for the others (docs/caching.md).",
     )
     cache_windows_s: float = Field(
-        21_600,
+        7_200,
         gt=0,
         description="How long a window is kept at most, in seconds. Data that reaches the store around the gateway, and"
         " is older than the settle time, shows after that.",

@@ -4,6 +4,7 @@ A change that cannot be written there makes everything worthless that is kept of
 process takes nothing until the cache knows of it.
 """
 
+import hashlib
 import secrets
 import threading
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from service.domain.timerange import EVER, TimeRange
 _KEPT_S = 30 * 86_400.0
 _TRIES = 16
 _PROBE, _PROBE_S = "probe", 60.0
-_ID_BYTES = 16
+_ID_BYTES, _SUM_BYTES = 16, 8
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,19 @@ def _new_id() -> str:
 
 def _encoded(identity: str, changes: ChangeMap) -> bytes:
     numbers = [changes.last, *(number for change in changes.changes for number in change)]
-    return identity.encode() + np.array(numbers, np.int64).tobytes()
+    content = identity.encode() + np.array(numbers, np.int64).tobytes()
+    return _check_sum(content) + content
 
 
 def _decoded(value: bytes) -> tuple[str, ChangeMap] | None:
-    """None for bytes that `_encoded` did not write."""
-    rest = len(value) - _ID_BYTES - 8
-    if rest < 0 or rest % 24:
+    """None for bytes that `_encoded` did not write, and for a part of them, which would say that less has changed."""
+    content = value[_SUM_BYTES:]
+    if len(content) < _ID_BYTES + 8 or value[:_SUM_BYTES] != _check_sum(content):
         return None
-    last, *numbers = np.frombuffer(value, np.int64, offset=_ID_BYTES).tolist()
+    last, *numbers = np.frombuffer(content, np.int64, offset=_ID_BYTES).tolist()
     changes = tuple(Changed(*numbers[place : place + 3]) for place in range(0, len(numbers), 3))
-    return value[:_ID_BYTES].decode("ascii", "replace"), ChangeMap(last, changes)
+    return content[:_ID_BYTES].decode("ascii", "replace"), ChangeMap(last, changes)
+
+
+def _check_sum(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_SUM_BYTES).digest()

@@ -19,7 +19,7 @@ class CacheLimits:
 
     settle_ns: int = 600 * SECOND_NS
     settle_by_bucket_ns: Mapping[str, int] = field(default_factory=dict)
-    kept_s: float = 6 * 3600.0
+    kept_s: float = 2 * 3600.0
     contents_s: float = 2.0
     checked: float = 0.001
     parallel: int = 4
