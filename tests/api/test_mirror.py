@@ -326,10 +326,12 @@ def test_the_examples_of_the_manual_and_of_the_page_are_taken(
 ) -> None:
     """The manual's schedules named a kind that is none, and no mirror."""
     monkeypatch.setenv("FLUXGATE_TOKEN_SOURCE", influx.token)
+    monkeypatch.setenv("FLUXGATE_TOKEN_CLOUD", "the token of a cloud")
     http, parts = serve()
     examples = {section.name: section.example for section in parts.config.sections}
-    assert set(examples) == {"coordinates", "mirrors", "schedules", "weather"}
+    assert set(examples) == {"connectors", "coordinates", "mirrors", "schedules", "weather"}
     examples["mirrors"] = {"plant": {**examples["mirrors"]["plant"], "schedule": None}}
+    examples["connectors"] = {"cloud": {**examples["connectors"]["cloud"], "enabled": False}}
     for section, value in examples.items():
         assert http.put(f"/config/{section}", json=value).status_code == 200, section
     page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()

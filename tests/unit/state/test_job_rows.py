@@ -170,8 +170,8 @@ def test_one_job_may_be_claimed_by_its_id(queue: Desk) -> None:
 
 def test_levels_in_a_log_say_what_is_wrong(queue: Desk) -> None:
     job = queue.order()
-    for run_after in (None, queue.now):
-        queue.lease_store.put_back(queue.claim()[1], run_after=run_after, error=None, reason="r")
+    for error in (None, {"code": "c", "message": "m"}):
+        queue.lease_store.put_back(queue.claim()[1], run_after=queue.now, error=error, reason="r")
     queue.claim()
     queue.now += LEASE_S + 1
     queue.job_store.reap()
