@@ -113,7 +113,7 @@ class ForwardRunnable:
         with (
             self._endpoints.source(source_text, context, log) as source,
             self._endpoints.sink(upstream, context, log) as sink,
-            WindowDelivery(connector, source, sink, context).opened() as delivery,
+            WindowDelivery(connector, source, sink, context, self.bookmarks.letters).opened() as delivery,
         ):
             run = ForwardRun(connector, delivery, self.bookmarks, context, log, self._clock, self.limits.run_s)
             try:
