@@ -74,7 +74,7 @@ class ConnectorText(BaseModel):
             look_every_ns=parse_duration(self.look_back_every, "look_back_every"),
             max_points=upstream.max_points,
             in_flight=upstream.in_flight,
-            keys_end=upstream.idempotency.key_lifetime_s is not None,
+            keys_end=not upstream.idempotency.declared or upstream.idempotency.key_lifetime_s is not None,
             identity=self.identity(),
         )
         return connector, upstream

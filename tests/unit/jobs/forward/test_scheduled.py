@@ -276,9 +276,10 @@ def test_another_configuration_lets_a_stopped_connector_run(rig: ForwardRig) -> 
     assert rig.bookmarks.get("c").stop is None
 
 
-def test_an_upstream_that_forgets_keys_is_told_when_a_window_was_tried_first(rig: ForwardRig) -> None:
+@pytest.mark.parametrize("idempotency", [{"by": "key", "lifetime": "1h"}, None])
+def test_an_upstream_that_may_forget_keys_is_told_of_the_first_try(rig: ForwardRig, idempotency: object) -> None:
     """Only what an earlier run may have sent can be a repeat."""
-    rig.configure(upstream={**TEXT["upstream"], "idempotency": {"by": "key", "lifetime": "1h"}})
+    rig.configure(upstream={**TEXT["upstream"], "idempotency": idempotency})
     rig.run()
     rig.source.fill(NOON_NS, NOON_NS + 60 * MINUTE_NS)
     rig.at(10.6)
