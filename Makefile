@@ -43,6 +43,7 @@ bench: $(VENV)/dev.done
 	$(BIN)/python -m bench.reads $(ARGS)
 	$(BIN)/python -m bench.mirror
 	$(BIN)/python -m bench.backup
+	$(BIN)/python -m bench.cache
 	$(BIN)/python -m bench.forward
 
 # In a copy of the tree: ARGS="--seed 7 --sample 40 --files domain/windows.py"

@@ -158,10 +158,9 @@ def _measurement_info(measurement: MeasurementSchema) -> MeasurementInfo:
 async def read_bucket(request: Request, name: str, principal: Principal = requires(Scope.READ)) -> Response:
     """Stream one range of one bucket, in windows or raw. `tag.KEY=VALUE` filters by tags and may be repeated.
 
-    Response headers describe the answer: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape,
-    -Row-Order, -Skipped-Fields, -Store and
-    -Cache; -Warning names what the filters name and the bucket does not know, and an
-    answer without rows has -Newest-Point.
+    Response headers describe the answer: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape, -Row-Order,
+    -Skipped-Fields, -Store, -Cache and -As-Of; -Warning names what the filters name and the bucket does not know, and
+    an answer without rows has -Newest-Point. A kept answer has an ETag; If-None-Match with it is answered with 304.
     """
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)
@@ -178,7 +177,7 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
             principal,
             partial(parts.reads.read, question, principal.id, bypass_cache),
         )
-    return response_of(request, parts, question, answer.served, read_headers(answer))
+    return response_of(request, parts, question, answer.served, read_headers(answer, parts.clock_ns()))
 
 
 async def _question(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:

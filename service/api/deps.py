@@ -19,6 +19,7 @@ from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
 from service.cache.protocol import Cache
 from service.config.store import ConfigStore
+from service.domain.timerange import TimeRange
 from service.jobs import JobQueue, Kinds
 from service.reads.bucket_reads import BucketReads
 from service.reads.gaps import GapReads
@@ -29,6 +30,7 @@ from service.runner.worker_watch import WorkerWatch
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.state.schedules import ScheduleStore
+from service.stores.cached.store import CachedStore
 from service.stores.protocol import Store
 
 
@@ -36,9 +38,10 @@ from service.stores.protocol import Store
 class Parts:
     """All parts of a gateway, open until `close`.
 
-    `clock_ns` gives nanoseconds since 1970. `routers` are the routers of the features, and `status_board` has what the
-    features report to monitoring. `drain` delays the end of the server. `docs_enabled` says whether the OpenAPI
-    document and its pages are served. Scripts from `cors_origins` may read answers.
+    `windows` is the store that keeps windows, None when that is off. `clock_ns` gives nanoseconds since 1970. `routers`
+    are the routers of the features, and `status_board` has what the features report to monitoring. `drain` delays the
+    end of the server. `docs_enabled` says whether the OpenAPI document and its pages are served. Scripts from
+    `cors_origins` may read answers.
     """
 
     store: Store
@@ -50,6 +53,7 @@ class Parts:
     runtime: JobRuntime
     limits: Limits
     metrics: Metrics
+    windows: CachedStore | None
     reads: BucketReads
     telemetry: TelemetryReads
     gaps: GapReads
@@ -63,6 +67,12 @@ class Parts:
     drain: Drain
     docs_enabled: bool
     cors_origins: tuple[str, ...]
+
+    def drop_kept(self, bucket: str, span: TimeRange) -> None:
+        """Drop kept windows of `bucket` in `span`, and then all whole answers about it."""
+        if self.windows is not None:
+            self.windows.flush(bucket, span)
+        self.answers.invalidate(bucket)
 
     @property
     def jobs(self) -> JobQueue:
@@ -84,6 +94,8 @@ class Parts:
         """Stop the jobs, which keep their checkpoints, and close everything that is open."""
         self.runtime.stop()
         self.memory.close()
+        if self.windows is not None:
+            self.windows.close()
         for part in (self.store, self.cache, self.state):
             part.close()
 

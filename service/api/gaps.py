@@ -72,7 +72,7 @@ async def list_gaps(request: Request, name: str, principal: Principal = requires
     question = await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()
     answer = await read_in_thread(request, principal, partial(parts.gaps.gaps, question, principal.id))
     gzip = wants_gzip(request.headers.get("Accept-Encoding"))
-    return AnswerResponse(answer.served, gap_headers(answer), gzip, parts.reads.limits.timeout_s)
+    return AnswerResponse(answer.served, gap_headers(answer, parts.clock_ns()), gzip, parts.reads.limits.timeout_s)
 
 
 def parse_gap_question(bucket: str, pairs: Pairs, now_ns: int) -> GapQuestion:

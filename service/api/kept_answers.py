@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import structlog
 from fastapi import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.deps import Parts
 from service.api.head_requests import HEAD_ONLY
 from service.api.presented_key import presented_key
-from service.api.read_headers import CACHE, cache_header, facts_headers
+from service.api.read_headers import cache_headers, facts_headers, is_unchanged
 from service.api.streaming import AnswerResponse, wants_gzip
 from service.cache.answers import Served
 from service.domain import access
@@ -39,12 +40,12 @@ class _Known:
     facts: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def headers_of(self, served: Served) -> dict[str, str]:
+    def headers_of(self, served: Served, now_ns: int) -> dict[str, str]:
         """The headers of an answer: those of the last one, where it says the same of itself."""
         if served.headers != self.facts:
             self.headers = facts_headers(self.question, ReadFacts.from_texts(served.headers))
             self.facts = served.headers
-        return {**self.headers, CACHE: cache_header(served)}
+        return {**self.headers, **cache_headers(served, now_ns)}
 
 
 class KeptAnswers:
@@ -68,7 +69,7 @@ class KeptAnswers:
         if QUESTION in scope:
             self._remember(address, _Known(scope[QUESTION], scope.get("route")))
 
-    def _kept(self, scope: Scope, address: _Address) -> AnswerResponse | None:
+    def _kept(self, scope: Scope, address: _Address) -> Response | None:
         known = self._known.get(address)
         if known is None or scope["body_gate"].present:
             return None
@@ -82,7 +83,9 @@ class KeptAnswers:
             return None
         structlog.contextvars.bind_contextvars(key=principal.id)
         scope["route"] = known.route
-        return response_of(request, self._parts, known.question, served, known.headers_of(served))
+        return response_of(
+            request, self._parts, known.question, served, known.headers_of(served, self._parts.clock_ns())
+        )
 
     def _remember(self, address: _Address, known: _Known) -> None:
         self._known[address] = known
@@ -98,8 +101,11 @@ def bypasses_cache(request: Request) -> bool:
 
 def response_of(
     request: Request, parts: Parts, question: Question, served: Served, headers: Mapping[str, str]
-) -> AnswerResponse:
-    """The response that sends an answer as this client takes it."""
+) -> Response:
+    """The response that sends an answer as this client takes it; without a body when the client has it already."""
+    if is_unchanged(served, request.headers.get("If-None-Match")):
+        served.close()
+        return Response(status_code=304, headers=headers)
     gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(served, headers, gzip, parts.reads.limits.timeout_s)
 

@@ -45,6 +45,18 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self.windows_served = self._counter("fluxgate_cache_windows_served", "Windows in answers that have some kept.")
+        self.windows_asked = self._counter("fluxgate_cache_windows_asked", "Windows that the store was asked for.")
+        self.window_bytes = self._counter("fluxgate_cache_windows_kept_bytes", "Bytes of windows put into the cache.")
+        self.window_waits = self._counter("fluxgate_cache_waits", "Waits for somebody else who asks the store.")
+        self.windows_checked = self._counter("fluxgate_cache_checked", "Answers that were asked again and compared.")
+        self.stale_found = self._counter("fluxgate_cache_stale_found", "Kept windows that differed from the store.")
+        self.window_reads = Counter(
+            "fluxgate_cache_window_reads",
+            "Windowed and raw reads of the store, by what was kept.",
+            ("outcome",),
+            registry=self.registry,
+        )
         self.upstream_seconds = Histogram(
             "fluxgate_upstream_read_seconds",
             "Time of whole reads from the store.",
@@ -64,6 +76,13 @@ class Metrics:
         Gauge("fluxgate_reads_running", "Reads under way.", registry=self.registry).set_function(reads_running)
         self._memory = Gauge("fluxgate_memory_bytes", "Resident memory of the process.", registry=self.registry)
         self._process = psutil.Process()
+
+    def value(self, name: str, **labels: str) -> float:
+        """The value of a metric as it is shown; 0 for one that was never counted."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def _counter(self, name: str, description: str) -> Counter:
+        return Counter(name, description, registry=self.registry)
 
     def page(self) -> bytes:
         """All metrics in the text format of Prometheus."""

@@ -4,11 +4,13 @@ from urllib.parse import quote
 
 from service.api.name_encoding import header_names, header_unknown
 from service.cache.answers import Served
+from service.domain.durations import SECOND_NS
 from service.domain.timerange import format_time
 from service.encoding.encoders import Format, Shape
 from service.reads.bucket_reads import ReadAnswer
 from service.reads.facts import ReadFacts
 from service.reads.gaps import GapAnswer
+from service.reads.origins import asked_at_ns, kept_before
 from service.reads.question import Question
 from service.reads.telemetry import LatestAnswer
 
@@ -26,9 +28,9 @@ _FILE_EXTENSIONS = {
 }
 
 
-def read_headers(answer: ReadAnswer) -> dict[str, str]:
+def read_headers(answer: ReadAnswer, now_ns: int) -> dict[str, str]:
     """The headers of a read of a bucket."""
-    return {**facts_headers(answer.question, answer.facts), CACHE: cache_header(answer.served)}
+    return {**facts_headers(answer.question, answer.facts), **cache_headers(answer.served, now_ns)}
 
 
 def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
@@ -60,7 +62,27 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
     return headers
 
 
-def gap_headers(answer: GapAnswer) -> dict[str, str]:
+def cache_headers(served: Served, now_ns: int) -> dict[str, str]:
+    """Where an answer is from, when the store was asked for the oldest part of it, how old that is, and its tag."""
+    kept, asked_ns = kept_before(served.headers), asked_at_ns(served.headers)
+    as_of_ns = now_ns - int(served.age_s * SECOND_NS) if asked_ns is None else min(asked_ns, now_ns)
+    return {
+        CACHE: kept if served.outcome == "miss" and kept else cache_header(served),
+        "Age": str((now_ns - as_of_ns) // SECOND_NS),
+        "X-Fluxgate-As-Of": format_time(as_of_ns),
+        **({"ETag": served.etag} if served.etag else {}),
+    }
+
+
+def is_unchanged(served: Served, if_none_match: str | None) -> bool:
+    """Whether the client has this answer already, by the tags of an If-None-Match header."""
+    if not served.etag or not if_none_match:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return served.etag.removeprefix("W/") in tags or "*" in tags
+
+
+def gap_headers(answer: GapAnswer, now_ns: int) -> dict[str, str]:
     """The headers of the gaps of a bucket."""
     facts = answer.facts
     headers = {
@@ -68,20 +90,20 @@ def gap_headers(answer: GapAnswer) -> dict[str, str]:
         "X-Fluxgate-Start": format_time(facts.span.start_ns),
         "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
         "X-Fluxgate-Store": facts.store,
-        CACHE: cache_header(answer.served),
+        **cache_headers(answer.served, now_ns),
         "Vary": "Accept-Encoding, X-API-Key, Authorization",
         "Cache-Control": "private",
     }
     return headers | ({"X-Fluxgate-Warning": header_unknown(facts.unknown.names)} if facts.unknown.count else {})
 
 
-def latest_headers(answer: LatestAnswer) -> dict[str, str]:
+def latest_headers(answer: LatestAnswer, now_ns: int) -> dict[str, str]:
     """The headers of the latest telemetry."""
     facts = answer.facts
     headers = {
         "Content-Type": "application/json",
         "X-Fluxgate-Store": facts.store,
-        CACHE: cache_header(answer.served),
+        **cache_headers(answer.served, now_ns),
         "Cache-Control": "private",
     }
     lists = {

@@ -63,7 +63,7 @@ async def read_latest_telemetry(
     silent = Missing(missing or Missing.ZERO)
     question = LatestQuestion(*names, lookback_ns, TelemetryForm(format), by, silent)
     answer = await read_in_thread(request, principal, partial(parts.telemetry.latest, question, principal))
-    headers = latest_headers(answer)
+    headers = latest_headers(answer, parts.clock_ns())
     return AnswerResponse(answer.served, headers, gzip=False, most_s=parts.reads.limits.timeout_s)
 
 

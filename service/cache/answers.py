@@ -43,6 +43,8 @@ class Served:
     close: Callable[[], None]
     reason: str = ""
     size_bytes: int | None = None
+    etag: str = ""
+    """A weak entity tag, of a kept answer."""
 
 
 class AnswerCache:
@@ -134,7 +136,8 @@ class AnswerCache:
     def _hit(self, answer: StoredAnswer) -> Served:
         body = answer.body
         pieces = (body[start : start + _CHUNK_BYTES] for start in range(0, len(body), _CHUNK_BYTES))
-        return Served(answer.headers, pieces, "hit", self._age_s(answer.made_at), lambda: None, "", len(body))
+        etag = f'W/"{answer.digest}"' if answer.digest else ""
+        return Served(answer.headers, pieces, "hit", self._age_s(answer.made_at), lambda: None, "", len(body), etag)
 
     def _age_s(self, made_at: float) -> float:
         return max(self._clock() - made_at, 0.0)

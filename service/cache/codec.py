@@ -1,5 +1,6 @@
 """A whole answer in one value: when it was made, its headers, its body. `unpack` takes no other bytes for an answer."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -13,11 +14,17 @@ class StoredAnswer:
     made_at: float
     headers: dict[str, str]
     body: memoryview
+    digest: str = ""
+    """Of the body; empty in a value that an older version packed."""
 
 
 def pack(made_at: float, headers: dict[str, str], chunks: list[bytes]) -> bytes:
     """One value of an answer; `unpack` reads it back."""
-    head = json.dumps({"at": made_at, "headers": headers, "size": sum(map(len, chunks))}).encode()
+    digest = hashlib.blake2b(digest_size=12)
+    for chunk in chunks:
+        digest.update(chunk)
+    members = {"at": made_at, "headers": headers, "size": sum(map(len, chunks)), "digest": digest.hexdigest()}
+    head = json.dumps(members).encode()
     return b"".join([_MAGIC, len(head).to_bytes(4, "big"), head, *chunks])
 
 
@@ -29,8 +36,9 @@ def unpack(value: bytes) -> StoredAnswer | None:
     try:
         head = json.loads(value[8:end])
         made_at, headers, size = float(head["at"]), dict(head["headers"]), int(head["size"])
+        digest = str(head.get("digest", ""))
     except (ValueError, KeyError, TypeError):
         return None
     if len(value) - end != size or not all(isinstance(text, str) for pair in headers.items() for text in pair):
         return None
-    return StoredAnswer(made_at, headers, memoryview(value)[end:])
+    return StoredAnswer(made_at, headers, memoryview(value)[end:], digest)

@@ -8,6 +8,7 @@ token is there, and it keeps trying to put it. Other workers that do reach the c
 have, at most for as long as an answer is kept. The same holds when this process dies before it could put the token.
 """
 
+import re
 import secrets
 import threading
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from service.cache.protocol import Cache
 
 _KEPT_S = 30 * 86_400.0
 _RETRY_S = 1.0
+_TOKEN = re.compile(rb"[0-9a-f]{16}")
 EVERY_BUCKET = "\0every"
 """As a bucket of an answer: it is about all buckets, and a write to any of them drops it."""
 
@@ -113,11 +115,14 @@ class Generations:
 
     def _token(self, name: str) -> str | None:
         token = self._cache.get(_key(name))
+        if token is not None and not _TOKEN.fullmatch(token):  # else what spoiled it could bring old answers back
+            self._cache.swap(_key(name), token, _new_token(), _KEPT_S)
+            token = self._cache.get(_key(name))
         if token is None:
             # Of many that find no token at once, all take the one that came first. Else each would make its own answer.
             self._cache.add(_key(name), _new_token(), _KEPT_S)
             token = self._cache.get(_key(name))
-        return None if token is None else token.decode("ascii", "replace")
+        return token.decode() if token is not None and _TOKEN.fullmatch(token) else None
 
 
 def _new_token() -> bytes:

@@ -1,9 +1,12 @@
 """The cache in the process: bounded in bytes. The least recently used entry goes first."""
 
+import math
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+
+from service.cache.protocol import Usage
 
 _ENTRY_BYTES = 200
 """What an entry costs besides its key and value."""
@@ -22,6 +25,7 @@ class MemoryCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._bytes = 0
+        self._evictions = 0
         self._locks: dict[str, tuple[float, str]] = {}
 
     @property
@@ -40,6 +44,19 @@ class MemoryCache:
                 return None
             self._entries.move_to_end(key)
             return value
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        return [self.get(key) for key in keys]
+
+    def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        for key, value in values.items():
+            self.put(key, value, ttl_s)
+
+    def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
+        with self._lock:
+            until_s, value = self._entries.get(key, (-math.inf, b""))
+            present = value if until_s > self._clock() else None
+            return present == old and self._keep(key, new, ttl_s)
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         with self._lock:
@@ -73,6 +90,9 @@ class MemoryCache:
             if self._locks.get(key, (0.0, ""))[1] == token:
                 del self._locks[key]
 
+    def usage(self) -> Usage:
+        return Usage(self._bytes, self._max_bytes, len(self._entries), self._evictions)
+
     def ping(self) -> None:
         """Never raises: the cache is in this process."""
 
@@ -88,6 +108,7 @@ class MemoryCache:
             return False
         while self._bytes + size > self._max_bytes:
             self._drop(next(iter(self._entries)))
+            self._evictions += 1
         self._entries[key] = (self._clock() + ttl_s, value)
         self._bytes += size
         return True

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
+import structlog
 import typer
 import uvicorn
 from rich.console import Console
@@ -27,6 +28,7 @@ from service.server.protocol import BoundedProtocol
 from service.settings import Settings, load_settings
 from service.wiring import assemble, open_keys
 
+_log = structlog.get_logger(__name__)
 _DEMO = "Fill an empty embedded store with demo data and keep a simulated sensor writing."
 
 
@@ -47,6 +49,10 @@ def serve(
         raise ConfigurationError("The embedded store belongs to one process. Use --workers 1, or set INFLUXDB_URL.")
     if demo and settings.influxdb_url is not None:
         raise ConfigurationError("--demo fills the embedded store, but INFLUXDB_URL is set. Leave one of them out.")
+    if workers > 1 and settings.redis_url is None and settings.cache_windows:
+        # A worker would not learn of a write that another one took, and windows are kept for hours.
+        os.environ["CACHE_WINDOWS"] = "false"
+        _log.info("windows are not kept, because several workers need REDIS_URL to tell each other of writes")
     key = ensure_key(settings, host)
     if demo:
         os.environ["FLUXGATE_DEMO"] = "1"

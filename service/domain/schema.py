@@ -31,13 +31,14 @@ class Bucket:
     """A bucket of a store. Lengths are in ns; `retention_ns` 0 keeps everything.
 
     `shard_ns` is the length of its shard groups. The store checks the types of fields per group, and no slice of a read
-    crosses the edge of a group.
+    crosses the edge of a group. `id`: the store's own name of the bucket, which one made again under its name has not.
     """
 
     name: str
     description: str
     retention_ns: int
     shard_ns: int
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

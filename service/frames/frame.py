@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from service.domain.schema import FieldType
 from service.domain.selection import ReadPlan
+from service.domain.timerange import TimeRange
 
 TIME = pa.timestamp("ns", tz="UTC")
 TEXT_CODES = pa.dictionary(pa.int32(), pa.string())
@@ -54,14 +55,30 @@ def value_type(frame: pa.RecordBatch) -> FieldType:
 
 
 @dataclass
+class Origin:
+    """Where the rows of a read are from. What it says is final once the first block, or the end, is there.
+
+    `outcome`: `hit` (all kept), `partial`, `miss` (all from the store), `bypass` (then `reason` says why). `fetched`:
+    what the store was asked for. `asked_ns`: when the store was asked for the oldest of the rows, since 1970.
+    """
+
+    outcome: str
+    asked_ns: int
+    fetched: tuple[TimeRange, ...] = ()
+    reason: str = ""
+
+
+@dataclass
 class Reading:
     """A read in progress: its plan, and its blocks as they arrive.
 
     `blocks` is iterated once, by one thread at a time. It raises `StoreError` or `RetryLater` when the store ends the
     read early. `cancel` ends the query at the store; any thread may call it at any time, also more than once, and a
-    waiting `blocks` then raises soon. The caller of a read calls `cancel` at the end in every case.
+    waiting `blocks` then raises soon. The caller of a read calls `cancel` at the end in every case. `origin`: told by
+    a store that keeps windows.
     """
 
     plan: ReadPlan
     blocks: Iterator[Block]
     cancel: Callable[[], None]
+    origin: Origin | None = None

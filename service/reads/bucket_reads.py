@@ -16,6 +16,7 @@ from service.encoding.encoders import encode
 from service.reads.empty_answers import explained
 from service.reads.facts import NameList, ReadFacts
 from service.reads.limits import ReadLimits
+from service.reads.origins import told
 from service.reads.question import Question
 from service.reads.slots import Slots
 from service.reads.streams import UNOBSERVED, ReadObserver, measured
@@ -32,7 +33,7 @@ class ReadAnswer:
 
 
 class BucketReads:
-    """May be used from many threads."""
+    """May be used from many threads. `uncached`: the store that answers who wants nothing kept; absent: `store`."""
 
     def __init__(
         self,
@@ -41,8 +42,10 @@ class BucketReads:
         slots: Slots,
         limits: ReadLimits,
         observer: ReadObserver = UNOBSERVED,
+        uncached: Store | None = None,
     ) -> None:
         self._store = store
+        self._uncached = uncached or store
         self._answers = answers
         self._slots = slots
         self.limits = limits
@@ -70,7 +73,7 @@ class BucketReads:
 
         Raises: TooManyReads, and what the store raises before the first bytes. What fails later, the chunks raise.
         """
-        produce = partial(self._produce, question, key_id)
+        produce = partial(self._produce, question, key_id, self._uncached if fresh else self._store)
         served = self._answers.serve(*self._kept_as(question), produce, fresh, cancel_token)
         return _answer(question, served)
 
@@ -103,11 +106,11 @@ class BucketReads:
         every_ns = windows.every_ns if windows is not None else 0
         return min(self.limits.cache_open_s, every_ns / 1e9 if every_ns else math.inf)
 
-    def _produce(self, question: Question, key_id: str) -> Produced:
+    def _produce(self, question: Question, key_id: str, store: Store) -> Produced:
         """Begin a read in a slot of the key. Raises TooManyReads, and what the store raises."""
         give_back = self._slots.take(key_id)
         try:
-            reading = self._store.read(question.selection)
+            reading = store.read(question.selection)
         except BaseException:
             give_back()
             raise
@@ -118,8 +121,8 @@ class BucketReads:
             self._observer.ended()
 
         facts = self._facts(question, reading.plan)
-        blocks = measured(reading.blocks, self.limits.timeout_s, self._observer)
         texts = facts.texts()
+        blocks = measured(told(reading, texts), self.limits.timeout_s, self._observer)
         blocks = explained(blocks, self._store, question.selection, facts, texts)
         return Produced(texts, encode(blocks, reading.plan, question.layout, question.limit), end)
 

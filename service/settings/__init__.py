@@ -23,6 +23,7 @@ from service.domain.durations import parse_duration
 from service.domain.endpoint import TOKEN_PREFIX
 from service.errors import ConfigurationError, InvalidParameter
 from service.settings.backup import BackupSettings
+from service.settings.cache import CacheSettings
 from service.settings.connector import ConnectorSettings
 from service.settings.processes import ProcessSettings
 from service.settings.sql_source import SqlSourceSettings
@@ -42,7 +43,15 @@ _SHORTEST_REDACTED_PASSWORD = 8
 """A shorter password may be a common word. Redacting that word everywhere would spoil the log."""
 
 
-class Settings(ProcessSettings, WeatherSettings, BackupSettings, ConnectorSettings, SqlSourceSettings, BaseSettings):
+class Settings(
+    ProcessSettings,
+    WeatherSettings,
+    BackupSettings,
+    ConnectorSettings,
+    SqlSourceSettings,
+    CacheSettings,
+    BaseSettings,
+):
     """The settings of a process. A member has the name of its environment variable, in lower case."""
 
     model_config = SettingsConfigDict(
@@ -399,9 +408,10 @@ def _passwords(value: str) -> set[str]:
 def documented() -> Iterator[tuple[str, str, str]]:
     """Name, default as text (empty: no default) and description of each setting.
 
-    Those of backups, of connectors and of SQL sources come last, in this order.
+    Those of the cache, of backups, of connectors and of SQL sources come last, in this order.
     """
-    groups = (SqlSourceSettings.model_fields, ConnectorSettings.model_fields, BackupSettings.model_fields)
+    mixins = SqlSourceSettings, ConnectorSettings, BackupSettings, CacheSettings
+    groups = [mixin.model_fields for mixin in mixins]
     for name in sorted(Settings.model_fields, key=lambda name: [name in group for group in groups]):
         field = Settings.model_fields[name]
         default = field.default

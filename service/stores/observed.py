@@ -8,14 +8,19 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
-from service.domain.selection import Selection
+from service.domain.selection import ReadPlan, Selection
 from service.domain.series import SeriesKey
-from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
+from service.domain.shards import DAY_NS, HOUR_NS
+from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange, merge
 from service.frames.frame import Reading
 from service.frames.points import Points
 from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
+from service.stores.row_order import RowOrder
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class BucketChange:
     ranges: tuple[TimeRange, ...]
 
 
+_MOST_RANGES, _LONGEST_DIVIDED_NS = 16, 3_653 * DAY_NS
 ChangeListener = Callable[[BucketChange], None]
 
 
@@ -87,6 +93,9 @@ class ObservedStore:
     def read(self, selection: Selection) -> Reading:
         return self._store.read(selection)
 
+    def window_order(self, selection: Selection, plan: ReadPlan) -> RowOrder | None:
+        return self._store.window_order(selection, plan)
+
     def count_points(
         self,
         bucket: str,
@@ -123,12 +132,29 @@ class ObservedStore:
 
 
 def ranges_of(points: Points) -> tuple[TimeRange, ...]:
-    """One range from the first time to the last, of all lines: which ones the store refuses shows only afterwards.
+    """The times of all lines: which ones the store refuses shows only afterwards.
 
-    Empty for no points. Times that no store can hold are cut off: nothing is stored there.
+    One range from the first time to the last. When that is longer than an hour (and no longer than ten years), at most
+    16 that leave out what lies between: a late point among new ones does not touch all the time since. Empty for no
+    points. Times that no store can hold are cut off: nothing is stored there.
     """
     if not len(points):
         return ()
     first_ns, last_ns = int(points.times_ns.min()), int(points.times_ns.max())
     start_ns, stop_ns = max(first_ns, EARLIEST_NS), min(last_ns, LATEST_NS) + 1
-    return (TimeRange(start_ns, stop_ns),) if start_ns < stop_ns else ()
+    if start_ns >= stop_ns:
+        return ()
+    span = TimeRange(start_ns, stop_ns)
+    if not HOUR_NS < span.length_ns <= _LONGEST_DIVIDED_NS:
+        return (span,)
+    divided = (_occupied(points.times_ns, span, parts) for parts in (1024, 128, _MOST_RANGES))
+    return next(ranges for ranges in divided if len(ranges) <= _MOST_RANGES)
+
+
+def _occupied(times_ns: npt.NDArray[np.int64], span: TimeRange, parts: int) -> tuple[TimeRange, ...]:
+    """The parts of `span`, divided into equal ones, that hold a time; neighbours as one."""
+    width_ns = -(-span.length_ns // parts)
+    inside_ns = np.clip(times_ns, span.start_ns, span.stop_ns - 1)
+    numbers = np.flatnonzero(np.bincount((inside_ns - span.start_ns) // width_ns, minlength=parts)).tolist()
+    starts = [span.start_ns + number * width_ns for number in numbers]
+    return tuple(merge(TimeRange(start_ns, min(start_ns + width_ns, span.stop_ns)) for start_ns in starts))

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema
-from service.domain.selection import Selection
+from service.domain.selection import ReadPlan, Selection
 from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.frames.frame import Reading
 from service.frames.points import Points
+from service.stores.row_order import RowOrder
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,12 @@ class Store(Protocol):
 
         Rows equal those of Flux `aggregateWindow(every, fn, createEmpty: false)`; raw rows are the
         stored points, bit for bit. Memory is bounded whatever the range.
+        """
+
+    def window_order(self, selection: Selection, plan: ReadPlan) -> RowOrder | None:
+        """The order in which a read of `selection`, which has windows, with this plan gives its rows.
+
+        None: it depends on the points, or on how many there are.
         """
 
     def count_points(

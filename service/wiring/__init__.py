@@ -15,9 +15,7 @@ from service.api.metrics import Metrics
 from service.api.thread_pools import ThreadPools
 from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
-from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache
-from service.cache.redis import RedisCache
 from service.config.coordinates import COORDINATES
 from service.config.store import ConfigStore
 from service.errors import ConfigurationError
@@ -30,8 +28,11 @@ from service.reads.telemetry import TelemetryReads
 from service.settings import Settings
 from service.state.database import STATE_FILE, StateDatabase
 from service.state.keys import KeyRing
+from service.stores.cached.changes import Changes
+from service.stores.observed import BucketChange
 from service.wiring.archive import archive_destination
 from service.wiring.buckets import configured_buckets
+from service.wiring.cache import open_cache, show_usage, window_cache
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import place_source, read_limits, read_observer
@@ -66,10 +67,11 @@ def assemble(
         config.register(COORDINATES)
         slots = Slots(settings.max_reads)
         metrics = Metrics(lambda: slots.taken)
-        cache = _cache(settings)
+        cache = open_cache(settings)
         opened.callback(cache.close)
-        answers = _answers(settings, cache, metrics)
-        served_store = open_served_store(settings, [lambda change: answers.invalidate(change.bucket)])
+        show_usage(cache, metrics)
+        answers, changes = _answers(settings, cache, metrics), Changes(cache)
+        served_store = open_served_store(settings, [partial(_drop_changed, answers, changes)])
         store = served_store.store
         opened.callback(store.close)
         services = _kind_services(settings, config, state, served_store)
@@ -77,7 +79,9 @@ def assemble(
         definitions = schedule_definitions(settings, kinds, config)
         runtime = job_runtime(settings, state, kinds, definitions, store.name)
         memory = MemoryReturn(give_back_unused)
-        read_services = store, answers, slots, read_limits(settings)
+        limits = read_limits(settings)
+        windows = window_cache(settings, store, cache, changes, metrics, clock_ns, limits.store_identity)
+        read_services = answers, slots, limits
         observer = read_observer(metrics, memory)
         opened.pop_all()  # from here on `Parts.close` closes them
     return Parts(
@@ -90,9 +94,10 @@ def assemble(
         runtime=runtime,
         limits=_limits(settings),
         metrics=metrics,
-        reads=BucketReads(*read_services, observer),
-        telemetry=TelemetryReads(*read_services, place_source(settings, config), clock_ns, observer),
-        gaps=GapReads(*read_services, observer),
+        windows=windows,
+        reads=BucketReads(windows or store, *read_services, observer, uncached=store),
+        telemetry=TelemetryReads(store, *read_services, place_source(settings, config), clock_ns, observer),
+        gaps=GapReads(store, *read_services, observer),
         memory=memory,
         pools=ThreadPools(),
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),
@@ -104,6 +109,14 @@ def assemble(
         docs_enabled=settings.docs_enabled,
         cors_origins=settings.cors_origins,
     )
+
+
+def _drop_changed(answers: AnswerCache, changes: Changes, change: BucketChange) -> None:
+    """Drop what is kept of the changed times: first the windows, because whole answers are made of them."""
+    try:
+        changes.note(change.bucket, change.ranges)
+    finally:
+        answers.invalidate(change.bucket)
 
 
 def _answers(settings: Settings, cache: Cache, metrics: Metrics) -> AnswerCache:
@@ -178,12 +191,6 @@ def _keys(settings: Settings, state: StateDatabase) -> KeyRing:
         time.time,
         settings.key_outage_s,
     )
-
-
-def _cache(settings: Settings) -> Cache:
-    if settings.redis_url is not None and settings.cache_memory_mb:
-        return RedisCache(settings.redis_url.get_secret_value(), time.monotonic)
-    return MemoryCache(settings.cache_memory_mb * _MB, time.monotonic)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -25,6 +25,8 @@ ROUTES = {
     ("GET", "/buckets/{name}/gaps"): Scope.READ,
     ("POST", "/buckets/{name}/points"): Scope.WRITE,
     ("GET", "/telemetry/latest"): Scope.READ,
+    ("GET", "/cache"): Scope.ADMIN,
+    ("POST", "/cache/flush"): Scope.ADMIN,
     ("GET", "/config/{section}"): Scope.ADMIN,
     ("PUT", "/config/{section}"): Scope.ADMIN,
     ("POST", "/mirror/trigger"): Scope.MIRROR,

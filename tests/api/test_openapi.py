@@ -22,6 +22,7 @@ VERBS = {
     "cancel",
     "create",
     "drill",
+    "flush",
     "prune",
     "raise",
     "remove",

@@ -1,5 +1,6 @@
 """A cache that several workers share and that can go away, and answers that come chunk by chunk as a test lets them."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,9 @@ class SharedCache(MemoryCache):
             self.answers[key] = self._now_s() + ttl_s
         return is_kept
 
+    def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
+        return not self.away and super().swap(key, old, new, ttl_s)
+
     def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         return not self.away and super().add(key, value, ttl_s)
 
@@ -59,6 +63,21 @@ class SharedCache(MemoryCache):
     def unlock(self, key: str, token: str) -> None:
         if not self.away:
             super().unlock(key, token)
+
+    def lose_one(self, pick: random.Random) -> None:
+        """Forget one entry, as a full server does."""
+        with self._lock:
+            if self._entries:
+                self._drop(pick.choice(list(self._entries)))
+
+    def spoil(self, pick: random.Random) -> None:
+        """Put bytes that nobody wrote, or only a part, in the place of some values."""
+        with self._lock:
+            for key in [key for key in self._entries if pick.random() < 0.3]:
+                until_s, value = self._entries[key]
+                spoilt = pick.choice([b"", b"garbage", value[: len(value) // 2], b"fgb0" + value[4:]])
+                self._drop(key)
+                self._keep(key, spoilt, until_s - self._clock())
 
 
 class Recipe:

@@ -8,7 +8,7 @@ from service.domain.bucket_details import BucketDetails
 from service.domain.endpoint import Endpoint
 from service.domain.mirror import Mirror
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
-from service.domain.selection import Selection
+from service.domain.selection import ReadPlan, Selection
 from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange
 from service.errors import FluxgateError, Subject
@@ -16,6 +16,7 @@ from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.stores.opener import Opener
 from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
+from service.stores.row_order import RowOrder
 
 _NEEDED = {"source": "read the buckets that are mirrored", "target": "read and write the buckets that are mirrored"}
 
@@ -126,6 +127,10 @@ class NamedStore:
     def _blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
         with self._naming():
             yield from blocks
+
+    def window_order(self, selection: Selection, plan: ReadPlan) -> RowOrder | None:
+        with self._naming():
+            return self._store.window_order(selection, plan)
 
     def count_points(
         self,

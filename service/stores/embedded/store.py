@@ -7,6 +7,7 @@ exact up to some thousand points and approximate beyond.
 """
 
 import difflib
+import secrets
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import duckdb
 from service.domain.bucket_details import BucketDetails
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema, check_description
 from service.domain.selected_windows import grids_of
-from service.domain.selection import Fn, Selection, Stamp, Windows, plan_read
+from service.domain.selection import Fn, ReadPlan, Selection, Stamp, Windows, plan_read
 from service.domain.series import SeriesKey
 from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of, wrong_shard_ns
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
@@ -32,8 +33,10 @@ from service.stores.embedded.catalog import NEVER, BucketContents, Catalog
 from service.stores.embedded.deleting import Deletion, delete
 from service.stores.embedded.file import open_file, translated
 from service.stores.embedded.reading import BlockReader, Member, SnapshotCursor, counted, first_time
+from service.stores.embedded.row_order import row_order
 from service.stores.embedded.writing import check_batch
 from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, WriteBounds, WriteOutcome
+from service.stores.row_order import RowOrder
 
 _NEAR_NAMES = 3
 
@@ -58,6 +61,7 @@ class EmbeddedStore:
         """A cursor is removed by the thread that closes it, without the guard: `_reopen` holds the guard while it waits
         for the cursor. The interpreter's lock makes adding, removing and copying atomic."""
         self._broken = False
+        self._opening = secrets.token_hex(8)
         self._connection = open_file(path, memory_mb, threads)
         with self._reopening_after_fatal(f"load {path}"):
             self._catalog: Catalog = transactions.load(self._connection)
@@ -67,11 +71,11 @@ class EmbeddedStore:
 
     def buckets(self) -> list[Bucket]:
         with self._guard:
-            return [self._catalog.buckets[name].bucket for name in sorted(self._catalog.buckets)]
+            return [self._identified(self._catalog.buckets[name]) for name in sorted(self._catalog.buckets)]
 
     def bucket(self, name: str) -> Bucket:
         with self._guard:
-            return self._contents(name).bucket
+            return self._identified(self._contents(name))
 
     def create_bucket(self, spec: BucketSpec) -> bool:
         _check_retention(spec.name, spec.retention_ns)
@@ -153,6 +157,19 @@ class EmbeddedStore:
         blocks = BlockReader(cursor, pieces, extent, oldest_ns, stamp).blocks(plan, members)
         return Reading(plan, blocks, cursor.cancel)
 
+    def window_order(self, selection: Selection, plan: ReadPlan) -> RowOrder | None:
+        windows = selection.windows
+        assert windows is not None
+        most_windows = max(grid.count for grid in grids_of(selection.span, windows))
+        with self._guard:
+            contents = self._contents(selection.bucket)
+            members = {}
+            for measurement in plan.measurements:
+                if measurement.name in contents.members:
+                    fields = {field.name: field.types for field in measurement.fields}
+                    members[measurement.name] = _members(contents, measurement.name, fields, selection.tags)
+        return row_order(plan, members, most_windows)
+
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int]:
         with self._guard:
             contents = self._contents(bucket)
@@ -228,6 +245,10 @@ class EmbeddedStore:
             for cursor in list(self._cursors):
                 cursor.cancel()
             self._connection.close()
+
+    def _identified(self, contents: BucketContents) -> Bucket:
+        """The bucket with its id, which another file, or this one opened again, has not."""
+        return replace(contents.bucket, id=f"{self._opening}:{contents.id}")
 
     def _contents(self, name: str) -> BucketContents:
         contents = self._catalog.buckets.get(name)

@@ -20,12 +20,10 @@ from service.stores.influx.labels import frames_of
 from service.stores.influx.raw import RawReader, ask_flux
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.windows_from_points import PointWindows
+from service.stores.row_order import FIRST_RUN, next_run, run_of
 
-_FIRST_RUN = 64
 _MOST_FIELDS = 100
 """The most fields in one query. Flux 2.9.1 refuses more than about 160 names: "Program is nested too deep"."""
-_RUN_ROWS = 200_000
-"""About how many rows a block of complete rows has. The first run of windows shows how many windows that is."""
 
 
 class WindowReader:
@@ -45,10 +43,7 @@ class WindowReader:
         extent: TimeRange | None = None,
     ) -> None:
         assert selection.windows is not None
-        self._skipped_types: dict[tuple[str, str], tuple[FieldType, ...]] = {}
-        for skipped_field in skipped:
-            name = (skipped_field.measurement, skipped_field.field)
-            self._skipped_types[name] = (*self._skipped_types.get(name, ()), skipped_field.type)
+        self._skipped_types = skipped_types(skipped)
         self._transport = transport
         self._bucket = bucket
         self._influxql_name = influxql_name
@@ -67,14 +62,14 @@ class WindowReader:
                 yield from self._grid(measurement, grid)
 
     def _runs(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
-        start_ns, windows = grid.span.start_ns, _FIRST_RUN
+        start_ns, windows = grid.span.start_ns, FIRST_RUN
         while start_ns < grid.span.stop_ns:
             run = run_of(grid, start_ns, windows)
             block = tuple(frame for part in self._grid(measurement, run) for frame in part)
             if block:
                 yield block
             rows = sum(frame.num_rows for frame in block)
-            windows = max(1, min(windows * 16, windows * _RUN_ROWS // max(rows, 1)))
+            windows = next_run(windows, rows)
             start_ns = run.span.stop_ns
 
     def _grid(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
@@ -89,14 +84,11 @@ class WindowReader:
                     yield from self._from_points(measurement, field, piece)
 
     def _whole(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
-        for fn in Fn:
-            of_fn = [field for field in measurement.fields if field.fn is fn]
-            plain = [field for field in of_fn if not self._needs_points(measurement, field)]
-            for start in range(0, len(plain), _MOST_FIELDS):
-                yield from self._by_flux_or_points(measurement, plain[start : start + _MOST_FIELDS], fn, grid)
-        for field in measurement.fields:
-            if self._needs_points(measurement, field):
-                yield from self._from_points(measurement, field, grid)
+        for fn, fields in field_sections(measurement, self._selection, self._skipped_types):
+            if fn is None:
+                yield from self._from_points(measurement, fields[0], grid)
+            else:
+                yield from self._by_flux_or_points(measurement, fields, fn, grid)
 
     def _by_flux_or_points(
         self,
@@ -142,12 +134,38 @@ class WindowReader:
         if block:
             yield block
 
-    def _needs_points(self, measurement: MeasurementPlan, field: FieldPlan) -> bool:
-        """Whether Flux cannot aggregate the field: it has text or several types, or names that Flux cannot use."""
-        several = len(field.types) > 1 or (measurement.name, field.name) in self._skipped_types
-        text = field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT
-        can_filter = all(flux.can_filter(key) for key, _ in self._selection.tags)
-        return several or text or not can_filter or not flux.can_carry(measurement.name, field.name, measurement.tags)
+
+SkippedTypes = dict[tuple[str, str], tuple[FieldType, ...]]
+"""The types that are skipped, by measurement and field."""
+
+
+def skipped_types(skipped: Iterable[SkippedField]) -> SkippedTypes:
+    types: SkippedTypes = {}
+    for field in skipped:
+        name = (field.measurement, field.field)
+        types[name] = (*types.get(name, ()), field.type)
+    return types
+
+
+def field_sections(
+    measurement: MeasurementPlan, selection: Selection, skipped: SkippedTypes
+) -> Iterator[tuple[Fn | None, list[FieldPlan]]]:
+    """Fields that are read together, in this order: by one Flux query, or (fn None) a single one from its points."""
+    from_points = [field for field in measurement.fields if _needs_points(measurement, field, selection, skipped)]
+    for fn in Fn:
+        plain = [field for field in measurement.fields if field.fn is fn and field not in from_points]
+        for start in range(0, len(plain), _MOST_FIELDS):
+            yield fn, plain[start : start + _MOST_FIELDS]
+    for field in from_points:
+        yield None, [field]
+
+
+def _needs_points(measurement: MeasurementPlan, field: FieldPlan, selection: Selection, skipped: SkippedTypes) -> bool:
+    """Whether Flux cannot aggregate the field: it has text or several types, or names that Flux cannot use."""
+    several = len(field.types) > 1 or (measurement.name, field.name) in skipped
+    text = field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT
+    can_filter = all(flux.can_filter(key) for key, _ in selection.tags)
+    return several or text or not can_filter or not flux.can_carry(measurement.name, field.name, measurement.tags)
 
 
 def whole_windows(grid: Grid) -> Grid | None:
@@ -159,10 +177,3 @@ def whole_windows(grid: Grid) -> Grid | None:
     last_ns = LATEST_NS - (LATEST_NS - grid.offset_ns) % grid.every_ns
     span = None if first_ns >= last_ns else grid.span.intersect(TimeRange(first_ns, last_ns))
     return None if span is None else replace(grid, span=span)
-
-
-def run_of(grid: Grid, start_ns: int, windows: int) -> Grid:
-    """At most `windows` windows of `grid` from `start_ns` on, which is its start or an edge."""
-    first_ns = start_ns - (start_ns - grid.offset_ns) % grid.every_ns
-    stop_ns = min(first_ns + windows * grid.every_ns, grid.span.stop_ns)
-    return replace(grid, span=TimeRange(start_ns, stop_ns))

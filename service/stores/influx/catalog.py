@@ -310,4 +310,4 @@ def _bucket(document: dict[str, Any]) -> Bucket:
     retention_s = int(rule.get("everySeconds") or 0)
     shard_s = int(rule.get("shardGroupDurationSeconds") or default_shard_ns(retention_s * SECOND_NS) // SECOND_NS)
     name, description = str(document["name"]), str(document.get("description") or "")
-    return Bucket(name, description, retention_s * SECOND_NS, shard_s * SECOND_NS)
+    return Bucket(name, description, retention_s * SECOND_NS, shard_s * SECOND_NS, str(document["id"]))

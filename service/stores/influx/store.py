@@ -24,11 +24,13 @@ from service.stores.influx.deleting import delete_points
 from service.stores.influx.latest import newest_frames, outermost_time, readable_frames
 from service.stores.influx.raw import RawReader
 from service.stores.influx.read_ahead import ReadAhead
+from service.stores.influx.row_order import row_order
 from service.stores.influx.server_version import server_version
 from service.stores.influx.tag_values import tag_values
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
 from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
+from service.stores.row_order import RowOrder
 
 _SCHEMA_KEPT_S = 10.0
 
@@ -184,6 +186,9 @@ class InfluxStore:
         first_ns = self.first_point(bucket)
         last_ns = None if first_ns is None else self.last_point(bucket)
         return None if first_ns is None or last_ns is None else TimeRange(first_ns, last_ns + 1)
+
+    def window_order(self, selection: Selection, plan: ReadPlan) -> RowOrder | None:
+        return row_order(selection, plan)
 
     def count_points(
         self,

@@ -37,7 +37,7 @@ class PointWindows:
         self._series: dict[Tags, int] = {}
 
     def frames(self, raw: Iterator[Block]) -> Block:
-        """The rows of the windows, a frame for each result type. Series are in the order of their first point."""
+        """The rows of the windows, a frame for each result type. Series are sorted by their tags, absent ones first."""
         keeps_type = self._fn in (Fn.FIRST, Fn.LAST)
         value = VALUE_TYPES[self._computed]
         if keeps_type:
@@ -68,12 +68,24 @@ class PointWindows:
             engine.register("points", points)
             try:
                 text, bound = self._query()
-                return engine.sql(text, params=bound).to_arrow_table().combine_chunks()
+                return self._sorted(engine.sql(text, params=bound).to_arrow_table()).combine_chunks()
             except duckdb.Error as error:
                 if broken:
                     raise broken[0] from None
                 finding = f"The windows of {self._field.name!r} could not be computed ({error})."
                 raise StoreFailed(f"{finding} Read a shorter range or longer windows.") from error
+
+    def _sorted(self, table: pa.Table) -> pa.Table:
+        """The rows by series and time, when `table` has them by the number of the series and time."""
+        by_tags = sorted(self._series, key=lambda tags: [(tag is not None, tag or "") for tag in tags])
+        if by_tags == list(self._series):
+            return table
+        new_numbers = {tags: number for number, tags in enumerate(by_tags)}
+        renumbered = np.array([new_numbers[tags] for tags in self._series], np.int32)
+        self._series = new_numbers
+        numbers = renumbered[table.column("series").to_numpy()]
+        table = table.set_column(0, "series", pa.array(numbers))
+        return table.take(pa.array(np.argsort(numbers, kind="stable")))
 
     def _query(self) -> tuple[str, dict[str, int]]:
         place, bound = place_of(Bins(self._grid, 1))

@@ -6,6 +6,8 @@ This holds with the cache there, away, emptied, or back with an old state.
 import threading
 import time
 
+import pytest
+
 from service.cache.generations import EVERY_BUCKET, Generations
 from service.cache.memory import MemoryCache
 from tests.support.caches import SharedCache, Task
@@ -51,6 +53,20 @@ def test_a_lost_token_is_a_new_one() -> None:
     before = generations.of(["a"]).tokens
     cache.put("generation:a", b"", 0)  # gone
     assert generations.of(["a"]).tokens != before
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"garbage", b"0123456", b"\xff" * 16])
+def test_a_spoilt_token_is_a_new_one_each_time(spoilt: bytes) -> None:
+    """Answers that were kept under a spoilt token came back when the same bytes stood there again."""
+    cache = SharedCache()
+    generations = Generations(cache)
+    states = []
+    for _ in range(2):
+        cache.put("generation:a", spoilt, 60)
+        states.append(generations.of(["a"]).tokens)
+        generations.invalidate("a")
+    assert None not in states
+    assert states[0] != states[1]
 
 
 def test_many_that_find_no_token_at_once_agree_on_one() -> None:

@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.cache.single_flight import Produced
 from service.domain.bucket_details import BucketDetails, Label
 from service.domain.schema import BucketSpec
-from service.domain.selection import Selection
+from service.domain.selection import Selection, Windows, plan_read
 from service.domain.series import SeriesKey
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange
 from service.errors import StoreTimeout, UnknownBucket
 from service.frames.points import Points
 from service.stores.embedded.store import EmbeddedStore
-from service.stores.observed import BucketChange, ChangeListener, ObservedStore
+from service.stores.observed import BucketChange, ChangeListener, ObservedStore, ranges_of
 from service.stores.protocol import UNBOUNDED, Store, WriteBounds, WriteOutcome
-from tests.support.embedded_stores import BUCKET, NOON, points, store_with_bucket
+from tests.support.embedded_stores import BUCKET, NOON, floats, points, store_with_bucket
 
+WINDOWED = Selection(BUCKET, TimeRange(NOON, NOON + 10), Windows(5))
 TELL_NOTHING: dict[str, Callable[[Store], object]] = {
     "buckets": lambda store: store.buckets(),
     "bucket": lambda store: store.bucket(BUCKET),
@@ -32,6 +35,7 @@ TELL_NOTHING: dict[str, Callable[[Store], object]] = {
     "schema": lambda store: store.schema(BUCKET),
     "tag_values": lambda store: store.tag_values(BUCKET, "host", ()),
     "read": lambda store: store.read(Selection(BUCKET, EVER)).cancel(),
+    "window_order": lambda store: store.window_order(WINDOWED, plan_read(WINDOWED, store.schema(BUCKET))),
     "count_points": lambda store: store.count_points(BUCKET, ["m"], TimeRange(NOON, NOON + 10), 10),
     "latest": lambda store: store.latest(BUCKET, TimeRange(NOON, NOON + 10), "m"),
     "ping": lambda store: store.ping(),
@@ -214,3 +218,35 @@ def test_a_read_that_began_before_a_write_is_no_answer_after_it(embedded: Embedd
     reader.join(10)
     assert early == [b"None"]
     assert read(quick) == str(NOON).encode()
+
+
+HOUR_NS = 3_600_000_000_000
+
+
+def test_a_late_point_among_new_ones_does_not_touch_the_time_between(embedded: EmbeddedStore) -> None:
+    store, changes = observed(embedded)
+    late = NOON - 72 * HOUR_NS
+    store.write(BUCKET, points(f"m f=1 {NOON}\nm f=1 {late}\nm f=1 {NOON - 1}\n"))
+    (change,) = changes
+    assert [any(span.start_ns <= time < span.stop_ns for span in change.ranges) for time in (late, NOON - 1, NOON)] == [
+        True,
+        True,
+        True,
+    ]
+    assert sum(span.length_ns for span in change.ranges) < HOUR_NS
+
+
+@given(
+    st.lists(st.integers(EARLIEST_NS, LATEST_NS), min_size=1, max_size=60)
+    | st.lists(st.integers(NOON, NOON + 900 * HOUR_NS), min_size=1, max_size=60)
+)
+def test_every_time_of_a_write_is_in_a_range_and_ranges_are_few(times: list[int]) -> None:
+    ranges = ranges_of(floats("m", 1, times))
+    assert all(any(span.start_ns <= time < span.stop_ns for span in ranges) for time in times)
+    assert len(ranges) <= 16
+    assert (ranges[0].start_ns, ranges[-1].stop_ns) == (min(times), max(times) + 1)
+
+
+def test_times_that_no_store_can_hold_divide_nothing() -> None:
+    ranges = ranges_of(floats("m", 1, [EARLIEST_NS - 1, EARLIEST_NS + 2 * HOUR_NS]))
+    assert (ranges[0].start_ns, ranges[-1].stop_ns) == (EARLIEST_NS, EARLIEST_NS + 2 * HOUR_NS + 1)

@@ -1,0 +1,70 @@
+"""The settings of the cached store: which windows are kept, since when, and for how long."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, field_validator
+from pydantic_settings import NoDecode
+
+from service.domain.durations import parse_duration
+from service.errors import InvalidParameter
+
+
+class CacheSettings(BaseModel):
+    """Names are the environment's, in lower case here."""
+
+    cache_windows: bool = Field(
+        True,
+        description="Keep settled windows of reads, and ask the store only for the others (docs/caching.md).",
+    )
+    cache_windows_s: float = Field(
+        7_200,
+        gt=0,
+        description="How long a window is kept at most, in seconds. Data that reaches the store around the gateway, and"
+        " is older than the settle time, shows after that.",
+    )
+    cache_settle: str = Field(
+        "10m",
+        description="How long points of a window may still come after its end. Younger windows are not kept.",
+    )
+    cache_settle_buckets: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description='CACHE_SETTLE of single buckets, as JSON: {"Power": "2h"}.',
+    )
+    cache_schema_s: float = Field(
+        2,
+        ge=0,
+        description="How long a bucket's schema and retention are kept for windowed reads, in seconds.",
+    )
+    cache_checked: float = Field(
+        0.001,
+        ge=0,
+        le=1,
+        description="Share of answers from kept windows that is asked again and compared, from 0 to 1.",
+    )
+
+    @field_validator("cache_settle_buckets", mode="before")
+    @classmethod
+    def _settle_from_json(cls, value: object) -> object:
+        try:
+            document: Any = json.loads(value) if isinstance(value, str) else value
+        except json.JSONDecodeError as broken:
+            raise ValueError(f"this is no JSON (line {broken.lineno}, column {broken.colno})") from None
+        if not isinstance(document, dict) or not all(isinstance(text, str) for text in document.values()):
+            raise ValueError('write an object of durations by bucket, such as {"Power": "2h"}')
+        for text in document.values():
+            _checked_duration(text)
+        return document
+
+    @field_validator("cache_settle")
+    @classmethod
+    def _settle_is_duration(cls, text: str) -> str:
+        return _checked_duration(text)
+
+
+def _checked_duration(text: str) -> str:
+    try:
+        parse_duration(text, "it")
+    except InvalidParameter as refused:
+        raise ValueError(refused.message) from None
+    return text

@@ -1,0 +1,89 @@
+"""Asks a store for several ranges of one selection at one time, and collects their rows."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from typing import TypeVar
+
+from service.domain.selection import Selection
+from service.domain.timerange import TimeRange
+from service.errors import StoreCancelled
+from service.frames.frame import Reading
+from service.stores.cached.rows import Frames
+from service.stores.protocol import Store
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+class TooManyRows(Exception):
+    """The rows are more than a read may put together."""
+
+    reason = "large"
+
+
+class Readings:
+    """Reads of a store that run in parallel. `cancel` ends all of them, from any thread and more than once."""
+
+    def __init__(self, store: Store, threads: Executor) -> None:
+        self._store = store
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._readings: list[Reading] = []
+
+    def begin(self, selection: Selection, ranges: Sequence[TimeRange]) -> list[Reading]:
+        """Begin to read each of `ranges`. Raises what the store raises; then every read is ended."""
+        return self._each(lambda span: self._begin(replace(selection, span=span)), ranges)
+
+    def frames(self, begun: Sequence[Reading], most_rows: int) -> Frames:
+        """All their rows, in this order. Raises TooManyRows, and what the store raises; then every read is ended."""
+        return [frame for part in self._each(lambda one: _collected(one, most_rows), begun) for frame in part]
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._cancelled = True
+            readings = list(self._readings)
+        for reading in readings:
+            reading.cancel()
+
+    def _begin(self, selection: Selection) -> Reading:
+        reading = self._store.read(selection)
+        with self._lock:
+            self._readings.append(reading)
+            is_cancelled = self._cancelled
+        if is_cancelled:
+            reading.cancel()
+            raise StoreCancelled("The read was cancelled.")
+        return reading
+
+    def _each(self, act: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
+        """What `act` gives for each argument, in their order; in this thread when there is only one."""
+        if len(arguments) < 2:
+            return [act(argument) for argument in arguments]
+        futures = [self._threads.submit(act, argument) for argument in arguments]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            self._end(futures)
+            raise
+
+    def _end(self, futures: Sequence[Future[Result]]) -> None:
+        for future in futures:
+            future.cancel()
+        with self._lock:
+            readings, self._readings = self._readings, []
+        for reading in readings:
+            reading.cancel()
+
+
+def _collected(reading: Reading, most_rows: int) -> Frames:
+    frames: Frames = []
+    rows = 0
+    for block in reading.blocks:
+        frames += block
+        rows += sum(frame.num_rows for frame in block)
+        if rows > most_rows:
+            raise TooManyRows
+    return frames
