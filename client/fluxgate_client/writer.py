@@ -172,6 +172,7 @@ class Writer:
             try:
                 self.close()
             finally:
+                self._dropped.detach()  # the error says it
                 self._wake.set()  # what could not be written is the caller's now, not the thread's
             return
         try:

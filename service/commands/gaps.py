@@ -72,6 +72,9 @@ def _print(answer: dict[str, Any]) -> None:
         f"{len(answer['series'])} series from {answer['start']} to {answer['stop']}, {answer['silent']} of them silent",
         soft_wrap=True,
     )
+    if not answer["series"]:
+        advice = "A longer --window looks further back."
+        console.print(f"No series has a point in this range or shortly before it. {advice}", soft_wrap=True)
 
 
 def length_text(seconds: float) -> str:

@@ -182,8 +182,10 @@ def _import(options: _Options, target: _Target) -> int:
             poster = Poster(target.transport, target.bucket, precision, options.patience_s, not target.is_near, waiting)
             run = ImportRun(poster, progress, state, rejects, shown)
             run.send(file.pieces)
-    except (FluxgateError, GatewayError, KeyboardInterrupt):
+    except (FluxgateError, GatewayError, KeyboardInterrupt) as ended:
         _say_where(console, progress if run is None else run.progress, options, rejects)
+        if isinstance(ended, NotFound) and ended.code == "unknown_bucket":
+            console.print("With --create the bucket is made where it is absent.")
         raise
     done = run.progress
     state.remove()

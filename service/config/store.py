@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.config.redaction import restore_hidden
 from service.config.section import Section
@@ -59,7 +59,9 @@ class ConfigStore:
         """The present value of a section. Raises NotFound, NotReady."""
         section = self._section(name)
         row = self._rows.read(name)
-        stored = Versioned(0, section.model().model_dump(mode="json")) if row is None else Versioned(*row)
+        stored = (
+            Versioned(0, section.model().model_dump(mode="json", by_alias=True)) if row is None else Versioned(*row)
+        )
         with self._lock:
             self._last_known[name] = (self._clock(), stored)
         return stored
@@ -94,7 +96,7 @@ class ConfigStore:
     @staticmethod
     def _checked(section: Section, value: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return section.model.model_validate(dict(value)).model_dump(mode="json")
+            return _members(section.model.model_validate(dict(value)))
         except ValidationError as broken:
             member, reason = wrong_members(broken)[0]
             place = member or section.name
@@ -106,3 +108,8 @@ class ConfigStore:
         if section is None:
             raise NotFound(f"There is no section {name!r}. There are: {', '.join(names)}.")
         return section
+
+
+def _members(value: BaseModel) -> dict[str, Any]:
+    """A section as it is stored and shown: under the names in which it is written."""
+    return value.model_dump(mode="json", by_alias=True)

@@ -20,12 +20,12 @@ _UNIT_NS = {"s": SECOND_NS, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _DOMAIN = "1677-09-21 to 2262-04-11, what InfluxDB can store"
 
 
-def parse_moment(text: str, parameter: str, zone: str | None) -> int:
+def parse_moment(text: str, parameter: str, zone: str | None, zone_parameter: str | None = "tz") -> int:
     """Nanoseconds since 1970 of `text`.
 
     `2026-01-31T00:00:00Z` and other RFC 3339 times with an offset; `1700000000s`, and `ms`, `us`, `ns` likewise. With a
     `zone` (IANA) also `2026-01-31T08:00`, `2026-01-31 08:00:00.5`, and `2026-01-31`, the instant at which that day
-    begins there.
+    begins there. `zone_parameter` is where the caller could have named a zone; None: nowhere.
 
     Raises:
         InvalidParameter: another form, a local time without a zone or in an hour that the zone's clock skips or
@@ -41,9 +41,15 @@ def parse_moment(text: str, parameter: str, zone: str | None) -> int:
         return parse_time(text, parameter)
     if zone is None:
         reason = f"{parameter}={text!r} has no offset, so it names no instant."
-        advice = f"Add tz=, such as tz=Europe/Berlin (or tz=UTC), or write an offset: {_with_offset(text)}."
-        raise InvalidParameter(parameter, f"{reason} {advice}")
+        raise InvalidParameter(parameter, f"{reason} {_zone_advice(text, zone_parameter)}")
     return _day(text, parameter, zone) if clock is None else _clock_time(text, clock, parameter, zone)
+
+
+def _zone_advice(text: str, zone_parameter: str | None) -> str:
+    if zone_parameter is None:
+        return f"Write an offset: {_with_offset(text)}."
+    zones = f"{zone_parameter}=Europe/Berlin (or {zone_parameter}=UTC)"
+    return f"Add {zone_parameter}=, such as {zones}, or write an offset: {_with_offset(text)}."
 
 
 def _day(text: str, parameter: str, zone: str) -> int:

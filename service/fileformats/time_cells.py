@@ -29,6 +29,7 @@ _DAY_NS = 86_400_000_000_000
 _MOST_SPAN_NS = 200 * 366 * _DAY_NS
 _HAS_OFFSET = r"[Zz]$|[+-][0-9]{2}:?[0-9]{2}$"
 _NUMBER = r"^-?[0-9]+(?:\.[0-9]*)?$"
+_SOME_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|-?[0-9]+[a-z]*$"
 _NO_TIME = "has no time"
 _OUTSIDE = "is outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
 
@@ -166,7 +167,10 @@ class TimeForm:
             if bad:
                 raise ValueError(bad[0])
             return int(instants[0])
-        return parse_moment(text, "time", self.zone)
+        if re.match(_SOME_FORM, text) is None:
+            advice = "--time-format says how it is written, such as %d.%m.%Y %H:%M"
+            raise ValueError(f"the time {shown(text)} is not written like 2026-01-31T08:00:00Z: {advice}")
+        return parse_moment(text, "time", self.zone, "--tz")
 
     def _by_pattern(self, plain: pa.StringArray) -> tuple[Longs, Bad]:
         """Times as `pattern` writes them. Those without an offset are on the clock of the zone."""

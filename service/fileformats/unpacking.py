@@ -16,6 +16,7 @@ import pyarrow as pa
 from service.errors import FileRefused
 
 STANDARD_INPUT = "-"
+_ZIP_MAGIC = b"PK\x03\x04"
 _GZIP_MAGIC, _ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SKIPPABLE_ZSTD = b"\x2a\x4d\x18"
 """A skippable frame of zstd begins with one of sixteen bytes, and these (RFC 8878, 3.1.2)."""
@@ -38,6 +39,10 @@ class ByteSource:
         self.packing = _packing(self._head)
         self._pieces = self._unpacked()
         self._rest = b""
+
+    def starts_with(self, magic: bytes) -> bool:
+        """Whether the file itself, before it is unpacked, begins so. Asked before anything is read."""
+        return self._head.startswith(magic)
 
     def peek(self, size: int) -> bytes:
         """The first `size` bytes, which stay there to be read. Raises FileRefused at a damaged place."""
@@ -173,6 +178,9 @@ def opened(name: str) -> Iterator[ByteSource]:
 def _checked(source: ByteSource) -> ByteSource:
     if not source.taken_bytes:
         raise FileRefused(f"{source.name} is empty: there is nothing to import.")
+    if source.starts_with(_ZIP_MAGIC):
+        advice = "Save the table as CSV, or unpack the file, and import that."
+        raise FileRefused(f"{source.name} is a ZIP file, as Excel workbooks (.xlsx) are. {advice}")
     return source
 
 

@@ -28,7 +28,7 @@ class PythonDefinition:
 class PythonText(BaseModel):
     """`class` is `package.module:Class`, or the name that the package gives it."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, populate_by_name=True)
 
     class_name: str = Field(alias="class", min_length=1, max_length=500)
     options: dict[str, Any] = Field(default_factory=dict, max_length=100)

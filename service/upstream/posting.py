@@ -206,9 +206,10 @@ class Poster:
 
 def _advice(status: int) -> str:
     if status in (401, 403):
-        return "Check the credentials in auth of the connector's upstream, and what they allow."
+        auth = "auth of the connector's upstream (POST_DATA_API_KEY of `default`)"
+        return f"Check the credentials in {auth}, and what they allow."
     if status in (404, 405):
-        return "Check url of the connector's upstream, and that it takes POST."
+        return "Check url of the connector's upstream (POST_DATA_ENDPOINT of `default`), and that it takes POST."
     if 300 <= status < 400:
         return "Name the address that it leads to as url of the connector's upstream."
     return "Read its answer, and say in accept, retry_on, drop_on or stop_on what it means."

@@ -29,7 +29,8 @@ class UpstreamRules:
             address = parse_address(text.replace(TOKEN_PLACE, _STAND_IN))
             refused = refusal_of(address, self.addresses)
         except WrongAddress as wrong:
-            raise InvalidParameter(member, f"The url is no address of an upstream: {wrong}.") from None
+            advice = ", and write it as members of `query`" if "?" in text else ""
+            raise InvalidParameter(member, f"The url is no address of an upstream: {wrong}{advice}.") from None
         if refused is not None:
             is_private = refusal_of(address, AddressPolicy.PRIVATE_TOO) is None
             setting = " (CONNECTOR_PRIVATE_ADDRESSES)" if is_private else ""

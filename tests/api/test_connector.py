@@ -1,6 +1,8 @@
 """Connectors over HTTP: ordered, seen, steered, and refused before anything is sent."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ from tests.support.recording_upstream import Faults, recording_upstream
 from tests.support.waiting import until
 
 Serve = Callable[..., Served]
+HISTORIAN = Path(__file__).parents[2] / "docs" / "examples" / "historian" / "historian_source.py"
 RANGE = {"start_time": "2026-01-01T10:00:00Z", "end_time": "2026-01-01T11:00:00Z"}
 SENSOR = "{measurement}.{field}.{tag.meter}"
 VALUES = 2 * 60 * 2
@@ -59,6 +62,36 @@ def test_a_range_on_request_arrives_whole(serve: Serve) -> None:
         assert (job["state"], job["result"]["accepted"], job["result"]["windows"]) == ("succeeded", VALUES, 12), job
         assert len(upstream.values) == VALUES
         assert client.get("/connector/cloud").json()["bookmark"] is None
+
+
+def test_a_python_source_is_stored_and_read_back_under_the_names_of_the_page(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stored `class` came back as `class_name`, which nothing could read: every route of connectors answered 500."""
+    package = tmp_path / "packages" / "historian_source-1.0.dist-info"
+    package.mkdir(parents=True)
+    shutil.copy(HISTORIAN, package.parent)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: historian-source\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[fluxgate.sources]\nhistorian = historian_source:Historian\n")
+    monkeypatch.syspath_prepend(str(package.parent))
+    client, _ = serve()
+    source = {"python": {"class": "historian_source:Historian", "options": {"folder": str(tmp_path)}}}
+    with recording_upstream() as upstream:
+        (tmp_path / "2026-01-01.csv").write_text("time,sensor,value\n2026-01-01T10:00:01Z,boiler,71.5\n")
+        sink = {"url": upstream.url, "sensor": "{tag.sensor}"}
+        put = client.put("/config/connectors", json={"h": {"source": source, "upstream": sink, "every": None}})
+        assert put.json()["value"]["h"]["source"]["python"]["class"] == "historian_source:Historian"
+        assert client.put("/config/connectors", json=put.json()["value"]).status_code == 200
+        assert client.get("/connector/h").json()["source"] == "python"
+        job = ended(client, client.post("/connector/requests", json=RANGE).json()["id"])
+        assert (job["state"], job["result"]["accepted"]) == ("succeeded", 1), job
+
+
+def test_a_sql_source_is_shown_under_the_names_of_the_page(serve: Serve) -> None:
+    client, _ = serve(database_url="sqlite:////srv/plant.db")
+    source = {"sql": {"table": "readings", "schema": "plant"}}
+    put = client.put("/config/connectors", json={"q": {**by_hand("http://127.0.0.1:9/post"), "source": source}})
+    assert put.json()["value"]["q"]["source"]["sql"]["schema"] == "plant"
 
 
 def test_a_dry_run_counts_and_posts_nothing(serve: Serve) -> None:

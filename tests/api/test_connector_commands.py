@@ -59,6 +59,7 @@ def test_a_job_that_fails_is_an_exit_code(serve: Serve, call: Callable[..., Resu
         listed = call(served, "list")
         assert "stopped" in printed(listed)
         assert "answered 403" in printed(listed)
+        assert "When that is done: fluxgate connector resume cloud" in printed(listed)
         assert printed(call(served, "resume", "cloud")) == "running\n"
 
 
@@ -75,6 +76,16 @@ def test_a_bookmark_is_shown_set_and_reset(serve: Serve, call: Callable[..., Res
     assert printed(call(served, "bookmark", "cloud", "2026-01-01T10:00:00Z")) == "2026-01-01T10:00:00Z\n"
     assert printed(call(served, "bookmark", "cloud")) == "2026-01-01T10:00:00Z\n"
     assert printed(call(served, "bookmark", "cloud", "--reset")) == "none\n"
+    both = call(served, "bookmark", "cloud", "now", "--reset")
+    assert (both.exit_code, "Give TIME or --reset, not both." in both.output) == (2, True)
+
+
+def test_a_bookmark_in_the_future_is_refused_and_changes_nothing(serve: Serve, call: Callable[..., Result]) -> None:
+    served = configured(serve, "http://127.0.0.1:9/post")
+    refused = call(served, "bookmark", "cloud", "2199-01-01T00:00:00Z")
+    assert refused.exit_code == 1
+    assert "is in the future: nothing would be sent until then" in str(refused.exception or refused.output)
+    assert printed(call(served, "bookmark", "cloud")) == "none\n"
 
 
 def test_a_run_by_hand_sends_what_the_schedule_would(serve: Serve, call: Callable[..., Result]) -> None:

@@ -157,6 +157,10 @@ def test_the_gaps_of_a_bucket_are_shown_and_checked(gateway: Gateway, tmp_path: 
     assert "probe, place=oven" in shown.stdout and "SILENT" in shown.stdout and "51m" in shown.stdout
     assert "3 of them silent" in shown.stdout
     assert fluxgate(tmp_path, *asked, "--check").returncode == 3
+    none = fluxgate(
+        tmp_path, *asked, "--tag", "place=oven", "--start", "2019-01-01T00:00:00Z", "--stop", "2019-01-02T00:00:00Z"
+    )
+    assert "No series has a point in this range or shortly before it." in none.stdout
     early = ("--start", "2026-01-01T00:00:00Z", "--stop", "2026-01-01T00:10:00Z", "--tag", "place=oven")
     well = fluxgate(tmp_path, "gaps", "Lab 1", *early, "--expect", "1m", "--check", "--json", "--url", gateway.url)
     assert well.returncode == 0, well.stderr

@@ -251,6 +251,9 @@ def test_an_unknown_bucket_is_named_and_nothing_is_left_of_an_export(embedded: G
     (tmp_path / "a.lp").write_text("m f=1 1\n")
     done = fluxgate(tmp_path, embedded.url, "import", "a.lp", "--bucket", "not there")
     assert (done.returncode, "not there" in done.stderr) == (1, True)
+    assert "With --create the bucket is made where it is absent." in done.stderr
+    done = fluxgate(tmp_path, embedded.url, "export", "--bucket", "not there", "-o", "folder/x.lp")
+    assert (done.returncode, done.stderr.split("\n")[-2]) == (1, "folder: There is no such folder.")
     done = fluxgate(tmp_path, embedded.url, "export", "--bucket", "not there", "-o", "x.lp")
     assert (done.returncode, "not there" in done.stderr) == (1, True)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["a.lp"]

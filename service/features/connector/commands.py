@@ -1,6 +1,7 @@
 """`fluxgate connector`: list, show, request, run, bookmark, resume and dead letters, through a running gateway."""
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -83,6 +84,8 @@ def bookmark(
     key: Key = None,
 ) -> None:
     """Show the bookmark; with TIME or --reset, set it."""
+    if time is not None and reset:
+        raise typer.BadParameter("Give TIME or --reset, not both.")
     with open_transport(url, key) as transport:
         if time is None and not reset:
             shown = get(transport, _path(name))
@@ -157,4 +160,6 @@ def _problem(entry: dict[str, Any]) -> str | None:
     stopped: dict[str, str] | None = entry["stopped"]
     error: str | None = entry["error"]
     last_error: str | None = entry["last_error"]
-    return (error or last_error) if stopped is None else stopped["message"]
+    if stopped is None:
+        return error or last_error
+    return f"{stopped['message']} When that is done: fluxgate connector resume {shlex.quote(entry['name'])}"

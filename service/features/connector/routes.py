@@ -199,7 +199,12 @@ def _line(stored: StoredLetter, hidden: Collection[str]) -> bytes:
 def _time_ns(text: str | None, now: float) -> int | None:
     if text is None:
         return None
-    return int(now * 1e9) if text == _NO_TIME else parse_moment(text, "bookmark", None)
+    now_ns = int(now * 1e9)
+    time_ns = now_ns if text == _NO_TIME else parse_moment(text, "bookmark", None, None)
+    if time_ns > now_ns:
+        reason = "is in the future: nothing would be sent until then. Write `now` to leave out all that is old."
+        raise InvalidParameter("bookmark", f"bookmark={text!r} {reason}")
+    return time_ns
 
 
 def _known(connectors: ForwardRunnable, name: str) -> None:

@@ -56,6 +56,9 @@ def _show(weather: dict[str, Any]) -> None:
         fetched, observed = minute_text(place["last_success"]), minute_text(place["observed_at"])
         table.add_row(place["name"], *degrees, fetched or "never", observed)
     Console(markup=False).print(table)
+    if not weather["places"]:
+        advice = "PUT /config/weather or WEATHER_PLACES makes one, or set LATITUDE and LONGITUDE."
+        console.print(f"No place is configured. {advice}", style="yellow", markup=False)
     every = weather["every"] or "never"
     console.print(
         f"every {every} into {weather['bucket']!r}; next {minute_text(weather['next_run']) or 'by hand'}", markup=False

@@ -145,4 +145,4 @@ def _settle_ns(text: str) -> int:
 def _start(text: str) -> Start:
     if text == "now":
         return "now"
-    return "oldest" if text == "oldest" else parse_moment(text, "start", None)
+    return "oldest" if text == "oldest" else parse_moment(text, "start", None, None)

@@ -68,7 +68,9 @@ def request_span(parameters: Mapping[str, Any], max_days: int, zone: str | None 
         return None
     if start is None or end is None:
         raise InvalidParameter("start_time" if start is None else "end_time", "Give start_time and end_time together.")
-    start_ns, stop_ns = parse_moment(start, "start_time", zone), parse_moment(end, "end_time", zone)
+    start_ns, stop_ns = (
+        parse_moment(text, member, zone, None) for text, member in ((start, "start_time"), (end, "end_time"))
+    )
     if start_ns >= stop_ns:
         raise InvalidParameter("end_time", "end_time is not after start_time.")
     if stop_ns - start_ns > max_days * _DAY_NS:

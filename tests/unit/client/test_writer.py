@@ -170,6 +170,22 @@ def test_the_end_of_a_block_raises_when_points_could_not_be_written() -> None:
     assert len(target.stored) == 1
 
 
+def test_points_that_the_end_of_a_block_raised_about_are_not_warned_of_again() -> None:
+    target = Target()
+
+    def use() -> None:
+        with Writer(target, bucket="Lab") as writer:
+            writer.write(readings(1)[0])
+            target.away = True
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(GatewayUnreachable):
+            use()
+        gc.collect()
+    assert [entry for entry in warned if entry.category is UnwrittenPoints] == []
+
+
 def test_an_error_of_the_block_is_not_hidden_and_what_came_before_it_is_written() -> None:
     target = Target()
 

@@ -101,6 +101,13 @@ def test_german_files() -> None:
     assert lines(read(text, form)) == "m Außen\\ °C=-1.5 1767220200000000000\nm Außen\\ °C=21.25 1782900000000000000\n"
 
 
+def test_a_time_in_another_form_is_rejected_with_the_option_that_names_forms() -> None:
+    pieces = read("time,v\n31.12.2025 23:30,1\n2026-01-01T00:00:00Z,2\n", TableForm("time", TimeForm(), "m"))
+    assert lines(pieces) == "m v=2i 1767225600000000000\n"
+    [(line, reason)] = rejected(pieces)
+    assert (line, "--time-format says how it is written" in reason) == (2, True)
+
+
 def test_local_times_that_come_twice_or_never_are_named_or_decided() -> None:
     text = "time,v\n2026-10-25 02:30:00,1\n2026-03-29 02:30:00,2\n2026-10-25 12:00:00,3\n"
     pieces = read(text, TableForm("time", TimeForm(zone="Europe/Berlin"), "m"))

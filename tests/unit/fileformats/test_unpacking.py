@@ -69,6 +69,14 @@ def test_a_folder_and_an_empty_file_are_refused(tmp_path: Path) -> None:
             pass
 
 
+def test_an_excel_workbook_is_refused_with_what_to_save_instead(tmp_path: Path) -> None:
+    workbook = tmp_path / "power.xlsx"
+    workbook.write_bytes(b"PK\x03\x04" + bytes(100))
+    refusal = r"power.xlsx is a ZIP file, as Excel .* Save the table as CSV"
+    with pytest.raises(FileRefused, match=refusal), opened(str(workbook)):
+        pass
+
+
 @pytest.mark.parametrize("data", [bytes(range(256)) * 20, "m f=1 1\n".encode("utf-16")])
 def test_what_is_no_text_is_refused_before_anything_is_sent(data: bytes) -> None:
     with pytest.raises(FileRefused, match=r"no text|UTF-16"):

@@ -104,7 +104,7 @@ BY_SENSOR = {"items": {"pointer": "/e", "sensor": "/s"}}
 WRONG_VALUE: list[tuple[dict[str, Any], str, str]] = [
     ({"url": "ftp://a.test"}, "url", "no address of an upstream"),
     ({"url": "https://user:pw@a.test/"}, "url", "no user or password"),
-    ({"url": "https://a.test/?a=b"}, "url", "no query"),
+    ({"url": "https://a.test/?a=b"}, "url", "write it as members of `query`"),
     ({"url": "http://169.254.169.254/latest"}, "url", "a cloud's metadata service"),
     ({"url": "http://[fe80::1]/"}, "url", "link-local"),
     ({"url": "https://{token}.test/{token}"}, "url", "not in its host"),

@@ -90,7 +90,7 @@ def test_a_request_makes_way_for_others_and_says_how_far_it_is(rig: ForwardRig) 
         ({"end_time": "2026-01-01T11:03:00Z"}, "end_time", "end_time is not after start_time"),
         ({"start_time": "2016-01-01T00:00:00Z"}, "end_time", "longer than 366 days (CONNECTOR_MAX_REQUEST_DAYS)"),
         ({"end_time": None}, "end_time", "Give start_time and end_time together"),
-        ({"start_time": "2026-01-01T11:03:00"}, "start_time", "has no offset"),
+        ({"start_time": "2026-01-01T11:03:00"}, "start_time", "so it names no instant. Write an offset"),
         ({"start_time": 1}, "start_time", "is not a text"),
         ({"lane": "fast"}, "lane", "is none of live, back_fill, request, replay"),
         ({"lane": "live"}, "start_time", "A request has start_time and end_time"),
