@@ -14,6 +14,8 @@ from service.domain.timerange import TimeRange, floor_to, merge, subtract
 MOST_RANGES = 500
 """The most accepted ranges beyond a bookmark. Where one more would arise, the oldest windows come first."""
 
+_READ_NS = 6 * 3_600 * 10**9
+
 
 @dataclass(frozen=True)
 class Position:
@@ -69,6 +71,11 @@ def windows_of(spans: Iterable[TimeRange], every_ns: int) -> Iterator[TimeRange]
 def count_windows(spans: Iterable[TimeRange], every_ns: int) -> int:
     """How many windows `windows_of` gives."""
     return sum(-(-span.stop_ns // every_ns) - span.start_ns // every_ns for span in spans)
+
+
+def whole_windows_ns(every_ns: int) -> int:
+    """The length of the pieces in which many windows are read at once: whole windows, about six hours."""
+    return max(1, _READ_NS // every_ns) * every_ns
 
 
 def horizon_ns(now_ns: int, settle_ns: int, every_ns: int) -> int:

@@ -109,10 +109,21 @@ def _in_window(
     separators = (SPACE, LETTER) if time.form is TimeForm.TEXT else (SPACE,)
     ranges = []
     for number, separator in enumerate(separators):
-        low = _bind(f"{START}_{number}", limits.low_ns, time, separator, definition)
-        high = _bind(f"{STOP}_{number}", limits.high_ns, time, separator, definition)
+        low = _edge(f"{START}_{number}", limits.low_ns, time, separator, definition)
+        high = _edge(f"{STOP}_{number}", limits.high_ns, time, separator, definition)
         ranges.append(sa.and_(timestamp >= low, timestamp < high))
     return sa.or_(*ranges)
+
+
+def _edge(
+    name: str, time_ns: int, time: TimeColumn, separator: str, definition: SqlDefinition
+) -> sa.BindParameter[Any]:
+    """A text without what is zero at its end: `08:00` comes before `08:00:00`, and both are the same time."""
+    bind = _bind(name, time_ns, time, separator, definition)
+    if time.form is TimeForm.TEXT:
+        text = str(bind.value).removesuffix(":00")
+        bind.value = text.removesuffix(f"{separator}00:00")
+    return bind
 
 
 def _bind(

@@ -25,6 +25,7 @@ from service.sources.sql_text import UNITS, SqlDefinition
 _NAIVE = pa.timestamp("ns")
 _EPOCH = dt.datetime(1970, 1, 1)
 _DAY_NS = 86_400 * SECOND_NS
+_MINUTE_NS = 60 * SECOND_NS
 _ROUNDING_NS = 10_000_000
 """`datetime` of SQL Server has steps of 3.3 ms; drivers print them rounded."""
 _TEXT = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?$"
@@ -76,7 +77,8 @@ def bounds(window: TimeRange, form: TimeForm, definition: SqlDefinition) -> Boun
         low_ns, high_ns = low_ns + min(offsets), high_ns + max(offsets)
     if form is TimeForm.LOCAL:
         return Bounds(_whole(low_ns, 1_000) - 1_000, _whole(high_ns, 1_000))
-    return Bounds(low_ns // SECOND_NS * SECOND_NS, _whole(high_ns, SECOND_NS))
+    # Whole minutes, because `08:00Z` comes after `08:00:10Z` among texts.
+    return Bounds(low_ns // _MINUTE_NS * _MINUTE_NS, _whole(high_ns, _MINUTE_NS))
 
 
 def rounded(limits: Bounds) -> Bounds:

@@ -65,12 +65,17 @@ def values_of(frame: pa.RecordBatch) -> Iterator[Value]:
 
 
 class MemorySource:
-    """Points by sensor. `asked` keeps the windows that were read."""
+    """Points by sensor. `asked` keeps the windows that were read, and `checks` counts the checks.
+
+    `lacks`: what a check finds.
+    """
 
     def __init__(self) -> None:
         self.points: dict[str, dict[int, float]] = {}
         self.asked: list[TimeRange] = []
         self.fails: Exception | None = None
+        self.lacks: Exception | None = None
+        self.checks = 0
 
     def put(self, sensor: str, time_ns: int, value: float = 1.0) -> None:
         self.points.setdefault(sensor, {})[time_ns] = value
@@ -83,7 +88,9 @@ class MemorySource:
         return {(sensor, time_ns, value) for sensor, of in self.points.items() for time_ns, value in of.items()}
 
     def check(self) -> None:
-        pass
+        self.checks += 1
+        if self.lacks is not None:
+            raise self.lacks
 
     def frames(self, window: TimeRange) -> Iterator[pa.RecordBatch]:
         self.asked.append(window)

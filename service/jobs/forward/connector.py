@@ -14,7 +14,8 @@ class Connector:
     `interval_ns`: the time between two scheduled runs, for the split between live windows and back-fill.
     `look_back_ns` None: late values are not looked for. `look_every_ns`: the time between two look-backs. `max_points`:
     the most values in a batch. `in_flight`: how many batches are sent at one time. `keys_end`: the upstream knows
-    `Idempotency-Key` for a limited time. `identity`: a text that changes with the configuration.
+    `Idempotency-Key` for a limited time, or is not declared to know it. `identity`: a text that changes with the
+    configuration.
     """
 
     name: str

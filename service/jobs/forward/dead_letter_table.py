@@ -66,7 +66,11 @@ class DeadLetterTable:
         for start in range(0, len(rows), _ROWS):
             add = insert(table).values(rows[start : start + _ROWS])
             connection.execute(add.on_conflict_do_nothing(index_elements=["name", "fingerprint"]))
-        if _count(connection, name) > self._most:
+        self.refuse_more(name, _count(connection, name))
+
+    def refuse_more(self, name: str, count: int) -> None:
+        """Raises UpstreamStopped: there is no room for `count` letters of `name`."""
+        if count > self._most:
             raise UpstreamStopped(
                 f"The upstream refuses values, and the connector {name!r} has no room for more dead letters "
                 f"(CONNECTOR_MAX_DEAD_LETTERS={self._most}). Look at GET /connector/{name}/dead-letters, mend what "

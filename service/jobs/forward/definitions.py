@@ -21,6 +21,8 @@ KIND = "forward"
 SCHEDULE_PREFIX = f"{KIND} "
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _MOST_INTERVAL_NS = 86_400 * SECOND_NS
+_MOST_LOOKED_AT = 1_000_000
+"""The most windows whose digests are kept for look-backs of one connector."""
 _NO_TIME = "0s"
 _SQL_SENSOR = "{tag.sensor}"
 
@@ -72,7 +74,7 @@ class ConnectorText(BaseModel):
             look_every_ns=parse_duration(self.look_back_every, "look_back_every"),
             max_points=upstream.max_points,
             in_flight=upstream.in_flight,
-            keys_end=upstream.idempotency.key_lifetime_s is not None,
+            keys_end=not upstream.idempotency.declared or upstream.idempotency.key_lifetime_s is not None,
             identity=self.identity(),
         )
         return connector, upstream
@@ -120,7 +122,11 @@ class ConnectorText(BaseModel):
                 "look_back sends changed windows again, and this upstream is not declared to replace a value at the "
                 'same sensor and time. Declare it with upstream.idempotency {"by": "upsert"}, or leave look_back out.',
             )
-        return parse_duration(self.look_back, "look_back")
+        look_back_ns = parse_duration(self.look_back, "look_back")
+        if look_back_ns // self._window_ns() > _MOST_LOOKED_AT:
+            reason = f"look_back={self.look_back!r} holds more than {_MOST_LOOKED_AT:,} windows of {self.window}"
+            raise InvalidParameter("look_back", f"{reason}, each with a digest. Make it shorter, or window longer.")
+        return look_back_ns
 
 
 def refuse_name(name: str) -> None:

@@ -4,7 +4,7 @@ The digests of what was accepted are compared with digests of what the source ho
 the same value twice without harm. A value that was removed at the source stays at the upstream.
 """
 
-from service.domain.forwarding import windows_of
+from service.domain.forwarding import whole_windows_ns, windows_of
 from service.domain.timerange import TimeRange, floor_to, format_time
 from service.frames.slice_digest import SliceDigest
 from service.jobs.forward.connector import Connector
@@ -12,8 +12,6 @@ from service.jobs.forward.connector_state import ConnectorState
 from service.jobs.forward.run import ForwardRun
 from service.jobs.forward.window_digests import digest_text
 
-_READ_NS = 6 * 3_600 * 10**9
-"""So much time is read and compared at once."""
 _PLACE = "look_ns"
 EMPTY = digest_text(SliceDigest())
 
@@ -51,7 +49,7 @@ class LookBack:
             return 0
         first_ns, resent = run.context.checkpoint.get(_PLACE, span.start_ns), 0
         rest = TimeRange(max(span.start_ns, min(first_ns, span.stop_ns - 1)), span.stop_ns)
-        for piece in windows_of([rest], _whole_windows_ns(run.connector.window_ns)):
+        for piece in windows_of([rest], whole_windows_ns(run.connector.window_ns)):
             resent += self._compare(state, piece, span)
             run.make_way(**{_PLACE: piece.stop_ns})
         run.bookmarks.looked_back(run.connector.name, began, floor_to(span.start_ns, run.connector.window_ns))
@@ -70,8 +68,3 @@ class LookBack:
             run.note(acceptance)
             run.log("info", f"{format_time(window.start_ns)}: changed since it was accepted; sent again.")
         return len(changed)
-
-
-def _whole_windows_ns(window_ns: int) -> int:
-    """The length of the pieces that are compared at once: whole windows."""
-    return max(1, _READ_NS // window_ns) * window_ns

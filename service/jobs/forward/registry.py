@@ -83,19 +83,20 @@ class ConnectorRegistry:
         return {**default, **{name: ConnectorText.model_validate(text) for name, text in self._section().items()}}
 
     def names(self) -> list[str]:
-        """The names of all connectors."""
-        return sorted(self.texts())
+        """The names of all connectors. None of them is read, so that it costs little for many."""
+        return sorted({*(() if self._default is None else (DEFAULT,)), *self._section()})
 
     def text(self, name: str) -> ConnectorText:
-        """The connector as written. Raises InvalidParameter: there is none of this name."""
-        texts = self.texts()
-        if not texts:
+        """The connector as written; no other is read. Raises InvalidParameter: there is none of this name."""
+        section = self._section()
+        if name in section:
+            return ConnectorText.model_validate(section[name])
+        if name == DEFAULT and self._default is not None:
+            return self._default
+        names = self.names()
+        if not names:
             raise InvalidParameter("connector", _NONE_CONFIGURED)
-        if name not in texts:
-            raise InvalidParameter(
-                "connector", f"There is no connector {name[:60]!r}. There are: {', '.join(sorted(texts))}."
-            )
-        return texts[name]
+        raise InvalidParameter("connector", f"There is no connector {name[:60]!r}. There are: {', '.join(names)}.")
 
     def get(self, name: str) -> Connector:
         """The connector `name`. Raises InvalidParameter: there is none, or it cannot work."""

@@ -7,7 +7,7 @@ keys.
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.domain.forwarding import count_windows, windows_of
+from service.domain.forwarding import count_windows, whole_windows_ns, windows_of
 from service.domain.job import Json
 from service.domain.timerange import TimeRange, format_time
 from service.errors import FluxgateError
@@ -74,17 +74,19 @@ class _Notes:
 
 
 def run_dry(run: ForwardRun, span: TimeRange) -> Json:
-    """Count the values of every window of `span`, and send nothing."""
+    """Count the values of every window of `span`, many windows with each read, and send nothing."""
     length_ns = run.connector.window_ns
     total, values, posts = count_windows([span], length_ns), 0, 0
     listed: list[Json] = []
-    for number, window in enumerate(windows_of([span], length_ns), start=1):
+    for piece in windows_of([span], whole_windows_ns(length_ns)):
         run.context.check()
-        count = run.delivery.count(window)
-        values, posts = values + count, posts - (-count // run.connector.max_points)
-        if count and len(listed) < _MOST_LISTED:
-            listed.append({**_times(window), "values": count})
-        run.context.progress(number, total, "windows")
+        for slot_ns, count in run.delivery.counts(piece).items():
+            values, posts = values + count, posts - (-count // run.connector.max_points)
+            if len(listed) < _MOST_LISTED:
+                window = TimeRange(max(slot_ns, span.start_ns), min(slot_ns + length_ns, span.stop_ns))
+                listed.append({**_times(window), "values": count})
+        rest = [TimeRange(piece.stop_ns, span.stop_ns)] if piece.stop_ns < span.stop_ns else []
+        run.context.progress(total - count_windows(rest, length_ns), total, "windows")
     return {
         "connector": run.connector.name,
         "state": "dry_run",

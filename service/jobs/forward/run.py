@@ -1,7 +1,7 @@
 """What the lanes of a connector share: a run with its parts and counts, which makes way for others after a while."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.domain.forwarding import Position, count_windows, horizon_ns, windows_of
 from service.domain.job import Json, Yielded
@@ -91,7 +91,7 @@ class ForwardRun:
         Each window is noted before the next is sent. Raises BookmarkMoved, Yielded, and what source and sink raise.
         """
         while spans := pending(state):
-            acceptance = self.send_next(spans[0])
+            acceptance = self._with_useful_digest(self.send_next(spans[0]))
             state = self.bookmarks.accept(self.connector.name, state.generation, [acceptance], self.clock())
             self.note(acceptance)
             left = count_windows(pending(state), self.connector.window_ns)
@@ -99,6 +99,13 @@ class ForwardRun:
             if left:
                 self.make_way()
         return state
+
+    def _with_useful_digest(self, acceptance: Acceptance) -> Acceptance:
+        """`acceptance` without a digest where no look-back reaches any more, as in a backlog of years."""
+        look_back_ns = self.connector.look_back_ns
+        if look_back_ns is None or acceptance.window.stop_ns > int(self.clock() * 1e9) - look_back_ns:
+            return acceptance
+        return replace(acceptance, digest=None)
 
     def send_next(self, span: TimeRange) -> Acceptance:
         """Send the first window of `span`. After empty windows it may be a longer piece of `span` without values."""

@@ -6,6 +6,7 @@ it, or changes its configuration.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from service.domain.job import Json
@@ -58,6 +59,7 @@ class ForwardRunnable:
         self._endpoints = endpoints
         self._job_store = job_store
         self._clock = clock
+        self._checked: dict[str, str] = {}
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -111,7 +113,7 @@ class ForwardRunnable:
         with (
             self._endpoints.source(source_text, context, log) as source,
             self._endpoints.sink(upstream, context, log) as sink,
-            WindowDelivery(connector, source, sink, context).opened() as delivery,
+            WindowDelivery(connector, source, sink, context, self.bookmarks.letters).opened() as delivery,
         ):
             run = ForwardRun(connector, delivery, self.bookmarks, context, log, self._clock, self.limits.run_s)
             try:
@@ -127,8 +129,19 @@ class ForwardRunnable:
         if order.span is not None:
             return run_dry(run, order.span) if order.dry_run else run_request(run, order.span)
         if order.lane is Lane.BACK_FILL:
+            self._check(run.connector, source)
             return run_back_fill(run)
-        return run_live(run, source.oldest_ns, lambda: self._order_back_fill(order.connector))
+        check = partial(self._check, run.connector, source)
+        return run_live(run, source.oldest_ns, lambda: self._order_back_fill(order.connector), check)
+
+    def _check(self, connector: Connector, source: Source) -> None:
+        """Ask the source whether it has what the connector names, once in this process for each configuration.
+
+        Without that a wrong name would look like windows without values. Raises what the source raises.
+        """
+        if self._checked.get(connector.name) != connector.identity:
+            source.check()
+            self._checked[connector.name] = connector.identity
 
     def _order_back_fill(self, name: str) -> None:
         """Queue the back-fill of a connector, unless it is queued already."""

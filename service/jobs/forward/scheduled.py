@@ -16,8 +16,16 @@ from service.jobs.forward.run import ForwardRun
 CAUGHT_UP, BEHIND, NO_POINTS = "caught_up", "behind", "no_points"
 
 
-def run_live(run: ForwardRun, oldest_ns: Callable[[], int | None], order_back_fill: Callable[[], None]) -> Json:
-    """Send the newest windows, and order back-fill where older ones are left or a look-back is due."""
+def run_live(
+    run: ForwardRun,
+    oldest_ns: Callable[[], int | None],
+    order_back_fill: Callable[[], None],
+    check: Callable[[], None],
+) -> Json:
+    """Send the newest windows, and order back-fill where older ones are left or a look-back is due.
+
+    `check` raises when the source has not what is configured: then no window is read as one without values.
+    """
     name, end_ns = run.connector.name, run.horizon_ns
     state = run.bookmarks.get(name)
     if state.position is None:
@@ -25,6 +33,7 @@ def run_live(run: ForwardRun, oldest_ns: Callable[[], int | None], order_back_fi
         if start_ns is None:
             return run.result(NO_POINTS, None)
         state = run.bookmarks.begin(name, start_ns)
+    check()
     border_ns = _border_ns(run, state, end_ns)
     if border_ns != state.live_from_ns:
         run.bookmarks.live_from(name, state.generation, border_ns)
@@ -41,7 +50,8 @@ def run_live(run: ForwardRun, oldest_ns: Callable[[], int | None], order_back_fi
 
 def run_back_fill(run: ForwardRun) -> Json:
     """Send the windows before the live ones, oldest first; then look back."""
-    state = run.send_all(run.bookmarks.get(run.connector.name), _back_fill)
+    end_ns = run.horizon_ns
+    state = run.send_all(run.bookmarks.get(run.connector.name), lambda current: _back_fill(current, end_ns))
     resent = LookBack(run).run(state)
     return run.result(CAUGHT_UP, run.bookmarks.get(run.connector.name).position, changed_windows=resent)
 
@@ -65,10 +75,16 @@ def _border_ns(run: ForwardRun, state: ConnectorState, end_ns: int) -> int:
     return border_ns if state.live_from_ns is None else max(border_ns, state.live_from_ns)
 
 
-def _back_fill(state: ConnectorState) -> list[TimeRange]:
-    """What is pending before the live windows."""
-    position, border_ns = state.position, state.live_from_ns
-    if position is None or border_ns is None or border_ns <= position.bookmark_ns:
+def _back_fill(state: ConnectorState, end_ns: int) -> list[TimeRange]:
+    """What is pending before the live windows, and before `end_ns`, the horizon.
+
+    A clock that was set back, or a longer `settle`, leaves the border of the live windows after the horizon.
+    """
+    position = state.position
+    if position is None or state.live_from_ns is None:
+        return []
+    border_ns = min(state.live_from_ns, end_ns)
+    if border_ns <= position.bookmark_ns:
         return []
     return position.pending(TimeRange(position.bookmark_ns, border_ns))
 

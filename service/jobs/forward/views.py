@@ -8,6 +8,8 @@ from service.errors import InvalidParameter
 from service.jobs.forward.connector import Connector
 from service.jobs.forward.connector_state import ConnectorState
 from service.jobs.forward.dead_letter_table import LetterTotals
+from service.jobs.forward.definitions import ConnectorText
+from service.jobs.forward.registry import checked
 from service.jobs.forward.runnable import ForwardRunnable
 
 
@@ -64,19 +66,22 @@ class ConnectorView:
 
 def view_of(runnable: ForwardRunnable, name: str) -> ConnectorView:
     """The connector `name` now. Raises InvalidParameter: there is none."""
-    text = runnable.registry.text(name)
+    return _view(runnable, name, runnable.registry.text(name))
+
+
+def views(runnable: ForwardRunnable) -> list[ConnectorView]:
+    """All connectors now, by name. The configuration is read once."""
+    return [_view(runnable, name, text) for name, text in sorted(runnable.registry.texts().items())]
+
+
+def _view(runnable: ForwardRunnable, name: str, text: ConnectorText) -> ConnectorView:
     known = runnable.bookmarks.get(name), runnable.bookmarks.letters.totals(name), runnable.now()
     try:
-        connector, upstream = runnable.registry.checked(name)
+        connector, upstream = checked(name, text, runnable.registry.rules)
     except InvalidParameter as wrong:
         return ConnectorView(name, *known, error=wrong.message, enabled=text.enabled)
     source = next(iter(text.source.model_dump(exclude_none=True)), "")
     return ConnectorView(name, *known, connector, None, source, origin(upstream.url), text.enabled)
-
-
-def views(runnable: ForwardRunnable) -> list[ConnectorView]:
-    """All connectors now, by name."""
-    return [view_of(runnable, name) for name in runnable.registry.names()]
 
 
 def origin(url: str) -> str:

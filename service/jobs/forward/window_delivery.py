@@ -3,19 +3,22 @@
 At most `in_flight` batches and the one being read are in memory, however much the window holds.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
 import pyarrow as pa
 
 from service.domain.timerange import TimeRange
+from service.frames import long_form
 from service.frames.slice_digest import SliceDigest, SliceDigester
 from service.jobs.forward.batches import batches
 from service.jobs.forward.bookmarks import Acceptance
 from service.jobs.forward.connector import Connector
 from service.jobs.forward.counts import Counts
+from service.jobs.forward.dead_letter_table import DeadLetterTable
 from service.jobs.forward.window_digests import WindowDigest
 from service.sources.protocol import Source
 from service.transfer.dead_letters import DeadLetter
@@ -24,13 +27,19 @@ from service.upstream.protocol import Batch, Delivered, Sink
 
 
 class WindowDelivery:
-    """Sends windows of `connector` from `source` to `sink`. Use it inside `opened`."""
+    """Sends windows of `connector` from `source` to `sink`. Use it inside `opened`.
 
-    def __init__(self, connector: Connector, source: Source, sink: Sink, control: RunControl) -> None:
+    `letters`: where dead letters go. A window with more of them than there is room for is not sent to its end.
+    """
+
+    def __init__(
+        self, connector: Connector, source: Source, sink: Sink, control: RunControl, letters: DeadLetterTable
+    ) -> None:
         self._connector = connector
         self._source = source
         self._sink = sink
         self._control = control
+        self._letters = letters
         self._threads: ThreadPoolExecutor | None = None
 
     @contextmanager
@@ -55,15 +64,20 @@ class WindowDelivery:
         for values, delivered in self._deliveries(self._batches(window, digester), first_tried_s):
             counts += Counts.of_delivery(values, delivered)
             letters += delivered.dead_letters
+            self._letters.refuse_more(self._connector.name, len(letters))
         digest = None
         if digester is not None:
             total = sum(digester.slices.values(), SliceDigest())
             digest = WindowDigest.of(window, self._connector.window_ns, total)
         return Acceptance(window, counts, tuple(letters), digest)
 
-    def count(self, window: TimeRange) -> int:
-        """How many values `window` has now. Nothing is sent."""
-        return sum(frame.num_rows for frame in self._frames(window))
+    def counts(self, span: TimeRange) -> dict[int, int]:
+        """How many values each slot of `span` has now, by its start. Slots without values are absent."""
+        counts, length_ns = Counter[int](), self._connector.window_ns
+        for frame in self._frames(span):
+            slots, numbers = np.unique(long_form.times_ns(frame) // length_ns, return_counts=True)
+            counts.update(dict(zip((slots * length_ns).tolist(), numbers.tolist(), strict=True)))
+        return dict(sorted(counts.items()))
 
     def is_empty(self, span: TimeRange) -> bool:
         """Whether `span` has no value now."""

@@ -104,6 +104,29 @@ def test_texts_with_a_space_and_with_a_t_are_both_found(tmp_path: Path) -> None:
             ]
 
 
+@pytest.mark.parametrize("mark", ["", "Z"])
+@pytest.mark.parametrize("separator", [" ", "T"])
+def test_texts_without_seconds_are_each_in_one_window(tmp_path: Path, separator: str, mark: str) -> None:
+    times = [f"2026-01-01{separator}{time}{mark}" for time in ("07:59", "08:00", "08:05")]
+    url = sqlite_file(tmp_path / "plant.db", COLUMNS, [("a", 1.0, time) for time in times])
+    zone = {} if mark else {"zone": "UTC"}
+    for length_s in (10, 300):
+        start_s = at("2026-01-01T07:55:00Z") // 10**9
+        starts = range(start_s, start_s + 900, length_s)
+        windows = [TimeRange(start * 10**9, (start + length_s) * 10**9) for start in starts]
+        rows = [row for window in windows for row in sql_rows_in(url, window, table="readings", **zone)]
+        assert [row.time_ns for row in rows] == [at(f"2026-01-01T{time}:00Z") for time in ("07:59", "08:00", "08:05")]
+
+
+def test_a_text_of_a_day_alone_is_in_the_window_that_begins_with_it(tmp_path: Path) -> None:
+    url = sqlite_file(tmp_path / "plant.db", COLUMNS, [("a", 1.0, "2026-01-02")])
+    windows = [
+        span("2026-01-01T23:55:00Z", "2026-01-02T00:00:00Z"),
+        span("2026-01-02T00:00:00Z", "2026-01-02T00:05:00Z"),
+    ]
+    assert [len(sql_rows_in(url, window, table="readings", zone="UTC")) for window in windows] == [0, 1]
+
+
 def test_texts_of_two_forms_are_refused_where_their_order_is_not_that_of_time(tmp_path: Path) -> None:
     mixed = [("a", 1.0, "2026-01-01T07:00:00"), ("a", 2.0, "2026-01-01 08:00:00")]
     wrong = refused(sqlite_file(tmp_path / "plant.db", COLUMNS, mixed), table="readings", zone="UTC")

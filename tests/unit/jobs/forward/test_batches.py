@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -61,7 +62,8 @@ def test_no_more_batches_are_in_memory_than_are_in_flight(rig: ForwardRig) -> No
 
     gate = threading.Event()
     connector = rig.runnable.registry.get("c")
-    with WindowDelivery(connector, Source(), Sink(), ForwardContext()).opened() as delivery:  # type: ignore[arg-type]
+    parts: Any = (connector, Source(), Sink(), ForwardContext(), rig.letters)
+    with WindowDelivery(*parts).opened() as delivery:
         acceptance = delivery.send(WINDOW)
     assert (acceptance.counts.accepted, acceptance.counts.posts) == (1000, 100)
     assert most_running[0] <= 3

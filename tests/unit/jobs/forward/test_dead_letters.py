@@ -133,3 +133,13 @@ def test_the_reason_does_not_make_another_letter() -> None:
     letter = dead_letter(("s", 1, 2.0))
     assert fingerprint(letter) == fingerprint({**letter, "reason": "other", "code": "other"})
     assert fingerprint(letter) != fingerprint({**letter, "value": "3.0"})
+
+
+def test_a_window_with_more_refused_values_than_there_is_room_for_is_not_sent_to_its_end(rig: ForwardRig) -> None:
+    rig.run()
+    rig.source.fill(NOON_NS, NOON_NS + 5 * MINUTE_NS, step_ns=MINUTE_NS // 1000, sensor="bad")
+    rig.sink.refused = {"bad"}
+    rig.at(5.6)
+    with pytest.raises(UpstreamStopped, match=r"CONNECTOR_MAX_DEAD_LETTERS=1000"):
+        rig.run()
+    assert (len(rig.sink.batches), rig.letters.totals("c").count, rig.bookmark()) == (11, 0, "12:00")

@@ -129,3 +129,9 @@ def test_one_broken_connector_does_not_break_the_others(rig: Any) -> None:
     assert shown["c"].error is None
     assert "GONE is no variable" in (shown["broken"].error or "")
     assert set(rig.runnable.registry.schedules()) == {"forward c", "forward broken"}
+
+
+def test_a_connector_is_read_without_the_others(rig: Any) -> None:
+    rig.section["unreadable"] = {}
+    registry = rig.runnable.registry
+    assert (registry.names(), registry.get("c").name) == (["c", "unreadable"], "c")

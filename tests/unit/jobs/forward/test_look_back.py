@@ -2,7 +2,9 @@
 
 import pytest
 
+from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter
+from service.upstream.protocol import Batch
 from tests.support.forwarding import MINUTE_NS, NOON_NS, UPSERT, ForwardRig
 
 
@@ -66,9 +68,28 @@ def test_digests_that_no_look_back_reaches_any_more_are_removed(looking: Forward
     assert min(known) >= NOON_NS + 20 * MINUTE_NS
 
 
-def range_of_hours() -> object:
-    from service.domain.timerange import TimeRange
+def test_a_backlog_keeps_only_the_digests_that_a_look_back_reaches(rig: ForwardRig) -> None:
+    rig.configure(look_back="1h", look_back_every="1m", start="2026-01-01T00:00:00Z", **UPSERT)
+    rig.source.fill(NOON_NS - 12 * 60 * MINUTE_NS, NOON_NS)
+    rig.run()
+    ever = TimeRange(0, NOON_NS + 60 * MINUTE_NS)
+    known: list[int] = []
 
+    def look(batch: Batch) -> None:
+        known.extend(rig.bookmarks.digests.known("c", ever, 5 * MINUTE_NS))
+
+    rig.sink.before = look
+    rig.run(lane="back_fill")
+    assert known and min(known) == NOON_NS - 60 * MINUTE_NS
+
+
+def test_a_look_back_over_millions_of_windows_is_refused(rig: ForwardRig) -> None:
+    with pytest.raises(InvalidParameter, match="holds more than 1,000,000 windows of 1s"):
+        rig.configure(look_back="365d", window="1s", **UPSERT)
+    rig.configure(look_back="365d", window="1m", **UPSERT)
+
+
+def range_of_hours() -> TimeRange:
     return TimeRange(NOON_NS - 60 * MINUTE_NS, NOON_NS + 120 * MINUTE_NS)
 
 

@@ -48,6 +48,18 @@ def test_a_dry_run_counts_and_sends_nothing(rig: ForwardRig) -> None:
     assert rig.sink.batches == []
 
 
+def test_a_dry_run_of_a_year_of_short_windows_reads_long_pieces(rig: ForwardRig) -> None:
+    rig.configure(window="1s")
+    rig.source.put("s", NOON_NS)
+    rig.source.put("s", NOON_NS + 1)
+    rig.source.put("s", NOON_NS + 10**9)
+    year = {"start_time": "2025-06-01T00:00:00Z", "end_time": "2026-06-01T00:00:00Z"}
+    result = rig.run(**year, dry_run=True)
+    assert (result["windows"], result["values"], result["batches"]) == (365 * 86_400, 3, 2)
+    assert [window["values"] for window in result["listed"]] == [2, 1]
+    assert len(rig.source.asked) == 365 * 4
+
+
 def test_a_request_that_was_broken_off_goes_on_at_the_window_that_failed(rig: ForwardRig) -> None:
     context, seen = ForwardContext(), Counter[str]()
 

@@ -7,7 +7,7 @@ import pytest
 from service.domain.forwarding import MOST_RANGES, Position
 from service.domain.job import Yielded
 from service.domain.timerange import TimeRange
-from service.errors import UpstreamStopped, UpstreamUnavailable
+from service.errors import QueryRefused, UpstreamStopped, UpstreamUnavailable
 from service.jobs.forward.bookmarks import Acceptance
 from service.jobs.forward.counts import Counts
 from service.upstream.protocol import Batch
@@ -276,9 +276,10 @@ def test_another_configuration_lets_a_stopped_connector_run(rig: ForwardRig) -> 
     assert rig.bookmarks.get("c").stop is None
 
 
-def test_an_upstream_that_forgets_keys_is_told_when_a_window_was_tried_first(rig: ForwardRig) -> None:
+@pytest.mark.parametrize("idempotency", [{"by": "key", "lifetime": "1h"}, None])
+def test_an_upstream_that_may_forget_keys_is_told_of_the_first_try(rig: ForwardRig, idempotency: object) -> None:
     """Only what an earlier run may have sent can be a repeat."""
-    rig.configure(upstream={**TEXT["upstream"], "idempotency": {"by": "key", "lifetime": "1h"}})
+    rig.configure(upstream={**TEXT["upstream"], "idempotency": idempotency})
     rig.run()
     rig.source.fill(NOON_NS, NOON_NS + 60 * MINUTE_NS)
     rig.at(10.6)
@@ -298,3 +299,39 @@ def test_a_request_forgets_what_it_tried_once_it_was_accepted(rig: ForwardRig) -
     rig.source.fill(NOON_NS - 60 * MINUTE_NS, NOON_NS)
     rig.run(start_time="2026-01-01T11:00:00Z", end_time="2026-01-01T12:00:00Z")
     assert (rig.bookmarks.get("c").tried, set(rig.sink.first_tries)) == ({}, {None})
+
+
+def test_no_window_is_passed_over_while_the_source_lacks_what_is_configured(rig: ForwardRig) -> None:
+    rig.source.lacks = QueryRefused("There is no measurement 'Boiler'. Did you mean 'boiler'?")
+    rig.configure(start="2026-01-01T10:00:00Z")
+    for lane in ("live", "back_fill"):
+        with pytest.raises(QueryRefused):
+            rig.run(lane=lane)
+    assert (rig.bookmark(), rig.source.asked) == ("10:00", [])
+    rig.source.fill(NOON_NS - 120 * MINUTE_NS, NOON_NS)
+    rig.source.lacks = None
+    rig.run_all()
+    assert (rig.bookmark(), rig.sink.accepted.total()) == ("12:00", 120)
+
+
+def test_the_source_is_asked_once_for_each_configuration(rig: ForwardRig) -> None:
+    for _ in range(3):
+        rig.run()
+    assert rig.source.checks == 1
+    rig.configure(source={"store": {"bucket": "b", "measurement": "boiler"}})
+    for _ in range(3):
+        rig.run()
+    assert rig.source.checks == 2
+
+
+def test_back_fill_sends_no_window_of_the_future_after_the_clock_was_set_back(rig: ForwardRig) -> None:
+    rig.configure(start="2026-01-01T10:00:00Z")
+    rig.at(24 * 60)
+    rig.run()
+    rig.at(0.5)
+    rig.run(lane="back_fill")
+    assert rig.bookmark() == "12:00"
+    rig.source.fill(NOON_NS, NOON_NS + 60 * MINUTE_NS)
+    rig.at(60.5)
+    rig.run(lane="back_fill")
+    assert rig.sink.accepted.total() == 60
