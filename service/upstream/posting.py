@@ -87,7 +87,10 @@ def key_of(connector_name: str, start_ns: int, stop_ns: int, body: bytes) -> str
 
 
 class Poster:
-    """Sends posts to one upstream. Threads may share it; `clock` tells seconds since 1970."""
+    """Sends posts to one upstream. Threads may share it; `clock` tells seconds since 1970.
+
+    `longest_s`: after it a post is not tried again in this run, so that a silent upstream holds no slot for long.
+    """
 
     def __init__(
         self,
@@ -99,8 +102,11 @@ class Poster:
         log: Log,
         clock: Callable[[], float],
         chance: Callable[[], float],
+        monotonic: Callable[[], float],
+        longest_s: float,
     ) -> None:
         self._upstream, self._client, self._credentials, self._gate = upstream, client, credentials, gate
+        self._monotonic, self._longest_s = monotonic, longest_s
         self._control, self._log = control, log
         self._clock, self._chance = clock, chance
         self._name = f"The upstream at {origin_of(upstream.url)}"
@@ -111,7 +117,7 @@ class Poster:
         Raises UpstreamUnavailable, UpstreamStopped, JobInterrupted.
         """
         body = igzip.compress(post.body, _GZIP_LEVEL) if self._upstream.gzip else post.body
-        tries, has_renewed = 0, False
+        tries, has_renewed, last_try_s = 0, False, self._monotonic() + self._longest_s
         while True:
             self._control.check()
             credentials = self._credentials.headers()
@@ -119,7 +125,7 @@ class Poster:
                 answer = self._send(post, body, credentials, tally)
             except PostFailed as failed:
                 tries += 1
-                self._wait(tries, failed.finding, failed.detail, None)
+                self._wait(tries, last_try_s, failed.finding, failed.detail, None)
                 continue
             rules = self._upstream.rules
             decision = decide(rules, answer.status, answer.text[:_MOST_TEXT], answer.document)
@@ -132,7 +138,7 @@ class Poster:
                 if answer.status not in NOTHING_STORED:
                     post.may_be_stored(self._clock())
                 asked_s = retry_after_s(answer.headers.get("retry-after"), self._clock())
-                self._wait(tries, decision.finding, answer.text, asked_s)
+                self._wait(tries, last_try_s, decision.finding, answer.text, asked_s)
             else:
                 return Outcome(decision.verdict, decision.finding, answer)
 
@@ -181,14 +187,14 @@ class Poster:
             return "an earlier try may have stored them, and the connector does not declare how repeats are recognized"
         return f"they were first sent longer ago than it remembers keys ({lifetime_s:.0f} s)"
 
-    def _wait(self, tries: int, finding: str, text: str, asked_s: float | None) -> None:
+    def _wait(self, tries: int, last_try_s: float, finding: str, text: str, asked_s: float | None) -> None:
         """Wait before the next try. Raises UpstreamUnavailable when there is none in this run."""
         text = printable_line(text[:_MOST_TEXT])
         longest = None if asked_s is None else min(asked_s, LONGEST_RETRY_AFTER_S)
         if asked_s is not None and asked_s > LONGEST_WAIT_S:
             message = f"{self._name} {finding}, and asks to wait {longest:.0f} s."
             raise UpstreamUnavailable(message, retry_after_s=longest, upstream=text)
-        if tries >= MOST_TRIES:
+        if tries >= MOST_TRIES or self._monotonic() >= last_try_s:
             message = f"{self._name} {finding}, {tries} times in a row."
             raise UpstreamUnavailable(message, retry_after_s=longest, upstream=text)
         pause_s = wait_s(tries, self._chance()) / _SHORTER if asked_s is None else asked_s

@@ -1,5 +1,6 @@
 """Delivers batches to an upstream over HTTP."""
 
+import math
 import random
 import ssl
 import threading
@@ -77,12 +78,13 @@ def open_sink(
     monotonic: Callable[[], float] = time.monotonic,
     chance: Callable[[], float] = random.random,
     resolve: Resolver = resolve_host,
+    longest_s: float = math.inf,
 ) -> HttpSink:
     """A sink for `upstream`. Nothing is connected to before the first batch.
 
     `control` ends deliveries and waits; `log` takes what people should know. Both are called from every thread that
     delivers. `clock`: seconds since 1970; `monotonic`: seconds of a clock that never goes back. `chance`: a random
-    number in [0, 1). `resolve`: the addresses of a host.
+    number in [0, 1). `resolve`: the addresses of a host. `longest_s`: how long a post is tried again in one run.
 
     Raises InvalidParameter: a file with certificates or a key holds none.
     """
@@ -96,7 +98,7 @@ def open_sink(
     )
     credentials = credentials_for(upstream.auth, client, monotonic)
     gate = Gate(upstream.in_flight, upstream.points_per_s, control, monotonic)
-    poster = Poster(upstream, client, credentials, gate, control, log, clock, chance)
+    poster = Poster(upstream, client, credentials, gate, control, log, clock, chance, monotonic, longest_s)
     return HttpSink(upstream, Documents(upstream, log), poster, client)
 
 

@@ -54,7 +54,7 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     runnable = ForwardRunnable(
         registry,
         Bookmarks(services.state, letters, services.clock),
-        Endpoints(SourceOpener(services.store, rules.source)),
+        Endpoints(SourceOpener(services.store, rules.source), settings.connector_run_s),
         JobStore(services.state, services.clock),
         ForwardLimits(
             settings.connector_max_request_days,
@@ -67,10 +67,11 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
 
 
 class Endpoints:
-    """Opens the sources and upstreams of connectors."""
+    """Opens the sources and upstreams of connectors. `longest_s`: how long a post is tried again in one run."""
 
-    def __init__(self, sources: SourceOpener) -> None:
+    def __init__(self, sources: SourceOpener, longest_s: float) -> None:
         self._sources = sources
+        self._longest_s = longest_s
 
     @contextmanager
     def source(self, text: SourceText, control: RunControl, log: Log) -> Iterator[Source]:
@@ -80,7 +81,7 @@ class Endpoints:
 
     def sink(self, upstream: Upstream, control: RunControl, log: Log) -> AbstractContextManager[Sink]:
         """The upstream, whose connections are closed at the end. Raises InvalidParameter."""
-        return open_sink(upstream, control, log)
+        return open_sink(upstream, control, log, longest_s=self._longest_s)
 
 
 def _rules(settings: Settings) -> ConnectorRules:

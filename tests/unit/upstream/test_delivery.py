@@ -312,6 +312,16 @@ def test_an_upstream_that_is_not_there_is_unavailable_and_nothing_is_unknown(sin
     assert sink.tally().unknown == 0
 
 
+def test_a_post_is_not_tried_again_for_longer_than_a_run(sink_for: OpenSink, control: ClockedControl) -> None:
+    with recording_upstream(faults=Faults(status=503)) as upstream:
+        sink = sink_for(configured(upstream.url), monotonic=control.clock, longest_s=1.0)
+        with pytest.raises(UpstreamUnavailable, match="answered 503"):
+            sink.deliver(batch_of(ROWS))
+        tries = len(upstream.requests)
+    assert 1 < tries < MOST_TRIES
+    assert control.now - 1_000_000.0 >= 1.0 > control.now - 1_000_000.0 - control.sleeps[-1]
+
+
 def test_a_run_that_ends_stops_a_delivery(sink_for: OpenSink, control: ClockedControl) -> None:
     with recording_upstream(faults=Faults(status=503)) as upstream:
         control.ends_after = 10
