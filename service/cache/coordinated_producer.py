@@ -2,7 +2,7 @@
 
 The process that holds the lock produces the answer. The others wait until it is in the cache. The lock is released
 when the answer is kept, when producing fails, or when the answer is too big to be kept; a mark then tells the others
-not to wait for it. A process that dies loses its lock within seconds. A cache that is away grants every lock.
+not to wait for it. A process that dies loses its lock within three seconds. A cache that is away grants every lock.
 """
 
 import threading

@@ -191,7 +191,7 @@ class Flight:
     def _await(self, consumer: Consumer, ready: Callable[[], bool]) -> None:
         """Wait until `ready`. Raises StoreTimeout when the consumer has waited long enough."""
         left_s = consumer.until_s - self._clock()
-        if not self._changed.wait_for(ready, None if left_s == math.inf else max(left_s, 0.0)):
+        if not self._changed.wait_for(ready, None if left_s == math.inf else left_s):
             raise StoreTimeout("The read took longer than READ_TIMEOUT_S. Read a shorter range, or raise it.")
 
     def _raise_failure(self) -> None:

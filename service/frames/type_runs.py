@@ -22,7 +22,7 @@ def ascending(frames: Sequence[pa.RecordBatch], series: Sequence[Series]) -> Blo
 
     `series` numbers the series of each row of each frame, by the same numbers in all frames. Inside a frame the times
     of a series ascend. No frame that comes out holds rows of two of `frames`. The series that changes its type most
-    often decides how many come out.
+    often decides how many come out. A single frame comes out as it is, also one without rows.
     """
     if len(frames) < 2:
         return tuple(frames)

@@ -163,7 +163,7 @@ def field_sections(
 def _needs_points(measurement: MeasurementPlan, field: FieldPlan, selection: Selection, skipped: SkippedTypes) -> bool:
     """Whether Flux cannot aggregate the field: it has text or several types, or names that Flux cannot use."""
     several = len(field.types) > 1 or (measurement.name, field.name) in skipped
-    text = field.types[0] is FieldType.STRING and field.fn is not Fn.COUNT
+    text = field.types == (FieldType.STRING,) and field.fn is not Fn.COUNT
     can_filter = all(flux.can_filter(key) for key, _ in selection.tags)
     return several or text or not can_filter or not flux.can_carry(measurement.name, field.name, measurement.tags)
 

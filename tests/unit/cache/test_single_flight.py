@@ -385,6 +385,38 @@ def test_waiting_for_headers_ends_at_the_time_of_the_consumer_and_not_before() -
     assert flight.headers(consumer) == {"X": "y"}, "what is there needs no waiting"
 
 
+def test_what_all_have_read_is_dropped_chunk_by_chunk_once_the_answer_is_too_big_to_be_kept() -> None:
+    flight = Flight(100, Kept(Recipe(bytes(60), bytes(70), bytes(80))))
+    slow, quick = flight.add_consumer(), flight.add_consumer()
+    flight.start()
+    until(lambda: flight.is_finished)
+    behind, ahead = flight.chunks(slow), flight.chunks(quick)
+    assert (len(next(ahead)), flight.held_bytes) == (60, 210), "the other has not read it"
+    assert (len(next(behind)), flight.held_bytes) == (60, 150)
+    assert (len(next(behind)), flight.held_bytes) == (70, 150)
+    assert (list(map(len, ahead)), flight.held_bytes) == ([70, 80], 80)
+    assert (list(map(len, behind)), flight.held_bytes) == ([80], 0)
+
+
+def test_when_all_have_left_the_answer_is_pulled_no_further() -> None:
+    has_left, pulled = threading.Event(), []
+
+    def pieces() -> Iterator[bytes]:
+        for text in (b"a", b"b", b"c"):
+            pulled.append(text)
+            yield text
+            assert has_left.wait(10)
+
+    flight = Flight(100, Kept(lambda: Produced({}, pieces(), lambda: None)))
+    chunks = flight.chunks(flight.add_consumer())
+    flight.start()
+    assert next(chunks) == b"a"
+    chunks.close()  # type: ignore[attr-defined]
+    has_left.set()
+    until(lambda: flight.is_finished)
+    assert pulled == [b"a", b"b"], "the one that was asked for before is the last"
+
+
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     gc.disable()
@@ -414,3 +446,21 @@ def test_an_answer_that_was_left_is_freed_at_once_and_waits_for_no_collector() -
     chunks.close()  # type: ignore[attr-defined]
     assert flight.held_bytes == 0
     until(lambda: [part() for part in parts] == [None, None])
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_an_answer_that_all_left_before_its_end_is_freed_when_it_ends() -> None:
+    recipe, parts = Recipe(b"a", held=True), []
+
+    def noted() -> Produced:
+        produced = recipe()
+        parts.append(weakref.ref(produced))
+        return produced
+
+    flight = Flight(100, Kept(noted))
+    consumer = flight.add_consumer()
+    flight.start()
+    assert recipe.asked.wait(10)
+    flight.leave(consumer)
+    until(lambda: flight.is_finished)
+    until(lambda: [part() for part in parts] == [None])

@@ -99,9 +99,13 @@ def test_a_turn_is_kept_as_long_as_the_store_takes_and_lost_soon_after_a_death(m
     assert asked.result() == ("miss", b"a")
     landed(one)
     dead = cache.lock(name, coordinated_producer.LOCK_S)
-    clock.now += coordinated_producer.LOCK_S
+    clock.now += 3.0
     assert dead is not None
     assert cache.lock(name, 5.0) is not None
+
+
+def test_a_turn_outlives_two_renewals_that_are_lost() -> None:
+    assert 0 < 3 * coordinated_producer._RENEW_S <= coordinated_producer.LOCK_S
 
 
 def test_waiting_for_another_worker_ends_when_the_cache_dies() -> None:

@@ -60,5 +60,28 @@ def test_a_description_is_unicode_text() -> None:
         BucketSpec("a", "\udcff")
 
 
+HOUR_NS = 3_600_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("shard_ns", "retention_ns", "reason"),
+    [
+        (HOUR_NS - 1_000_000_000, 0, "shard groups are 1h long or longer, in whole seconds"),
+        (HOUR_NS + 1, 0, "shard groups are 1h long or longer, in whole seconds"),
+        (2 * HOUR_NS, HOUR_NS, "shard groups of 7200 s are longer than the retention of 3600 s"),
+    ],
+)
+def test_shard_groups_that_no_store_makes_are_refused(shard_ns: int, retention_ns: int, reason: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        BucketSpec("b", "", retention_ns, shard_ns)
+    assert refused.value.message.endswith(f"The bucket 'b' cannot be made: {reason}.")
+    assert refused.value.parameter == "shard_ns"
+
+
+def test_the_shortest_shard_groups_and_those_of_a_whole_retention_are_taken() -> None:
+    assert BucketSpec("b", "", 0, HOUR_NS).shard_ns == HOUR_NS
+    assert BucketSpec("b", "", 2 * HOUR_NS, 2 * HOUR_NS).shard_ns == 2 * HOUR_NS
+
+
 def test_a_bucket_keeps_everything_and_chooses_its_shards_unless_it_is_told_otherwise() -> None:
     assert BucketSpec("b") == BucketSpec("b", description="", retention_ns=0, shard_ns=0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.domain.job import JobState, Progress
+from service.domain.job import Job, JobState, Progress
 
 
 def test_an_end_is_left_only_by_queueing_again_and_a_success_never() -> None:
@@ -32,3 +32,8 @@ def test_rate_and_rest_are_those_of_this_attempt(
     progress: Progress, now: float, rate: float | None, eta_s: float | None
 ) -> None:
     assert (progress.rate(now), progress.eta_s(now)) == (rate, eta_s)
+
+
+def test_a_job_that_never_ran_has_no_start_no_fence_and_no_limit() -> None:
+    job = Job("1", "mirror", {}, None, JobState.QUEUED, 1_000.0, 1_000.0)
+    assert (job.fence, job.attempts, job.version, job.max_attempts, job.cancel_requested) == (0, 0, 0, None, False)

@@ -117,3 +117,7 @@ def test_names_that_are_no_text_refuse_a_read_that_would_hold_them(
             plan_read(selection, schema)
     else:
         plan_read(selection, schema)
+
+
+def test_a_selection_takes_all_points_in_any_blocks_unless_it_says_otherwise() -> None:
+    assert Selection("plant", SPAN) == Selection("plant", SPAN, None, (), (), (), complete_rows=False)

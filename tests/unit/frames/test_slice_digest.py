@@ -141,6 +141,20 @@ def test_frames_that_share_memory_are_told_apart(rows: list[Row], start: int, le
     assert digests(*frames) == summed(apart)
 
 
+@pytest.mark.parametrize("place", [2, 3, 4], ids=["field", "measurement", "tag"])
+@pytest.mark.parametrize("text", ["other", None])
+def test_frames_that_share_their_times_are_told_apart_by_a_label_that_all_their_rows_have(
+    place: int, text: str | None
+) -> None:
+    whole = frame([(1, 1.5, "watts", "a"), (2, 2.5, "watts", "a")])
+    if text is None and place < 4:
+        text = "third"
+    labels = pa.array([text] * 2, pa.string()).dictionary_encode()
+    changed = whole.set_column(place, whole.schema.field(place), labels)
+    assert digests(changed) != digests(whole)
+    assert digests(whole, changed) == summed([digests(whole), digests(changed)])
+
+
 def _copied(one: pa.RecordBatch) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, one.schema) as stream:

@@ -63,6 +63,13 @@ def test_no_frame_makes_no_frame() -> None:
     assert ascending([], []) == ()
 
 
+def test_a_single_frame_comes_out_as_it_is_also_without_rows() -> None:
+    whole = frame(FieldType.INTEGER, [(0, 1), (0, 2)])
+    empty = whole.slice(0, 0)
+    assert ascending([whole], [np.zeros(2, np.int32)]) == (whole,)
+    assert ascending([empty], [np.zeros(0, np.int32)]) == (empty,)
+
+
 @given(st.dictionaries(st.tuples(st.integers(0, 3), st.integers(-20, 20)), st.integers(0, len(KINDS) - 1), min_size=1))
 def test_all_rows_come_out_once_and_times_ascend_in_each_series(kinds: dict[tuple[int, int], int]) -> None:
     tables = [sorted(key for key, kind in kinds.items() if kind == place) for place in range(len(KINDS))]

@@ -36,6 +36,20 @@ def test_what_is_beyond_waits_for_the_rest_of_the_five_minutes_and_says_so() -> 
     assert context.slept == [180.0]
 
 
+def test_what_is_moved_after_the_wait_counts_in_the_new_five_minutes() -> None:
+    clock = Clock(0.0)
+    context = WaitingContext(clock)
+    budget, moved = budget_of(context, clock, 100)
+    clock.now, moved[0] = 120.0, 150
+    budget.spend()
+    moved[0] = 249
+    budget.spend()
+    assert context.slept == [180.0]
+    moved[0] = 250
+    budget.spend()
+    assert context.slept == [180.0, 300.0]
+
+
 def test_the_next_five_minutes_count_from_nothing() -> None:
     clock = Clock(0.0)
     context = WaitingContext(clock)

@@ -9,7 +9,12 @@ from service.frames.frame import long_schema
 from service.lineprotocol.parser import parse_lines
 from service.lineprotocol.unwritable import UnwritableValues
 from service.stores.protocol import Refusal
-from service.transfer.dead_letters import dead_letter_of_line, dead_letters_of_frame, dead_letters_of_unwritable
+from service.transfer.dead_letters import (
+    dead_letter_of_line,
+    dead_letters_of_frame,
+    dead_letters_of_unwritable,
+    dead_letters_of_values,
+)
 
 POINTS = parse_lines(b'm f=1 1\nm,t=a f=2,g="x" 1700000000000000000\nm f=3 3', "ns", 0).points
 
@@ -60,3 +65,20 @@ def test_values_of_another_type_say_what_became_of_them() -> None:
         "The field has another type on the target; the value was left out."
     }
     assert dead_letters_of_frame(frame.slice(0, 0), "left out") == []
+
+
+def test_each_value_of_chosen_lines_is_a_letter_with_further_members() -> None:
+    letters = dead_letters_of_values(POINTS, {1, 2}, "refused", "Too late.", connector="power")
+    reason = {"code": "refused", "reason": "Too late.", "connector": "power"}
+    second = {"time": "2023-11-14T22:13:20Z", "time_ns": 1_700_000_000_000_000_000, **reason}
+    third = {"time": "1970-01-01T00:00:00.000000003Z", "time_ns": 3, **reason}
+    expected = [
+        {"measurement": "m", "tags": {"t": "a"}, "field": "f", "type": "float", "value": "2.0", **second},
+        {"measurement": "m", "tags": {"t": "a"}, "field": "g", "type": "string", "value": "x", **second},
+        {"measurement": "m", "tags": {}, "field": "f", "type": "float", "value": "3.0", **third},
+    ]
+    order = ("time_ns", "field")
+    assert sorted(letters, key=lambda letter: [letter[name] for name in order], reverse=True) == [
+        expected[1], expected[0], expected[2],
+    ]  # fmt: skip
+    assert dead_letters_of_values(POINTS, [], "refused", "Too late.") == []

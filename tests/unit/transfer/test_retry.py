@@ -57,6 +57,14 @@ def test_a_store_may_be_busy_as_often_as_it_likes(context: WaitingContext) -> No
     assert (context.slept, calling.waits) == ([5.0] * 100, 100)
 
 
+def test_after_a_wait_the_other_act_gives_the_result_where_there_is_one(context: WaitingContext) -> None:
+    calling = retry(context)
+    busy = Calls([StoreBusy("busy", 5.0), StoreBusy("busy again", 5.0)])
+    assert calling.call(busy, lambda: "instead") == "instead"
+    assert (context.slept, calling.waits, len(busy)) == ([5.0], 1, 1)
+    assert calling.call(Calls([StoreBroken("cut")]), lambda: "instead") == "done", "a break is no wait"
+
+
 @pytest.mark.parametrize("kind", [StoreBroken, StoreTimeout, StoreUnavailable])
 def test_four_breaks_are_waited_out_with_longer_and_longer_waits(
     context: WaitingContext, kind: type[FluxgateError]
