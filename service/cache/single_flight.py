@@ -44,7 +44,7 @@ class Produced:
 class Consumer:
     """Who reads a flight.
 
-    `position`: how many chunks it has read. `moved_at`: when it last asked for one. `until_s`: how long it waits.
+    `position`: how many chunks it has read. `moved_at`: when it last got one. `until_s`: how long it waits.
     """
 
     def __init__(self, now_s: float, until_s: float = math.inf) -> None:
@@ -131,7 +131,8 @@ class Flight:
     def join(self) -> Consumer | None:
         """A consumer that reads from the start; None when it is too late for that."""
         with self._changed:
-            if self._size > self._keep_bytes or self._abandoned or self._error is not None:
+            is_freed = self._finished and not self._consumers
+            if self._size > self._keep_bytes or self._abandoned or self._error is not None or is_freed:
                 return None
             return self.add_consumer()
 
@@ -173,7 +174,6 @@ class Flight:
 
     def _next(self, consumer: Consumer) -> bytes | None:
         with self._changed:
-            consumer.moved_at = self._clock()
             self._await(consumer, lambda: self._end > consumer.position or self._finished or consumer.left)
             consumer.moved_at = self._clock()
             if consumer.stalled:

@@ -22,6 +22,7 @@ LONGEST_LIST = 500
 KEPT_ENDED = 5_000
 """So many ended jobs of each kind are kept, with their logs. Older ones are removed."""
 _MOST_CANDIDATES = 8
+_REMOVED_AT_ONCE = 500
 _QUEUED, _RUNNING = jobs.c.state == JobState.QUEUED.value, jobs.c.state == JobState.RUNNING.value
 _NEVER_RAN = {"fence": 0, "attempts": 0, "cancel_requested": False, "version": 1, "state": JobState.QUEUED.value}
 
@@ -251,9 +252,9 @@ class JobStore:
         oldest = of_kind.order_by(jobs.c.id.desc()).offset(keep).limit(10_000)
         with self._database.read() as connection:
             ids = [str(job_id) for job_id in connection.execute(oldest).scalars()]
-        for start in range(0, len(ids), 500):
+        for start in range(0, len(ids), _REMOVED_AT_ONCE):
             with self._database.write() as connection:
-                batch = ids[start : start + 500]
+                batch = ids[start : start + _REMOVED_AT_ONCE]
                 connection.execute(sa.delete(job_log).where(job_log.c.job_id.in_(batch)))
                 connection.execute(sa.delete(jobs).where(jobs.c.id.in_(batch), ended))
         return len(ids)

@@ -417,6 +417,37 @@ def test_when_all_have_left_the_answer_is_pulled_no_further() -> None:
     assert pulled == [b"a", b"b"], "the one that was asked for before is the last"
 
 
+@pytest.mark.parametrize("chunks", [(), (b"a", b"b"), (b"a", StoreBroken("cut")), (StoreBroken("cut"),)])
+def test_an_answer_that_all_left_after_its_end_is_joined_by_nobody(chunks: tuple[bytes | Exception, ...]) -> None:
+    """What it held is freed, so whoever joined would read less than the answer, or miss the failure."""
+    flight = Flight(100, Kept(Recipe(*chunks)))
+    consumer = flight.add_consumer()
+    flight.start()
+    until(lambda: flight.is_finished)
+    flight.leave(consumer)
+    assert flight.join() is None
+    assert (flight.consumers, flight.held_bytes) == (0, 0)
+    assert flight.produced_chunks == sum(isinstance(chunk, bytes) for chunk in chunks)
+
+
+def test_the_producer_that_waits_for_room_waits_as_long_as_the_whole_answer_may_take() -> None:
+    clock = CountedClock()
+    recipe = Recipe(*[bytes(MB)] * 20)
+    flight = Flight(MB, Kept(recipe), clock, longest_s=600)
+    consumer, leaving = flight.add_consumer(), flight.add_consumer()
+    flight.start()
+    until(lambda: flight.held_bytes >= 4 * MB)
+    flight.leave(leaving)
+    clock.now += 600
+    for _ in range(2):  # it still waits after it has looked
+        looks_before = clock.looks
+        flight.leave(leaving)
+        until(lambda before=looks_before: clock.looks > before)  # type: ignore[misc]
+    assert not recipe.cancelled.is_set()
+    flight.leave(consumer)
+    assert recipe.cancelled.wait(10)
+
+
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     gc.disable()

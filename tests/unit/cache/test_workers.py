@@ -20,6 +20,10 @@ def workers(cache: SharedCache, count: int = 2, limit: int = 1_000) -> list[Answ
     return [AnswerCache(cache, limit, time.time) for _ in range(count)]
 
 
+def threads(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == name]
+
+
 def test_two_workers_share_one_making_and_the_second_says_so() -> None:
     cache, recipe = SharedCache(), Recipe(b"a", b"b", held=True)
     one, other = workers(cache)
@@ -30,6 +34,23 @@ def test_two_workers_share_one_making_and_the_second_says_so() -> None:
     recipe.let_go()
     assert [first.result(), second.result()] == [("miss", b"ab"), ("shared", b"ab")]
     assert recipe.made == 1
+    landed(one)
+    landed(other)
+    (name,) = cache.locks
+    assert cache.lock(name, 5.0) is not None, "the turn is given back"
+
+
+def test_who_waits_pauses_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coordinated_producer, "_FIRST_POLL_S", 2.0)
+    cache, recipe = SharedCache(), Recipe(b"a", held=True)
+    one, other = workers(cache)
+    first = Task(asking(one, recipe))
+    assert recipe.begun.wait(10)
+    Task(asking(other, recipe))
+    assert cache.refused.acquire(timeout=10)
+    assert not cache.refused.acquire(timeout=0.05)
+    recipe.let_go()
+    assert first.result() == ("miss", b"a")
 
 
 def test_what_another_worker_made_keeps_its_age_and_its_end() -> None:
@@ -82,6 +103,19 @@ def test_nobody_waits_for_an_answer_that_outgrew_the_limit() -> None:
     assert first.result() == ("miss", b"xxxxxxxxyyyyyyyyz")
 
 
+def test_the_turn_is_free_as_soon_as_the_answer_has_outgrown_the_limit() -> None:
+    cache, big = SharedCache(), Recipe(b"x" * 8, b"y" * 8, b"z", held=True)
+    (worker,) = workers(cache, 1, limit=10)
+    asked = Task(asking(worker, big))
+    assert big.begun.wait(10)
+    (name,) = cache.locks
+    assert cache.lock(name, 5.0) is None
+    big.let_go(2)
+    until(lambda: cache.lock(name, 5.0) is not None)
+    big.let_go()
+    assert asked.result() == ("miss", b"xxxxxxxxyyyyyyyyz")
+
+
 def test_a_turn_is_kept_as_long_as_the_store_takes_and_lost_soon_after_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coordinated_producer, "_RENEW_S", 0.005)
     clock = Clock()
@@ -95,9 +129,11 @@ def test_a_turn_is_kept_as_long_as_the_store_takes_and_lost_soon_after_a_death(m
         clock.now += 2
         until(lambda before=held_until: cache.locks[name] > before)  # type: ignore[misc]
     assert cache.lock(name, 5.0) is None
+    until(lambda: [thread.daemon for thread in threads("renewing-lock")] == [True])  # no process waits for it to end
     recipe.let_go()
     assert asked.result() == ("miss", b"a")
     landed(one)
+    until(lambda: not threads("renewing-lock"))
     dead = cache.lock(name, coordinated_producer.LOCK_S)
     clock.now += 3.0
     assert dead is not None

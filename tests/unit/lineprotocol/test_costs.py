@@ -33,24 +33,6 @@ def test_after_ten_thousand_bad_lines_the_rest_is_not_looked_at(columnar: bool) 
     assert parsed.ended_early == "after 10000 of them the rest was not looked at"
 
 
-def test_a_line_of_more_than_ten_megabytes_ends_the_parsing_since_its_end_is_not_known() -> None:
-    parsed = parse(b"m f=1 1\n" + b'm f="' + b"x" * 11 * MB + b'" 2\nm f=3 3\n')
-    assert [(bad.line, bad.reason) for bad in parsed.bad] == [(2, "the line is longer than 10485760 bytes")]
-    assert parsed.ended_early == "where it ends cannot be told, so nothing behind line 2 was looked at"
-    assert len(parsed.points) == 0
-
-
-def test_a_line_of_ten_strings_of_the_longest_kind_less_their_names_is_taken() -> None:
-    fields = ",".join(f'f{number}="{"x" * 1_000_000}"' for number in range(10))
-    assert len(parse(f"m {fields} 1".encode()).points) == 1
-
-
-@pytest.mark.parametrize(("count", "words"), [(65_536, ""), (65_537, "the line has more than 65536 fields")])
-def test_a_line_has_at_most_65536_fields(count: int, words: str) -> None:
-    parsed = parse(b"m " + b",".join(b"f%d=1" % number for number in range(count)) + b" 1")
-    assert [bad.reason[: len(words)] for bad in parsed.bad] == ([words] if words else [])
-
-
 @pytest.mark.parametrize("body", [b"\0", b"\0\n", b" \0 \n", b"\0m f=1 1\n", b"\0#x\n", b"\0" * 100_000])
 def test_nul_bytes_before_a_line_are_named_and_not_dropped(body: bytes) -> None:
     [bad] = parse(body).bad

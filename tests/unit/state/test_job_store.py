@@ -264,6 +264,18 @@ def test_old_ended_jobs_go_and_open_ones_stay(queue: Desk) -> None:
         queue.job_store.show(ended[0].id)
 
 
+def test_old_jobs_are_removed_some_at_a_time_and_together_all_of_them(
+    queue: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.state.jobs._REMOVED_AT_ONCE", 2)
+    ended = [queue.order(f"{number}") for number in range(5)]
+    for job in ended:
+        queue.job_store.cancel(job.id, "me")
+    assert queue.job_store.prune(keep=0) == 5
+    assert queue.job_store.list(KINDS) == []
+    assert [queue.log(job) for job in ended] == [[]] * 5
+
+
 def test_jobs_of_one_kind_do_not_push_out_those_of_another(queue: Desk) -> None:
     """A kind that runs every minute would remove the job of the last backup within days."""
     rare, _ = queue.job_store.enqueue("rare", {}, None)
