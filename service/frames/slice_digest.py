@@ -177,7 +177,7 @@ def _identity(column: pa.DictionaryArray) -> tuple[object, ...]:
     """Equal for columns that hold the same: the only text of a column, or the memory addresses of codes and texts."""
     texts = column.dictionary
     if is_constant(column):
-        return (texts[0].as_py(),)
+        return tuple(texts.to_pylist())
     addresses = (0 if buffer is None else buffer.address for buffer in texts.buffers())
     return (*codes_address(column), texts.offset, len(texts), *addresses)
 
@@ -186,7 +186,7 @@ def _text_hashes(key: str, texts: Sequence[str | None]) -> Words:
     """For each text a hash of it and its key, in both lanes; 0 for an absent one."""
     keyed = np.array([lane * 3 & MASK for lane in text_hash(key)], np.uint64)
     lanes = [(0, 0) if text is None else text_hash(text) for text in texts]
-    hashes = mix(np.array(lanes, np.uint64).reshape(-1, 2) + keyed)
+    hashes = mix(np.array(lanes, np.uint64).reshape(len(lanes), 2) + keyed)
     hashes[[text is None for text in texts]] = 0
     return hashes
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from service.domain.conflicts import OnConflict
+from service.domain.job import JobInterrupted
 from service.domain.schema import BucketSpec, FieldType
 from service.errors import StoreError, StoreUnavailable
 from service.frames.frame import Block, long_schema
@@ -176,3 +177,59 @@ def test_a_block_is_read_no_earlier_than_two_writes_before_its_own(store: Store)
     writer(Waits(store)).write(watched(), DAY_NS)
     opener.join()
     assert early == []
+
+
+class Stop:
+    """Ends the run at its call number `at`."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self._calls = 0
+
+    def __call__(self) -> None:
+        self._calls += 1
+        if self._calls >= self._at:
+            raise JobInterrupted
+
+
+def test_a_run_that_has_to_end_reads_no_further(store: Store) -> None:
+    spans = []
+
+    def watched() -> Iterator[Block]:
+        for start in range(6):
+            spans.append(start)
+            yield from blocks(range(60_000 * start, 60_000 * (start + 1)))
+
+    stopping = BucketWriter(store, "W", OnConflict.SKIP, StoreError, Stop(1), lambda letters: None)
+    with pytest.raises(JobInterrupted):
+        stopping.write(watched(), DAY_NS)
+    assert spans == [0, 1], "the second shows that the first is a write of its own"
+
+
+def test_a_run_that_has_to_end_writes_nothing_more(store: Store) -> None:
+    acts: list[str] = []
+    target = Fails(store, lambda act: acts.append(act))
+    stopping = BucketWriter(target, "W", OnConflict.SKIP, StoreError, Stop(2), lambda letters: None)  # type: ignore[arg-type]
+    with pytest.raises(JobInterrupted):
+        stopping.write(blocks(range(3)), DAY_NS)
+    assert acts == []
+
+
+def test_a_value_that_no_line_can_hold_is_counted_and_a_dead_letter(store: Store) -> None:
+    [block] = blocks(range(DAY_NS, DAY_NS + 2))
+    endless = block[1].set_column(1, block[1].schema.field(1), pa.array([float("inf"), 2.5]))
+    letters: list[DeadLetter] = []
+    writing = BucketWriter(store, "W", OnConflict.SKIP, StoreError, lambda: None, letters.extend)
+    assert writing.write(iter([(endless,)]), DAY_NS) == {DAY_NS: 1}
+    assert [(letter["bucket"], letter["code"], letter["value"], letter["time_ns"]) for letter in letters] == [
+        ("W", "unwritable", "inf", DAY_NS)
+    ]
+    assert {name.field: one.count for name, one in digests(store, "W").items()} == {"o": 1}
+
+
+def test_a_conflict_of_one_slice_costs_no_value_of_another(store: Store) -> None:
+    """The shard group of the later slice has no float, so its integer is taken."""
+    store_all(store, "W", "m v=1.5 0")
+    later = 20 * DAY_NS
+    assert writer(store).write(blocks(range(1), range(later, later + 1)), DAY_NS) == {0: 1}
+    assert {name.field: one.count for name, one in digests(store, "W").items()} == {"v": 1, "o": 2}
