@@ -121,6 +121,33 @@ class Recipe:
             self.closed.set()
 
 
+class Kept:
+    """Makes what the recipe says, and remembers what became of it."""
+
+    made_elsewhere_at = None
+
+    def __init__(self, produce: Callable[[], Produced], done: Callable[[], None] = lambda: None) -> None:
+        self._produce = produce
+        self._done = done
+        self.whole: list[bytes] | None = None
+        self.headers: dict[str, str] | None = None
+        self.is_wanted: Callable[[], bool] = lambda: False
+        self.over = threading.Event()
+        self.times_outgrown = 0
+
+    def produce(self, wanted: Callable[[], bool]) -> Produced:
+        self.is_wanted = wanted
+        return self._produce()
+
+    def outgrown(self) -> None:
+        self.times_outgrown += 1
+
+    def done(self, headers: dict[str, str], whole: list[bytes] | None) -> None:
+        self.headers, self.whole = headers, whole
+        self.over.set()
+        self._done()
+
+
 class Task(threading.Thread):
     """A call in a thread of its own. `result()` gives or raises what it did."""
 

@@ -1,9 +1,7 @@
 """One answer under way: who may leave, who is waited for, and what each hears when it fails."""
 
-import gc
 import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -11,36 +9,12 @@ import pytest
 
 from service.cache.single_flight import Consumer, Flight, Produced
 from service.errors import ClientStalled, StoreBroken, StoreTimeout, TooManyReads
-from tests.support.caches import Recipe, Task
+from tests.support.caches import Kept, Recipe, Task
 from tests.support.clock import Clock
 from tests.support.waiting import until
 
 MB = 1024 * 1024
 T = TypeVar("T")
-
-
-class Kept:
-    """Makes what the recipe says, and remembers what became of it."""
-
-    made_elsewhere_at = None
-
-    def __init__(self, produce: Callable[[], Produced], done: Callable[[], None] = lambda: None) -> None:
-        self._produce = produce
-        self._done = done
-        self.whole: list[bytes] | None = None
-        self.over = threading.Event()
-        self.times_outgrown = 0
-
-    def produce(self, wanted: Callable[[], bool]) -> Produced:
-        return self._produce()
-
-    def outgrown(self) -> None:
-        self.times_outgrown += 1
-
-    def done(self, headers: dict[str, str], whole: list[bytes] | None) -> None:
-        self.whole = whole
-        self.over.set()
-        self._done()
 
 
 def test_an_error_reaches_everybody_as_it_is_and_its_traceback_does_not_grow() -> None:
@@ -385,19 +359,6 @@ def test_waiting_for_headers_ends_at_the_time_of_the_consumer_and_not_before() -
     assert flight.headers(consumer) == {"X": "y"}, "what is there needs no waiting"
 
 
-def test_what_all_have_read_is_dropped_chunk_by_chunk_once_the_answer_is_too_big_to_be_kept() -> None:
-    flight = Flight(100, Kept(Recipe(bytes(60), bytes(70), bytes(80))))
-    slow, quick = flight.add_consumer(), flight.add_consumer()
-    flight.start()
-    until(lambda: flight.is_finished)
-    behind, ahead = flight.chunks(slow), flight.chunks(quick)
-    assert (len(next(ahead)), flight.held_bytes) == (60, 210), "the other has not read it"
-    assert (len(next(behind)), flight.held_bytes) == (60, 150)
-    assert (len(next(behind)), flight.held_bytes) == (70, 150)
-    assert (list(map(len, ahead)), flight.held_bytes) == ([70, 80], 80)
-    assert (list(map(len, behind)), flight.held_bytes) == ([80], 0)
-
-
 def test_when_all_have_left_the_answer_is_pulled_no_further() -> None:
     has_left, pulled = threading.Event(), []
 
@@ -446,52 +407,3 @@ def test_the_producer_that_waits_for_room_waits_as_long_as_the_whole_answer_may_
     assert not recipe.cancelled.is_set()
     flight.leave(consumer)
     assert recipe.cancelled.wait(10)
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("no_collector")
-def test_an_answer_that_was_left_is_freed_at_once_and_waits_for_no_collector() -> None:
-    parts: list[weakref.ref[object]] = []
-
-    def noted(part: T) -> T:
-        parts.append(weakref.ref(part))
-        return part
-
-    def pieces() -> Iterator[bytes]:
-        yield from [bytes(MB)] * 3
-        raise noted(StoreBroken("cut"))
-
-    flight = Flight(8 * MB, Kept(lambda: noted(Produced({}, pieces(), lambda: None))))
-    consumer = flight.add_consumer()
-    flight.start()
-    chunks = flight.chunks(consumer)
-    next(chunks)
-    until(lambda: flight.is_finished)
-    assert [part() is None for part in parts] == [False, False]
-    chunks.close()  # type: ignore[attr-defined]
-    assert flight.held_bytes == 0
-    until(lambda: [part() for part in parts] == [None, None])
-
-
-@pytest.mark.usefixtures("no_collector")
-def test_an_answer_that_all_left_before_its_end_is_freed_when_it_ends() -> None:
-    recipe, parts = Recipe(b"a", held=True), []
-
-    def noted() -> Produced:
-        produced = recipe()
-        parts.append(weakref.ref(produced))
-        return produced
-
-    flight = Flight(100, Kept(noted))
-    consumer = flight.add_consumer()
-    flight.start()
-    assert recipe.asked.wait(10)
-    flight.leave(consumer)
-    until(lambda: flight.is_finished)
-    until(lambda: [part() for part in parts] == [None])
