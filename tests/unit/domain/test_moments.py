@@ -73,7 +73,12 @@ def test_a_time_that_the_clock_skips_is_refused_with_the_instant_of_the_change()
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
+        ("999999999", "999999999s"),
         ("1700000000", "1700000000s"),
+        ("-1700000000", "-1700000000s"),
+        ("999999999999", "999999999999ms"),
+        ("999999999999999", "999999999999999us"),
+        ("999999999999999999", "999999999999999999ns"),
         ("1700000000000", "1700000000000ms"),
         ("1700000000000000", "1700000000000000us"),
         ("1700000000000000000", "1700000000000000000ns"),
@@ -81,6 +86,13 @@ def test_a_time_that_the_clock_skips_is_refused_with_the_instant_of_the_change()
 )
 def test_a_number_without_a_unit_is_refused_and_the_likely_one_named(text: str, meant: str) -> None:
     with pytest.raises(InvalidParameter, match=rf"has no unit. Did you mean {meant}\?"):
+        parse_moment(text, "start", "UTC")
+
+
+@pytest.mark.parametrize("digits", [11, 14, 17])
+def test_a_number_of_a_length_that_no_unit_fits_is_refused_and_no_unit_named(digits: int) -> None:
+    text = "7" * digits
+    with pytest.raises(InvalidParameter, match=rf"has no unit. Write {text}s, {text}ms, {text}us or {text}ns since"):
         parse_moment(text, "start", "UTC")
 
 

@@ -121,3 +121,9 @@ def test_names_that_are_no_text_refuse_a_read_that_would_hold_them(
 
 def test_a_selection_takes_all_points_in_any_blocks_unless_it_says_otherwise() -> None:
     assert Selection("plant", SPAN) == Selection("plant", SPAN, None, (), (), (), complete_rows=False)
+
+
+@pytest.mark.parametrize(("every_ns", "months"), [(0, 0), (1, 1), (-1, 0), (0, -1), (-1, 1)])
+def test_windows_have_one_length(every_ns: int, months: int) -> None:
+    with pytest.raises(ValueError, match="no length"):
+        Windows(every_ns, Fn.MEAN, months=months)

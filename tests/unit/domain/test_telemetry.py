@@ -58,6 +58,11 @@ def test_a_measurement_of_one_bucket_has_its_plain_name_and_of_several_that_of_i
     assert names.renamed == ("north/p", "south/p")
 
 
+def test_fields_of_a_measurement_that_two_buckets_hold_are_named_by_their_buckets_also_where_they_differ() -> None:
+    parts = [Part(None, ("north", "p"), {"a": 1.0}), Part(None, ("south", "p"), {"b": 1.0})]
+    assert sorted(flat_names(parts).shown.values()) == ["north/p.a", "south/p.b"]
+
+
 def test_a_measurement_that_is_named_like_another_one_in_its_bucket_loses_neither() -> None:
     """`bucket1/real_two` was one of the two."""
     names = measurement_names([("bucket1", "real_two"), ("other", "real_two"), ("third", "bucket1/real_two")])

@@ -65,6 +65,7 @@ def test_an_intersection_holds_the_common_instants(left: TimeRange, right: TimeR
         ("2026-01-31 00:00:00z", 1_769_817_600_000_000_000),
         ("1677-09-21T00:12:43.145224194Z", EARLIEST_NS),
         ("2262-04-11T23:47:16.854775806Z", LATEST_NS),
+        ("2262-04-11T23:47:16.854775807Z", LATEST_NS + 1),
     ],
 )
 def test_rfc_3339_times_are_read_to_the_nanosecond(text: str, time_ns: int) -> None:
@@ -107,7 +108,13 @@ def test_a_moment_that_does_not_exist_is_refused(text: str) -> None:
         parse_time(text, "start")
 
 
-@pytest.mark.parametrize("text", ["1677-09-21T00:12:43Z", "2262-04-11T23:47:17Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1677-09-21T00:12:43Z", "1677-09-21T00:12:43.145224193Z",
+        "2262-04-11T23:47:16.854775808Z", "2262-04-11T23:47:17Z", "9999-12-31T23:59:59Z",
+    ],
+)  # fmt: skip
 def test_a_time_that_influxdb_cannot_store_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="outside 1677-09-21 to 2262-04-11"):
         parse_time(text, "stop")

@@ -2,8 +2,11 @@
 
 import pytest
 
+from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.frames.points import ParsedLines
+from service.lineprotocol.line_ends import line_starts
 from service.lineprotocol.parser import parse_lines
+from service.lineprotocol.single_line import line_end
 
 MB = 1_000_000
 LONGEST = 10 * 1024 * 1024
@@ -60,8 +63,34 @@ def test_a_reason_shows_60_letters_of_a_value(line: str, shown: str) -> None:
     assert shown in bad.reason
 
 
-def test_a_quote_in_the_name_of_a_field_begins_no_string() -> None:
-    """`scanLine` counts equals signs against commas; only behind an open one a quote begins a string."""
-    parsed = parse(b'm f=1,"g=2 1\nm f=3 2\n')
-    assert (parsed.bad, parsed.points.times_ns.tolist()) == ((), [1, 2])
-    assert [key.field for key in parsed.points.keys] == ["f", '"g']
+def test_behind_a_line_that_is_too_long_no_line_is_looked_for() -> None:
+    assert line_starts(b'm f="' + b"x" * LONGEST + b'" 1\nm f=1 1\n').tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("body", "first"),
+    [
+        (b'm f=1,"g=2 1\nm f=3 2\n', b'm f=1,"g=2 1'),
+        (b'm "f=1 1\nm f=2 2\n', b'm "f=1 1'),
+        (b'a=b "f=1 1\nm f=2 2\n', b'a=b "f=1 1'),
+        (b'm,t="a f=1 1\nm f=2 2\n', b'm,t="a f=1 1'),
+        (b'm f="a,b",g="x\ny" 1\nm f=3 2\n', b'm f="a,b",g="x\ny" 1'),
+        (b'm f="a=b",g=1 1\nm f="x" 2\n', b'm f="a=b",g=1 1'),
+        (b'm f="a\\",b\nc" 1\nm f=3 2\n', b'm f="a\\",b\nc" 1'),
+        (b'"m f="x\ny" 1\nm f=3 2\n', b'"m f="x\ny" 1'),
+        (b"\\\nm f=1 1\nm f=3 2\n", b"\\\nm f=1 1"),
+        (b'# a="x\nm f=3 2\n', b'# a="x'),
+        (b'\nm f="x" 1\n', b""),
+    ],
+)
+def test_a_line_ends_at_the_first_line_feed_outside_a_string(body: bytes, first: bytes) -> None:
+    """As `scanLine` does: a quote begins a string only behind an equals sign of a field, without a comma since."""
+    assert body[: line_end(body, 0)] == first
+
+
+@pytest.mark.parametrize("time_ns", [EARLIEST_NS, LATEST_NS])
+def test_the_first_and_the_last_time_are_taken_and_the_next_refused(time_ns: int) -> None:
+    assert parse(b"m f=1 %d" % time_ns).points.times_ns.tolist() == [time_ns]
+    beyond = time_ns + (1 if time_ns > 0 else -1)
+    [bad] = parse(b"m f=1 %d" % beyond).bad
+    assert "outside 1677-09-21 to 2262-04-11" in bad.reason
