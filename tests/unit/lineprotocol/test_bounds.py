@@ -4,7 +4,6 @@ import pytest
 
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.frames.points import ParsedLines
-from service.lineprotocol.line_ends import line_starts
 from service.lineprotocol.parser import parse_lines
 from service.lineprotocol.single_line import line_end
 
@@ -61,10 +60,6 @@ def test_a_line_has_at_most_65536_fields(count: int, words: str) -> None:
 def test_a_reason_shows_60_letters_of_a_value(line: str, shown: str) -> None:
     [bad] = parse(line.encode()).bad
     assert shown in bad.reason
-
-
-def test_behind_a_line_that_is_too_long_no_line_is_looked_for() -> None:
-    assert line_starts(b'm f="' + b"x" * LONGEST + b'" 1\nm f=1 1\n').tolist() == [0]
 
 
 @pytest.mark.parametrize(
