@@ -127,3 +127,20 @@ def test_a_selection_takes_all_points_in_any_blocks_unless_it_says_otherwise() -
 def test_windows_have_one_length(every_ns: int, months: int) -> None:
     with pytest.raises(ValueError, match="no length"):
         Windows(every_ns, Fn.MEAN, months=months)
+
+
+@pytest.mark.parametrize(
+    ("tags", "measurements"),
+    [
+        ((("site", ("",)),), []),
+        ((("site", ()),), []),
+        ((("site", ("", "a")),), ["power", "wind"]),
+        ((("site", ("a",)), ("meter", ("",))), []),
+        ((("site", ("a",)), ("meter", ("", "m"))), ["power"]),
+    ],
+)
+def test_a_filter_that_takes_only_empty_values_selects_nothing(
+    tags: tuple[tuple[str, tuple[str, ...]], ...], measurements: list[str]
+) -> None:
+    """No series has an empty value of a tag."""
+    assert [measurement.name for measurement in plan(None, tags=tags).measurements] == measurements
