@@ -272,12 +272,18 @@ def test_a_wrong_name_is_refused(serve: Serve) -> None:
             {"post_data_endpoint": "http://127.0.0.1:9/", "connector_bucket": "b", "connector_start": "soon"},
             "CONNECTOR_START",
         ),
+        (
+            {"database_url": "oracle://plant:secret@db/orders"},
+            "DATABASE_URL: There is no support for 'oracle' databases; there is for postgresql, mysql, mariadb, mssql",
+        ),
+        ({"database_url": "no address"}, "DATABASE_URL: This is no address of a database"),
     ],
 )
 def test_settings_that_cannot_work_stop_the_start(serve: Serve, settings: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         serve(**settings)
     assert words in refused.value.message
+    assert "secret" not in refused.value.message
 
 
 def test_what_a_connector_did_is_in_the_metrics_and_an_old_bookmark_warns(serve: Serve) -> None:
