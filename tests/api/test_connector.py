@@ -1,6 +1,7 @@
 """Connectors over HTTP: ordered, seen, steered, and refused before anything is sent."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,16 @@ def test_what_a_connector_did_is_in_the_metrics_and_an_old_bookmark_warns(serve:
     ready = client.get("/health/ready").json()
     assert ready["warnings"] == ["1 connector is further behind than CONNECTOR_MAX_LAG_MINUTES: see GET /connector."]
     assert client.delete("/connector/cloud/dead-letters").json() == {"removed": 1}
+
+
+def test_a_bookmark_in_the_future_warns(serve: Serve) -> None:
+    client, parts = configured(serve, "http://127.0.0.1:9/post")
+    assert client.get("/connector/cloud").json()["warning"] is None
+    connectors_of((client, parts)).bookmarks.begin("cloud", int((time.time() + 3600) * 1e9))
+    parts.status_board.refresh()
+    assert "that is in the future" in client.get("/connector").json()["connectors"][0]["warning"]
+    warning = "1 connector is bookmarked in the future, so values may never be sent: see GET /connector."
+    assert client.get("/health/ready").json()["warnings"] == [warning]
 
 
 def test_a_key_for_other_things_neither_sees_nor_orders(serve: Serve) -> None:

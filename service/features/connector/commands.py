@@ -169,5 +169,5 @@ def _problem(entry: dict[str, Any]) -> str | None:
     error: str | None = entry["error"]
     last_error: str | None = entry["last_error"]
     if stopped is None:
-        return error or last_error
+        return error or entry.get("warning") or last_error
     return f"{stopped['message']} When that is done: fluxgate connector resume {shlex.quote(entry['name'])}"

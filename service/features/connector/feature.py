@@ -202,10 +202,13 @@ def _gauges(view: ConnectorView) -> Iterator[GaugeValue]:
 def _warnings(shown: list[ConnectorView], max_lag_s: float) -> Iterator[str]:
     stopped = sum(view.is_stopped for view in shown)
     behind = sum(view.is_behind(max_lag_s) for view in shown)
+    ahead = sum(view.warning is not None for view in shown)
     if stopped:
         yield f"{_connectors(stopped)} stopped, and a human has to look: see GET /connector."
     if behind:
         yield f"{_connectors(behind)} further behind than CONNECTOR_MAX_LAG_MINUTES: see GET /connector."
+    if ahead:
+        yield f"{_connectors(ahead)} bookmarked in the future, so values may never be sent: see GET /connector."
 
 
 def _connectors(count: int) -> str:
