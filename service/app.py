@@ -28,6 +28,7 @@ from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
 from service.wiring import assemble
 from service.wiring.buckets import BucketStart, configured_buckets
+from service.wiring.reads import warn_of_half_place
 
 _DESCRIPTION = """Gets data out of InfluxDB, exactly.
 
@@ -107,6 +108,7 @@ def app_from_environment() -> FastAPI:
     limit_arenas()
     simulated = os.environ.get("FLUXGATE_DEMO") == "1" and settings.influxdb_url is None
     parts = assemble(with_demo_place(settings) if simulated else settings)
+    warn_of_half_place(settings, parts.config)
     if simulated:
         demo.fill_if_empty(parts.store, time.time_ns())
     return create_app(parts, simulated, start_buckets(parts, settings))

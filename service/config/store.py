@@ -98,7 +98,7 @@ class ConfigStore:
         try:
             return _members(section.model.model_validate(dict(value)))
         except ValidationError as broken:
-            member, reason = wrong_members(broken)[0]
+            member, reason = wrong_members(broken, section.model)[0]
             place = member or section.name
             raise InvalidParameter(place, f"{place} in section {section.name!r}: {reason}.") from None
 

@@ -1,16 +1,30 @@
 """Where a configured value is wrong, in the names of its members, and why."""
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+from service.config.near_members import near_members
 
 VARIANT = "variant:"
 """The prefix of the tags of unions. A tag says which form was meant; it is not a member."""
-_REASONS = {"extra_forbidden": "there is no such member", "model_type": "members are wanted here, as in {…}"}
+_UNKNOWN = "extra_forbidden"
+_REASONS = {_UNKNOWN: "there is no such member", "model_type": "members are wanted here, as in {…}"}
 
 
-def wrong_members(broken: ValidationError) -> list[tuple[str, str]]:
-    """Each wrong member with the reason. The value, which may be a secret, is left out. '' is the whole value."""
+def wrong_members(broken: ValidationError, model: type[BaseModel] | None = None) -> list[tuple[str, str]]:
+    """Each wrong member with the reason. The value, which may be a secret, is left out. '' is the whole value.
+
+    With `model`, which was validated, an unknown member is named with those that look like it.
+    """
     errors = broken.errors(include_input=False)
-    return [(_place(error["loc"]), _REASONS.get(error["type"]) or _reason(error["msg"])) for error in errors]
+    return [(_place(error["loc"]), _reason_of(error["type"], error["msg"], error["loc"], model)) for error in errors]
+
+
+def _reason_of(kind: str, message: str, parts: tuple[int | str, ...], model: type[BaseModel] | None) -> str:
+    reason = _REASONS.get(kind) or _reason(message)
+    if kind != _UNKNOWN or model is None:
+        return reason
+    near = near_members(model, [part for part in parts if not str(part).startswith(VARIANT)])
+    return f"{reason} (did you mean {' or '.join(near)}?)" if near else reason
 
 
 def _place(parts: tuple[int | str, ...]) -> str:

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Callable
 
+import structlog
+
 from service.api.metrics import Metrics
 from service.config.store import ConfigStore
 from service.reads.limits import ReadLimits
@@ -10,6 +12,8 @@ from service.reads.memory import MemoryReturn
 from service.reads.streams import ReadObserver
 from service.reads.telemetry_document import Place
 from service.settings import Settings
+
+_log = structlog.get_logger(__name__)
 
 
 def read_limits(settings: Settings) -> ReadLimits:
@@ -49,6 +53,18 @@ def place_source(settings: Settings, config: ConfigStore) -> Callable[[], Place]
         )
 
     return place
+
+
+def warn_of_half_place(settings: Settings, config: ConfigStore) -> None:
+    """Say at the start that one coordinate is missing. The section `coordinates` may have the other one."""
+    place = place_source(settings, config)()
+    if (place.latitude is None) == (place.longitude is None):
+        return
+    given, missing = ("LONGITUDE", "LATITUDE") if place.latitude is None else ("LATITUDE", "LONGITUDE")
+    _log.warning(
+        f"{given} is known and {missing} is not: telemetry has one coordinate, and the weather of this place is not "
+        f"fetched. Set {missing}, or PUT /config/coordinates with both.",
+    )
 
 
 def _store_identity(settings: Settings) -> str:

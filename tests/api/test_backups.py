@@ -8,6 +8,7 @@ import pytest
 
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
+from service.errors import ConfigurationError
 from tests.api.conftest import Served, write
 from tests.support.waiting import until
 
@@ -132,3 +133,9 @@ def test_the_nightly_schedules_are_those_of_the_settings(
 ) -> None:
     client, _ = serve(backup_nightly=True, backup_drill=drill)
     assert [schedule["name"] for schedule in client.get("/schedules").json()["schedules"]] == schedules
+
+
+@pytest.mark.parametrize("nightly", [True, False])
+def test_a_wrong_time_of_the_drill_stops_the_start(serve: Callable[..., Served], nightly: bool) -> None:
+    with pytest.raises(ConfigurationError, match=r"BACKUP_DRILL: .*sometimes"):
+        serve(backup_nightly=nightly, backup_drill="sometimes")

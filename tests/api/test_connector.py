@@ -1,6 +1,7 @@
 """Connectors over HTTP: ordered, seen, steered, and refused before anything is sent."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -272,12 +273,18 @@ def test_a_wrong_name_is_refused(serve: Serve) -> None:
             {"post_data_endpoint": "http://127.0.0.1:9/", "connector_bucket": "b", "connector_start": "soon"},
             "CONNECTOR_START",
         ),
+        (
+            {"database_url": "oracle://plant:secret@db/orders"},
+            "DATABASE_URL: There is no support for 'oracle' databases; there is for postgresql, mysql, mariadb, mssql",
+        ),
+        ({"database_url": "no address"}, "DATABASE_URL: This is no address of a database"),
     ],
 )
 def test_settings_that_cannot_work_stop_the_start(serve: Serve, settings: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         serve(**settings)
     assert words in refused.value.message
+    assert "secret" not in refused.value.message
 
 
 def test_what_a_connector_did_is_in_the_metrics_and_an_old_bookmark_warns(serve: Serve) -> None:
@@ -308,6 +315,16 @@ def test_what_a_connector_did_is_in_the_metrics_and_an_old_bookmark_warns(serve:
     ready = client.get("/health/ready").json()
     assert ready["warnings"] == ["1 connector is further behind than CONNECTOR_MAX_LAG_MINUTES: see GET /connector."]
     assert client.delete("/connector/cloud/dead-letters").json() == {"removed": 1}
+
+
+def test_a_bookmark_in_the_future_warns(serve: Serve) -> None:
+    client, parts = configured(serve, "http://127.0.0.1:9/post")
+    assert client.get("/connector/cloud").json()["warning"] is None
+    connectors_of((client, parts)).bookmarks.begin("cloud", int((time.time() + 3600) * 1e9))
+    parts.status_board.refresh()
+    assert "that is in the future" in client.get("/connector").json()["connectors"][0]["warning"]
+    warning = "1 connector is bookmarked in the future, so values may never be sent: see GET /connector."
+    assert client.get("/health/ready").json()["warnings"] == [warning]
 
 
 def test_a_key_for_other_things_neither_sees_nor_orders(serve: Serve) -> None:

@@ -60,6 +60,11 @@ def test_a_job_that_fails_is_an_exit_code(serve: Serve, call: Callable[..., Resu
         assert "stopped" in printed(listed)
         assert "answered 403" in printed(listed)
         assert "When that is done: fluxgate connector resume cloud" in printed(listed)
+        for words in ((), ("--wait",), ("--json",)):
+            ran = call(served, "run", "cloud", *words)
+            assert (ran.exit_code, printed(ran)) == (1, ""), ran.output
+            assert "The connector 'cloud' is stopped: " in ran.stderr and "answered 403" in ran.stderr
+            assert "fluxgate connector resume cloud" in ran.stderr
         assert printed(call(served, "resume", "cloud")) == "running\n"
 
 

@@ -23,8 +23,13 @@ ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 EXCEL = (ROOT / "docs" / "excel.md").read_text()
 METRIC = re.compile(r"\bfluxgate_[a-z_]+\b")
-NEEDS_A_RUN = ("fluxgate_mirror_", "fluxgate_backup_")
-"""Gauges that appear with the first mirror and the first backup."""
+NEEDS_A_RUN = ("fluxgate_mirror_", "fluxgate_backup_", "fluxgate_weather_")
+"""Gauges that appear with the first mirror, the first backup and the first weather."""
+CONNECTOR = {
+    "source": {"store": {"bucket": "Weather"}},
+    "upstream": {"url": "https://cloud.example/readings"},
+    "start": "2026-01-01T00:00:00Z",
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +49,20 @@ def test_every_metric_of_the_alerts_is_one_of_the_gateway(http: httpx.Client) ->
     rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
     used = {name for rule in rules for name in METRIC.findall(rule["expr"])}
     http.get("/telemetry/latest").raise_for_status()
-    until(lambda: "fluxgate_process_last_seen" in http.get("/metrics").text, 90)
+    http.put("/config/connectors", json={"cloud": CONNECTOR}).raise_for_status()
+    until(lambda: {"fluxgate_process_last_seen", "fluxgate_connector_lag"} <= _prefixes(http), 150)
     shown = set(METRIC.findall(http.get("/metrics").text))
     assert {name for name in used - shown if not name.startswith(NEEDS_A_RUN)} == set()
     sources = "".join(file.read_text() for file in (ROOT / "service" / "features").rglob("*.py"))
     for name in used - shown:
         prefix, _, rest = name.rpartition("_last_")
         assert f"{prefix}_last" in sources and rest.split("_")[0] in sources, name
+
+
+def _prefixes(http: httpx.Client) -> set[str]:
+    """The gauges of processes and connectors without their units."""
+    shown = METRIC.findall(http.get("/metrics").text)
+    return {name.removesuffix("_timestamp_seconds").removesuffix("_seconds") for name in shown}
 
 
 def test_the_page_names_every_alert() -> None:
@@ -77,6 +89,61 @@ def test_prometheus_takes_the_alerts_and_fires_for_missing_workers(tmp_path: Pat
     for command in (("check", "rules", str(ALERTS)), ("test", "rules", str(tmp_path / "tests.yml"))):
         done = subprocess.run([promtool, *command], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "values", "at", "severity"),
+    [
+        ("FluxgateConnectorStopped", 'fluxgate_connector_stopped{connector="cloud"}', "1x5", "1m", "critical"),
+        (
+            "FluxgateConnectorBehind",
+            'fluxgate_connector_lag_seconds{connector="cloud"}',
+            "3700+60x30",
+            "20m",
+            "warning",
+        ),
+        (
+            "FluxgateConnectorAhead",
+            'fluxgate_connector_newest_lag_seconds{connector="x"}',
+            "-600x5",
+            "1m",
+            "warning",
+        ),
+        ("FluxgateConnectorDeadLetters", 'fluxgate_connector_dead_letters{connector="cloud"}', "7x5", "1m", "warning"),
+        (
+            "FluxgateWeatherOld",
+            'fluxgate_weather_last_success_timestamp_seconds{bucket="Weather",place="cloud"}',
+            "0x200",
+            "181m",
+            "warning",
+        ),
+    ],
+)
+def test_prometheus_fires_for_connectors_and_weather(
+    tmp_path: Path, alert: str, series: str, values: str, at: str, severity: str
+) -> None:
+    """Once with the wrong value, and once with a fresh one, for which nothing is fired."""
+    promtool = or_skip(lambda: installed("promtool", package="prometheus"))
+    labels = dict(re.findall(r'(\w+)="([^"]+)"', series))
+    summary = _summary(alert)["summary"]
+    for name, value in {**{f"$labels.{name}": text for name, text in labels.items()}, "$value": "7"}.items():
+        summary = summary.replace(f"{{{{ {name} }}}}", value)
+    fired = [{"exp_labels": {"severity": severity, **labels}, "exp_annotations": {"summary": summary}}]
+    fresh = "0+60x200" if "timestamp" in series else "0x200"
+    rule = {"eval_time": at, "alertname": alert}
+    tests = {
+        "rule_files": [str(ALERTS)],
+        "evaluation_interval": "1m",
+        "tests": [
+            {"interval": "1m", "input_series": [{"series": series, "values": values}],
+             "alert_rule_test": [{**rule, "exp_alerts": fired}]},
+            {"interval": "1m", "input_series": [{"series": series, "values": fresh}], "alert_rule_test": [rule]},
+        ],
+    }  # fmt: skip
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(tests))
+    command = [promtool, "test", "rules", str(tmp_path / "tests.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _summary(alert: str) -> dict[str, str]:

@@ -119,9 +119,10 @@ def _max_age_hours(settings: Settings) -> int:
 
 
 def _schedules(settings: Settings) -> dict[str, Schedule]:
-    """The schedules of the settings, by kind. Pruning comes an hour after the backup."""
-    if not settings.backup_nightly:
-        return {}
+    """The schedules of the settings, by kind; none without BACKUP_NIGHTLY. Pruning comes an hour after the backup.
+
+    Raises ConfigurationError: BACKUP_DRILL is no cron expression, whether or not it is used.
+    """
     parameters: Json = {"buckets": list(settings.backup_buckets)} if settings.backup_buckets else {}
     hour, minute = settings.backup_time.split(":")
     later = f"{(int(hour) + 1) % 24:02}:{minute}"
@@ -134,7 +135,7 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
             schedules.append(daily_schedule(PRUNE, "nightly", later, zone, {}))
     except InvalidParameter as wrong:
         raise ConfigurationError(f"BACKUP_DRILL: {wrong.message}") from None
-    return {schedule.kind: schedule for schedule in schedules}
+    return {schedule.kind: schedule for schedule in schedules} if settings.backup_nightly else {}
 
 
 def _retention(settings: Settings) -> Retention:

@@ -69,8 +69,16 @@ def request(
 
 @cli.command()
 def run(name: Name, wait: Wait = False, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
-    """Run a connector now, as its schedule would."""
-    _order(lambda transport: post(transport, _path(name, "/run")), url, key, wait, as_json)
+    """Run a connector now, as its schedule would. Exit code 1 when it is stopped: then it would send nothing."""
+
+    def order(transport: Transport) -> dict[str, Any]:
+        entry = get(transport, _path(name))
+        if entry["stopped"] is not None:
+            typer.echo(f"The connector {name!r} is stopped: {_problem(entry)}", err=True)
+            raise typer.Exit(1)
+        return post(transport, _path(name, "/run"))
+
+    _order(order, url, key, wait, as_json)
 
 
 @cli.command()
@@ -161,5 +169,5 @@ def _problem(entry: dict[str, Any]) -> str | None:
     error: str | None = entry["error"]
     last_error: str | None = entry["last_error"]
     if stopped is None:
-        return error or last_error
+        return error or entry.get("warning") or last_error
     return f"{stopped['message']} When that is done: fluxgate connector resume {shlex.quote(entry['name'])}"

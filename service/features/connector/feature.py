@@ -28,6 +28,8 @@ from service.sources.config import SourceText
 from service.sources.opening import SourceOpener
 from service.sources.protocol import Source
 from service.sources.rules import SourceRules, SqlDefaults
+from service.sources.sql_address import sql_address
+from service.sources.sql_text import parsed_url
 from service.state.jobs import JobStore
 from service.transfer.run_control import RunControl
 from service.transfer.run_log import Log
@@ -47,8 +49,9 @@ _PREFIX = "fluxgate_connector_"
 
 
 def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
-    """The kind `forward`. Raises ConfigurationError: the connector of the settings cannot work."""
+    """The kind `forward`. Raises ConfigurationError: DATABASE_URL, or the connector of the settings, cannot work."""
     rules = _rules(settings)
+    _check_database(rules.source.sql)
     registry = ConnectorRegistry(lambda: services.config.get(SECTION).value, _default_connector(settings, rules), rules)
     letters = DeadLetterTable(services.state, services.clock, settings.connector_max_dead_letters)
     runnable = ForwardRunnable(
@@ -108,6 +111,16 @@ def _sql_defaults(settings: Settings) -> SqlDefaults:
         settle=settings.sql_settle,
         timeout=settings.sql_timeout,
     )
+
+
+def _check_database(defaults: SqlDefaults) -> None:
+    """Raises ConfigurationError for a DATABASE_URL that no connector can read."""
+    if defaults.url is None:
+        return
+    try:
+        sql_address(parsed_url(defaults.url, "DATABASE_URL"), "DATABASE_URL", AddressPolicy.ANYWHERE)
+    except InvalidParameter as wrong:
+        raise ConfigurationError(f"DATABASE_URL: {wrong.message}") from None
 
 
 def _default_connector(settings: Settings, rules: ConnectorRules) -> ConnectorText | None:
@@ -189,10 +202,13 @@ def _gauges(view: ConnectorView) -> Iterator[GaugeValue]:
 def _warnings(shown: list[ConnectorView], max_lag_s: float) -> Iterator[str]:
     stopped = sum(view.is_stopped for view in shown)
     behind = sum(view.is_behind(max_lag_s) for view in shown)
+    ahead = sum(view.warning is not None for view in shown)
     if stopped:
         yield f"{_connectors(stopped)} stopped, and a human has to look: see GET /connector."
     if behind:
         yield f"{_connectors(behind)} further behind than CONNECTOR_MAX_LAG_MINUTES: see GET /connector."
+    if ahead:
+        yield f"{_connectors(ahead)} bookmarked in the future, so values may never be sent: see GET /connector."
 
 
 def _connectors(count: int) -> str:

@@ -100,7 +100,8 @@ class ConnectorInfo(BaseModel):
     `bookmark`: the upstream accepted everything before it. `lag_s` is its age, and `newest_lag_s` that of the newest
     window that was accepted. `ahead`: accepted ranges beyond the bookmark. `read`, `sent`, `accepted` and `refused`
     count values, `posts` and `unknown` requests. `error`: why the connector cannot run at all. `last_error`: why its
-    newest job by schedule failed, or waits to be tried again.
+    newest job by schedule failed, or waits to be tried again. `warning`: what to look at although it runs, such as a
+    bookmark in the future.
     """
 
     model_config = ConfigDict(
@@ -126,6 +127,7 @@ class ConnectorInfo(BaseModel):
                 "oldest_dead_letter": "2026-01-30T07:12:00Z",
                 "stopped": None,
                 "error": None,
+                "warning": None,
                 "next_run": "2026-01-31T12:05:00.000Z",
                 "last_job": "019b78f1a2c04be11f2e",
                 "last_job_state": "succeeded",
@@ -154,6 +156,7 @@ class ConnectorInfo(BaseModel):
     oldest_dead_letter: str | None
     stopped: StopInfo | None
     error: str | None
+    warning: str | None
     next_run: str | None
     last_job: str | None
     last_job_state: str | None
@@ -201,6 +204,7 @@ def connector_info(view: ConnectorView, next_run: float | None, last: Job | None
         oldest_dead_letter=None if oldest_ns is None else format_time(oldest_ns),
         stopped=None if stop is None else StopInfo(at=time_text(stop.at) or "", code=stop.code, message=stop.message),
         error=view.error,
+        warning=view.warning,
         next_run=None if stop is not None else time_text(next_run),
         last_job=None if last is None else last.id,
         last_job_state=None if last is None else last.state.value,

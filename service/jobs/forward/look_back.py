@@ -62,6 +62,7 @@ class LookBack:
         slots = sorted({*known, *present})
         changed = [slot_ns for slot_ns in slots if known.get(slot_ns, EMPTY) != present.get(slot_ns, EMPTY)]
         for slot_ns in changed:
+            run.check()
             window = TimeRange(max(slot_ns, span.start_ns), min(slot_ns + length_ns, span.stop_ns))
             acceptance = run.delivery.send(window)
             run.bookmarks.accept(run.connector.name, state.generation, [acceptance], run.clock())

@@ -98,6 +98,13 @@ class ConnectorRegistry:
             raise InvalidParameter("connector", _NONE_CONFIGURED)
         raise InvalidParameter("connector", f"There is no connector {name[:60]!r}. There are: {', '.join(names)}.")
 
+    def identity(self, name: str) -> str | None:
+        """The identity that the connector `name` has now; no other is read. None: there is none of this name."""
+        try:
+            return self.text(name).identity()
+        except InvalidParameter:
+            return None
+
     def get(self, name: str) -> Connector:
         """The connector `name`. Raises InvalidParameter: there is none, or it cannot work."""
         return self.checked(name)[0]

@@ -18,12 +18,13 @@ _PAGE = 500
 
 
 def run_replay(run: ForwardRun) -> Json:
-    """Send every dead letter once. Raises Yielded, and what the sink raises."""
+    """Send every dead letter once. Raises ConfigurationChanged, Yielded, and what the sink raises."""
     letters, name = run.bookmarks.letters, run.connector.name
     after, total = int(run.context.checkpoint.get(_PLACE, 0)), letters.totals(name).count
     removed = int(run.context.checkpoint.get("removed", 0))
     while page := letters.page(name, after, _PAGE):
         for group in _by_window(page, run.connector.window_ns):
+            run.check(**{_PLACE: after, "removed": removed})
             removed += _send(run, group)
         after = page[-1].number
         run.save(**{_PLACE: after, "removed": removed})

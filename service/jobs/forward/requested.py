@@ -13,7 +13,7 @@ from service.domain.timerange import TimeRange, format_time
 from service.errors import FluxgateError
 from service.jobs.forward.bookmarks import Acceptance
 from service.jobs.forward.counts import NONE, Counts
-from service.jobs.forward.run import ForwardRun
+from service.jobs.forward.run import ConfigurationChanged, ForwardRun
 from service.transfer.dead_letters import DeadLetter
 
 _PLACE = "next_ns"
@@ -23,13 +23,13 @@ _MOST_LISTED = 1000
 
 
 def run_request(run: ForwardRun, span: TimeRange) -> Json:
-    """Send every window of `span`. Raises Yielded, and what source and sink raise."""
+    """Send every window of `span`. Raises ConfigurationChanged, Yielded, and what source and sink raise."""
     total = count_windows([span], run.connector.window_ns)
     notes = _Notes(run, run.context.checkpoint.get(_PLACE, span.start_ns))
     while notes.done_ns < span.stop_ns:
         try:
             acceptance = run.send_next(TimeRange(notes.done_ns, span.stop_ns))
-        except FluxgateError:
+        except (FluxgateError, ConfigurationChanged):
             notes.write()
             raise
         notes.add(acceptance)

@@ -19,11 +19,23 @@ _LONGEST_SKIP_NS = 30 * 86_400 * 10**9
 """At most so much time without values is asked for at once."""
 
 
+class ConfigurationChanged(Exception):
+    """The connector was changed or removed while a run was under way. `state`: the outcome of the run in one word."""
+
+    def __init__(self, connector: str, removed: bool) -> None:
+        self.state = "removed" if removed else "configuration_changed"
+        self.message = f"The source or the upstream of {connector!r} was changed. The next run uses the new ones."
+        if removed:
+            self.message = f"The connector {connector!r} was removed. It sends nothing any more."
+        super().__init__(self.message)
+
+
 @dataclass
 class ForwardRun:
     """One run of one lane. `log` takes what people should know, and `clock` gives seconds since 1970.
 
-    `longest_s`: after it the run makes way for other jobs.
+    `longest_s`: after it the run makes way for other jobs. `configured`: the identity that the connector has now in the
+    configuration; None: it was removed.
     """
 
     connector: Connector
@@ -33,6 +45,7 @@ class ForwardRun:
     log: Log
     clock: Callable[[], float]
     longest_s: float
+    configured: Callable[[], str | None]
     windows: int = 0
     counts: Counts = field(default_factory=Counts)
 
@@ -58,6 +71,18 @@ class ForwardRun:
         if refused:
             time = format_time(acceptance.window.start_ns)
             self.log("warning", f"{time}: the upstream refused {refused} values. They are dead letters now.")
+
+    def check(self, **members: int) -> None:
+        """Look, before something is sent, whether it is to be sent. `members`: the place to keep if it is not.
+
+        Raises what `context.check` raises, and ConfigurationChanged.
+        """
+        self.context.check()
+        identity = self.configured()
+        if identity != self.connector.identity:
+            if members:
+                self.save(**members)
+            raise ConfigurationChanged(self.connector.name, removed=identity is None)
 
     def save(self, **members: int) -> None:
         """Keep the counts of this job, with `members` beside them."""
@@ -88,7 +113,8 @@ class ForwardRun:
     ) -> ConnectorState:
         """Send what `pending` names, oldest first, until there is nothing left. Returns the state then.
 
-        Each window is noted before the next is sent. Raises BookmarkMoved, Yielded, and what source and sink raise.
+        Each window is noted before the next is sent. Raises BookmarkMoved, ConfigurationChanged, Yielded, and what
+        source and sink raise.
         """
         while spans := pending(state):
             acceptance = self._with_useful_digest(self.send_next(spans[0]))
@@ -108,8 +134,11 @@ class ForwardRun:
         return replace(acceptance, digest=None)
 
     def send_next(self, span: TimeRange) -> Acceptance:
-        """Send the first window of `span`. After empty windows it may be a longer piece of `span` without values."""
-        self.context.check()
+        """Send the first window of `span`. After empty windows it may be a longer piece of `span` without values.
+
+        Raises what `check`, source and sink raise.
+        """
+        self.check()
         first = next(windows_of([span], self.connector.window_ns))
         empty = self._empty_piece(span, first)
         if empty is not None:

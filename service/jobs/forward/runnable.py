@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from service.domain.job import Json
+from service.domain.job import Json, Yielded
 from service.errors import FluxgateError, InvalidParameter, UpstreamStopped
 from service.jobs.forward.bookmarks import BookmarkMoved, Bookmarks
 from service.jobs.forward.connector import Connector
@@ -20,7 +20,7 @@ from service.jobs.forward.orders import Lane, Order
 from service.jobs.forward.registry import ConnectorRegistry
 from service.jobs.forward.replaying import run_replay
 from service.jobs.forward.requested import run_dry, run_request
-from service.jobs.forward.run import ForwardRun
+from service.jobs.forward.run import ConfigurationChanged, ForwardRun
 from service.jobs.forward.scheduled import run_back_fill, run_live
 from service.jobs.forward.window_delivery import WindowDelivery
 from service.jobs.protocol import JobContext
@@ -99,6 +99,12 @@ class ForwardRunnable:
             message = "Somebody set the bookmark. The next run begins there."
             context.log("info", message)
             return {"connector": connector.name, "state": "bookmark_moved", "message": message}
+        except ConfigurationChanged as changed:
+            context.log("info", changed.message)
+            if order.by_hand:
+                # What somebody asked for goes on with the new configuration; a removed connector fails then.
+                raise Yielded("the connector's configuration has changed") from None
+            return {"connector": connector.name, "state": changed.state, "message": changed.message}
         except UpstreamStopped as stopped:
             # What was refused before may be refused again: a replay says nothing about new values.
             if order.lane is not Lane.REPLAY:
@@ -115,7 +121,10 @@ class ForwardRunnable:
             self._endpoints.sink(upstream, context, log) as sink,
             WindowDelivery(connector, source, sink, context, self.bookmarks.letters).opened() as delivery,
         ):
-            run = ForwardRun(connector, delivery, self.bookmarks, context, log, self._clock, self.limits.run_s)
+            configured = partial(self.registry.identity, connector.name)
+            run = ForwardRun(
+                connector, delivery, self.bookmarks, context, log, self._clock, self.limits.run_s, configured
+            )
             try:
                 return self._lane(order, run, source)
             except FluxgateError as failure:

@@ -10,6 +10,7 @@ from service.domain.forwarding import MOST_RANGES, Position, live_from_ns
 from service.domain.job import Json
 from service.domain.timerange import TimeRange
 from service.jobs.forward.connector_state import ConnectorState
+from service.jobs.forward.future_position import future_warning
 from service.jobs.forward.look_back import LookBack, look_back_span
 from service.jobs.forward.run import ForwardRun
 
@@ -34,6 +35,9 @@ def run_live(
             return run.result(NO_POINTS, None)
         state = run.bookmarks.begin(name, start_ns)
     check()
+    warning = future_warning(name, state.position, run.connector.start, int(run.clock() * 1e9))
+    if warning is not None:
+        run.log("warning", warning)
     border_ns = _border_ns(run, state, end_ns)
     if border_ns != state.live_from_ns:
         run.bookmarks.live_from(name, state.generation, border_ns)

@@ -9,6 +9,7 @@ from service.jobs.forward.connector import Connector
 from service.jobs.forward.connector_state import ConnectorState
 from service.jobs.forward.dead_letter_table import LetterTotals
 from service.jobs.forward.definitions import ConnectorText
+from service.jobs.forward.future_position import future_warning
 from service.jobs.forward.registry import checked
 from service.jobs.forward.runnable import ForwardRunnable
 
@@ -51,6 +52,13 @@ class ConnectorView:
     def is_behind(self, max_lag_s: float) -> bool:
         """Whether it runs by schedule, and its bookmark is older than `max_lag_s`; 0: it never is."""
         return bool(self.enabled and max_lag_s and self.lag_s is not None and self.lag_s > max_lag_s)
+
+    @property
+    def warning(self) -> str | None:
+        """What a human should look at although the connector runs."""
+        if self.connector is None:
+            return None
+        return future_warning(self.name, self.state.position, self.connector.start, int(self.now * 1e9))
 
     @property
     def newest_lag_s(self) -> float | None:

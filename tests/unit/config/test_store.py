@@ -77,3 +77,8 @@ def test_a_section_has_a_name_that_fits_its_row_and_its_address(name: str) -> No
 
 def test_the_example_of_the_coordinates_fits(config: ConfigStore) -> None:
     assert config.put("coordinates", COORDINATES.example).value == {"latitude": 52.52, "longitude": 13.405}
+
+
+def test_a_misspelt_member_is_answered_with_the_member_that_was_meant(config: ConfigStore) -> None:
+    with pytest.raises(InvalidParameter, match=r"no such member \(did you mean longitude or latitude\?\)\."):
+        config.put("coordinates", {"longitud": 13.4})
