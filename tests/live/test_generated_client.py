@@ -34,7 +34,9 @@ assert isinstance(ready, Health) and ready.dependencies["store"].state == "up"
 CONFIG = """
 post_hooks: []
 content_type_overrides:
-  application/x-tar: application/octet-stream  # a whole backup: the generator knows bytes by this name alone
+  # a whole backup, and dead letters line by line: the generator knows bytes by this name alone
+  application/x-tar: application/octet-stream
+  application/x-ndjson: application/octet-stream
 """
 IMPORT_ALL = """
 import importlib, pkgutil, warnings
