@@ -93,10 +93,11 @@ def test_metrics_count_the_processes_of_each_role(fleet: Fleet) -> None:
         assert 'fluxgate_processes_alive{role="scheduler"} 1.0' in http.get("/metrics").text
 
 
-def test_the_database_tells_at_once_what_others_changed(fleet: Fleet) -> None:
+def test_the_database_tells_at_once_what_others_changed(fresh_postgres_url: str) -> None:
     """Else work that another process queued would wait for the next look, ten seconds later."""
     changes: list[str] = []
-    state_database = StateDatabase(fleet.settings["STATE_DATABASE_URL"])
+    state_database = StateDatabase(fresh_postgres_url)  # where no worker takes the job before the test does
+    state_database.migrate()
     job_store = JobStore(state_database, time.time)
     config = ConfigStore(state_database, time.time)
     config.register(COORDINATES)
