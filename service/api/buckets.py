@@ -10,15 +10,16 @@ from starlette.responses import Response
 
 from service.api.auth import require_bucket, requires
 from service.api.bucket_list import bucket_info, serve_bucket_list
-from service.api.deps import Parts, parts_of
+from service.api.deps import parts_of
 from service.api.head_requests import head_answer, wants_head
 from service.api.json_bodies import json_body, request_body
 from service.api.kept_answers import QUESTION, bypasses_cache, response_of
 from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import PARAMETERS
 from service.api.problem_schema import PROBLEM
+from service.api.questions import parsed
 from service.api.read_headers import facts_headers, read_headers
-from service.api.read_parameters import needs_clock, parse_question
+from service.api.read_parameters import parse_question
 from service.api.schemas import (
     BucketInfo,
     BucketList,
@@ -35,7 +36,6 @@ from service.domain.access import Principal, Scope
 from service.domain.bucket_specs import bucket_spec, distinct, parse_retention
 from service.domain.schema import MeasurementSchema
 from service.encoding.encoders import Format
-from service.reads.question import Question
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
 _EXAMPLE_ROW = {
@@ -164,7 +164,9 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
     """
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)
-    question = await _question(request, parts, bucket, principal)
+    pairs, bounds = request.query_params.multi_items(), (parts.limits.default_every, parts.reads.limits.max_windows)
+    parse = partial(parse_question, bucket, pairs, request.headers.get("Accept"), parts.clock_ns(), *bounds)
+    question = await parsed(parts, principal, pairs, parse)
     request.scope[QUESTION] = question
     bypass_cache = bypasses_cache(request)
     answer = parts.reads.cached(question, bypass_cache)
@@ -178,14 +180,3 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
             partial(parts.reads.read, question, principal.id, bypass_cache),
         )
     return response_of(request, parts, question, answer.served, read_headers(answer, parts.clock_ns()))
-
-
-async def _question(request: Request, parts: Parts, bucket: str, principal: Principal) -> Question:
-    """Parse the question, in a thread when that loads a time zone.
-
-    Raises DependencyBusy, and what `parse_question` raises.
-    """
-    pairs, accept = request.query_params.multi_items(), request.headers.get("Accept")
-    bounds = parts.limits.default_every, parts.reads.limits.max_windows
-    act = partial(parse_question, bucket, pairs, accept, parts.clock_ns(), *bounds)
-    return await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()

@@ -10,14 +10,15 @@ from service.api.deps import parts_of
 from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import GAP_PARAMETERS
 from service.api.problem_schema import PROBLEM
+from service.api.questions import parsed
 from service.api.read_headers import gap_headers
-from service.api.read_parameters import Pairs, asked_range, needs_clock, split_parameters, tag_filters, zone_named
+from service.api.read_parameters import Pairs, asked_range, split_parameters, tag_filters, zone_named
 from service.api.streaming import AnswerResponse, read_in_thread, wants_gzip
 from service.domain.access import Principal, Scope
 from service.domain.durations import parse_duration
-from service.domain.selection import Selection
 from service.errors import InvalidParameter
 from service.reads.gaps import GapQuestion
+from service.reads.question import AskedRead
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
 SIMPLE = ("window", "start", "stop", "tz", "expect", "known", "gaps")
@@ -68,8 +69,8 @@ async def list_gaps(request: Request, name: str, principal: Principal = requires
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)
     pairs = request.query_params.multi_items()
-    act = partial(parse_gap_question, bucket, pairs, parts.clock_ns())
-    question = await parts.pools.parsing.run(act, key=principal.id) if needs_clock(pairs) else act()
+    parse = partial(parse_gap_question, bucket, pairs, parts.clock_ns())
+    question = await parsed(parts, principal, pairs, parse)
     answer = await read_in_thread(request, principal, partial(parts.gaps.gaps, question, principal.id))
     gzip = wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(answer.served, gap_headers(answer, parts.clock_ns()), gzip, parts.reads.limits.timeout_s)
@@ -78,18 +79,16 @@ async def list_gaps(request: Request, name: str, principal: Principal = requires
 def parse_gap_question(bucket: str, pairs: Pairs, now_ns: int) -> GapQuestion:
     """The question that the parameters ask. Raises InvalidParameter."""
     simple, filters = split_parameters(pairs, SIMPLE)
-    asked = asked_range(simple, zone_named(simple.get("tz", "")))
-    span = asked.at(now_ns)
-    selection = Selection(
+    points = AskedRead(
         bucket,
-        span,
-        measurements=tuple(sorted(filters.get("measurement", ()))),
-        fields=tuple(sorted(filters.get("field", ()))),
-        tags=tuple((key, tuple(sorted(values))) for key, values in sorted(tag_filters(filters))),
-    )
+        asked_range(simple, zone_named(simple.get("tz", ""))),
+        measurements=tuple(filters.get("measurement", ())),
+        fields=tuple(filters.get("field", ())),
+        tags=tag_filters(filters),
+    ).at(now_ns, max_windows=0)
     expect_ns = parse_duration(simple["expect"], "expect") if "expect" in simple else None
-    known_ns = parse_duration(simple["known"], "known") if "known" in simple else span.length_ns
-    return GapQuestion(selection, expect_ns, known_ns, _most_gaps(simple.get("gaps")), asked.ends_now(now_ns))
+    known_ns = parse_duration(simple["known"], "known") if "known" in simple else points.selection.span.length_ns
+    return GapQuestion(points, expect_ns, known_ns, _most_gaps(simple.get("gaps")))
 
 
 def _most_gaps(text: str | None) -> int:

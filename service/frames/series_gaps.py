@@ -5,7 +5,7 @@ says; what no point covers is not covered. Times of a series ascend, so a series
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from service.frames.label_combinations import rows_by_code
 from service.frames.series_digest import series_of
 
 Times = npt.NDArray[np.int64]
-SeriesField = tuple[SeriesKey, str]
+UntypedSeries = tuple[SeriesKey, str]
 """A series and a field of it, whatever the types of its values."""
 _ENOUGH = 200
 """So many points of a series, its first, tell how far they usually are apart."""
@@ -64,24 +64,19 @@ class Coverage:
         return bool(self.gaps) and self.gaps[-1].is_open
 
 
-@dataclass
 class SeriesGaps:
     """Collects the gaps of one series in `span`.
 
-    `before_ns`: its last point before the range, if there is one. `most`: so many gaps are kept, the longest.
+    `most`: so many gaps are kept, the longest. `before_ns`: its last point before the range, if there is one.
     """
 
-    span: TimeRange
-    expect_ns: int | None
-    most: int
-    before_ns: int | None = None
-    _points: int = 0
-    _first_ns: int | None = None
-    _last_ns: int | None = None
-    _covered_ns: int = 0
-    _gaps: list[Gap] = field(default_factory=list)
-    _gap_count: int = 0
-    _held: list[Times] = field(default_factory=list)
+    def __init__(self, span: TimeRange, expect_ns: int | None, most: int, before_ns: int | None = None) -> None:
+        self._span, self._expect_ns, self._most, self._before_ns = span, expect_ns, most, before_ns
+        self._points = self._covered_ns = self._gap_count = 0
+        self._first_ns: int | None = None
+        self._last_ns: int | None = None
+        self._gaps: list[Gap] = []
+        self._held: list[Times] = []
 
     def add(self, times: Times) -> None:
         """The next points of the series, ascending."""
@@ -90,7 +85,7 @@ class SeriesGaps:
         if self._first_ns is None:
             self._first_ns = int(times[0])
         self._points += len(times)
-        if self.expect_ns is not None:
+        if self._expect_ns is not None:
             self._scan(times)
             return
         self._held.append(times)
@@ -99,18 +94,18 @@ class SeriesGaps:
 
     def finished(self) -> Coverage:
         """What there is of the series, after its last point."""
-        if self.expect_ns is None:
+        if self._expect_ns is None:
             self._learn()
-        last_ns = self._last_ns if self._last_ns is not None else self.before_ns
-        if self.expect_ns is not None and last_ns is not None:
-            self._pass(last_ns, self.span.stop_ns, is_open=True)
-        start_ns = self.span.start_ns if self.before_ns is not None else self._first_ns
+        last_ns = self._last_ns if self._last_ns is not None else self._before_ns
+        if self._expect_ns is not None and last_ns is not None:
+            self._pass(last_ns, self._span.stop_ns, is_open=True)
+        start_ns = self._span.start_ns if self._before_ns is not None else self._first_ns
         return Coverage(
             points=self._points,
             first_ns=self._first_ns,
             last_ns=self._last_ns,
-            expect_ns=self.expect_ns,
-            watched=None if start_ns is None else TimeRange(start_ns, self.span.stop_ns),
+            expect_ns=self._expect_ns,
+            watched=None if start_ns is None else TimeRange(start_ns, self._span.stop_ns),
             covered_ns=self._covered_ns,
             gaps=tuple(sorted(self._longest())),
             gap_count=self._gap_count,
@@ -120,17 +115,17 @@ class SeriesGaps:
         """Take the usual distance of the points held for what is expected, where there are enough of them."""
         times = np.concatenate(self._held) if self._held else np.zeros(0, np.int64)
         self._held = []
-        known = times if self.before_ns is None else np.concatenate([[self.before_ns], times])
+        known = times if self._before_ns is None else np.concatenate([[self._before_ns], times])
         if len(known) > 1:
-            self.expect_ns = min(_USUAL_DISTANCES * int(np.median(_distances(known[:_ENOUGH]))), LATEST_NS)
-        if self.expect_ns is not None:
+            self._expect_ns = min(_USUAL_DISTANCES * int(np.median(_distances(known[:_ENOUGH]))), LATEST_NS)
+        if self._expect_ns is not None:
             self._scan(times)
         elif len(times):
             self._last_ns = int(times[-1])
 
     def _scan(self, times: Times) -> None:
-        expect_ns = self.expect_ns or 0
-        last_ns = self._last_ns if self._last_ns is not None else self.before_ns
+        expect_ns = self._expect_ns or 0
+        last_ns = self._last_ns if self._last_ns is not None else self._before_ns
         if last_ns is not None:
             self._pass(last_ns, int(times[0]))
         distances = _distances(times)
@@ -142,22 +137,22 @@ class SeriesGaps:
 
     def _pass(self, from_ns: int, to_ns: int, is_open: bool = False) -> None:
         """Note the time between two points, or after the last; the first of them may lie before the range."""
-        expect_ns = self.expect_ns or 0
+        expect_ns = self._expect_ns or 0
         covered_until_ns = min(from_ns + expect_ns, to_ns)
-        self._covered_ns += max(0, covered_until_ns - max(from_ns, self.span.start_ns))
+        self._covered_ns += max(0, covered_until_ns - max(from_ns, self._span.start_ns))
         if to_ns - from_ns > expect_ns:
             self._keep(Gap(from_ns, to_ns, is_open))
 
     def _keep(self, gap: Gap) -> None:
         self._gap_count += 1
         self._gaps.append(gap)
-        if len(self._gaps) >= 2 * self.most + 2:
+        if len(self._gaps) >= 2 * self._most + 2:
             self._gaps = self._longest()
 
     def _longest(self) -> list[Gap]:
         """The longest gaps. The open one is always among them, as it says that the series is silent."""
         by_length = sorted(self._gaps, key=lambda gap: (not gap.is_open, -gap.length_ns, gap.start_ns))
-        return by_length[: self.most]
+        return by_length[: self._most]
 
 
 def _distances(times: Times) -> npt.NDArray[np.uint64]:
@@ -170,7 +165,7 @@ class GapFinder:
     """Collects the gaps of every series in `span` from long frames. `before`: last points before the range."""
 
     def __init__(
-        self, span: TimeRange, expect_ns: int | None, most_gaps: int, before: Mapping[SeriesField, int]
+        self, span: TimeRange, expect_ns: int | None, most_gaps: int, before: Mapping[UntypedSeries, int]
     ) -> None:
         self._span = span
         self._expect_ns = expect_ns
@@ -194,11 +189,11 @@ class GapFinder:
                 self._series[key] = SeriesGaps(self._span, self._expect_ns, self._most_gaps)
             self._series[key].add(times[rows])
 
-    def coverages(self) -> dict[SeriesField, Coverage]:
+    def coverages(self) -> dict[UntypedSeries, Coverage]:
         """Every series in order, with what the range holds of it."""
         return {key: self._series[key].finished() for key in sorted(self._series, key=_in_order)}
 
 
-def _in_order(key: SeriesField) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+def _in_order(key: UntypedSeries) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     series, field_name = key
     return series.measurement, field_name, series.tags

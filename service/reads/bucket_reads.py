@@ -4,7 +4,6 @@ A new one takes a slot of the key that asked first, asks the store, and encodes 
 Nothing in this file knows of HTTP: routes, and whoever reads without a socket, call the same two methods.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -96,30 +95,11 @@ class BucketReads:
     def _kept_as(self, question: Question) -> tuple[str, Sequence[str], float]:
         """How the cache knows an answer: its name (which database, which question), its buckets, and for how long."""
         name = f"{self.limits.store_identity}\0bucket read\0{question.key}"
-        return name, [question.selection.bucket], self._ttl_s(question)
-
-    def _ttl_s(self, question: Question) -> float:
-        """A closed range is kept for long; one that ends now for a moment, never longer than `every`."""
-        if not question.open_ended:
-            return self.limits.cache_closed_s
-        windows = question.selection.windows
-        every_ns = windows.every_ns if windows is not None else 0
-        return min(self.limits.cache_open_s, every_ns / 1e9 if every_ns else math.inf)
+        return name, [question.selection.bucket], self.limits.kept_s(question)
 
     def _produce(self, question: Question, key_id: str, store: Store) -> Produced:
         """Begin a read in a slot of the key. Raises TooManyReads, and what the store raises."""
-        give_back = self._slots.take(key_id)
-        try:
-            reading = store.read(question.selection)
-        except BaseException:
-            give_back()
-            raise
-
-        def end() -> None:
-            reading.cancel()
-            give_back()
-            self._observer.ended()
-
+        reading, end = self._slots.begin(key_id, lambda: store.read(question.selection), self._observer.ended)
         facts = self._facts(question, reading.plan)
         texts = facts.texts()
         blocks = measured(told(reading, texts), self.limits.timeout_s, self._observer)

@@ -8,15 +8,16 @@ import orjson
 
 from service.cache.answers import AnswerCache, CancelToken, Served
 from service.cache.single_flight import Produced
-from service.domain.selection import Selection, plan_read
+from service.domain.selection import ReadPlan, Selection
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
 from service.errors import InvalidParameter
 from service.frames import long_form
 from service.frames.frame import Reading
 from service.frames.series_digest import series_of
-from service.frames.series_gaps import Coverage, Gap, GapFinder, SeriesField
+from service.frames.series_gaps import Coverage, Gap, GapFinder, UntypedSeries
 from service.reads.facts import NameList, ReadFacts
 from service.reads.limits import ReadLimits
+from service.reads.question import Question
 from service.reads.slots import Slots
 from service.reads.streams import UNOBSERVED, ReadObserver, measured
 from service.stores.protocol import Store
@@ -27,25 +28,22 @@ _SECOND_NS = 1e9
 
 @dataclass(frozen=True)
 class GapQuestion:
-    """`selection`: raw points. `expect_ns`: how far apart points may be; None: what each series usually does.
+    """`points`: which points are looked at, a raw read. `expect_ns`: how far apart they may be; None: what each series
+    usually does.
 
     A series with points in the `known_ns` before the range belongs to the answer, also when it has none in the range.
-    `most_gaps`: so many of each series are named, the longest. `open_ended`: the range ends now.
+    `most_gaps`: so many of each series are named, the longest.
     """
 
-    selection: Selection
+    points: Question
     expect_ns: int | None
     known_ns: int
     most_gaps: int
-    open_ended: bool
 
     @property
-    def name(self) -> str:
-        """Equal for equal questions about one database; a range that ends now is known by its length."""
-        span = self.selection.span
-        reach = span.length_ns if self.open_ended else span
-        selected = (self.selection.bucket, self.selection.measurements, self.selection.fields, self.selection.tags)
-        return repr((selected, reach, self.expect_ns, self.known_ns, self.most_gaps))
+    def key(self) -> str:
+        """The name of the question in the cache."""
+        return repr((self.points.key, self.expect_ns, self.known_ns, self.most_gaps))
 
 
 @dataclass(frozen=True)
@@ -78,43 +76,34 @@ class GapReads:
 
         Raises: InvalidParameter (too many series), TooManyReads, what the store raises.
         """
-        name = f"{self._limits.store_identity}\0gaps\0{question.name}"
-        ttl_s = self._limits.cache_open_s if question.open_ended else self._limits.cache_closed_s
+        name = f"{self._limits.store_identity}\0gaps\0{question.key}"
+        buckets, ttl_s = [question.points.selection.bucket], self._limits.kept_s(question.points)
         produce = partial(self._produce, question, key_id)
-        served = self._answers.serve(name, [question.selection.bucket], ttl_s, produce, cancel_token=cancel_token)
+        served = self._answers.serve(name, buckets, ttl_s, produce, cancel_token=cancel_token)
         return GapAnswer(ReadFacts.from_texts(served.headers), served)
 
     def _produce(self, question: GapQuestion, key_id: str) -> Produced:
-        give_back = self._slots.take(key_id)
+        selection = question.points.selection
+        reading, end = self._slots.begin(key_id, lambda: self._store.read(selection), self._observer.ended)
         try:
-            before = self._before(question)
-            reading = self._store.read(question.selection)
+            before = self._before(question, reading.plan)
         except BaseException:
-            give_back()
+            end()
             raise
-
-        def end() -> None:
-            reading.cancel()
-            give_back()
-            self._observer.ended()
-
         unknown = NameList.of_unknown(reading.plan.unknown)
-        facts = ReadFacts(question.selection.span, self._store.name, unknown=unknown)
+        facts = ReadFacts(selection.span, self._store.name, unknown=unknown)
         return Produced(facts.texts(), self._body(question, reading, before), end)
 
-    def _before(self, question: GapQuestion) -> dict[SeriesField, int]:
+    def _before(self, question: GapQuestion, plan: ReadPlan) -> dict[UntypedSeries, int]:
         """The last point of each selected series in `known_ns` before the range."""
-        selection = question.selection
+        selection = question.points.selection
         start_ns = selection.span.start_ns
         first_ns = max(start_ns - question.known_ns, EARLIEST_NS)
-        if first_ns >= start_ns:
-            return {}
-        plan = plan_read(selection, self._store.schema(selection.bucket))
         names = {measurement.name for measurement in plan.measurements}
-        if not names:
+        if first_ns >= start_ns or not names:
             return {}
         latest = self._store.latest(selection.bucket, TimeRange(first_ns, start_ns), "", names)
-        before: dict[SeriesField, int] = {}
+        before: dict[UntypedSeries, int] = {}
         for frame in latest.frames:
             series, of_row = series_of(frame)
             for number, time_ns in zip(of_row.tolist(), long_form.times_ns(frame).tolist(), strict=True):
@@ -123,8 +112,8 @@ class GapReads:
                     before[key] = max(time_ns, before.get(key, time_ns))
         return before
 
-    def _body(self, question: GapQuestion, reading: Reading, before: dict[SeriesField, int]) -> Iterator[bytes]:
-        span = question.selection.span
+    def _body(self, question: GapQuestion, reading: Reading, before: dict[UntypedSeries, int]) -> Iterator[bytes]:
+        span = question.points.selection.span
         finder = GapFinder(span, question.expect_ns, question.most_gaps, before)
         for block in measured(reading.blocks, self._limits.timeout_s, self._observer):
             for frame in block:
@@ -135,7 +124,7 @@ class GapReads:
         yield document(question, finder.coverages(), self._store.name)
 
 
-def _is_selected(selection: Selection, key: SeriesField) -> bool:
+def _is_selected(selection: Selection, key: UntypedSeries) -> bool:
     series, field = key
     tags = dict(series.tags)
     return (not selection.fields or field in selection.fields) and all(
@@ -143,11 +132,11 @@ def _is_selected(selection: Selection, key: SeriesField) -> bool:
     )
 
 
-def document(question: GapQuestion, coverages: dict[SeriesField, Coverage], store: str) -> bytes:
+def document(question: GapQuestion, coverages: dict[UntypedSeries, Coverage], store: str) -> bytes:
     """The answer as JSON. Times are RFC 3339 with nanoseconds, lengths are seconds, shares lie between 0 and 1."""
-    span = question.selection.span
+    selection, span = question.points.selection, question.points.selection.span
     members = {
-        "bucket": question.selection.bucket,
+        "bucket": selection.bucket,
         "start": format_time(span.start_ns),
         "stop": format_time(span.stop_ns),
         "expect_s": _seconds(question.expect_ns),
@@ -158,7 +147,7 @@ def document(question: GapQuestion, coverages: dict[SeriesField, Coverage], stor
     return orjson.dumps(members)
 
 
-def _series(key: SeriesField, coverage: Coverage) -> dict[str, object]:
+def _series(key: UntypedSeries, coverage: Coverage) -> dict[str, object]:
     series, field = key
     is_known = coverage.expect_ns is not None and coverage.watched is not None
     share = coverage.covered_ns / coverage.watched.length_ns if is_known and coverage.watched else None

@@ -1,6 +1,9 @@
 """The bounds of reads, and how long their answers are kept."""
 
+import math
 from dataclasses import dataclass
+
+from service.reads.question import Question
 
 
 @dataclass(frozen=True)
@@ -18,3 +21,11 @@ class ReadLimits:
     """What the name of a measurement contains that belongs to the latest telemetry."""
     store_identity: str
     """Says which database answers are from, so that gateways of two may share one Redis."""
+
+    def kept_s(self, question: Question) -> float:
+        """A closed range is kept for long; one that ends now for a moment, never longer than `every`."""
+        if not question.open_ended:
+            return self.cache_closed_s
+        windows = question.selection.windows
+        every_ns = windows.every_ns if windows is not None else 0
+        return min(self.cache_open_s, every_ns / 1e9 if every_ns else math.inf)

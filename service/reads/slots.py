@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from service.errors import TooManyReads
+from service.frames.frame import Reading
 from service.shares import Full, Reserve, Shares, share_of_key
 
 _RETRY_AFTER_S = 1.0
@@ -35,6 +36,27 @@ class Slots:
                 self._shares.give_back(key_id)
 
         return give_back
+
+    def begin(
+        self, key_id: str, read: Callable[[], Reading], ended: Callable[[], object]
+    ) -> tuple[Reading, Callable[[], None]]:
+        """Begin a read in a slot of a key. The second part of the result ends it: the query, the slot, then `ended`.
+
+        Raises TooManyReads, and what `read` raises.
+        """
+        give_back = self.take(key_id)
+        try:
+            reading = read()
+        except BaseException:
+            give_back()
+            raise
+
+        def end() -> None:
+            reading.cancel()
+            give_back()
+            ended()
+
+        return reading, end
 
     def _refusal(self, full: Full) -> TooManyReads:
         most, of_key = self._shares.most, self._shares.of_key

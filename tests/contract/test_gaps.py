@@ -9,11 +9,11 @@ import pytest
 from service.cache.answers import AnswerCache
 from service.cache.memory import MemoryCache
 from service.domain.durations import SECOND_NS, parse_duration
-from service.domain.selection import Selection
 from service.domain.timerange import TimeRange
 from service.errors import UnknownBucket
 from service.reads.gaps import GapQuestion, GapReads
 from service.reads.limits import ReadLimits
+from service.reads.question import AskedRead, Between, Question
 from service.reads.slots import Slots
 from service.stores.protocol import Store
 from tests.support.rows import store_all
@@ -58,7 +58,11 @@ def asked(store: Store, question: GapQuestion) -> dict[str, Any]:
 
 
 def question(bucket: str, **selected: Any) -> GapQuestion:
-    return GapQuestion(Selection(bucket, SPAN, **selected), MINUTE_NS, HOUR_NS, 100, open_ended=False)
+    return GapQuestion(points(bucket, SPAN, **selected), MINUTE_NS, HOUR_NS, 100)
+
+
+def points(bucket: str, span: TimeRange, **selected: Any) -> Question:
+    return AskedRead(bucket, Between(span.start_ns, span.stop_ns), **selected).at(span.stop_ns, 0)
 
 
 def shown(answer: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
@@ -116,7 +120,7 @@ def test_a_field_that_changed_its_type_is_one_series(store: Store, bucket: str) 
     lines += "".join(f"m f={step}.5 {START_NS + step * HOUR_NS}\n" for step in range(50))
     store_all(store, bucket, lines)
     span = TimeRange(START_NS - 30 * day_ns, START_NS + 50 * HOUR_NS)
-    [series] = asked(store, GapQuestion(Selection(bucket, span), HOUR_NS, HOUR_NS, 100, open_ended=False))["series"]
+    [series] = asked(store, GapQuestion(points(bucket, span), HOUR_NS, HOUR_NS, 100))["series"]
     assert (series["points"], series["gap_count"], series["silent"]) == (100, 1, False)
     assert series["gaps"][0]["seconds"] == (30 * day_ns - 49 * HOUR_NS) / SECOND_NS
 
