@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.domain.answer_rules import Verdict
-from service.domain.halving import ENOUGH_VALUES, AllRefused, Cause, GivenUp, Halving, Part
+from service.domain.bisection import ENOUGH_VALUES, AllRefused, Bisection, Cause, GivenUp, Part
 from service.domain.item_errors import ItemError, WrongItems, item_errors
 from service.errors import UpstreamStopped
 from service.transfer.dead_letters import DeadLetter
@@ -64,7 +64,7 @@ class Delivery:
     ) -> None:
         self._upstream, self._poster, self._bound = upstream, poster, bound
         self._batch, self._document, self._first_tried_s = batch, document, first_tried_s
-        self._halving: Halving[_Evidence] = Halving(range(len(document)), document.sensors_of)
+        self._bisection: Bisection[_Evidence] = Bisection(range(len(document)), document.sensors_of)
         self._last: Outcome | None = None
         self._named_letters: list[DeadLetter] = []
         self.accepted = 0
@@ -76,20 +76,20 @@ class Delivery:
         Raises UpstreamUnavailable, UpstreamStopped, JobInterrupted.
         """
         try:
-            while (part := self._halving.next()) is not None:
+            while (part := self._bisection.next()) is not None:
                 self._post(part)
         except AllRefused as refused:
             raise self._all_refused(refused) from None
         if not self.accepted and len(self._named_letters) >= ENOUGH_VALUES:
-            raise self._all_refused(AllRefused(self._halving.refusals, is_everything=True))
-        letters = [letter for given_up in self._halving.given_up for letter in self._letters(given_up)]
+            raise self._all_refused(AllRefused(self._bisection.refusals, is_everything=True))
+        letters = [letter for given_up in self._bisection.given_up for letter in self._letters(given_up)]
         return [*letters, *self._named_letters]
 
     def _post(self, part: Part) -> None:
         body, window = self._document.body(part), self._batch.window
         if len(body) > self._bound.most_bytes:
             reason = f"A body with nothing else has {len(body)} bytes, more than the upstream takes."
-            self._halving.split(_Evidence(reason))
+            self._bisection.split(_Evidence(reason))
             return
         values = self._document.values(part)
         key = key_of(self._upstream.connector_name, window.start_ns, window.stop_ns, body)
@@ -97,16 +97,16 @@ class Delivery:
         outcome = self._last = self._poster.post(post, self.tally)
         if outcome.verdict is Verdict.TOO_LARGE:
             self._bound.lower(len(body))
-            self._halving.split(_Evidence("The upstream takes no body of this size.", outcome))
+            self._bisection.split(_Evidence("The upstream takes no body of this size.", outcome))
             return
         rest = self._without_named(part, outcome)
         if outcome.verdict is Verdict.ACCEPTED:
             self.accepted += self._document.values(rest) if rest else 0
-            self._halving.accept()
+            self._bisection.accept()
         elif len(rest) < len(part):
-            self._halving.replace(rest)
+            self._bisection.replace(rest)
         else:
-            self._halving.refuse(_Evidence(f"The upstream {outcome.finding}.", outcome))
+            self._bisection.refuse(_Evidence(f"The upstream {outcome.finding}.", outcome))
 
     def _without_named(self, part: Part, outcome: Outcome) -> Part:
         """The items of the part that the answer does not name as wrong. Letters are made of the others."""

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from service.domain.halving import Part, Sensors
+from service.domain.bisection import Part, Sensors
 from service.transfer.dead_letters import DeadLetter
 
 Ints = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from service.domain.halving import Part, Sensors
+from service.domain.bisection import Part, Sensors
 from service.domain.series import FieldSeries
 from service.domain.timerange import TimeRange, format_time, parse_time
 from service.encoding.json_rows import json_text

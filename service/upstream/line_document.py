@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from service.domain.halving import Part, Sensors
+from service.domain.bisection import Part, Sensors
 from service.domain.series import SeriesKey
 from service.lineprotocol.writer import write_block
 from service.transfer.dead_letters import DeadLetter, dead_letters_of_unwritable, dead_letters_of_values

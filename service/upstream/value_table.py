@@ -1,6 +1,6 @@
 """The values of a batch in the order in which they are posted: by the name of the sensor, then by time.
 
-So the values of one sensor are together, and a wrong sensor is found by halving. The order of the frames does not
+So the values of one sensor are together, and a wrong sensor is found by bisection. The order of the frames does not
 matter, except for values of one sensor at one time.
 """
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from service.domain.halving import Part
+from service.domain.bisection import Part
 from service.domain.sensor_template import SensorTemplate, TagMissing
 from service.domain.series import FieldSeries
 from service.encoding.value_texts import json_escaped, json_numbers

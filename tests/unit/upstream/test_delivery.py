@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.halving import ENOUGH_PARTS
+from service.domain.bisection import ENOUGH_PARTS
 from service.domain.job import Cancelled
 from service.errors import UpstreamStopped, UpstreamUnavailable
 from service.upstream.posting import MOST_TRIES, REPEAT_HEADER

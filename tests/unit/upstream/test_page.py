@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from service.config.token_variables import TokenVariables
-from service.domain.halving import ENOUGH_PARTS, ENOUGH_VALUES, MOST_REFUSALS, Cause
+from service.domain.bisection import ENOUGH_PARTS, ENOUGH_VALUES, MOST_REFUSALS, Cause
 from service.domain.schema import FieldType
 from service.domain.timerange import parse_range
 from service.upstream.answer_config import AcceptText, ItemsText

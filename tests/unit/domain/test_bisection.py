@@ -1,4 +1,4 @@
-"""Wrong values are found by halving: exactly those, in few posts, and no post at all where nothing is accepted."""
+"""Wrong values are found by bisection: exactly those, in few posts, and no post at all where nothing is accepted."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.halving import (
+from service.domain.bisection import (
     ENOUGH_PARTS,
     ENOUGH_VALUES,
     MOST_REFUSALS,
     AllRefused,
+    Bisection,
     Cause,
-    Halving,
     Part,
 )
 
@@ -36,22 +36,22 @@ class Api:
         self.accepted: list[int] = []
         self.posts: list[Sequence[int]] = []
 
-    def run(self, values: int, sensors_of: Callable[[Part], tuple[int, int]] = each_alone) -> Halving[str]:
-        halving: Halving[str] = Halving(range(values), sensors_of)
-        while (part := halving.next()) is not None:
+    def run(self, values: int, sensors_of: Callable[[Part], tuple[int, int]] = each_alone) -> Bisection[str]:
+        bisection: Bisection[str] = Bisection(range(values), sensors_of)
+        while (part := bisection.next()) is not None:
             self.posts.append(part)
             if len(part) > self.most:
-                halving.split("413")
+                bisection.split("413")
             elif any(map(self.poison, part)):
-                halving.refuse("422")
+                bisection.refuse("422")
             else:
                 self.accepted += part
-                halving.accept()
-        return halving
+                bisection.accept()
+        return bisection
 
 
-def given_up(halving: Halving[str], cause: Cause = Cause.REFUSED) -> list[int]:
-    return sorted(value for entry in halving.given_up if entry.cause is cause for value in entry.part)
+def given_up(bisection: Bisection[str], cause: Cause = Cause.REFUSED) -> list[int]:
+    return sorted(value for entry in bisection.given_up if entry.cause is cause for value in entry.part)
 
 
 @pytest.mark.parametrize("poison", [0, 1, 2_499, 2_500, 4_998, 4_999])
@@ -106,18 +106,18 @@ def test_few_values_may_all_be_wrong(values: int, stops: bool) -> None:
 
 def test_a_sensor_that_is_refused_as_a_whole_is_not_asked_value_by_value() -> None:
     api = Api(lambda value: 2_000 <= value < 2_100)
-    halving = api.run(5_000, hundreds)
-    refused = given_up(halving) + given_up(halving, Cause.SENSOR_REFUSED)
+    bisection = api.run(5_000, hundreds)
+    refused = given_up(bisection) + given_up(bisection, Cause.SENSOR_REFUSED)
     assert sorted(refused) == list(range(2_000, 2_100))
-    assert given_up(halving, Cause.SENSOR_REFUSED)
+    assert given_up(bisection, Cause.SENSOR_REFUSED)
     assert len(api.posts) < 80, "the 100 values alone would need 200"
 
 
 def test_a_sensor_of_which_values_are_accepted_is_asked_value_by_value() -> None:
     poison = {2_000 + 5 * value for value in range(20)}
-    halving = Api(poison.__contains__).run(5_000, hundreds)
-    assert given_up(halving) == sorted(poison)
-    assert not given_up(halving, Cause.SENSOR_REFUSED)
+    bisection = Api(poison.__contains__).run(5_000, hundreds)
+    assert given_up(bisection) == sorted(poison)
+    assert not given_up(bisection, Cause.SENSOR_REFUSED)
 
 
 def test_a_batch_with_too_many_wrong_values_stops_the_run() -> None:
@@ -130,8 +130,8 @@ def test_a_batch_with_too_many_wrong_values_stops_the_run() -> None:
 
 def test_a_part_that_is_too_large_is_halved_and_no_refusal() -> None:
     api = Api(lambda _value: False, most=10)
-    halving = api.run(100)
-    assert (halving.refusals, halving.given_up, sorted(api.accepted)) == (0, [], list(range(100)))
+    bisection = api.run(100)
+    assert (bisection.refusals, bisection.given_up, sorted(api.accepted)) == (0, [], list(range(100)))
 
 
 def test_a_value_that_is_too_large_alone_is_given_up_as_such() -> None:
@@ -144,16 +144,16 @@ def test_where_every_value_is_too_large_the_run_stops() -> None:
 
 
 def test_named_values_are_taken_out_and_the_rest_is_posted_once() -> None:
-    halving: Halving[str] = Halving(range(10), each_alone)
-    assert halving.next() == range(10)
-    halving.replace([0, 1, 2, 9])
-    assert halving.next() == [0, 1, 2, 9]
-    halving.accept()
-    assert halving.next() is None
+    bisection: Bisection[str] = Bisection(range(10), each_alone)
+    assert bisection.next() == range(10)
+    bisection.replace([0, 1, 2, 9])
+    assert bisection.next() == [0, 1, 2, 9]
+    bisection.accept()
+    assert bisection.next() is None
 
 
 def test_an_empty_rest_is_not_posted() -> None:
-    halving: Halving[str] = Halving(range(2), each_alone)
-    halving.next()
-    halving.replace([])
-    assert halving.next() is None
+    bisection: Bisection[str] = Bisection(range(2), each_alone)
+    bisection.next()
+    bisection.replace([])
+    assert bisection.next() is None

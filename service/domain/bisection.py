@@ -1,4 +1,4 @@
-"""Decides what is posted after an upstream refused a post: its halves, down to the values that are wrong.
+"""Decides what is posted after an upstream refused a post: its halves, down to the values that are wrong (bisection).
 
 Values are numbers, and a part is an ascending sequence of them. Parts are halved at the same places every time, so that
 the same values make the same posts. One wrong value among 5,000 costs at most 27 posts.
@@ -67,7 +67,7 @@ class _Node:
         return self.sensors[0] if self.sensors[0] == self.sensors[1] else None
 
 
-class Halving(Generic[Evidence]):
+class Bisection(Generic[Evidence]):
     """The parts of one batch that are still to be posted, in the order of `next`.
 
     `sensors_of` tells the sensors of a part; values are ordered by sensor. After each `next`, exactly one of `accept`,
