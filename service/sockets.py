@@ -5,6 +5,7 @@ So a name that resolves differently a moment later changes nothing.
 """
 
 import ipaddress
+import select
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,20 @@ SocketOptions = Iterable[tuple[int, int, int | bytes]]
 def resolve_host(host: str, port: int) -> Sequence[str]:
     """The addresses that the system's resolver gives, without repeats."""
     return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+
+
+def is_ready(connection: socket.socket | int, seconds: float, to_write: bool = False) -> bool:
+    """Whether a connection, or its file descriptor, can be read (or written) within so many seconds.
+
+    A process with many connections has descriptors from 1024 on, which `select` does not take. `poll` takes any.
+    """
+    if not hasattr(select, "poll"):  # Windows, where select takes any socket
+        watched = [connection]
+        readable, writable, _ = select.select([] if to_write else watched, watched if to_write else [], [], seconds)
+        return bool(readable or writable)
+    poll = select.poll()
+    poll.register(connection, select.POLLOUT if to_write else select.POLLIN)
+    return bool(poll.poll(seconds * 1_000))
 
 
 @dataclass(frozen=True)

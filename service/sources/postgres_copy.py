@@ -5,11 +5,11 @@ and waits on the socket when that is nothing. (Measured: a million rows take 0.3
 """
 
 import contextlib
-import select
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from service.errors import StoreTimeout
+from service.sockets import is_ready
 
 _CHUNK_BYTES = 1 << 20
 _LOOK_EVERY_S = 0.5
@@ -79,7 +79,7 @@ class _Waiting:
         while left_s > 0:
             self._check()
             pause_s = min(left_s, _LOOK_EVERY_S)
-            if select.select([self._connection.pgconn.socket], [], [], pause_s)[0]:
+            if is_ready(self._connection.pgconn.socket, pause_s):
                 self._connection.pgconn.consume_input()
                 return
             left_s -= pause_s

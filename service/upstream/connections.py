@@ -5,7 +5,6 @@ Here all reads and writes of an exchange share one deadline, and the run may end
 """
 
 import contextlib
-import select
 import socket
 import ssl
 import threading
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 import httpcore
 
-from service.sockets import Connector
+from service.sockets import Connector, is_ready
 
 T = TypeVar("T")
 _SLICE_S = 0.5
@@ -169,7 +168,7 @@ class _Stream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  (as httpcore defines it)
         """What httpcore asks a connection: above all whether the server closed it while it was idle."""
         if info == "is_readable":
-            return self._socket.fileno() < 0 or _is_ready(self._socket, 0.0, False)
+            return self._socket.fileno() < 0 or is_ready(self._socket, 0.0)
         if info == "ssl_object":
             return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
         return self._socket if info == "socket" else None
@@ -177,15 +176,5 @@ class _Stream(httpcore.NetworkStream):
 
 def _ready(connection: socket.socket, seconds: float, to_write: bool) -> None:
     """Wait until the connection can be read, or written. Raises TimeoutError."""
-    if not _is_ready(connection, seconds, to_write):
+    if not is_ready(connection, seconds, to_write):
         raise TimeoutError
-
-
-def _is_ready(connection: socket.socket, seconds: float, to_write: bool) -> bool:
-    if not hasattr(select, "poll"):  # Windows, where select takes any socket
-        watched = [connection]
-        readable, writable, _ = select.select([] if to_write else watched, watched if to_write else [], [], seconds)
-        return bool(readable or writable)
-    poll = select.poll()
-    poll.register(connection, select.POLLOUT if to_write else select.POLLIN)
-    return bool(poll.poll(seconds * 1_000))

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +63,18 @@ def test_a_table_of_instants(postgres: str) -> None:
     log = Log()
     assert sql_rows_in(postgres, DAY, log, table="readings") == EXPECTED
     assert log == [("warning", "1 rows have no value in the column 'value', and are left out.")]
+
+
+def test_a_process_with_more_than_1024_open_files_reads_as_well(postgres: str) -> None:
+    """The fast path waited with `select`, which takes no descriptor from 1024 on."""
+    resource = pytest.importorskip("resource", reason="a descriptor of Windows is no small number")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as cleanup:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+        cleanup.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        for _ in range(1_024):
+            cleanup.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        assert sql_rows_in(postgres, table="readings") == EXPECTED
 
 
 def test_a_query_with_its_two_binds(postgres: str) -> None:

@@ -1,5 +1,6 @@
 """What is connected to is what was checked, at the moment of connecting, whatever the name said before."""
 
+import socket
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from service.domain.addresses import AddressPolicy
 from service.domain.backoff import is_transient
 from service.errors import AddressRefused, StoreBroken, StoreError, StoreFailed, StoreUnavailable
-from service.sockets import Connector, resolve_host
+from service.sockets import Connector, is_ready, resolve_host
 from service.stores.influx.transport import Transport
 from tests.support.upstreams import Upstream, answering, http_answer
 
@@ -136,3 +137,11 @@ def test_the_banner_of_another_protocol_is_not_part_of_the_message(banner: bytes
         transport(other.port, resolving(["127.0.0.1"])).json("GET", "/")
     assert "hunter2" not in str(broken.value)
     assert "hunter2" in broken.value.upstream
+
+
+def test_a_connection_is_ready_when_bytes_wait_or_when_it_takes_some() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        assert (is_ready(near, 0.0), is_ready(near, 0.0, to_write=True)) == (False, True)
+        far.sendall(b"x")
+        assert is_ready(near, 1.0) and is_ready(near.fileno(), 1.0)
