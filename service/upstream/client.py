@@ -1,6 +1,7 @@
-"""Posts bodies over HTTP/1.1, and reads the answers: bounded in time and size, without redirects, with TLS verified.
+"""Requests over HTTP/1.1 and their answers: bounded in time and size, without redirects, with TLS verified.
 
-The one module that speaks HTTP to an upstream and to the server that gives its access tokens.
+The one module that speaks HTTP to an upstream, to the server that gives its access tokens, and to a provider of
+weather. No log has the path or the query of an address.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ _HEADERS = {
 }
 
 
-class PostFailed(Exception):
+class RequestFailed(Exception):
     """There is no answer. `was_sent`: whether the server may have acted on the request.
 
     `finding`: the end of a sentence about the server; `detail`: the text of the error.
@@ -72,7 +73,7 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Connections to a few servers. Threads may share it; each posts one body at a time."""
+    """Connections to a few servers. Threads may share it; each makes one request at a time."""
 
     def __init__(
         self,
@@ -97,13 +98,20 @@ class HttpClient:
         """Post a body, and wait for the answer.
 
         Raises:
-            PostFailed: there is no answer in time, or none that makes sense. AddressRefused: no address of the host may
-                be connected to. JobInterrupted: the run has to end.
+            RequestFailed: there is no answer in time, or none that makes sense.
+            AddressRefused: no address of the host may be connected to. JobInterrupted: the run has to end.
         """
+        return self._answered("POST", url, headers, body)
+
+    def get(self, url: str) -> HttpAnswer:
+        """Ask for a document, and wait for the answer. Raises as `post` does."""
+        return self._answered("GET", url, {}, None)
+
+    def _answered(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer:
         with self._deadlines.within(self._timeout_s):
             try:
                 with self._pool.stream(
-                    "POST",
+                    method,
                     url,
                     headers=_encoded({"Host": urlsplit(url).netloc, **_HEADERS, **headers}),
                     content=body,
@@ -111,14 +119,14 @@ class HttpClient:
                 ) as response:
                     return _answer(response)
             except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout) as failed:
-                raise PostFailed(_connect_finding(failed), str(failed), was_sent=False) from failed
+                raise RequestFailed(_connect_finding(failed), str(failed), was_sent=False) from failed
             except httpcore.TimeoutException as late:
-                finding = f"gave no answer within {self._timeout_s:.0f} s"
-                raise PostFailed(finding, str(late), was_sent=True) from late
+                finding = f"gave no answer within {self._timeout_s:g} s"
+                raise RequestFailed(finding, str(late), was_sent=True) from late
             except httpcore.NetworkError as broken:
-                raise PostFailed("broke the connection off", str(broken), was_sent=True) from broken
+                raise RequestFailed("broke the connection off", str(broken), was_sent=True) from broken
             except httpcore.ProtocolError as broken:
-                raise PostFailed("sent no answer in HTTP", str(broken), was_sent=True) from broken
+                raise RequestFailed("sent no answer in HTTP", str(broken), was_sent=True) from broken
 
     def close(self) -> None:
         """Close all connections. Safe to call twice."""

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus, urlencode
 
 from service.errors import AddressRefused, UpstreamStopped, UpstreamUnavailable
 from service.upstream.auth import Auth, HeaderAuth, OAuth2, UrlAuth
-from service.upstream.client import HttpAnswer, HttpClient, PostFailed, origin_of
+from service.upstream.client import HttpAnswer, HttpClient, RequestFailed, origin_of
 from service.upstream.rules import TOKEN_PLACE
 
 _USUAL_LIFETIME_S = 300.0
@@ -94,7 +94,7 @@ class AccessTokens:
             answer = self._client.post(oauth.url, headers, body)
         except AddressRefused as refused:
             raise UpstreamStopped(refused.message) from None
-        except PostFailed as failed:
+        except RequestFailed as failed:
             raise UpstreamUnavailable(f"{place} {failed.finding}.", upstream=failed.detail) from None
         if answer.status != 200:
             raise _refusal(place, answer)

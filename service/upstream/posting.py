@@ -19,7 +19,7 @@ from service.domain.retry_after import retry_after_s
 from service.errors import AddressRefused, UpstreamStopped, UpstreamUnavailable, printable_line
 from service.transfer.run_control import RunControl
 from service.transfer.run_log import Log
-from service.upstream.client import HttpAnswer, HttpClient, PostFailed, origin_of
+from service.upstream.client import HttpAnswer, HttpClient, RequestFailed, origin_of
 from service.upstream.config import Upstream
 from service.upstream.credentials import Credentials
 from service.upstream.gate import Gate
@@ -123,7 +123,7 @@ class Poster:
             credentials = self._credentials.headers()
             try:
                 answer = self._send(post, body, credentials, tally)
-            except PostFailed as failed:
+            except RequestFailed as failed:
                 tries += 1
                 self._wait(tries, last_try_s, failed.finding, failed.detail, None)
                 continue
@@ -143,7 +143,7 @@ class Poster:
                 return Outcome(decision.verdict, decision.finding, answer)
 
     def _send(self, post: Post, body: bytes, credentials: Mapping[str, str], tally: Tally) -> HttpAnswer:
-        """One request. Raises PostFailed, UpstreamStopped, JobInterrupted."""
+        """One request. Raises RequestFailed, UpstreamStopped, JobInterrupted."""
         with self._gate.passed(post.values):
             headers = {**credentials, **self._headers(post)}
             started_s = self._clock()
@@ -152,7 +152,7 @@ class Poster:
                 return self._client.post(self._credentials.url(self._upstream.url), headers, body)
             except AddressRefused as refused:
                 raise UpstreamStopped(refused.message) from None
-            except PostFailed as failed:
+            except RequestFailed as failed:
                 if failed.was_sent:
                     tally.unknown += 1
                     post.may_be_stored(started_s)

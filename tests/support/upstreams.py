@@ -3,7 +3,10 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+
+Speak = Callable[[socket.socket], None]
 
 
 class Upstream:
@@ -56,3 +59,36 @@ def answering(answer: bytes) -> Iterator[Upstream]:
         yield upstream
     finally:
         upstream.close()
+
+
+@contextlib.contextmanager
+def speaking(speak: Speak) -> Iterator[str]:
+    """The address of a server that reads the head of a request, and then does as it likes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = listener.accept()
+                with link, contextlib.suppress(OSError):
+                    link.settimeout(10)
+                    link.recv(65536)
+                    speak(link)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://upstream.test:{listener.getsockname()[1]}/"
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def sending_for_ever(head: bytes, piece: bytes, pause_s: float) -> Speak:
+    def speak(link: socket.socket) -> None:
+        link.sendall(head)
+        while True:
+            link.sendall(piece)
+            time.sleep(pause_s)
+
+    return speak

@@ -8,9 +8,11 @@ as `rain` on a dry day, is no field of that point.
 from collections.abc import Mapping
 from typing import Any
 
+from service.domain.retry_after import retry_after_s
 from service.errors import UpstreamError, UpstreamStopped, UpstreamUnavailable
-from service.jobs.weather.http import HttpAnswer
+from service.jobs.weather.http import json_document
 from service.jobs.weather.provider import Observation, Place, ProviderAccess
+from service.upstream.client import HttpAnswer
 
 NAME = "openweathermap"
 URL = "https://api.openweathermap.org"
@@ -36,28 +38,28 @@ class OpenWeatherMap:
 
     def observe(self, place: Place, now_s: float) -> Observation:
         coordinates = {"lat": f"{place.latitude:.6f}", "lon": f"{place.longitude:.6f}"}
-        answer = self._http.get(_PATH, {**coordinates, "units": "metric"}, {"appid": self._key})
+        answer = self._http.get(_PATH, {**coordinates, "units": "metric", "appid": self._key})
         if answer.status != 200:
-            raise self._failure(answer)
+            raise self._failure(answer, now_s)
         try:
-            return observation_of(answer.document(), place, now_s)
+            return observation_of(json_document(answer), place, now_s)
         except UpstreamError as odd:
             raise UpstreamError(f"OpenWeatherMap: {odd.finding}", upstream=self._shown(answer)) from None
 
-    def _failure(self, answer: HttpAnswer) -> UpstreamError:
+    def _failure(self, answer: HttpAnswer, now_s: float) -> UpstreamError:
         text = self._shown(answer)
+        wait_s = retry_after_s(answer.headers.get("retry-after"), now_s)
         if answer.status in (401, 403):
             finding = f"OpenWeatherMap refuses the key ({answer.status})."
             advice = "Set OPENWEATHERMAP_API_KEY to a valid key. A new key takes up to two hours until it works."
             return UpstreamStopped(f"{finding} {advice}", upstream=text)
         if answer.status == 429:
             finding = "OpenWeatherMap answers 429: the limit of the key is used up."
-            if answer.retry_after_s is not None and answer.retry_after_s <= _LONGEST_WAIT_S:
-                return UpstreamUnavailable(finding, retry_after_s=answer.retry_after_s, upstream=text)
+            if wait_s is not None and wait_s <= _LONGEST_WAIT_S:
+                return UpstreamUnavailable(finding, retry_after_s=wait_s, upstream=text)
             advice = "The next scheduled run tries again. Ask for fewer places, or less often (WEATHER_EVERY)."
             return UpstreamStopped(f"{finding} {advice}", upstream=text)
         if answer.status in (408, 425) or answer.status >= 500:
-            wait_s = answer.retry_after_s
             finding = f"OpenWeatherMap answers {answer.status}: it is busy or broken."
             return UpstreamUnavailable(finding, retry_after_s=wait_s, upstream=text)
         if answer.status in (400, 404, 422):
@@ -66,7 +68,7 @@ class OpenWeatherMap:
         return UpstreamStopped(f"OpenWeatherMap answers {answer.status}. Is WEATHER_URL its address?", upstream=text)
 
     def _shown(self, answer: HttpAnswer) -> str:
-        return answer.body.decode(errors="replace").replace(self._key, _HIDDEN)
+        return answer.text.replace(self._key, _HIDDEN)
 
 
 def observation_of(document: object, place: Place, now_s: float) -> Observation:

@@ -1,11 +1,9 @@
 """The HTTP client: it connects only where it may, ends in time whatever the server does, and reads a bounded answer."""
 
-import contextlib
 import itertools
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,15 +12,14 @@ from service.domain.answer_rules import UNPARSED
 from service.domain.job import Cancelled
 from service.errors import AddressRefused, UpstreamStopped
 from service.sockets import Connector
-from service.upstream.client import MOST_ANSWER_BYTES, HttpClient, PostFailed
+from service.upstream.client import MOST_ANSWER_BYTES, HttpClient, RequestFailed
 from service.upstream.sink import HttpSink
 from tests.support.recording_upstream import recording_upstream
 from tests.support.run_controls import ClockedControl
 from tests.support.upstream_batches import batch_of, configured, readings
-from tests.support.upstreams import answering, http_answer
+from tests.support.upstreams import answering, http_answer, sending_for_ever, speaking
 
 METADATA = "169.254.169.254"
-Speak = Callable[[socket.socket], None]
 
 
 def client(
@@ -33,29 +30,6 @@ def client(
 ) -> HttpClient:
     connector = Connector(policy, resolve)
     return HttpClient(connector, None, timeout_s=timeout_s, connections=2, monotonic=time.monotonic, check=check)
-
-
-@contextlib.contextmanager
-def speaking(speak: Speak) -> Iterator[str]:
-    """The address of a server that reads the head of a request, and then does as it likes."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                link, _ = listener.accept()
-                with link, contextlib.suppress(OSError):
-                    link.settimeout(10)
-                    link.recv(65536)
-                    speak(link)
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"http://upstream.test:{listener.getsockname()[1]}/"
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
 
 
 @pytest.mark.parametrize(
@@ -119,16 +93,6 @@ def test_a_redirect_is_an_answer_like_any_other() -> None:
     assert (answer.status, answer.headers["location"]) == (302, "http://127.0.0.1:1/")
 
 
-def sending_for_ever(head: bytes, piece: bytes, pause_s: float) -> Speak:
-    def speak(link: socket.socket) -> None:
-        link.sendall(head)
-        while True:
-            link.sendall(piece)
-            time.sleep(pause_s)
-
-    return speak
-
-
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -149,7 +113,7 @@ def test_of_an_endless_body_a_bounded_beginning_is_read() -> None:
 )
 def test_an_answer_that_never_begins_ends_in_time(head: bytes, piece: bytes, finding: str) -> None:
     silent = sending_for_ever(head, piece, 0.02)
-    with speaking(silent) as url, client(timeout_s=1.0) as http, pytest.raises(PostFailed) as failed:
+    with speaking(silent) as url, client(timeout_s=1.0) as http, pytest.raises(RequestFailed) as failed:
         http.post(url, {}, b"")
     assert failed.value.finding == finding
     assert failed.value.was_sent
@@ -163,7 +127,7 @@ def test_a_body_that_dribbles_ends_in_time_and_leaves_the_status() -> None:
 
 def test_a_server_that_takes_no_bytes_ends_in_time() -> None:
     asleep = sending_for_ever(b"", b"", 1.0)
-    with speaking(asleep) as url, client(timeout_s=1.0) as http, pytest.raises(PostFailed) as failed:
+    with speaking(asleep) as url, client(timeout_s=1.0) as http, pytest.raises(RequestFailed) as failed:
         http.post(url, {}, b"x" * 50_000_000)
     assert (failed.value.finding, failed.value.was_sent) == ("gave no answer within 1 s", True)
 
@@ -179,7 +143,7 @@ def test_a_server_that_takes_no_bytes_ends_in_time() -> None:
     ],
 )
 def test_what_is_no_http_is_a_post_without_an_answer(answer: bytes) -> None:
-    with speaking(lambda link: link.sendall(answer)) as url, client() as http, pytest.raises(PostFailed) as failed:
+    with speaking(lambda link: link.sendall(answer)) as url, client() as http, pytest.raises(RequestFailed) as failed:
         http.post(url, {}, b"")
     assert failed.value.was_sent
 
@@ -188,7 +152,7 @@ def test_a_reset_is_a_post_without_an_answer() -> None:
     def reset(link: socket.socket) -> None:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
-    with speaking(reset) as url, client() as http, pytest.raises(PostFailed) as failed:
+    with speaking(reset) as url, client() as http, pytest.raises(RequestFailed) as failed:
         http.post(url, {}, b"")
     assert failed.value.was_sent
 
@@ -206,7 +170,7 @@ def test_the_document_is_what_the_body_says_whatever_its_type() -> None:
 
 
 def test_where_nothing_listens_nothing_was_sent() -> None:
-    with client() as http, pytest.raises(PostFailed) as failed:
+    with client() as http, pytest.raises(RequestFailed) as failed:
         http.post("http://upstream.test:1/", {}, b"")
     assert (failed.value.finding, failed.value.was_sent) == ("cannot be reached", False)
 
@@ -215,7 +179,7 @@ def test_a_name_without_addresses_cannot_be_reached() -> None:
     def resolve(_host: str, _port: int) -> Sequence[str]:
         raise socket.gaierror("no such name")
 
-    with client(resolve) as http, pytest.raises(PostFailed) as failed:
+    with client(resolve) as http, pytest.raises(RequestFailed) as failed:
         http.post("http://upstream.test/", {}, b"")
     assert not failed.value.was_sent
 

@@ -10,6 +10,7 @@ from service.errors import UpstreamError, UpstreamStopped, UpstreamUnavailable
 from service.jobs.weather.http import WeatherHttp
 from service.jobs.weather.openweathermap import OpenWeatherMap, observation_of
 from service.jobs.weather.provider import Place, ProviderAccess
+from tests.support.upstreams import sending_for_ever, speaking
 from tests.support.weather_server import (
     BLOCKED,
     WEATHER_KEY,
@@ -113,6 +114,7 @@ def test_a_place_beside_the_date_line_is_the_same_on_both_of_its_sides() -> None
         (404, {}, UpstreamError, "answers 404"),
         (500, {}, UpstreamUnavailable, "answers 500: it is busy or broken"),
         (503, {"Retry_After": "7"}, UpstreamUnavailable, "answers 503"),
+        (503, {"Retry_After": "Tue, 30 Aug 2022 14:43:27 GMT"}, UpstreamUnavailable, "answers 503"),
         (302, {"Location": "http://169.254.169.254/"}, UpstreamStopped, "answers 302. Is WEATHER_URL its address?"),
     ],
 )
@@ -126,7 +128,7 @@ def test_a_refusal_says_who_has_to_act(
     assert sentence in refused.value.message
     assert WEATHER_KEY not in refused.value.upstream and "[hidden]" in refused.value.upstream
     assert len(server.asked) == 1
-    if headers.get("Retry_After") == "7" and isinstance(refused.value, UpstreamUnavailable):
+    if headers.get("Retry_After", "3600") != "3600" and isinstance(refused.value, UpstreamUnavailable):
         assert refused.value.retry_after_s == 7.0
 
 
@@ -160,6 +162,14 @@ def test_a_server_that_is_slow_or_away_is_given_up_in_time(server: WeatherServer
         OpenWeatherMap(ProviderAccess(WeatherHttp("http://127.0.0.1:1", 5.0), WEATHER_KEY)).observe(PLACE, NOW_S)
 
 
+def test_a_head_that_dribbles_is_given_up_in_time() -> None:
+    """Each byte of a head began the time anew, so a provider could hold a job for as long as it liked."""
+    dribbling = sending_for_ever(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.02)
+    with speaking(dribbling) as url, pytest.raises(UpstreamUnavailable, match="gave no answer within 1 s"):
+        address = url.replace("upstream.test", "127.0.0.1")
+        OpenWeatherMap(ProviderAccess(WeatherHttp(address, 1.0), WEATHER_KEY)).observe(PLACE, NOW_S)
+
+
 def test_the_key_is_in_no_log_and_no_error(server: WeatherServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore"):
@@ -168,6 +178,6 @@ def test_the_key_is_in_no_log_and_no_error(server: WeatherServer, caplog: pytest
     with pytest.raises(UpstreamStopped) as refused:
         provider(server, secret).observe(PLACE, NOW_S)
     assert server.asked[0]["appid"] == secret
-    assert caplog.records, "httpx writes a line for each request"
+    assert caplog.records, "httpcore writes lines for each request"
     shown = caplog.text + repr([vars(record) for record in caplog.records]) + repr(refused.value) + str(refused.value)
     assert secret not in shown
