@@ -32,10 +32,6 @@ class SourceOpener:
     rules: SourceRules
     pieces: PieceBounds = PIECES
 
-    def check(self, text: SourceText) -> None:
-        """Refuse a configuration that is wrong by itself, without asking any server. Raises InvalidParameter."""
-        text.check(self.rules)
-
     def open(self, text: SourceText, control: RunControl, log: Log = _no_log) -> Source:
         """The source. Nothing is connected to before its first use. The caller closes it.
 

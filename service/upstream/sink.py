@@ -3,7 +3,6 @@
 import math
 import random
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from typing import Self
@@ -18,7 +17,7 @@ from service.upstream.credentials import credentials_for
 from service.upstream.delivery import BodyBound, Delivery
 from service.upstream.documents import Documents
 from service.upstream.gate import Gate
-from service.upstream.posting import Poster, Tally
+from service.upstream.posting import Poster
 from service.upstream.protocol import Batch, Delivered
 
 
@@ -33,8 +32,6 @@ class HttpSink:
         self.upstream = upstream
         self._documents, self._poster, self._client = documents, poster, client
         self._bound = BodyBound(upstream.max_bytes)
-        self._lock = threading.Lock()
-        self._tally = Tally()
 
     def deliver(self, batch: Batch, first_tried_s: float | None = None) -> Delivered:
         """Send a batch until each of its values is accepted or refused (`Sink.deliver`).
@@ -44,19 +41,8 @@ class HttpSink:
         """
         document = self._documents.of(batch)
         delivery = Delivery(self.upstream, self._poster, self._bound, batch, document, first_tried_s)
-        try:
-            letters = delivery.run()
-        finally:
-            with self._lock:
-                self._tally.posts += delivery.tally.posts
-                self._tally.unknown += delivery.tally.unknown
-        tally = delivery.tally
+        letters, tally = delivery.run(), delivery.tally
         return Delivered(delivery.accepted, tally.posts, tally.unknown, (*document.letters, *letters))
-
-    def tally(self) -> Tally:
-        """The posts so far, those of deliveries that failed included."""
-        with self._lock:
-            return Tally(self._tally.posts, self._tally.unknown)
 
     def close(self) -> None:
         """Close the connections. Safe to call twice."""

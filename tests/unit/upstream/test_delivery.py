@@ -259,7 +259,6 @@ def test_with_many_faults_at_once_nothing_is_lost_and_repeats_have_one_key(sink_
         assert not upstream.missing(expected(ROWS))
         assert not upstream.unexpected(expected(ROWS))
         assert not upstream.repeats_under_other_keys()
-        assert sink.tally().posts == len(upstream.requests)
     assert delivered.accepted == 5_000
 
 
@@ -303,13 +302,25 @@ def test_the_header_of_the_key_is_configurable(sink_for: OpenSink) -> None:
         assert not upstream.requests[0].key
 
 
-def test_an_upstream_that_is_not_there_is_unavailable_and_nothing_is_unknown(sink_for: OpenSink) -> None:
+def test_an_upstream_that_is_not_there_is_unavailable(sink_for: OpenSink) -> None:
     with recording_upstream() as upstream:
         url = upstream.url
     sink = sink_for(configured(url))
     with pytest.raises(UpstreamUnavailable, match=f"cannot be reached, {MOST_TRIES} times in a row"):
         sink.deliver(batch_of(ROWS))
-    assert sink.tally().unknown == 0
+
+
+def test_a_post_that_was_never_sent_is_counted_and_not_unknown(sink_for: OpenSink) -> None:
+    closed = ["127.0.0.2"]  # where nothing listens
+
+    def resolve(_host: str, _port: int) -> list[str]:
+        return [closed.pop() if closed else "127.0.0.1"]
+
+    with recording_upstream() as upstream:
+        url = f"http://upstream.test:{upstream.port}/points"
+        delivered = sink_for(configured(url), resolve=resolve).deliver(batch_of(ROWS))
+        assert len(upstream.requests) == 1
+    assert (delivered.posts, delivered.unknown, delivered.accepted) == (2, 0, 5_000)
 
 
 def test_a_post_is_not_tried_again_for_longer_than_a_run(sink_for: OpenSink, control: ClockedControl) -> None:
