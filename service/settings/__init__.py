@@ -5,7 +5,6 @@ FLUXGATE_SECRETS_DIR names (container secrets). Nothing is read at import.
 """
 
 import difflib
-import json
 import os
 import re
 import warnings
@@ -19,15 +18,14 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.addresses import WrongAddress, parse_address
-from service.domain.durations import parse_duration
 from service.domain.endpoint import TOKEN_PREFIX
-from service.errors import ConfigurationError, InvalidParameter
+from service.errors import ConfigurationError
 from service.settings.backup import BackupSettings
 from service.settings.cache import CacheSettings
 from service.settings.connector import ConnectorSettings
 from service.settings.processes import ProcessSettings
 from service.settings.sql_source import SqlSourceSettings
-from service.settings.texts import empty_is_absent, separated
+from service.settings.texts import duration, empty_is_absent, from_json, separated
 from service.settings.weather import WeatherSettings
 
 SECRETS_DIRECTORY = "FLUXGATE_SECRETS_DIR"
@@ -255,13 +253,7 @@ class Settings(
     )
     log_json: bool = Field(False, description="Log one JSON object per line; off: readable text.")
 
-    @field_validator("schedules", mode="before")
-    @classmethod
-    def _from_json(cls, value: object) -> object:
-        try:
-            return json.loads(value) if isinstance(value, str) else value
-        except json.JSONDecodeError as broken:
-            raise ValueError(f"this is no JSON (line {broken.lineno}, column {broken.colno})") from None
+    _from_json = field_validator("schedules", mode="before")(from_json)
 
     @field_validator("influxdb_url", "influxdb_cloud_url")
     @classmethod
@@ -278,19 +270,12 @@ class Settings(
             raise ValueError("this is no address: it begins with a scheme, such as redis:// or postgresql+psycopg://")
         return value
 
-    @field_validator("telemetry_lookback", "embedded_shard")
-    @classmethod
-    def _is_duration(cls, text: str) -> str:
-        try:
-            parse_duration(text, "it")  # `_wrong_setting` puts the setting's name in front
-        except InvalidParameter as refused:
-            raise ValueError(refused.message) from None
-        return text
+    _is_duration = field_validator("telemetry_lookback", "embedded_shard")(duration)
 
     @field_validator("default_every")
     @classmethod
     def _is_duration_or_raw(cls, text: str) -> str:
-        return text if text == "raw" else cls._is_duration(text)
+        return text if text == "raw" else duration(text)
 
     _separated = field_validator("trusted_proxies", "mirror_token_variables", "cors_origins", mode="before")(separated)
 

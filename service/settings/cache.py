@@ -1,13 +1,11 @@
 """The settings of the cached store: which windows are kept, since when, and for how long."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import NoDecode
 
-from service.domain.durations import parse_duration
-from service.errors import InvalidParameter
+from service.settings.texts import duration, from_json
 
 
 class CacheSettings(BaseModel):
@@ -46,25 +44,11 @@ class CacheSettings(BaseModel):
     @field_validator("cache_settle_buckets", mode="before")
     @classmethod
     def _settle_from_json(cls, value: object) -> object:
-        try:
-            document: Any = json.loads(value) if isinstance(value, str) else value
-        except json.JSONDecodeError as broken:
-            raise ValueError(f"this is no JSON (line {broken.lineno}, column {broken.colno})") from None
+        document = from_json(value)
         if not isinstance(document, dict) or not all(isinstance(text, str) for text in document.values()):
             raise ValueError('write an object of durations by bucket, such as {"Power": "2h"}')
         for text in document.values():
-            _checked_duration(text)
+            duration(text)
         return document
 
-    @field_validator("cache_settle")
-    @classmethod
-    def _settle_is_duration(cls, text: str) -> str:
-        return _checked_duration(text)
-
-
-def _checked_duration(text: str) -> str:
-    try:
-        parse_duration(text, "it")
-    except InvalidParameter as refused:
-        raise ValueError(refused.message) from None
-    return text
+    _settle_is_duration = field_validator("cache_settle")(duration)

@@ -1,10 +1,11 @@
 """The settings of the weather: its provider, the places, and where their weather goes."""
 
-import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
+
+from service.settings.texts import from_json
 
 
 class WeatherSettings(BaseModel):
@@ -28,10 +29,4 @@ class WeatherSettings(BaseModel):
     weather_bucket: str = Field("WeatherAPI", description="Bucket of the weather; it is made when it is absent.")
     weather_timeout_s: float = Field(20, gt=0, description="Longest time of one request to the provider, in seconds.")
 
-    @field_validator("weather_places", mode="before")
-    @classmethod
-    def _places_from_json(cls, value: object) -> object:
-        try:
-            return json.loads(value) if isinstance(value, str) else value
-        except json.JSONDecodeError as broken:
-            raise ValueError(f"this is no JSON (line {broken.lineno}, column {broken.colno})") from None
+    _places_from_json = field_validator("weather_places", mode="before")(from_json)
