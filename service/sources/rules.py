@@ -3,27 +3,12 @@
 import importlib.metadata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from service.config.token_variables import PREFIXED_ONLY, TokenVariables
 from service.domain.addresses import AddressPolicy
-from service.errors import InvalidParameter
 
 ENTRY_POINTS = "fluxgate.sources"
 """The group of entry points in which installed packages name their sources."""
-
-
-class SecretVariables(Protocol):
-    """The variables of the environment that configuration may name. `service.config.token_variables` fits it."""
-
-    def value(self, name: str, parameter: str, use: str = ...) -> str:
-        """The value of the variable `name`. Raises InvalidParameter when it was not made for that, or is empty."""
-
-
-class NoVariables:
-    """Nothing may be named."""
-
-    def value(self, name: str, parameter: str, use: str = "addresses of databases") -> str:
-        raise InvalidParameter(parameter, f"{name} is no variable for {use}.")
 
 
 @dataclass(frozen=True)
@@ -51,9 +36,6 @@ def installed_sources() -> Iterable[importlib.metadata.EntryPoint]:
     return importlib.metadata.entry_points(group=ENTRY_POINTS)
 
 
-NO_VARIABLES = NoVariables()
-
-
 @dataclass(frozen=True)
 class SourceRules:
     """`addresses`: those that a database named by configuration may have. `variables`: those that may name it.
@@ -62,6 +44,6 @@ class SourceRules:
     """
 
     addresses: AddressPolicy = AddressPolicy.PRIVATE_TOO
-    variables: SecretVariables = NO_VARIABLES
+    variables: TokenVariables = PREFIXED_ONLY
     sql: SqlDefaults = SqlDefaults()
     installed: Callable[[], Iterable[importlib.metadata.EntryPoint]] = installed_sources
