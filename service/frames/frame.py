@@ -27,6 +27,7 @@ VALUE_TYPES: dict[FieldType, pa.DataType] = {
     FieldType.STRING: pa.string(),
     FieldType.BOOLEAN: pa.bool_(),
 }
+FIELD_TYPES = {arrow_type: field_type for field_type, arrow_type in VALUE_TYPES.items()}
 FIXED_COLUMNS = ("_time", "_value", "_field", "_measurement")
 Block = tuple[pa.RecordBatch, ...]
 
@@ -50,8 +51,7 @@ def constant_codes(text: str, rows: int) -> pa.DictionaryArray:
 
 def value_type(frame: pa.RecordBatch) -> FieldType:
     """The type of the values of a frame in long form."""
-    arrow_type = frame.schema.field(1).type
-    return next(field_type for field_type, candidate in VALUE_TYPES.items() if candidate == arrow_type)
+    return FIELD_TYPES[frame.schema.field(1).type]
 
 
 @dataclass

@@ -9,10 +9,9 @@ import pyarrow.compute as pc
 
 from service.domain.timerange import TimeRange, format_time
 from service.errors import QueryRefused
-from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES, long_schema
+from service.frames.frame import FIELD_TYPES, TEXT_CODES, TIME, long_schema
 from service.frames.ordering import descents
 
-_FIELD_TYPES = {arrow_type: field_type for field_type, arrow_type in VALUE_TYPES.items()}
 _TIME, _VALUE, _MEASUREMENT, _FIELD = "time", "value", "measurement", "field"
 _DEFAULT_FIELD = "value"
 
@@ -38,7 +37,7 @@ class FrameMaker:
         columns = self._columns(table)
         self._check_times(columns[_TIME])
         tags = tuple(sorted(name for name in columns if name not in (_TIME, _VALUE, _MEASUREMENT, _FIELD)))
-        schema = long_schema(_FIELD_TYPES[columns[_VALUE].type], tags)
+        schema = long_schema(FIELD_TYPES[columns[_VALUE].type], tags)
         ordered = [columns[name] for name in (_TIME, _VALUE, _FIELD, _MEASUREMENT, *tags)]
         frame = pa.RecordBatch.from_arrays(ordered, schema=schema)
         measurements = pc.unique(columns[_MEASUREMENT]).to_pylist()

@@ -10,14 +10,13 @@ import pyarrow.compute as pc
 
 from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, QueryRefused
-from service.frames.frame import TEXT_CODES, VALUE_TYPES, constant_codes, long_schema
+from service.frames.frame import FIELD_TYPES, TEXT_CODES, constant_codes, long_schema
 from service.frames.ordering import descents
 from service.sources.sql_text import SqlDefinition, ValueType
 from service.sources.sql_times import Bounds, TimeForm, instants, shown_times
 from service.sources.sql_values import TypedValues, WrongValue, typed_values
 
 SENSOR_TAG = "sensor"
-_FIELD_TYPES = {arrow_type: field_type for field_type, arrow_type in VALUE_TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class RowFrames:
     def _frame(self, part: TypedValues, times: pa.Array, codes: pa.DictionaryArray) -> pa.RecordBatch:
         rows = len(part.values)
         times, codes = times.slice(part.first_row, rows), codes.slice(part.first_row, rows)
-        schema = long_schema(_FIELD_TYPES[part.values.type], (SENSOR_TAG,))
+        schema = long_schema(FIELD_TYPES[part.values.type], (SENSOR_TAG,))
         names = (constant_codes(name, rows) for name in (self._definition.field, self._definition.measurement))
         return pa.RecordBatch.from_arrays([times, part.values, *names, codes], schema=schema)
 

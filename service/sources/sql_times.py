@@ -177,9 +177,7 @@ def _from_texts(texts: pa.Array, has_zone: bool) -> tuple[pa.Array, bool]:
     if not is_utc and not has_zone:
         raise _NoTimes("have no offset, and no zone is given, such as UTC or Europe/Berlin", "zone")
     bare = pc.replace_substring_regex(texts, r"(Z|\+00(?::?00)?)$", "") if is_utc else texts
-    if not bool(
-        pc.all(pc.match_substring_regex(bare, r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?$")).as_py()
-    ):
+    if not bool(pc.all(pc.match_substring_regex(bare, _TEXT)).as_py()):
         raise _NoTimes("have another form than 2026-01-31 08:00:00, with or without a fraction and Z")
     return _cast(bare, _NAIVE), is_utc
 
