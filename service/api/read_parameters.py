@@ -7,9 +7,9 @@ names a similar one.
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from service.domain.durations import parse_duration
+from service.domain.local_time import is_zone
 from service.domain.moments import parse_moment
 from service.domain.selection import Fn, Stamp
 from service.encoding.encoders import CsvDialect, Format, Shape
@@ -209,11 +209,9 @@ def zone_named(text: str) -> str | None:
     """The IANA name; None when no zone is named. Raises InvalidParameter."""
     if text in _UTC:
         return text or None
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, LookupError):
+    if not is_zone(text):
         reason = f"tz={text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or America/New_York."
-        raise InvalidParameter("tz", reason) from None
+        raise InvalidParameter("tz", reason)
     return text
 
 

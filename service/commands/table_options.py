@@ -1,7 +1,6 @@
 """The options of an import that say how a table is written, checked before it is opened. All raise InvalidParameter."""
 
-from zoneinfo import ZoneInfo
-
+from service.domain.local_time import is_zone
 from service.domain.schema import FieldType
 from service.errors import InvalidParameter
 
@@ -56,11 +55,7 @@ def encoding(text: str) -> str:
 
 
 def zone(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, LookupError):
+    if text is not None and not is_zone(text):
         reason = f"--tz {text[:100]!r} is no IANA time zone. Write one like Europe/Berlin."
-        raise InvalidParameter("tz", reason) from None
+        raise InvalidParameter("tz", reason)
     return text

@@ -4,6 +4,7 @@ Pure arithmetic on the changes of a zone. Local times are nanoseconds that the c
 """
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 from service.domain.durations import SECOND_NS
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
@@ -12,6 +13,15 @@ from service.domain.windows import clock_segments
 _DAY_NS = 86_400 * SECOND_NS
 """More than any zone is ahead of UTC or behind it."""
 _EPOCH = dt.datetime(1970, 1, 1)
+
+
+def is_zone(name: str) -> bool:
+    """Whether `name` is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):  # OSError: a folder of zones, such as Europe
+        return False
+    return True
 
 
 def shown_ns(moment: dt.datetime) -> int:

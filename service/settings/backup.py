@@ -2,11 +2,11 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from service.domain.local_time import is_zone
 from service.settings.texts import empty_is_absent, separated
 
 _SHORTEST_KEY = 16
@@ -104,10 +104,8 @@ class BackupSettings(BaseModel):
     @field_validator("backup_zone")
     @classmethod
     def _is_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Berlin") from None
+        if not is_zone(name):
+            raise ValueError(f"{name!r} is no IANA time zone, such as Europe/Berlin")
         return name
 
     @field_validator("backup_time")

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.domain.durations import parse_duration, parse_every
+from service.domain.local_time import is_zone
 from service.domain.selection import Fn, Windows
 from service.errors import InvalidParameter
 
@@ -79,11 +79,9 @@ class StoreText(BaseModel):
 
 def zone_name(text: str, parameter: str) -> str:
     """The IANA zone `text`. Raises InvalidParameter when there is none."""
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, LookupError):
+    if not is_zone(text):
         reason = f"{text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or UTC."
-        raise InvalidParameter(parameter, reason) from None
+        raise InvalidParameter(parameter, reason)
     return text
 
 

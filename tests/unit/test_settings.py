@@ -213,3 +213,11 @@ def test_what_is_no_origin_is_refused(text: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CORS_ORIGINS", text)
     with pytest.raises(ConfigurationError, match="CORS_ORIGINS"):
         load_settings({})
+
+
+@pytest.mark.parametrize("text", ["Mars/Base", "Europe", "../../etc/passwd", "a b"])
+def test_what_is_no_time_zone_is_refused_with_its_setting(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Europe is a folder of zones, which Python's zoneinfo raises another error for."""
+    monkeypatch.setenv("BACKUP_ZONE", text)
+    with pytest.raises(ConfigurationError, match=r"BACKUP_ZONE: .* is no IANA time zone, such as Europe/Berlin"):
+        load_settings({})
