@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-_BURST_S = 1.0
-"""What was not used in one second may pass at once."""
-
 
 @dataclass
 class Pace:
-    """At most `rate` values a second. Not for several threads at one time."""
+    """At most `rate` values a second. Not for several threads at one time.
+
+    What was not used in the last `burst_s` may pass at once.
+    """
 
     rate: float
+    burst_s: float = 1.0
     _free_at: float = float("-inf")
 
     def take(self, amount: int, now: float) -> float:
@@ -18,6 +19,6 @@ class Pace:
 
         More than the rate pass at once, and those after them wait for that.
         """
-        start = max(self._free_at, now - _BURST_S)
+        start = max(self._free_at, now - self.burst_s)
         self._free_at = start + amount / self.rate
         return max(0.0, start - now)

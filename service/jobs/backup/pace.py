@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+from service.domain import pacing
 from service.frames.frame import Block
 from service.transfer.run_control import RunControl
 
@@ -19,10 +20,9 @@ class Pace:
     ) -> None:
         self._control = control
         self._clock = clock
-        self._bytes_a_second = bytes_a_second
+        self._rate = pacing.Pace(bytes_a_second, burst_s=0.0) if bytes_a_second else None
         self._pause_s = pause_s
         self._lock = threading.Lock()
-        self._free_at = float("-inf")
 
     def paced(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The same blocks, each no sooner than the rate allows. Raises JobInterrupted."""
@@ -44,11 +44,9 @@ class Pace:
             self._control.sleep(self._pause_s)
 
     def _wait_for(self, size: int) -> None:
-        if not self._bytes_a_second:
+        if self._rate is None:
             return
         with self._lock:
-            now = self._clock()
-            begin = max(now, self._free_at)
-            self._free_at = begin + size / self._bytes_a_second
-        if begin > now:
-            self._control.sleep(begin - now)
+            wait_s = self._rate.take(size, self._clock())
+        if wait_s > 0:
+            self._control.sleep(wait_s)
