@@ -31,7 +31,7 @@ from service.features.connector.schemas import (
 )
 from service.jobs.forward.dead_letter_table import StoredLetter
 from service.jobs.forward.definitions import KIND, SCHEDULE_PREFIX
-from service.jobs.forward.orders import Lane
+from service.jobs.forward.orders import Lane, lane_of
 from service.jobs.forward.runnable import ForwardRunnable
 from service.jobs.forward.views import ConnectorView, view_of, views
 from service.state.schedules import ScheduleState
@@ -217,12 +217,12 @@ def _known(connectors: ForwardRunnable, name: str) -> None:
 
 def _shown(parts: Parts, connectors: ForwardRunnable, name: str) -> ConnectorInfo:
     _known(connectors, name)
-    return _info(connectors, view_of(connectors, name), _activity(parts))
+    return _info(view_of(connectors, name), _activity(parts))
 
 
 def _listing(parts: Parts, connectors: ForwardRunnable) -> ConnectorList:
     activity = _activity(parts)
-    return ConnectorList(connectors=[_info(connectors, view, activity) for view in views(connectors)])
+    return ConnectorList(connectors=[_info(view, activity) for view in views(connectors)])
 
 
 @dataclass(frozen=True)
@@ -237,8 +237,8 @@ def _activity(parts: Parts) -> _Activity:
     return _Activity(parts.schedules.states(), parts.jobs.job_store.list([KIND], limit=200))
 
 
-def _info(connectors: ForwardRunnable, view: ConnectorView, activity: _Activity) -> ConnectorInfo:
+def _info(view: ConnectorView, activity: _Activity) -> ConnectorInfo:
     scheduled = activity.schedules.get(f"{SCHEDULE_PREFIX}{view.name}")
     jobs = (job for job in activity.jobs if job.parameters.get("connector") == view.name)
-    last = next((job for job in jobs if not connectors.is_by_hand(job.parameters)), None)
+    last = next((job for job in jobs if not lane_of(job.parameters).by_hand), None)
     return connector_info(view, None if scheduled is None else scheduled.next_run, last)

@@ -65,17 +65,13 @@ class ForwardRunnable:
         """Seconds since 1970."""
         return self._clock()
 
-    def is_by_hand(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether a job is a range or a replay that somebody asked for, and not the schedule."""
-        return self._order(parameters).by_hand
-
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return self._order(parameters).exclusion_key
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         order = self._order(parameters)
         connector = self.registry.get(order.connector)
-        if order.by_hand and not order.dry_run:
+        if order.lane.by_hand and not order.dry_run:
             state = self.bookmarks.get(order.connector)
             if state.stop is not None and state.is_stopped(connector.identity):
                 raise InvalidParameter(
@@ -101,7 +97,7 @@ class ForwardRunnable:
             return {"connector": connector.name, "state": "bookmark_moved", "message": message}
         except ConfigurationChanged as changed:
             context.log("info", changed.message)
-            if order.by_hand:
+            if order.lane.by_hand:
                 # What somebody asked for goes on with the new configuration; a removed connector fails then.
                 raise Yielded("the connector's configuration has changed") from None
             return {"connector": connector.name, "state": changed.state, "message": changed.message}
