@@ -16,10 +16,10 @@ from service.features.weather import commands, routes
 from service.jobs import Kinds
 from service.jobs.kind import JobKind
 from service.jobs.weather import openweathermap
+from service.jobs.weather.definitions import SECTION, PlaceText, WeatherText, check_names, places_of
 from service.jobs.weather.http import WeatherHttp
 from service.jobs.weather.kind import weather_kind
 from service.jobs.weather.kind_name import KIND
-from service.jobs.weather.places import SECTION, PlaceText, WeatherText, check_names, places_of
 from service.jobs.weather.provider import MakeProvider, Place, Provider, ProviderAccess
 from service.jobs.weather.runnable import WeatherRunnable
 from service.jobs.weather.weather_points import WeatherPoints
