@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.errors import UpstreamStopped
 from service.jobs.forward.tables import connector_dead_letters as table
 from service.state.database import StateDatabase
+from service.state.inserts import insert_into
 from service.transfer.dead_letters import DeadLetter
 
 _ROWS = 300
@@ -51,7 +51,6 @@ class DeadLetterTable:
         """Keep `letters` inside the caller's transaction. Raises UpstreamStopped: there is no room for them."""
         if not letters:
             return
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         now = self._clock()
         rows = [
             {
@@ -64,7 +63,7 @@ class DeadLetterTable:
             for letter in letters
         ]
         for start in range(0, len(rows), _ROWS):
-            add = insert(table).values(rows[start : start + _ROWS])
+            add = insert_into(table, connection.dialect).values(rows[start : start + _ROWS])
             connection.execute(add.on_conflict_do_nothing(index_elements=["name", "fingerprint"]))
         self.refuse_more(name, _count(connection, name))
 
