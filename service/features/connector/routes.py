@@ -3,7 +3,7 @@
 `/config/connectors` configures them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ from service.features.connector.schemas import (
     RemovedLetters,
     connector_info,
 )
+from service.jobs.forward.bookmarks import Bookmarks
 from service.jobs.forward.dead_letter_table import StoredLetter
 from service.jobs.forward.definitions import KIND, SCHEDULE_PREFIX
 from service.jobs.forward.orders import Lane, lane_of
@@ -116,15 +117,8 @@ async def set_bookmark(
 
     A run that is under way ends without moving the bookmark.
     """
-    connectors, parts = connectors_of(request), parts_of(request)
     time_ns = _time_ns(order.bookmark, now_of(request))
-
-    def change() -> ConnectorInfo:
-        _known(connectors, name)
-        connectors.bookmarks.set(name, time_ns, principal.name)
-        return _shown(parts, connectors, name)
-
-    return await state_call(request, change)
+    return await _changed(request, name, lambda bookmarks: bookmarks.set(name, time_ns, principal.name))
 
 
 @router.post("/connector/{name}/resume", summary="Let a stopped connector run again")
@@ -132,14 +126,7 @@ async def resume_connector(
     request: Request, name: Name, principal: Principal = requires(Scope.CONNECTOR)
 ) -> ConnectorInfo:
     """Let a connector run by itself again whose upstream wanted a human. It goes on at its bookmark."""
-    connectors, parts = connectors_of(request), parts_of(request)
-
-    def change() -> ConnectorInfo:
-        _known(connectors, name)
-        connectors.bookmarks.resume(name)
-        return _shown(parts, connectors, name)
-
-    return await state_call(request, change)
+    return await _changed(request, name, lambda bookmarks: bookmarks.resume(name))
 
 
 @router.get("/connector/{name}/dead-letters", summary="See refused values", response_class=Response, responses=_LETTERS)
@@ -189,6 +176,18 @@ async def replay_dead_letters(
     await state_call(request, _known, connectors_of(request), name)
     parameters = {"connector": name, "lane": Lane.REPLAY.value}
     return await submit_job(request, response, principal, KIND, parameters)
+
+
+async def _changed(request: Request, name: str, change: Callable[[Bookmarks], object]) -> ConnectorInfo:
+    """The connector `name` after `change`. Raises NotFound, and then nothing is changed."""
+    connectors, parts = connectors_of(request), parts_of(request)
+
+    def act() -> ConnectorInfo:
+        _known(connectors, name)
+        change(connectors.bookmarks)
+        return _shown(parts, connectors, name)
+
+    return await state_call(request, act)
 
 
 def _line(stored: StoredLetter, hidden: Collection[str]) -> bytes:
