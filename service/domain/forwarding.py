@@ -39,23 +39,16 @@ class Position:
             return Position(later[0].stop_ns, tuple(later[1:]))
         return Position(self.bookmark_ns, tuple(later))
 
-    def holds(self, window: TimeRange) -> bool:
-        """Whether all of `window` is accepted."""
-        return not self._missing(window)
-
     def pending(self, span: TimeRange) -> list[TimeRange]:
         """What of `span` is not accepted yet, ascending. What lies before the bookmark is never pending."""
-        return self._missing(span)
+        if span.stop_ns <= self.bookmark_ns:
+            return []
+        return subtract(TimeRange(max(span.start_ns, self.bookmark_ns), span.stop_ns), self.ahead)
 
     @property
     def newest_ns(self) -> int:
         """Where the newest accepted range ends."""
         return self.ahead[-1].stop_ns if self.ahead else self.bookmark_ns
-
-    def _missing(self, span: TimeRange) -> list[TimeRange]:
-        if span.stop_ns <= self.bookmark_ns:
-            return []
-        return subtract(TimeRange(max(span.start_ns, self.bookmark_ns), span.stop_ns), self.ahead)
 
 
 def windows_of(spans: Iterable[TimeRange], every_ns: int) -> Iterator[TimeRange]:

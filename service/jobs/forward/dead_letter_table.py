@@ -5,7 +5,7 @@ A value that is refused again is kept once. The number for each connector is bou
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -24,10 +24,9 @@ _SAYS_WHY = ("code", "reason", "status", "upstream")
 
 @dataclass(frozen=True)
 class StoredLetter:
-    """A dead letter with its number in the table. `at`: when it was refused first, in seconds since 1970."""
+    """A dead letter with its number in the table."""
 
     number: int
-    at: float
     letter: DeadLetter
 
 
@@ -84,19 +83,17 @@ class DeadLetterTable:
 
     def page(self, name: str, after: int, limit: int) -> list[StoredLetter]:
         """Letters with numbers above `after`, in the order in which they were refused."""
-        later = sa.select(table).where(table.c.name == name, table.c.number > after)
+        later = sa.select(table.c.number, table.c.letter).where(table.c.name == name, table.c.number > after)
         with self._database.read() as connection:
             rows = connection.execute(later.order_by(table.c.number).limit(limit)).all()
-        return [StoredLetter(row.number, row.at, row.letter) for row in rows]
+        return [StoredLetter(row.number, row.letter) for row in rows]
 
-    def remove(self, name: str, numbers: Iterable[int]) -> int:
-        """Remove letters, and return how many were there."""
-        listed, removed = list(numbers), 0
+    def remove(self, name: str, numbers: Sequence[int]) -> None:
+        """Remove letters."""
         with self._database.write() as connection:
-            for start in range(0, len(listed), _ROWS):
-                numbered = table.c.number.in_(listed[start : start + _ROWS])
-                removed += connection.execute(sa.delete(table).where(table.c.name == name, numbered)).rowcount
-        return removed
+            for start in range(0, len(numbers), _ROWS):
+                numbered = table.c.number.in_(numbers[start : start + _ROWS])
+                connection.execute(sa.delete(table).where(table.c.name == name, numbered))
 
     def clear(self, name: str) -> int:
         """Remove all letters of `name`, and return how many were there."""

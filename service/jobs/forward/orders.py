@@ -52,14 +52,14 @@ class Order:
         name = parameters.get("connector")
         if not isinstance(name, str):
             raise InvalidParameter("connector", "Name the connector.")
-        span, lane = request_span(parameters, max_days), lane_of(parameters)
+        span, lane = _request_span(parameters, max_days), lane_of(parameters)
         if (span is not None) != (lane is Lane.REQUEST):
             raise InvalidParameter("start_time", "A request has start_time and end_time, and nothing else has.")
         return cls(name, lane, span, bool(parameters.get("dry_run")))
 
 
-def request_span(parameters: Mapping[str, Any], max_days: int, zone: str | None = None) -> TimeRange | None:
-    """The range of a request; None: it names none. `zone`: of times without an offset.
+def _request_span(parameters: Mapping[str, Any], max_days: int) -> TimeRange | None:
+    """The range of a request; None: it names none.
 
     Raises InvalidParameter: one time without the other, an end that is not after the start, more than `max_days`.
     """
@@ -69,7 +69,7 @@ def request_span(parameters: Mapping[str, Any], max_days: int, zone: str | None 
     if start is None or end is None:
         raise InvalidParameter("start_time" if start is None else "end_time", "Give start_time and end_time together.")
     start_ns, stop_ns = (
-        parse_moment(text, member, zone, None) for text, member in ((start, "start_time"), (end, "end_time"))
+        parse_moment(text, member, None, None) for text, member in ((start, "start_time"), (end, "end_time"))
     )
     if start_ns >= stop_ns:
         raise InvalidParameter("end_time", "end_time is not after start_time.")

@@ -4,7 +4,7 @@ A window is known by its slot: the multiple of the length of windows in which it
 nothing about windows of now.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -62,10 +62,6 @@ class WindowDigests:
             add = insert_into(table, connection.dialect).values(rows[start : start + _ROWS])
             new = {"length_ns": add.excluded.length_ns, "digest": add.excluded.digest}
             connection.execute(add.on_conflict_do_update(index_elements=["name", "slot_ns"], set_=new))
-
-    def put(self, name: str, digests: Iterable[WindowDigest]) -> None:
-        with self._database.write() as connection:
-            self.put_on(connection, name, list(digests))
 
     def forget_on(self, connection: sa.Connection, name: str, before_ns: int | None) -> None:
         """Remove the digests of slots that begin before `before_ns`; None: all."""
