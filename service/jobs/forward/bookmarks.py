@@ -59,6 +59,12 @@ class Bookmarks:
             row = connection.execute(sa.select(table).where(table.c.name == name)).first()
         return NOTHING_KNOWN if row is None else state_of(row)
 
+    def all(self) -> dict[str, ConnectorState]:
+        """The states of all connectors of which something is known, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(table)).all()
+        return {row.name: state_of(row) for row in rows}
+
     def begin(self, name: str, bookmark_ns: int) -> ConnectorState:
         """Set the first bookmark, where there is none yet. Returns the state."""
         with self._database.write() as connection:

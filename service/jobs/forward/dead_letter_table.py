@@ -81,6 +81,12 @@ class DeadLetterTable:
         with self._database.read() as connection:
             return LetterTotals(*connection.execute(query).one())
 
+    def all_totals(self) -> dict[str, LetterTotals]:
+        """What each connector has that has any, by name."""
+        query = sa.select(table.c.name, sa.func.count(), sa.func.min(table.c.time_ns)).group_by(table.c.name)
+        with self._database.read() as connection:
+            return {name: LetterTotals(count, oldest_ns) for name, count, oldest_ns in connection.execute(query)}
+
     def page(self, name: str, after: int, limit: int) -> list[StoredLetter]:
         """Letters with numbers above `after`, in the order in which they were refused."""
         later = sa.select(table.c.number, table.c.letter).where(table.c.name == name, table.c.number > after)
