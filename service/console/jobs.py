@@ -22,6 +22,13 @@ _MOST_RECONNECTS = 60
 _LONGEST_WITHOUT_WORKER_S = 60
 
 
+def order_job(url: str | None, key: str | None, order: Callable[[Transport], Json], as_json: bool) -> None:
+    """Make a job with `order`, and print its id and state. Nobody waits for its end."""
+    with open_transport(url, key) as transport:
+        job = order(transport)
+    typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
+
+
 def result_of(url: str | None, key: str | None, order: Callable[[Transport], Json], as_json: bool) -> Json:
     """The result of the job that `order` makes, once it has ended; it is not printed.
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.roles import Role
 from service.state.database import StateDatabase
+from service.state.inserts import insert_into
 from service.state.tables import processes
 
 BEAT_EVERY_S = 10.0
@@ -46,9 +46,8 @@ class ProcessStore:
     def beat(self, process: Process) -> None:
         """Note that `process` is alive now."""
         now = self._clock()
-        insert = postgresql.insert if self._database.engine.dialect.name == "postgresql" else sqlite.insert
         row = {"role": process.role.value, "version": process.version, "seen_at": now, "left_at": None}
-        add = insert(processes).values(name=process.name, started_at=now, **row)
+        add = insert_into(processes, self._database.engine.dialect).values(name=process.name, started_at=now, **row)
         self._database.change(add.on_conflict_do_update(index_elements=["name"], set_=row))
 
     def leave(self, process: Process) -> None:

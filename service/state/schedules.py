@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.job import JobState, Json
 from service.domain.schedule import Schedule, due
 from service.errors import CallerError
 from service.state.database import StateDatabase
+from service.state.inserts import insert_into
 from service.state.jobs import enqueue_on
 from service.state.tables import jobs, schedules
 
@@ -118,8 +118,8 @@ class ScheduleStore:
         """Set a schedule's next tick, unless another process did so meanwhile. A new one with `at_start` is due now."""
         row = {"timing": _timing(schedule), "next_run": schedule.next_after(now) if schedule.enabled else None}
         first = {**row, "next_run": now if schedule.enabled and schedule.at_start else row["next_run"]}
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        add = insert(schedules).values(name=schedule.name, last_run=None, last_job=None, skipped=0, **first)
+        insert = insert_into(schedules, connection.dialect)
+        add = insert.values(name=schedule.name, last_run=None, last_job=None, skipped=0, **first)
         is_changed = schedules.c.timing != row["timing"]
         connection.execute(add.on_conflict_do_update(index_elements=["name"], set_=row, where=is_changed))
 

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,18 @@ def test_a_dry_run_counts_and_posts_nothing(serve: Serve) -> None:
         job = ended(client, client.post("/connector/requests", json={**RANGE, "dry_run": True}).json()["id"])
         assert (job["result"]["values"], job["result"]["windows"]) == (VALUES, 12)
         assert upstream.requests == []
+
+
+def test_connectors_are_shown_after_a_request_that_a_smaller_limit_would_refuse(serve: Serve) -> None:
+    """Every job of the listing was held against CONNECTOR_MAX_REQUEST_DAYS of now, and the listing answered 422."""
+    client, parts = configured(serve, "http://127.0.0.1:9/post")
+    days = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-03T00:00:00Z"}
+    parts.jobs.job_store.enqueue(KIND, {"connector": "cloud", **days}, None)
+    connectors = connectors_of((client, parts))
+    connectors.limits = replace(connectors.limits, max_request_days=1)
+    assert client.post("/connector/requests", json=days).json()["parameter"] == "end_time"
+    assert client.get("/connector").status_code == 200
+    assert client.get("/connector/cloud").json()["last_job"] is None
 
 
 def test_existing_callers_use_their_own_words(serve: Serve) -> None:

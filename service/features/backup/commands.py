@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from fluxgate_client.requests import segment
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, delete, get, open_transport, post
-from service.console.jobs import AsJson, Json, result_of
+from service.console.jobs import AsJson, Json, order_job, result_of
 from service.features.backup import SUMMARY
 from service.features.backup.tar_commands import download, upload
 
@@ -52,9 +52,7 @@ def create(
     }
     order = {name: value for name, value in members.items() if value not in (None, False, "")}
     if no_wait:
-        with open_transport(url, key) as transport:
-            job = post(transport, "/backup/trigger", body=order)
-        typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
+        order_job(url, key, lambda transport: post(transport, "/backup/trigger", body=order), as_json)
         return
     result = _ordered("/backup/trigger", order, url, key, as_json)
     if not as_json:

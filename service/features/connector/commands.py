@@ -12,8 +12,8 @@ from rich.table import Column, Table
 
 from fluxgate_client.requests import Request, posted, segment
 from fluxgate_client.transport import Transport
-from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, result_of
+from service.console.connection import Key, Url, delete, get, open_transport, post
+from service.console.jobs import AsJson, order_job, result_of
 from service.features.connector import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -121,8 +121,7 @@ def dead_letters(
     path = _path(name, "/dead-letters")
     with open_transport(url, key) as transport:
         if clear:
-            answer = json.loads(transport.fetch(Request("DELETE", path, repeatable=False)))
-            typer.echo(f"{answer['removed']} removed")
+            typer.echo(f"{delete(transport, path)['removed']} removed")
             return
         after = 0
         while lines := _page(transport, path, after):
@@ -148,10 +147,8 @@ def _order(
     """Order a job and say which, or follow it to its end and print its result. Exit code 1 when it does not succeed."""
     if wait:
         typer.echo(json.dumps(result_of(url, key, order, as_json), indent=2))
-        return
-    with open_transport(url, key) as transport:
-        job = order(transport)
-    typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
+    else:
+        order_job(url, key, order, as_json)
 
 
 def _path(name: str, rest: str = "") -> str:

@@ -3,7 +3,7 @@
 `/config/connectors` configures them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -29,9 +29,10 @@ from service.features.connector.schemas import (
     RemovedLetters,
     connector_info,
 )
+from service.jobs.forward.bookmarks import Bookmarks
 from service.jobs.forward.dead_letter_table import StoredLetter
 from service.jobs.forward.definitions import KIND, SCHEDULE_PREFIX
-from service.jobs.forward.orders import Lane
+from service.jobs.forward.orders import Lane, lane_of
 from service.jobs.forward.runnable import ForwardRunnable
 from service.jobs.forward.views import ConnectorView, view_of, views
 from service.state.schedules import ScheduleState
@@ -116,15 +117,8 @@ async def set_bookmark(
 
     A run that is under way ends without moving the bookmark.
     """
-    connectors, parts = connectors_of(request), parts_of(request)
     time_ns = _time_ns(order.bookmark, now_of(request))
-
-    def change() -> ConnectorInfo:
-        _known(connectors, name)
-        connectors.bookmarks.set(name, time_ns, principal.name)
-        return _shown(parts, connectors, name)
-
-    return await state_call(request, change)
+    return await _changed(request, name, lambda bookmarks: bookmarks.set(name, time_ns, principal.name))
 
 
 @router.post("/connector/{name}/resume", summary="Let a stopped connector run again")
@@ -132,14 +126,7 @@ async def resume_connector(
     request: Request, name: Name, principal: Principal = requires(Scope.CONNECTOR)
 ) -> ConnectorInfo:
     """Let a connector run by itself again whose upstream wanted a human. It goes on at its bookmark."""
-    connectors, parts = connectors_of(request), parts_of(request)
-
-    def change() -> ConnectorInfo:
-        _known(connectors, name)
-        connectors.bookmarks.resume(name)
-        return _shown(parts, connectors, name)
-
-    return await state_call(request, change)
+    return await _changed(request, name, lambda bookmarks: bookmarks.resume(name))
 
 
 @router.get("/connector/{name}/dead-letters", summary="See refused values", response_class=Response, responses=_LETTERS)
@@ -191,6 +178,18 @@ async def replay_dead_letters(
     return await submit_job(request, response, principal, KIND, parameters)
 
 
+async def _changed(request: Request, name: str, change: Callable[[Bookmarks], object]) -> ConnectorInfo:
+    """The connector `name` after `change`. Raises NotFound, and then nothing is changed."""
+    connectors, parts = connectors_of(request), parts_of(request)
+
+    def act() -> ConnectorInfo:
+        _known(connectors, name)
+        change(connectors.bookmarks)
+        return _shown(parts, connectors, name)
+
+    return await state_call(request, act)
+
+
 def _line(stored: StoredLetter, hidden: Collection[str]) -> bytes:
     members = {member: value for member, value in stored.letter.items() if member not in hidden}
     return orjson.dumps({"number": stored.number, **members}) + b"\n"
@@ -217,12 +216,12 @@ def _known(connectors: ForwardRunnable, name: str) -> None:
 
 def _shown(parts: Parts, connectors: ForwardRunnable, name: str) -> ConnectorInfo:
     _known(connectors, name)
-    return _info(connectors, view_of(connectors, name), _activity(parts))
+    return _info(view_of(connectors, name), _activity(parts))
 
 
 def _listing(parts: Parts, connectors: ForwardRunnable) -> ConnectorList:
     activity = _activity(parts)
-    return ConnectorList(connectors=[_info(connectors, view, activity) for view in views(connectors)])
+    return ConnectorList(connectors=[_info(view, activity) for view in views(connectors)])
 
 
 @dataclass(frozen=True)
@@ -237,8 +236,8 @@ def _activity(parts: Parts) -> _Activity:
     return _Activity(parts.schedules.states(), parts.jobs.job_store.list([KIND], limit=200))
 
 
-def _info(connectors: ForwardRunnable, view: ConnectorView, activity: _Activity) -> ConnectorInfo:
+def _info(view: ConnectorView, activity: _Activity) -> ConnectorInfo:
     scheduled = activity.schedules.get(f"{SCHEDULE_PREFIX}{view.name}")
     jobs = (job for job in activity.jobs if job.parameters.get("connector") == view.name)
-    last = next((job for job in jobs if not connectors.is_by_hand(job.parameters)), None)
+    last = next((job for job in jobs if not lane_of(job.parameters).by_hand), None)
     return connector_info(view, None if scheduled is None else scheduled.next_run, last)

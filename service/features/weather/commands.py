@@ -1,6 +1,5 @@
 """`fluxgate weather`: fetch the weather of configured places, and list them, through a running gateway."""
 
-import contextlib
 import json
 from typing import Annotated, Any
 
@@ -8,8 +7,9 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, follow
+from service.console.jobs import AsJson, order_job, result_of
 from service.console.times import minute_text
 from service.features.weather import SUMMARY
 
@@ -25,20 +25,20 @@ def fetch(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the weather now, and wait for it. Exit code 1 when that of a place could not be fetched."""
-    with contextlib.closing(open_transport(url, key)) as transport:
-        job = post(transport, "/weather/trigger", body={} if place is None else {"place": place})
-        if no_wait:
-            typer.echo(json.dumps(job, indent=2) if as_json else f"{job['id']} {job['state']}")
-            return
-        state = follow(transport, job["id"], as_json)
-    if state != "succeeded":
-        raise typer.Exit(1)
+
+    def order(transport: Transport) -> dict[str, Any]:
+        return post(transport, "/weather/trigger", body={} if place is None else {"place": place})
+
+    if no_wait:
+        order_job(url, key, order, as_json)
+    else:
+        result_of(url, key, order, as_json)
 
 
 @cli.command("list")
 def list_places(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """List the places, with when the weather of each was fetched last."""
-    with contextlib.closing(open_transport(url, key)) as transport:
+    with open_transport(url, key) as transport:
         weather = get(transport, "/weather")
     if as_json:
         typer.echo(json.dumps(weather, indent=2))

@@ -16,10 +16,10 @@ from service.features.weather import commands, routes
 from service.jobs import Kinds
 from service.jobs.kind import JobKind
 from service.jobs.weather import openweathermap
+from service.jobs.weather.definitions import SECTION, PlaceText, WeatherText, check_names, places_of
 from service.jobs.weather.http import WeatherHttp
 from service.jobs.weather.kind import weather_kind
 from service.jobs.weather.kind_name import KIND
-from service.jobs.weather.places import SECTION, PlaceText, WeatherText, check_names, places_of
 from service.jobs.weather.provider import MakeProvider, Place, Provider, ProviderAccess
 from service.jobs.weather.runnable import WeatherRunnable
 from service.jobs.weather.weather_points import WeatherPoints
@@ -55,7 +55,7 @@ def make_with(
         return WeatherText.model_validate(services.config.get(SECTION).value)
 
     def places() -> Mapping[str, Place]:
-        return places_of(section().model_dump(), configured, _coordinates(settings, services))
+        return places_of(section(), configured, _coordinates(settings, services))
 
     def interval() -> str | None:
         text = section()
@@ -124,13 +124,14 @@ def status(kinds: Kinds) -> Status:
     """When each place was fetched last, and of which time its weather is."""
     weather = kinds.runnable(KIND, WeatherRunnable)
     gauges: list[GaugeValue] = []
-    for name, state in weather.states().items():
+    states = weather.states()
+    for name, state in states.items():
         labels = {"bucket": weather.bucket, "place": name}
         if state.fetched_at is not None:
             gauges.append(GaugeValue(_FETCHED, "When its weather was last fetched.", state.fetched_at, labels))
         if state.observed_at is not None:
             gauges.append(GaugeValue(_OBSERVED, "Of which time its weather is.", state.observed_at, labels))
-    late = weather.late_places(_LATE_INTERVALS)
+    late = weather.late_places(states, _LATE_INTERVALS)
     warning = f"{len(late)} places have had no new weather for {_LATE_INTERVALS} intervals. See GET /weather."
     return Status(tuple(gauges), (warning,) if late else ())
 

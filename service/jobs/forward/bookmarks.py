@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.forwarding import Position
 from service.domain.timerange import TimeRange
@@ -20,6 +19,7 @@ from service.jobs.forward.dead_letter_table import DeadLetterTable
 from service.jobs.forward.tables import connector_bookmarks as table
 from service.jobs.forward.window_digests import WindowDigest, WindowDigests
 from service.state.database import StateDatabase
+from service.state.inserts import insert_into
 from service.transfer.dead_letters import DeadLetter
 
 _NEW_ROW = {
@@ -58,6 +58,12 @@ class Bookmarks:
         with self._database.read() as connection:
             row = connection.execute(sa.select(table).where(table.c.name == name)).first()
         return NOTHING_KNOWN if row is None else state_of(row)
+
+    def all(self) -> dict[str, ConnectorState]:
+        """The states of all connectors of which something is known, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(table)).all()
+        return {row.name: state_of(row) for row in rows}
 
     def begin(self, name: str, bookmark_ns: int) -> ConnectorState:
         """Set the first bookmark, where there is none yet. Returns the state."""
@@ -163,8 +169,8 @@ class Bookmarks:
 
     def _locked(self, connection: sa.Connection, name: str) -> tuple[ConnectorState, int]:
         """The state and version of the row, which is made where it is missing; nobody else changes it meanwhile."""
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(insert(table).values(name=name, **_NEW_ROW).on_conflict_do_nothing(index_elements=["name"]))
+        new = insert_into(table, connection.dialect).values(name=name, **_NEW_ROW)
+        connection.execute(new.on_conflict_do_nothing(index_elements=["name"]))
         row = connection.execute(sa.select(table).where(table.c.name == name).with_for_update()).one()
         return state_of(row), row.version
 

@@ -29,8 +29,3 @@ class Connector:
     in_flight: int
     keys_end: bool
     identity: str
-
-    @property
-    def exclusion_key(self) -> str:
-        """With it begin the keys of all its lanes."""
-        return f"forward:{self.name}"

@@ -5,15 +5,15 @@ A value that is refused again is kept once. The number for each connector is bou
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.errors import UpstreamStopped
 from service.jobs.forward.tables import connector_dead_letters as table
 from service.state.database import StateDatabase
+from service.state.inserts import insert_into
 from service.transfer.dead_letters import DeadLetter
 
 _ROWS = 300
@@ -24,10 +24,9 @@ _SAYS_WHY = ("code", "reason", "status", "upstream")
 
 @dataclass(frozen=True)
 class StoredLetter:
-    """A dead letter with its number in the table. `at`: when it was refused first, in seconds since 1970."""
+    """A dead letter with its number in the table."""
 
     number: int
-    at: float
     letter: DeadLetter
 
 
@@ -51,7 +50,6 @@ class DeadLetterTable:
         """Keep `letters` inside the caller's transaction. Raises UpstreamStopped: there is no room for them."""
         if not letters:
             return
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         now = self._clock()
         rows = [
             {
@@ -64,7 +62,7 @@ class DeadLetterTable:
             for letter in letters
         ]
         for start in range(0, len(rows), _ROWS):
-            add = insert(table).values(rows[start : start + _ROWS])
+            add = insert_into(table, connection.dialect).values(rows[start : start + _ROWS])
             connection.execute(add.on_conflict_do_nothing(index_elements=["name", "fingerprint"]))
         self.refuse_more(name, _count(connection, name))
 
@@ -83,21 +81,25 @@ class DeadLetterTable:
         with self._database.read() as connection:
             return LetterTotals(*connection.execute(query).one())
 
+    def all_totals(self) -> dict[str, LetterTotals]:
+        """What each connector has that has any, by name."""
+        query = sa.select(table.c.name, sa.func.count(), sa.func.min(table.c.time_ns)).group_by(table.c.name)
+        with self._database.read() as connection:
+            return {name: LetterTotals(count, oldest_ns) for name, count, oldest_ns in connection.execute(query)}
+
     def page(self, name: str, after: int, limit: int) -> list[StoredLetter]:
         """Letters with numbers above `after`, in the order in which they were refused."""
-        later = sa.select(table).where(table.c.name == name, table.c.number > after)
+        later = sa.select(table.c.number, table.c.letter).where(table.c.name == name, table.c.number > after)
         with self._database.read() as connection:
             rows = connection.execute(later.order_by(table.c.number).limit(limit)).all()
-        return [StoredLetter(row.number, row.at, row.letter) for row in rows]
+        return [StoredLetter(row.number, row.letter) for row in rows]
 
-    def remove(self, name: str, numbers: Iterable[int]) -> int:
-        """Remove letters, and return how many were there."""
-        listed, removed = list(numbers), 0
+    def remove(self, name: str, numbers: Sequence[int]) -> None:
+        """Remove letters."""
         with self._database.write() as connection:
-            for start in range(0, len(listed), _ROWS):
-                numbered = table.c.number.in_(listed[start : start + _ROWS])
-                removed += connection.execute(sa.delete(table).where(table.c.name == name, numbered)).rowcount
-        return removed
+            for start in range(0, len(numbers), _ROWS):
+                numbered = table.c.number.in_(numbers[start : start + _ROWS])
+                connection.execute(sa.delete(table).where(table.c.name == name, numbered))
 
     def clear(self, name: str) -> int:
         """Remove all letters of `name`, and return how many were there."""

@@ -18,18 +18,14 @@ EMPTY = digest_text(SliceDigest())
 
 def look_back_span(connector: Connector, state: ConnectorState, now: float) -> TimeRange | None:
     """The accepted windows that are to be compared at `now`; None: a look-back is not due, or there are none."""
-    if connector.look_back_ns is None or state.position is None or state.began_ns is None:
+    look_back_ns, position, began_ns = connector.look_back_ns, state.position, state.began_ns
+    if look_back_ns is None or position is None or began_ns is None:
         return None
     if state.looked_back_at is not None and now - state.looked_back_at < connector.look_every_ns / 1e9:
         return None
-    return _span(connector, state, now)
-
-
-def _span(connector: Connector, state: ConnectorState, now: float) -> TimeRange | None:
-    assert connector.look_back_ns is not None and state.position is not None and state.began_ns is not None
-    first_ns = floor_to(int(now * 1e9) - connector.look_back_ns, connector.window_ns)
-    start_ns, stop_ns = max(first_ns, state.began_ns), state.position.bookmark_ns
-    return TimeRange(start_ns, stop_ns) if start_ns < stop_ns else None
+    first_ns = floor_to(int(now * 1e9) - look_back_ns, connector.window_ns)
+    start_ns = max(first_ns, began_ns)
+    return TimeRange(start_ns, position.bookmark_ns) if start_ns < position.bookmark_ns else None
 
 
 class LookBack:

@@ -23,6 +23,11 @@ class Lane(StrEnum):
     REQUEST = "request"
     REPLAY = "replay"
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody asked for it, so that it fails where the schedule would only wait."""
+        return self in (Lane.REQUEST, Lane.REPLAY)
+
 
 @dataclass(frozen=True)
 class Order:
@@ -34,14 +39,9 @@ class Order:
     dry_run: bool = False
 
     @property
-    def by_hand(self) -> bool:
-        """Whether somebody asked for it, so that it fails where the schedule would only wait."""
-        return self.lane in (Lane.REQUEST, Lane.REPLAY)
-
-    @property
     def exclusion_key(self) -> str:
         """Jobs of one lane of one connector never run at one time."""
-        lane = Lane.REQUEST if self.by_hand else self.lane
+        lane = Lane.REQUEST if self.lane.by_hand else self.lane
         return f"forward:{self.connector}:{lane.value}"
 
     @classmethod
@@ -52,14 +52,14 @@ class Order:
         name = parameters.get("connector")
         if not isinstance(name, str):
             raise InvalidParameter("connector", "Name the connector.")
-        span, lane = request_span(parameters, max_days), _lane(parameters)
+        span, lane = _request_span(parameters, max_days), lane_of(parameters)
         if (span is not None) != (lane is Lane.REQUEST):
             raise InvalidParameter("start_time", "A request has start_time and end_time, and nothing else has.")
         return cls(name, lane, span, bool(parameters.get("dry_run")))
 
 
-def request_span(parameters: Mapping[str, Any], max_days: int, zone: str | None = None) -> TimeRange | None:
-    """The range of a request; None: it names none. `zone`: of times without an offset.
+def _request_span(parameters: Mapping[str, Any], max_days: int) -> TimeRange | None:
+    """The range of a request; None: it names none.
 
     Raises InvalidParameter: one time without the other, an end that is not after the start, more than `max_days`.
     """
@@ -69,7 +69,7 @@ def request_span(parameters: Mapping[str, Any], max_days: int, zone: str | None 
     if start is None or end is None:
         raise InvalidParameter("start_time" if start is None else "end_time", "Give start_time and end_time together.")
     start_ns, stop_ns = (
-        parse_moment(text, member, zone, None) for text, member in ((start, "start_time"), (end, "end_time"))
+        parse_moment(text, member, None, None) for text, member in ((start, "start_time"), (end, "end_time"))
     )
     if start_ns >= stop_ns:
         raise InvalidParameter("end_time", "end_time is not after start_time.")
@@ -82,7 +82,8 @@ def request_span(parameters: Mapping[str, Any], max_days: int, zone: str | None 
     return TimeRange(start_ns, stop_ns)
 
 
-def _lane(parameters: Mapping[str, Any]) -> Lane:
+def lane_of(parameters: Mapping[str, Any]) -> Lane:
+    """The lane of a job with these parameters, whatever else is wrong with them. Raises InvalidParameter."""
     text = parameters.get("lane")
     if text is None:
         return Lane.LIVE if parameters.get("start_time") is None else Lane.REQUEST

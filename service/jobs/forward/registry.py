@@ -107,17 +107,13 @@ class ConnectorRegistry:
 
     def get(self, name: str) -> Connector:
         """The connector `name`. Raises InvalidParameter: there is none, or it cannot work."""
-        return self.checked(name)[0]
-
-    def checked(self, name: str) -> tuple[Connector, Upstream]:
-        """The connector `name` and its upstream. Raises InvalidParameter: there is none, or it cannot work."""
-        return checked(name, self.text(name), self.rules)
+        return checked(name, self.text(name), self.rules)[0]
 
     def name_of(self, asked: str | None) -> str:
         """The connector that is meant: `asked`, else `default`, else the only one. Raises InvalidParameter."""
-        names = self.names()
         if asked is not None:
             return asked
+        names = self.names()
         if DEFAULT in names or len(names) == 1:
             return DEFAULT if DEFAULT in names else names[0]
         if not names:

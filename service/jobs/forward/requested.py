@@ -33,9 +33,9 @@ def run_request(run: ForwardRun, span: TimeRange) -> Json:
             notes.write()
             raise
         notes.add(acceptance)
-        rest = [TimeRange(notes.done_ns, span.stop_ns)] if notes.done_ns < span.stop_ns else []
-        run.context.progress(total - count_windows(rest, run.connector.window_ns), total, "windows")
-        if rest and run.is_over:
+        done = count_windows([TimeRange(span.start_ns, notes.done_ns)], run.connector.window_ns)
+        run.context.progress(done, total, "windows")
+        if notes.done_ns < span.stop_ns and run.is_over:
             notes.write()
             run.make_way(**{_PLACE: notes.done_ns})
     notes.write()
@@ -85,8 +85,7 @@ def run_dry(run: ForwardRun, span: TimeRange) -> Json:
             if len(listed) < _MOST_LISTED:
                 window = TimeRange(max(slot_ns, span.start_ns), min(slot_ns + length_ns, span.stop_ns))
                 listed.append({**_times(window), "values": count})
-        rest = [TimeRange(piece.stop_ns, span.stop_ns)] if piece.stop_ns < span.stop_ns else []
-        run.context.progress(total - count_windows(rest, length_ns), total, "windows")
+        run.context.progress(count_windows([TimeRange(span.start_ns, piece.stop_ns)], length_ns), total, "windows")
     return {
         "connector": run.connector.name,
         "state": "dry_run",

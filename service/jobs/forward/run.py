@@ -85,8 +85,9 @@ class ForwardRun:
             raise ConfigurationChanged(self.connector.name, removed=identity is None)
 
     def save(self, **members: int) -> None:
-        """Keep the counts of this job, with `members` beside them."""
-        self.context.save({"windows": self.windows, "counts": self.counts.as_document(), **members})
+        """Keep the counts of this job and `members`. Members that were kept before stay."""
+        counts = {"windows": self.windows, "counts": self.counts.as_document()}
+        self.context.save({**self.context.checkpoint, **counts, **members})
         self._unsaved = False
 
     @property
@@ -103,7 +104,7 @@ class ForwardRun:
     def save_after(self, failure: FluxgateError) -> FluxgateError:
         """Keep what was done before `failure`, so that the next try does not count as one of many without success."""
         if self._unsaved:
-            self.save(**{name: value for name, value in self.context.checkpoint.items() if name.endswith("_ns")})
+            self.save()
         return failure
 
     def send_all(

@@ -17,16 +17,18 @@ from service.jobs.forward.connector_state import ConnectorState
 from service.jobs.forward.definitions import KIND
 from service.jobs.forward.endpoints import ConnectorEndpoints
 from service.jobs.forward.orders import Lane, Order
-from service.jobs.forward.registry import ConnectorRegistry
+from service.jobs.forward.registry import ConnectorRegistry, checked
 from service.jobs.forward.replaying import run_replay
 from service.jobs.forward.requested import run_dry, run_request
 from service.jobs.forward.run import ConfigurationChanged, ForwardRun
 from service.jobs.forward.scheduled import run_back_fill, run_live
 from service.jobs.forward.window_delivery import WindowDelivery
 from service.jobs.protocol import JobContext
+from service.sources.config import SourceText
 from service.sources.protocol import Source
 from service.state.jobs import JobStore
 from service.transfer.run_log import RunLog, log_failure
+from service.upstream.config import Upstream
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,13 @@ class ForwardRunnable:
         """Seconds since 1970."""
         return self._clock()
 
-    def is_by_hand(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether a job is a range or a replay that somebody asked for, and not the schedule."""
-        return self._order(parameters).by_hand
-
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return self._order(parameters).exclusion_key
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         order = self._order(parameters)
         connector = self.registry.get(order.connector)
-        if order.by_hand and not order.dry_run:
+        if order.lane.by_hand and not order.dry_run:
             state = self.bookmarks.get(order.connector)
             if state.stop is not None and state.is_stopped(connector.identity):
                 raise InvalidParameter(
@@ -86,7 +84,8 @@ class ForwardRunnable:
 
     def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:
         order = self._order(parameters)
-        connector = self.registry.get(order.connector)
+        text = self.registry.text(order.connector)
+        connector, upstream = checked(order.connector, text, self.registry.rules)
         state = self.bookmarks.get(order.connector)
         if state.stop is not None and not order.dry_run:
             if state.is_stopped(connector.identity):
@@ -94,14 +93,14 @@ class ForwardRunnable:
             self.bookmarks.resume(connector.name)
             context.log("info", "The configuration has changed since the connector was stopped. It runs again.")
         try:
-            return self._run(order, connector, context)
+            return self._run(order, connector, text.source, upstream, context)
         except BookmarkMoved:
             message = "Somebody set the bookmark. The next run begins there."
             context.log("info", message)
             return {"connector": connector.name, "state": "bookmark_moved", "message": message}
         except ConfigurationChanged as changed:
             context.log("info", changed.message)
-            if order.by_hand:
+            if order.lane.by_hand:
                 # What somebody asked for goes on with the new configuration; a removed connector fails then.
                 raise Yielded("the connector's configuration has changed") from None
             return {"connector": connector.name, "state": changed.state, "message": changed.message}
@@ -112,9 +111,9 @@ class ForwardRunnable:
                 self.bookmarks.stop(connector.name, stopped.code, stopped.message, connector.identity)
             raise
 
-    def _run(self, order: Order, connector: Connector, context: JobContext) -> Json:
-        _, upstream = self.registry.checked(order.connector)
-        source_text = self.registry.text(order.connector).source
+    def _run(
+        self, order: Order, connector: Connector, source_text: SourceText, upstream: Upstream, context: JobContext
+    ) -> Json:
         log = RunLog([context.log], self._clock).write
         with (
             self._endpoints.source(source_text, context, log) as source,

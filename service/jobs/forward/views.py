@@ -1,14 +1,15 @@
 """What people and monitoring are told about each connector."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from service.domain.timerange import format_time
 from service.errors import InvalidParameter
 from service.jobs.forward.connector import Connector
-from service.jobs.forward.connector_state import ConnectorState
+from service.jobs.forward.connector_state import NOTHING_KNOWN, ConnectorState
 from service.jobs.forward.dead_letter_table import LetterTotals
-from service.jobs.forward.definitions import ConnectorText
+from service.jobs.forward.definitions import ConnectorRules, ConnectorText
 from service.jobs.forward.future_position import future_warning
 from service.jobs.forward.registry import checked
 from service.jobs.forward.runnable import ForwardRunnable
@@ -74,18 +75,32 @@ class ConnectorView:
 
 def view_of(runnable: ForwardRunnable, name: str) -> ConnectorView:
     """The connector `name` now. Raises InvalidParameter: there is none."""
-    return _view(runnable, name, runnable.registry.text(name))
+    text, rules = runnable.registry.text(name), runnable.registry.rules
+    known = _Known(runnable.bookmarks.get(name), runnable.bookmarks.letters.totals(name), runnable.now())
+    return _view(name, text, rules, known)
 
 
 def views(runnable: ForwardRunnable) -> list[ConnectorView]:
-    """All connectors now, by name. The configuration is read once."""
-    return [_view(runnable, name, text) for name, text in sorted(runnable.registry.texts().items())]
+    """All connectors now, by name. Configuration and database are read once for all."""
+    texts, rules = runnable.registry.texts(), runnable.registry.rules
+    states, letters, now = runnable.bookmarks.all(), runnable.bookmarks.letters.all_totals(), runnable.now()
+    return [
+        _view(name, text, rules, _Known(states.get(name, NOTHING_KNOWN), letters.get(name, LetterTotals()), now))
+        for name, text in sorted(texts.items())
+    ]
 
 
-def _view(runnable: ForwardRunnable, name: str, text: ConnectorText) -> ConnectorView:
-    known = runnable.bookmarks.get(name), runnable.bookmarks.letters.totals(name), runnable.now()
+class _Known(NamedTuple):
+    """What the database knows of a connector at `now`."""
+
+    state: ConnectorState
+    letters: LetterTotals
+    now: float
+
+
+def _view(name: str, text: ConnectorText, rules: ConnectorRules, known: _Known) -> ConnectorView:
     try:
-        connector, upstream = checked(name, text, runnable.registry.rules)
+        connector, upstream = checked(name, text, rules)
     except InvalidParameter as wrong:
         return ConnectorView(name, *known, error=wrong.message, enabled=text.enabled)
     source = next(iter(text.source.model_dump(exclude_none=True)), "")

@@ -4,16 +4,16 @@ A window is known by its slot: the multiple of the length of windows in which it
 nothing about windows of now.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.timerange import TimeRange, floor_to
 from service.frames.slice_digest import SliceDigest
 from service.jobs.forward.tables import connector_windows as table
 from service.state.database import StateDatabase
+from service.state.inserts import insert_into
 
 _ROWS = 300
 """The most rows in one statement."""
@@ -54,19 +54,14 @@ class WindowDigests:
 
     def put_on(self, connection: sa.Connection, name: str, digests: Sequence[WindowDigest]) -> None:
         """Keep digests inside the caller's transaction."""
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         rows = [
             {"name": name, "slot_ns": digest.slot_ns, "length_ns": digest.length_ns, "digest": digest.digest}
             for digest in digests
         ]
         for start in range(0, len(rows), _ROWS):
-            add = insert(table).values(rows[start : start + _ROWS])
+            add = insert_into(table, connection.dialect).values(rows[start : start + _ROWS])
             new = {"length_ns": add.excluded.length_ns, "digest": add.excluded.digest}
             connection.execute(add.on_conflict_do_update(index_elements=["name", "slot_ns"], set_=new))
-
-    def put(self, name: str, digests: Iterable[WindowDigest]) -> None:
-        with self._database.write() as connection:
-            self.put_on(connection, name, list(digests))
 
     def forget_on(self, connection: sa.Connection, name: str, before_ns: int | None) -> None:
         """Remove the digests of slots that begin before `before_ns`; None: all."""

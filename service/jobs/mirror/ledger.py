@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.mirror_slices import SliceRecord, SliceState
 from service.domain.slicing import slice_start
 from service.domain.timerange import EARLIEST_NS
 from service.jobs.mirror.tables import mirror_pairs, mirror_slices
 from service.state.database import StateDatabase
+from service.state.inserts import insert_into
 
 _ROWS = 500
 """The most records in one statement."""
@@ -181,7 +181,6 @@ def _row(key: Mapping[str, str], record: SliceRecord) -> dict[str, Any]:
 
 
 def _upsert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    add = insert(mirror_slices).values(list(rows))
+    add = insert_into(mirror_slices, connection.dialect).values(list(rows))
     changed = {name: add.excluded[name] for name in rows[0] if name not in _SLICE_KEY}
     connection.execute(add.on_conflict_do_update(index_elements=_SLICE_KEY, set_=changed))

@@ -2,8 +2,8 @@
 
 from service.domain.access import Scope
 from service.jobs.kind import JobKind
+from service.jobs.weather.definitions import WEATHER
 from service.jobs.weather.kind_name import KIND
-from service.jobs.weather.places import WEATHER
 from service.jobs.weather.runnable import WeatherRunnable
 
 _DEADLINE_S = 25 * 60.0

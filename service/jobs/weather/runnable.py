@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.domain.backoff import wait_s
-from service.domain.job import UPSTREAM, Json
+from service.domain.job import Json
 from service.domain.schedule import Schedule, parse_interval
 from service.errors import FluxgateError, InvalidParameter, UpstreamError, UpstreamStopped, UpstreamUnavailable
 from service.jobs.parameters import refuse_unknown
@@ -21,6 +21,7 @@ from service.jobs.weather.provider import Observation, Place, Provider
 from service.jobs.weather.weather_points import WeatherPoints
 from service.state.jobs import JobStore
 from service.transfer.retry import Retry
+from service.transfer.run_log import log_failure
 
 _TRIES = 3
 _LONGEST_PAUSE_S = 60.0
@@ -30,7 +31,7 @@ _LONGEST_PAUSE_S = 60.0
 class WeatherRunnable:
     """Fetches `places()` from `provider`; None: it has no key. `pause_s` is between two requests.
 
-    `schedule` gives the interval as HH:MM:SS; None: there is no schedule. `clock` gives seconds since 1970.
+    `interval` gives HH:MM:SS; None: there is no schedule. `clock` gives seconds since 1970.
     """
 
     def __init__(
@@ -59,14 +60,14 @@ class WeatherRunnable:
     def bucket(self) -> str:
         return self._points.bucket
 
-    def late_places(self, intervals: int) -> list[str]:
-        """Scheduled places that were tried, and have had no success for so many intervals."""
+    def late_places(self, states: Mapping[str, PlaceState], intervals: int) -> list[str]:
+        """Scheduled places that were tried, and by their `states` have had no success for so many intervals."""
         schedule = self.schedules().get(SCHEDULE)
         if schedule is None or schedule.every is None:
             return []
         oldest = self._clock() - intervals * parse_interval(schedule.every, "every")
         places = self.places()
-        return [name for name, state in self.states().items() if name in places and (state.fetched_at or 0.0) < oldest]
+        return [name for name, state in states.items() if name in places and (state.fetched_at or 0.0) < oldest]
 
     def schedules(self) -> dict[str, Schedule]:
         """One schedule for all places; none without a key, a place, or an interval."""
@@ -104,14 +105,14 @@ class WeatherRunnable:
             except FluxgateError as error:
                 failed[place.name] = error
                 states[place.name] = replace(states.get(place.name) or PlaceState(source), error=error.message)
-                _log_failure(context, place, error)
+                log_failure(context.log, "error", f"{place.name}: {error.message}", error)
             context.save({"places": as_json(states), "done": done})
             context.progress(len(done), len(places), "places")
             if isinstance(failed.get(place.name), UpstreamStopped):
                 break
         if failed:
             raise _failure(failed, len(places))
-        return {"places": {place.name: as_json(states)[place.name] for place in places}}
+        return {"places": as_json({place.name: states[place.name] for place in places})}
 
     def _needed_provider(self) -> Provider:
         """Raises InvalidParameter."""
@@ -163,12 +164,6 @@ class WeatherRunnable:
                 context.log("warning", f"{place.name}: {away.message} Trying again in {pause_s:.0f} s.")
                 context.sleep(pause_s)
                 tries += 1
-
-
-def _log_failure(context: JobContext, place: Place, error: FluxgateError) -> None:
-    context.log("error", f"{place.name}: {error.message}")
-    if error.upstream:
-        context.log(UPSTREAM, error.upstream)
 
 
 def _failure(failed: Mapping[str, FluxgateError], places: int) -> FluxgateError:

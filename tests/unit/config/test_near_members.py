@@ -9,7 +9,7 @@ from service.config.coordinates import Coordinates
 from service.config.near_members import near_members
 from service.config.validation_errors import wrong_members
 from service.jobs.forward.registry import connectors_section
-from service.jobs.weather.places import WeatherText
+from service.jobs.weather.definitions import WeatherText
 from tests.support.forwarding import RULES, TEXT
 
 CONNECTORS = connectors_section(RULES).model

@@ -121,10 +121,12 @@ def must_merge_all(state: StateDatabase, bookmarks: Bookmarks) -> None:
     assert final.counts == Counts(80, 40, 40, 40, 0)
 
 
-def test_digests_are_replaced_and_forgotten(bookmarks: Bookmarks) -> None:
+def test_digests_are_replaced_and_forgotten(rig: ForwardRig, bookmarks: Bookmarks) -> None:
     digests = bookmarks.digests
-    digests.put("c", [WindowDigest(NOON_NS + number * MINUTE_NS, MINUTE_NS, f"{number}") for number in range(700)])
-    digests.put("c", [WindowDigest(NOON_NS, MINUTE_NS, "new")])
+    many = [WindowDigest(NOON_NS + number * MINUTE_NS, MINUTE_NS, f"{number}") for number in range(700)]
+    for known in (many, [WindowDigest(NOON_NS, MINUTE_NS, "new")]):
+        with rig.state.write() as connection:
+            digests.put_on(connection, "c", known)
     assert digests.known("c", TimeRange(NOON_NS, NOON_NS + 2 * MINUTE_NS), MINUTE_NS) == {
         NOON_NS: "new",
         NOON_NS + MINUTE_NS: "1",

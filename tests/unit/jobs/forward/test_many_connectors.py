@@ -1,4 +1,4 @@
-"""Several connectors: an upstream that swallows everything changes nothing for the others."""
+"""Several connectors: what one of them does or suffers changes nothing for the others."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from service.jobs import Kinds
+from service.jobs.forward.counts import Counts
 from service.jobs.forward.kind import forward_kind
+from service.jobs.forward.views import view_of, views
 from service.runner.local import LocalRunner
 from service.runner.runner import Runner
 from service.state.leases import LeaseStore
@@ -16,7 +18,7 @@ from service.transfer.run_control import RunControl
 from service.transfer.run_log import Log
 from service.upstream.config import Upstream
 from service.upstream.protocol import Batch, Delivered
-from tests.support.forwarding import MINUTE_NS, ForwardRig, MemorySink
+from tests.support.forwarding import MINUTE_NS, NOON_NS, ForwardRig, MemorySink, dead_letter
 from tests.support.waiting import until
 
 
@@ -45,6 +47,24 @@ def rig(tmp_path: Path) -> Iterator[MixedRig]:
     made = MixedRig(tmp_path, clock=time.time)
     yield made
     made.state.close()
+
+
+def test_the_listing_shows_of_each_connector_what_is_shown_of_it_alone(tmp_path: Path) -> None:
+    rig = ForwardRig(tmp_path)
+    for name in ("b", "a", "fresh"):
+        rig.configure(name)
+    rig.bookmarks.begin("a", NOON_NS)
+    rig.bookmarks.begin("gone", NOON_NS)
+    rig.bookmarks.count("b", Counts(3, 1, 2, 1, 0), [dead_letter(("s", NOON_NS + second, 1.0)) for second in (2, 1)])
+    shown = views(rig.runnable)
+    assert [(view.name, view.letters.count, view.state.counts.read) for view in shown] == [
+        ("a", 0, 0),
+        ("b", 2, 3),
+        ("fresh", 0, 0),
+    ]
+    assert shown[1].letters.oldest_ns == NOON_NS + 1
+    assert shown == [view_of(rig.runnable, name) for name in ("a", "b", "fresh")]
+    rig.state.close()
 
 
 def test_an_upstream_that_swallows_everything_changes_nobody_elses_lag(rig: MixedRig) -> None:

@@ -5,7 +5,7 @@ coordinates are known.
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -68,13 +68,13 @@ WEATHER = Section(SECTION, WeatherText, _EXAMPLE, "All members: docs/weather.md.
 
 
 def places_of(
-    section: Mapping[str, Any], configured: Mapping[str, PlaceText], own: tuple[float, float] | None
+    section: WeatherText, configured: Mapping[str, PlaceText], own: tuple[float, float] | None
 ) -> dict[str, Place]:
     """All places by name. `configured` are those of the settings; `own`: the gateway's coordinates.
 
     A place that has no coordinates is left out while the gateway has none.
     """
-    texts = {**configured, **WeatherText.model_validate(section).places}
+    texts = {**configured, **section.places}
     if not texts and own is not None:
         texts = {HOME: PlaceText(latitude=None, longitude=None)}
     places = {}
