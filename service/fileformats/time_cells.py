@@ -131,7 +131,8 @@ class TimeForm:
         if not plain.null_count and pc.all(pc.match_substring_regex(plain, r"^-?[0-9]{1,19}$")).as_py():
             try:
                 numbers = plain.cast(pa.int64()).to_numpy()
-                if not len(numbers) or (abs(numbers) <= LATEST_NS // per_unit).all():
+                most = LATEST_NS // per_unit
+                if ((numbers >= -most) & (numbers <= most)).all():  # not abs(): the lowest number has none
                     return numbers * per_unit, {}
             except pa.ArrowInvalid:
                 pass  # some number has more than 64 bits
