@@ -98,13 +98,12 @@ class AnnotatedCsv:
         self._pending = ""
         self._section: Section | None = None
         if position.context:
-            self._pending, line = position.context, max(position.line - 1, 1)
-            self._resume(line)
+            self._resume(position.context.encode(), max(position.line - 1, 1))
 
-    def _resume(self, line: int) -> None:
-        text, self._pending = self._pending, ""
-        for record in io.StringIO(text, newline="").readlines():
-            self._head(record, line)
+    def _resume(self, head: bytes, line: int) -> None:
+        records = records_of(head, line, ",")
+        for start, end in zip(records.starts, records.ends, strict=True):
+            self._head(head[start:end].decode(), line)
 
     def pieces(self) -> Iterator[Piece]:
         """The rows as lines. Raises FileRefused for what is no annotated CSV, with its line."""
