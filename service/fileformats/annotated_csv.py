@@ -17,15 +17,14 @@ import pyarrow.compute as pc
 from service.domain.schema import FieldType
 from service.errors import FileRefused
 from service.fileformats.cell_values import values_of
-from service.fileformats.csv_records import Records, cells_of, decoded, last_record_end, records_of
-from service.fileformats.pieces import Piece, Position, Reject
-from service.fileformats.plain_csv import UNCLOSED, table_piece, without_empty
+from service.fileformats.csv_records import BLOCK_BYTES, Records, block_records, cells_of, last_record_end, records_of
+from service.fileformats.pieces import Piece, Position
+from service.fileformats.plain_csv import table_piece, without_empty
 from service.fileformats.text_blocks import TextBlock, TextBlocks
 from service.fileformats.time_cells import TimeForm
 from service.fileformats.unpacking import ByteSource
 from service.lineprotocol.table_lines import FieldColumn, PointRows
 
-BLOCK_BYTES = 2 * 1024 * 1024
 _FIELD_TYPES = {
     "double": FieldType.FLOAT,
     "long": FieldType.INTEGER,
@@ -108,11 +107,7 @@ class AnnotatedCsv:
     def pieces(self) -> Iterator[Piece]:
         """The rows as lines. Raises FileRefused for what is no annotated CSV, with its line."""
         for block in self._blocks:
-            if block.too_long:
-                raise FileRefused(f"{self._name}, line {block.line:,}: {UNCLOSED}")
-            text = decoded(block.text, "utf-8", block.line, self._name)
-            records = records_of(text, block.line, ",")
-            yield from self._segments(block, records)
+            yield from self._segments(block, block_records(block, "utf-8", ",", self._name))
 
     def _segments(self, block: TextBlock, records: Records) -> Iterator[Piece]:
         """The rows between heads. The last piece of a block is done when the block is; others when they are sent."""
@@ -191,7 +186,7 @@ class AnnotatedCsv:
         assert section is not None
         rows = np.arange(start, stop)
         wrong = records.cells[rows] != len(section.names)
-        rejects = tuple(self._misfit(records, int(row), section) for row in rows[wrong])
+        rejects = tuple(records.misfit(row, len(section.names)) for row in rows[wrong].tolist())
         good = rows[~wrong]
         text = records.text[records.starts[start] : records.ends[stop - 1]] if not wrong.any() else records.chosen(good)
         ends = int(records.ends[stop - 1])
@@ -201,11 +196,6 @@ class AnnotatedCsv:
             return Piece(b"", after, rejects=rejects)
         points, bad_times, bad_values = self._points(section, text)
         return table_piece(points, records.lines[good], after, bad_times, bad_values, rejects)
-
-    def _misfit(self, records: Records, row: int, section: Section) -> Reject:
-        return Reject(
-            int(records.lines[row]), f"the row has {records.cells[row]} cells, the header {len(section.names)}"
-        )
 
     def _points(self, section: Section, text: bytes) -> tuple[PointRows, dict[int, str], list[tuple[int, str]]]:
         fields, tags = section.fields(), section.tags()
