@@ -29,6 +29,7 @@ DATATYPES = {
     FieldType.STRING: "string",
     FieldType.BOOLEAN: "boolean",
 }
+FIELD_TYPES = {datatype: field_type for field_type, datatype in DATATYPES.items()}
 RESULT = "_result"
 _PIECE_ROWS = 16_384
 _PIECE_BYTES = 2 * 1024 * 1024

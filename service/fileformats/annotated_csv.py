@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
+from service.encoding.annotated_csv import FIELD_TYPES
 from service.errors import FileRefused
 from service.fileformats.cell_values import values_of
 from service.fileformats.csv_records import BLOCK_BYTES, Records, block_records, cells_of, last_record_end, records_of
@@ -25,13 +26,6 @@ from service.fileformats.time_cells import TimeForm
 from service.fileformats.unpacking import ByteSource
 from service.lineprotocol.table_lines import FieldColumn, PointRows
 
-_FIELD_TYPES = {
-    "double": FieldType.FLOAT,
-    "long": FieldType.INTEGER,
-    "unsignedLong": FieldType.UNSIGNED,
-    "string": FieldType.STRING,
-    "boolean": FieldType.BOOLEAN,
-}
 _TIMES = ("dateTime:RFC3339", "dateTime:RFC3339Nano", "dateTime")
 _FIXED = ("result", "table", "_time", "_measurement")
 _BOUNDS = ("_start", "_stop")
@@ -175,7 +169,7 @@ class AnnotatedCsv:
         if section.datatypes[section.names.index("_time")] not in _TIMES:
             raise FileRefused(f"{place}: _time is no dateTime:RFC3339.")
         for column in section.fields():
-            if section.datatypes[column] not in _FIELD_TYPES:
+            if section.datatypes[column] not in FIELD_TYPES:
                 kind = section.datatypes[column]
                 raise FileRefused(f"{place}: the column {section.names[column]!r} holds {kind!r}, which no field can.")
         if not section.fields():
@@ -207,7 +201,7 @@ class AnnotatedCsv:
         times, bad_times = TimeForm().read(whole[time])
         columns, bad_values = [], []
         for place in fields:
-            field_type = _FIELD_TYPES[section.datatypes[place]]
+            field_type = FIELD_TYPES[section.datatypes[place]]
             texts = whole[place]
             if section.is_long and field_type is FieldType.STRING:
                 texts = texts.fill_null("")
