@@ -5,7 +5,7 @@ Exact to the nanosecond. A cell that names no instant, or two, is named by its r
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -224,12 +224,3 @@ def _local_clock(text: str) -> Longs:
     except pa.ArrowInvalid:
         raise ValueError(f"the time {shown(text)} is not written like 2026-01-31 08:00:00") from None
     return clock
-
-
-def merged(parts: Iterable[Bad]) -> Bad:
-    """Each row with its first reason."""
-    bad: Bad = {}
-    for part in parts:
-        for row, reason in part.items():
-            bad.setdefault(row, reason)
-    return bad
