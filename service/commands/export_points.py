@@ -5,7 +5,6 @@ The file appears when it is whole. What was there before stays until then.
 
 import sys
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,30 +15,24 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from fluxgate_client import Answer, AnswerBroken, Gateway
 from service.archive.compression import PIECE_BYTES, Packing, packed
 from service.commands.read import plain_warnings, tag_pairs
-from service.console.connection import Key, Url, address_and_key, open_transport
+from service.console.connection import Key, Url, open_transport
 from service.console.part_file import whole_file
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, format_time
 from service.encoding.point_lines import REFUSAL_MARK
 from service.errors import InvalidParameter, UnwritablePoint
+from service.fileformats.opening import FileKind
 
 STANDARD_OUTPUT = "-"
 _SILENCE_S = 600.0
 _PACKINGS = {".gz": Packing.GZIP, ".gzip": Packing.GZIP, ".zst": Packing.ZSTD, ".zstd": Packing.ZSTD}
 _TAIL_BYTES = 4_096
-
-
-class ExportFormat(StrEnum):
-    """The forms of an export."""
-
-    LINES = "lp"
-    ANNOTATED = "annotated"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-    @property
-    def of_read(self) -> str:
-        """The format of the read that gives it."""
-        return {"lp": "lineprotocol", "annotated": "annotated_csv"}.get(self.value, self.value)
+_READ_FORMATS = {
+    FileKind.LINES: "lineprotocol",
+    FileKind.ANNOTATED: "annotated_csv",
+    FileKind.CSV: "csv",
+    FileKind.PARQUET: "parquet",
+}
+"""The format of the read that gives a file of each form."""
 
 
 def export_points(
@@ -55,7 +48,7 @@ def export_points(
     tag: Annotated[list[str] | None, typer.Option(help="Only series with KEY=VALUE; repeatable.")] = None,
     tz: Annotated[str | None, typer.Option(help="IANA zone of --start and --stop.")] = None,
     format: Annotated[
-        ExportFormat | None, typer.Option(help="Default: by the ending, .lp, .annotated.csv, .csv or .parquet.")
+        FileKind | None, typer.Option(help="Default: by the ending, .lp, .annotated.csv, .csv or .parquet.")
     ] = None,
     compress: Annotated[Packing | None, typer.Option(help="Default: by the ending, .gz or .zst.")] = None,
     url: Url = None,
@@ -66,7 +59,7 @@ def export_points(
     if window is None:
         start = start or format_time(EARLIEST_NS)
         stop = stop or format_time(LATEST_NS + 1)
-    with open_transport(*address_and_key(url, key), _SILENCE_S) as transport, plain_warnings():
+    with open_transport(url, key, _SILENCE_S) as transport, plain_warnings():
         answer = Gateway(transport).read(
             bucket,
             window=window,
@@ -87,16 +80,16 @@ def export_points(
             _save(Path(output), pieces, packing)
 
 
-def _explained(answer: Answer, kind: ExportFormat) -> Iterator[bytes]:
+def _explained(answer: Answer, kind: FileKind) -> Iterator[bytes]:
     """The pieces of an answer. One that breaks off says why, where the gateway wrote it behind the last line."""
     tail = b""
     try:
-        for piece in answer.pieces(kind.of_read):
+        for piece in answer.pieces(_READ_FORMATS[kind]):
             tail = piece[-_TAIL_BYTES:]
             yield piece
     except AnswerBroken:
         _, mark, reason = tail.rpartition(REFUSAL_MARK.encode())
-        if mark and kind is ExportFormat.LINES:
+        if mark and kind is FileKind.LINES:
             raise UnwritablePoint(reason.decode("utf-8", "replace").strip()) from None
         raise
 
@@ -134,7 +127,7 @@ def _save(target: Path, pieces: Iterator[bytes], packing: Packing | None) -> Non
         bar.update(task, total=bar.tasks[task].completed)
 
 
-def _form(output: str, format: ExportFormat | None, compress: Packing | None) -> tuple[ExportFormat, Packing | None]:
+def _form(output: str, format: FileKind | None, compress: Packing | None) -> tuple[FileKind, Packing | None]:
     """The format and the packing of the file. Raises InvalidParameter where nothing says the format."""
     name = output.lower()
     ending = next((ending for ending in _PACKINGS if name.endswith(ending)), "")
@@ -144,16 +137,16 @@ def _form(output: str, format: ExportFormat | None, compress: Packing | None) ->
     if kind is None:
         forms = "lp, annotated, csv or parquet"
         raise InvalidParameter("format", f"{output!r} does not say a format. Give --format {forms}.")
-    if kind is ExportFormat.PARQUET and packing is not None:
+    if kind is FileKind.PARQUET and packing is not None:
         raise InvalidParameter("compress", "Parquet is packed inside; leave out --compress and the ending of the name.")
     return kind, packing
 
 
-def _kind(name: str) -> ExportFormat | None:
+def _kind(name: str) -> FileKind | None:
     endings = {
-        ".annotated.csv": ExportFormat.ANNOTATED,
-        ".csv": ExportFormat.CSV,
-        ".lp": ExportFormat.LINES,
-        ".parquet": ExportFormat.PARQUET,
+        ".annotated.csv": FileKind.ANNOTATED,
+        ".csv": FileKind.CSV,
+        ".lp": FileKind.LINES,
+        ".parquet": FileKind.PARQUET,
     }
     return next((kind for ending, kind in endings.items() if name.endswith(ending)), None)

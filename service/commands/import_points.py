@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ from service.domain.timerange import format_time
 from service.errors import FluxgateError
 from service.fileformats.column_roles import TableForm
 from service.fileformats.opening import FileForm, FileKind, OpenFile, open_points
-from service.fileformats.time_cells import TimeForm
+from service.fileformats.pieces import Position
 from service.fileformats.unpacking import STANDARD_INPUT
 from service.importing.dry_run import Summary
 from service.importing.posts import Poster
@@ -42,13 +42,6 @@ PARTIAL = 3
 _MOST_NAMES_SHOWN = 50
 
 
-class RepeatedHour(StrEnum):
-    """Which of the two hours that autumn repeats is meant."""
-
-    FIRST = "first"
-    SECOND = "second"
-
-
 def import_points(
     file: Annotated[str, typer.Argument(help="The file, plain or packed by gzip or zstd; - is standard input.")],
     bucket: Annotated[str, typer.Option(help="The bucket that gets the points.")],
@@ -60,7 +53,7 @@ def import_points(
     ] = None,
     tz: Annotated[str | None, typer.Option(help="IANA zone of times without an offset.")] = None,
     repeated_hour: Annotated[
-        RepeatedHour | None, typer.Option(help="Which hour a time means that comes twice in autumn.")
+        table_options.RepeatedHour | None, typer.Option(help="Which hour a time means that comes twice in autumn.")
     ] = None,
     measurement: Annotated[str | None, typer.Option(help="The measurement of all points.")] = None,
     measurement_column: Annotated[str | None, typer.Option(help="The column that names the measurement.")] = None,
@@ -85,11 +78,9 @@ def import_points(
     key: Key = None,
 ) -> None:
     """Import a file of points into a bucket."""
-    unit = precision.value if precision else None
-    second = None if repeated_hour is None else repeated_hour is RepeatedHour.SECOND
     table = TableForm(
         time_column,
-        TimeForm(unit, table_options.zone(tz), time_format, second),
+        table_options.time_form(precision, tz, time_format, repeated_hour),
         measurement,
         measurement_column,
         table_options.pairs(tag or [], "tag"),
@@ -99,16 +90,11 @@ def import_points(
         table_options.decimal(decimal),
         table_options.encoding(encoding),
     )
-    form = FileForm(format, unit, table)
+    options = _Options(file, FileForm(format, table), create, restart, rejects or rejects_path(file), patience)
     address, sent_key = address_and_key(url, key)
     with Transport(address, sent_key, retry=Retry(tries=1)) as transport:
         target = _Target(transport, address, bucket)
-        if dry_run:
-            rejected = _dry_run(file, form, target)
-        else:
-            target.check(create)
-            options = _Options(file, form, restart, rejects or rejects_path(file), patience)
-            rejected = _import(options, target)
+        rejected = _dry_run(options, target) if dry_run else _import(options, target)
     if rejected:
         raise typer.Exit(PARTIAL)
 
@@ -122,10 +108,9 @@ class _Target:
         self.bucket = bucket
         self._gateway = Gateway(transport)
 
-    def check(self, create: bool) -> None:
-        """Make the bucket where that is wanted."""
-        if create:
-            self._gateway.create_buckets([{"name": self.bucket}])
+    def create(self) -> None:
+        """Make the bucket where it is absent."""
+        self._gateway.create_buckets([{"name": self.bucket}])
 
     def types_of(self, measurement: str) -> dict[str, FieldType]:
         """The fields of a measurement that have one type in the bucket; none where this key may not know them."""
@@ -143,15 +128,16 @@ class _Target:
         return is_loopback(httpx.URL(self.address).host)
 
 
+@dataclass(frozen=True)
 class _Options:
     """One import: the file, how it is read, and where its rejects go."""
 
-    def __init__(self, file: str, form: FileForm, restart: bool, rejects: Path, patience_s: float) -> None:
-        self.file = file
-        self.form = form
-        self.restart = restart
-        self.rejects = rejects
-        self.patience_s = patience_s
+    file: str
+    form: FileForm
+    create: bool
+    restart: bool
+    rejects: Path
+    patience_s: float
 
     def state(self, target: _Target) -> StateFile:
         """The state of this import; standard input has none, as it cannot be read again."""
@@ -163,6 +149,8 @@ class _Options:
 
 def _import(options: _Options, target: _Target) -> int:
     """Send the points; returns how many lines were rejected."""
+    if options.create:
+        target.create()
     state = options.state(target)
     if options.restart:
         state.remove()
@@ -172,14 +160,14 @@ def _import(options: _Options, target: _Target) -> int:
     if known is not None:
         console.print(f"Going on behind line {known.position.line - 1:,}; {known.stored:,} points are stored already.")
     rejects = Rejects(options.rejects, progress.rejects_bytes)
-    form, run = options.form, None
+    run = None
     try:
         with (
-            open_points(options.file, form, progress.position, progress.begun_ns, target.types_of) as file,
+            open_points(options.file, options.form, progress.position, progress.begun_ns, target.types_of) as file,
             _bar(console, options.file, file, progress) as (shown, waiting),
         ):
-            precision = form.line_precision if file.precision_of_lines else "ns"
-            poster = Poster(target.transport, target.bucket, precision, options.patience_s, not target.is_near, waiting)
+            is_far, patience_s = not target.is_near, options.patience_s
+            poster = Poster(target.transport, target.bucket, file.precision, patience_s, is_far, waiting)
             run = ImportRun(poster, progress, state, rejects, shown)
             run.send(file.pieces)
     except (FluxgateError, GatewayError, KeyboardInterrupt) as ended:
@@ -251,15 +239,14 @@ def _say_rejects(console: Console, done: ImportProgress, rejects: Rejects) -> No
     console.print(f"{counted} not stored: {rejects.path} names each.", style="red")
 
 
-def _dry_run(file: str, form: FileForm, target: _Target) -> int:
+def _dry_run(options: _Options, target: _Target) -> int:
     """Print what an import would write; returns how many lines it would reject."""
     summary, begun_ns = Summary(), time.time_ns()
-    with open_points(file, form, ImportProgress(begun_ns).position, begun_ns, target.types_of) as opened:
-        precision = form.line_precision if opened.precision_of_lines else "ns"
+    with open_points(options.file, options.form, Position(), begun_ns, target.types_of) as opened:
         for piece in opened.pieces:
-            summary.add(piece, precision, begun_ns)
+            summary.add(piece, opened.precision, begun_ns)
         kind = opened.kind
-    typer.echo(f"{file} ({kind.value}): {summary.points:,} points for {target.bucket}. Nothing was written.")
+    typer.echo(f"{options.file} ({kind.value}): {summary.points:,} points for {target.bucket}. Nothing was written.")
     if summary.first_ns is not None and summary.last_ns is not None:
         typer.echo(f"from {format_time(summary.first_ns)} to {format_time(summary.last_ns)}")
     for name, described in list(summary.measurements.items())[:_MOST_NAMES_SHOWN]:

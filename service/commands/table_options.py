@@ -1,10 +1,29 @@
 """The options of an import that say how a table is written, checked before it is opened. All raise InvalidParameter."""
 
+from enum import StrEnum
+
+from service.commands.write import Precision
 from service.domain.local_time import is_zone
 from service.domain.schema import FieldType
 from service.errors import InvalidParameter
+from service.fileformats.time_cells import TimeForm
 
 _SEPARATORS = {",": ",", ";": ";", "tab": "\t", "\t": "\t", "|": "|"}
+
+
+class RepeatedHour(StrEnum):
+    """Which of the two hours that autumn repeats is meant."""
+
+    FIRST = "first"
+    SECOND = "second"
+
+
+def time_form(
+    precision: Precision | None, tz: str | None, pattern: str | None, repeated_hour: RepeatedHour | None
+) -> TimeForm:
+    """How times are written."""
+    second = None if repeated_hour is None else repeated_hour is RepeatedHour.SECOND
+    return TimeForm(precision.value if precision else None, _zone(tz), pattern, second)
 
 
 def pairs(texts: list[str], option: str) -> dict[str, str]:
@@ -54,7 +73,7 @@ def encoding(text: str) -> str:
     return text.lower()
 
 
-def zone(text: str | None) -> str | None:
+def _zone(text: str | None) -> str | None:
     if text is not None and not is_zone(text):
         reason = f"--tz {text[:100]!r} is no IANA time zone. Write one like Europe/Berlin."
         raise InvalidParameter("tz", reason)

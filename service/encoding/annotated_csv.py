@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
 from service.domain.series import FieldSeries
 from service.encoding.document import Piece
-from service.encoding.text_rows import joined_bytes
+from service.encoding.text_rows import joined_bytes, text_slices
 from service.encoding.time_texts import rfc3339
 from service.encoding.value_texts import csv_quoted, csv_values
 from service.frames import long_form
@@ -29,9 +28,8 @@ DATATYPES = {
     FieldType.STRING: "string",
     FieldType.BOOLEAN: "boolean",
 }
+FIELD_TYPES = {datatype: field_type for field_type, datatype in DATATYPES.items()}
 RESULT = "_result"
-_PIECE_ROWS = 16_384
-_PIECE_BYTES = 2 * 1024 * 1024
 Ints = npt.NDArray[np.int64]
 _Section = tuple[FieldType, tuple[str, ...]]
 """What the rows of a section share: the type of their values, and their tag keys."""
@@ -97,31 +95,13 @@ def _tables(
     behind = pa.array([_labels(key, keys) for key in series], pa.string())
     order = np.argsort(of_row, kind="stable")
     longest = max(map(len, behind.to_pylist())) + 80
-    step = max(1, min(_PIECE_ROWS, _PIECE_BYTES // longest))
-    for start in range(0, len(order), step):
-        rows = order[start : start + step]
-        chosen, numbers = pa.array(rows), pa.array(of_row[rows])
+    ordered = long_form.values(frame).take(pa.array(order))
+    for start, length in text_slices([ordered], len(order), longest):
+        rows = order[start : start + length]
+        numbers = pa.array(of_row[rows])
         times = rfc3339(long_form.times_ns(frame)[rows], "UTC", after=",")
-        values = csv_values(long_form.values(frame).take(chosen))
-        for first, length in _parts(values):
-            cells = [before.take(numbers), times, values, behind.take(numbers)]
-            yield joined_bytes([column.slice(first, length) for column in cells])
-
-
-def _parts(values: pa.Array) -> Iterator[tuple[int, int]]:
-    """Slices (start, length) of rows whose values have a bounded number of bytes."""
-    ends = np.cumsum(np.array([0, *pc.binary_length(values).to_pylist()], np.int64)) if _long(values) else None
-    start, rows = 0, len(values)
-    while start < rows:
-        stop = rows
-        if ends is not None:
-            stop = max(start + 1, int(np.searchsorted(ends, ends[start] + _PIECE_BYTES, "right")) - 1)
-        yield start, min(stop, rows) - start
-        start = min(stop, rows)
-
-
-def _long(values: pa.Array) -> bool:
-    return bool(values.nbytes > _PIECE_BYTES)
+        values = csv_values(ordered.slice(start, length))
+        yield joined_bytes([before.take(numbers), times, values, behind.take(numbers)])
 
 
 def _labels(series: FieldSeries, keys: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ class TextRows:
         value_columns = [column for column in self._columns if column.role in (Role.VALUE, Role.FIELD)]
         value_bytes = sum(_NUMBER_BYTES + len(self._style.lead(column)) for column in value_columns)
         row_bytes = labels.longest_bytes + value_bytes + 64
-        for start, length in _pieces(list(rows.values.values()), len(rows), row_bytes):
+        for start, length in text_slices(list(rows.values.values()), len(rows), row_bytes):
             values = self._value_parts(rows.slice(start, length), value_columns)
             label_texts = labels.slice(start, length)
             cells = [*values, label_texts] if self._values_first else [label_texts, *values, self._style.end]
@@ -112,7 +112,7 @@ class _TimeTexts:
         return texts
 
 
-def _pieces(values: Sequence[pa.Array], rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
+def text_slices(values: Sequence[pa.Array], rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
     """Slices (start, length) whose text stays near _PIECE_BYTES. `row_bytes` counts a row without its string values."""
     step = max(1, min(_PIECE_ROWS, _PIECE_BYTES // row_bytes))
     ends = sum(_text_ends(column) for column in values if pa.types.is_string(column.type))

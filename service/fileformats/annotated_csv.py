@@ -15,24 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.domain.schema import FieldType
+from service.encoding.annotated_csv import FIELD_TYPES
 from service.errors import FileRefused
 from service.fileformats.cell_values import values_of
-from service.fileformats.csv_records import Records, cells_of, decoded, last_record_end, records_of
-from service.fileformats.pieces import Piece, Position, Reject
-from service.fileformats.plain_csv import UNCLOSED, table_piece, without_empty
+from service.fileformats.csv_records import BLOCK_BYTES, Records, block_records, cells_of, last_record_end, records_of
+from service.fileformats.pieces import Piece, Position
+from service.fileformats.plain_csv import table_piece, without_empty
 from service.fileformats.text_blocks import TextBlock, TextBlocks
 from service.fileformats.time_cells import TimeForm
 from service.fileformats.unpacking import ByteSource
 from service.lineprotocol.table_lines import FieldColumn, PointRows
 
-BLOCK_BYTES = 2 * 1024 * 1024
-_FIELD_TYPES = {
-    "double": FieldType.FLOAT,
-    "long": FieldType.INTEGER,
-    "unsignedLong": FieldType.UNSIGNED,
-    "string": FieldType.STRING,
-    "boolean": FieldType.BOOLEAN,
-}
 _TIMES = ("dateTime:RFC3339", "dateTime:RFC3339Nano", "dateTime")
 _FIXED = ("result", "table", "_time", "_measurement")
 _BOUNDS = ("_start", "_stop")
@@ -98,22 +91,17 @@ class AnnotatedCsv:
         self._pending = ""
         self._section: Section | None = None
         if position.context:
-            self._pending, line = position.context, max(position.line - 1, 1)
-            self._resume(line)
+            self._resume(position.context.encode(), max(position.line - 1, 1))
 
-    def _resume(self, line: int) -> None:
-        text, self._pending = self._pending, ""
-        for record in io.StringIO(text, newline="").readlines():
-            self._head(record, line)
+    def _resume(self, head: bytes, line: int) -> None:
+        records = records_of(head, line, ",")
+        for start, end in zip(records.starts, records.ends, strict=True):
+            self._head(head[start:end].decode(), line)
 
     def pieces(self) -> Iterator[Piece]:
         """The rows as lines. Raises FileRefused for what is no annotated CSV, with its line."""
         for block in self._blocks:
-            if block.too_long:
-                raise FileRefused(f"{self._name}, line {block.line:,}: {UNCLOSED}")
-            text = decoded(block.text, "utf-8", block.line, self._name)
-            records = records_of(text, block.line, ",")
-            yield from self._segments(block, records)
+            yield from self._segments(block, block_records(block, "utf-8", ",", self._name))
 
     def _segments(self, block: TextBlock, records: Records) -> Iterator[Piece]:
         """The rows between heads. The last piece of a block is done when the block is; others when they are sent."""
@@ -181,7 +169,7 @@ class AnnotatedCsv:
         if section.datatypes[section.names.index("_time")] not in _TIMES:
             raise FileRefused(f"{place}: _time is no dateTime:RFC3339.")
         for column in section.fields():
-            if section.datatypes[column] not in _FIELD_TYPES:
+            if section.datatypes[column] not in FIELD_TYPES:
                 kind = section.datatypes[column]
                 raise FileRefused(f"{place}: the column {section.names[column]!r} holds {kind!r}, which no field can.")
         if not section.fields():
@@ -192,7 +180,7 @@ class AnnotatedCsv:
         assert section is not None
         rows = np.arange(start, stop)
         wrong = records.cells[rows] != len(section.names)
-        rejects = tuple(self._misfit(records, int(row), section) for row in rows[wrong])
+        rejects = tuple(records.misfit(row, len(section.names)) for row in rows[wrong].tolist())
         good = rows[~wrong]
         text = records.text[records.starts[start] : records.ends[stop - 1]] if not wrong.any() else records.chosen(good)
         ends = int(records.ends[stop - 1])
@@ -202,11 +190,6 @@ class AnnotatedCsv:
             return Piece(b"", after, rejects=rejects)
         points, bad_times, bad_values = self._points(section, text)
         return table_piece(points, records.lines[good], after, bad_times, bad_values, rejects)
-
-    def _misfit(self, records: Records, row: int, section: Section) -> Reject:
-        return Reject(
-            int(records.lines[row]), f"the row has {records.cells[row]} cells, the header {len(section.names)}"
-        )
 
     def _points(self, section: Section, text: bytes) -> tuple[PointRows, dict[int, str], list[tuple[int, str]]]:
         fields, tags = section.fields(), section.tags()
@@ -218,7 +201,7 @@ class AnnotatedCsv:
         times, bad_times = TimeForm().read(whole[time])
         columns, bad_values = [], []
         for place in fields:
-            field_type = _FIELD_TYPES[section.datatypes[place]]
+            field_type = FIELD_TYPES[section.datatypes[place]]
             texts = whole[place]
             if section.is_long and field_type is FieldType.STRING:
                 texts = texts.fill_null("")

@@ -14,7 +14,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from service.errors import FileRefused
+from service.fileformats.pieces import Reject
+from service.fileformats.text_blocks import TextBlock
 
+BLOCK_BYTES = 2 * 1024 * 1024
 Longs = npt.NDArray[np.int64]
 _LF, _CR, _QUOTE = b'\n\r"'
 
@@ -40,6 +43,10 @@ class Records:
         runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if len(rows) else []
         return b"".join([self.text[self.starts[run[0]] : self.ends[run[-1]]] for run in runs])
 
+    def misfit(self, row: int, width: int) -> Reject:
+        """The reject of a record that has another number of cells than the header."""
+        return Reject(int(self.lines[row]), f"the row has {self.cells[row]} cells, the header {width}")
+
 
 def last_record_end(text: bytes) -> int:
     """The end of the last whole record of `text`, which begins with one."""
@@ -47,29 +54,32 @@ def last_record_end(text: bytes) -> int:
     if b'"' not in text:
         return end
     octets = np.frombuffer(text, np.uint8)
-    ends = _record_ends(octets)
+    ends = _unquoted(np.flatnonzero(octets == _LF), np.flatnonzero(octets == _QUOTE))
     return int(ends[-1]) + 1 if len(ends) else 0
 
 
-def _record_ends(octets: npt.NDArray[np.uint8]) -> Longs:
-    """The positions of the line feeds that end records."""
-    feeds = np.flatnonzero(octets == _LF)
-    quotes = np.flatnonzero(octets == _QUOTE)
-    return feeds[np.searchsorted(quotes, feeds) % 2 == 0] if len(quotes) else feeds
+def _unquoted(positions: Longs, quotes: Longs) -> Longs:
+    """The positions that stand outside of quotes."""
+    return positions[np.searchsorted(quotes, positions) % 2 == 0] if len(quotes) else positions
+
+
+def block_records(block: TextBlock, encoding: str, separator: str, name: str) -> Records:
+    """The records of a block of the file `name`, as UTF-8. Raises FileRefused, which names the line."""
+    if block.too_long:
+        raise FileRefused(f"{name}, line {block.line:,}: a record is longer than 16 MiB. Is a quote not closed?")
+    return records_of(decoded(block.text, encoding, block.line, name), block.line, separator)
 
 
 def records_of(text: bytes, first_line: int, separator: str) -> Records:
     """The records of `text`, the last of which may lack its line feed."""
     octets = np.frombuffer(text, np.uint8)
-    ends = _record_ends(octets) + 1
+    quotes = np.flatnonzero(octets == _QUOTE)
+    feeds = np.flatnonzero(octets == _LF)
+    ends = _unquoted(feeds, quotes) + 1
     if not len(ends) or ends[-1] != len(text):
         ends = np.append(ends, len(text))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-    marks = np.flatnonzero(octets == ord(separator))
-    quotes = np.flatnonzero(octets == _QUOTE)
-    feeds = np.flatnonzero(octets == _LF)
-    if len(quotes):
-        marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
+    marks = _unquoted(np.flatnonzero(octets == ord(separator)), quotes)
     cells = np.searchsorted(marks, ends) - np.searchsorted(marks, starts) + 1
     lines = first_line + np.searchsorted(feeds, starts)
     lengths = ends - starts

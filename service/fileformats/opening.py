@@ -33,33 +33,24 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True)
 class FileForm:
-    """How a file is read. No `kind`: by its content, else by its name.
-
-    `precision` is the unit of times that are numbers; for line protocol ns where there is none.
-    """
+    """How a file is read. No `kind`: by its content, else by its name."""
 
     kind: FileKind | None = None
-    precision: str | None = None
     table: TableForm = field(default_factory=TableForm)
-
-    @property
-    def line_precision(self) -> str:
-        return self.precision or "ns"
 
 
 @dataclass
 class OpenFile:
-    """A file under way. `total` and `done` are in bytes of the file, or in rows of Parquet; `total` 0 is unknown."""
+    """A file under way. `total` and `done` are in bytes of the file, or in rows of Parquet; `total` 0 is unknown.
+
+    `precision` is the unit of the times in the pieces.
+    """
 
     kind: FileKind
     pieces: Iterator[Piece]
     total: int
     done: Callable[[], int]
-
-    @property
-    def precision_of_lines(self) -> bool:
-        """Whether the times of the pieces are in the precision of the file; else they are in nanoseconds."""
-        return self.kind is FileKind.LINES
+    precision: str = "ns"
 
 
 @contextmanager
@@ -90,7 +81,8 @@ def open_points(
             pieces = AnnotatedCsv(source, form.table.measurement, position).pieces()
             yield OpenFile(kind, joined_pieces(pieces), total, done)
         else:
-            yield OpenFile(kind, line_pieces(source, position, form.line_precision, begun_ns), total, done)
+            precision = form.table.time_form.unit or "ns"
+            yield OpenFile(kind, line_pieces(source, position, precision, begun_ns), total, done, precision)
 
 
 def _counted(pieces: Iterator[Piece], place: list[int]) -> Iterator[Piece]:

@@ -50,8 +50,8 @@ class ParquetRows:
             ) from None
         self.rows = int(self._file.metadata.num_rows)
         self._schema = self._file.schema_arrow
-        self.is_long = form.time is None and set(_LONG) <= set(self._schema.names)
-        self._roles = None if self.is_long else roles_of(self._schema.names, form, name)
+        is_long = form.time is None and set(_LONG) <= set(self._schema.names)
+        self._roles = None if is_long else roles_of(self._schema.names, form, name)
 
     def pieces(self) -> Iterator[Piece]:
         """The rows as lines. Raises FileRefused."""
@@ -59,7 +59,9 @@ class ParquetRows:
         groups = range(self._file.num_row_groups)
         while groups and (size := self._group_rows(groups[0])) + done <= self._position.place:
             done, groups = done + size, groups[1:]
-        names = [name for place, name in enumerate(self._schema.names) if self._is_used(place)]
+        names = self._schema.names
+        if self._roles is not None:
+            names = [names[place] for place in self._roles.used]
         batches = self._file.iter_batches(_BATCH_ROWS, list(groups), columns=names) if groups else iter(())
         while True:
             try:
@@ -79,9 +81,6 @@ class ParquetRows:
 
     def _group_rows(self, group: int) -> int:
         return int(self._file.metadata.row_group(group).num_rows)
-
-    def _is_used(self, place: int) -> bool:
-        return self._roles is None or place in self._roles.used
 
     def _piece(self, batch: pa.RecordBatch, first: int) -> Piece:
         lines = np.arange(first + 1, first + 1 + batch.num_rows)

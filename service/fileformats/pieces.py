@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +24,6 @@ class Position:
     place: int = 0
     line: int = 1
     context: str = ""
-
-    def document(self) -> dict[str, Any]:
-        return {"place": self.place, "line": self.line, "context": self.context}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ read twice: there the first block decides, and a later cell that does not fit en
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +17,19 @@ from service.domain.schema import FieldType
 from service.errors import FileRefused
 from service.fileformats.cell_values import Bad, ColumnType, values_of
 from service.fileformats.column_roles import TableForm, roles_of
-from service.fileformats.csv_records import cells_of, decoded, last_record_end, records_of
+from service.fileformats.csv_records import (
+    BLOCK_BYTES,
+    block_records,
+    cells_of,
+    decoded,
+    last_record_end,
+    records_of,
+)
 from service.fileformats.pieces import Piece, Position, Reject
 from service.fileformats.text_blocks import TextBlock, TextBlocks
 from service.fileformats.unpacking import ByteSource
 from service.lineprotocol.table_lines import FieldColumn, PointRows, write_rows
 
-BLOCK_BYTES = 2 * 1024 * 1024
-UNCLOSED = "a record is longer than 16 MiB. Is a quote not closed?"
 Types = Mapping[int, FieldType]
 
 
@@ -84,15 +89,9 @@ class PlainCsv:
         return self._given | {place: column.type for place, column in columns.items()}
 
     def _rows(self, block: TextBlock) -> _Rows:
-        if block.too_long:
-            raise FileRefused(f"{self._name}, line {block.line:,}: {UNCLOSED}")
-        text = decoded(block.text, self._form.encoding, block.line, self._name)
-        records = records_of(text, block.line, self._form.separator)
+        records = block_records(block, self._form.encoding, self._form.separator, self._name)
         wrong = (records.cells != len(self.names)) & ~records.blank
-        rejects = tuple(
-            Reject(int(records.lines[row]), f"the row has {records.cells[row]} cells, the header {len(self.names)}")
-            for row in np.flatnonzero(wrong)
-        )
+        rejects = tuple(records.misfit(row, len(self.names)) for row in np.flatnonzero(wrong).tolist())
         rows = np.flatnonzero(~wrong & ~records.blank)
         return _Rows(records.lines[rows], records.chosen(rows), rejects)
 
@@ -161,8 +160,15 @@ def table_piece(
     found.sort(key=lambda reject: reject.line)
     rows = lines[chosen[written.rows]]
     times = points.times_ns[chosen[written.rows]]
-    piece = Piece(written.text, after, offsets=written.offsets, rows=rows, times=times, rejects=tuple(found))
-    return replace(piece, empty_rows=written.empty)
+    return Piece(
+        written.text,
+        after,
+        offsets=written.offsets,
+        rows=rows,
+        times=times,
+        rejects=tuple(found),
+        empty_rows=written.empty,
+    )
 
 
 def _taken(points: PointRows, rows: npt.NDArray[np.int64]) -> PointRows:

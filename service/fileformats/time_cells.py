@@ -5,7 +5,7 @@ Exact to the nanosecond. A cell that names no instant, or two, is named by its r
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -131,7 +131,8 @@ class TimeForm:
         if not plain.null_count and pc.all(pc.match_substring_regex(plain, r"^-?[0-9]{1,19}$")).as_py():
             try:
                 numbers = plain.cast(pa.int64()).to_numpy()
-                if not len(numbers) or (abs(numbers) <= LATEST_NS // per_unit).all():
+                most = LATEST_NS // per_unit
+                if ((numbers >= -most) & (numbers <= most)).all():  # not abs(): the lowest number has none
                     return numbers * per_unit, {}
             except pa.ArrowInvalid:
                 pass  # some number has more than 64 bits
@@ -223,12 +224,3 @@ def _local_clock(text: str) -> Longs:
     except pa.ArrowInvalid:
         raise ValueError(f"the time {shown(text)} is not written like 2026-01-31 08:00:00") from None
     return clock
-
-
-def merged(parts: Iterable[Bad]) -> Bad:
-    """Each row with its first reason."""
-    bad: Bad = {}
-    for part in parts:
-        for row, reason in part.items():
-            bad.setdefault(row, reason)
-    return bad

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from service.fileformats.pieces import Piece, Reject
+from service.importing.rejects import MOST_SHOWN
 from service.lineprotocol.parser import parse_lines
 
 _MOST_NAMES = 10_000
-_MOST_SHOWN = 20
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Summary:
     def _reject(self, rejects: Iterable[Reject]) -> None:
         for reject in rejects:
             self.rejected += 1
-            if len(self.shown) < _MOST_SHOWN:
+            if len(self.shown) < MOST_SHOWN:
                 self.shown.append(reject)
 
 

@@ -68,7 +68,7 @@ class Poster:
                 return Outcome(answer["stored"], tuple(rejects))
         except (PointsRefused, TooLarge) as refused:
             if len(piece) == 1:
-                return Outcome(0, (*piece.rejects, Reject(piece.line_of(0), _reason(refused), piece.text_of(0))))
+                return Outcome(0, (*piece.rejects, Reject(piece.line_of(0), str(refused), piece.text_of(0))))
         return self._in_parts(piece)
 
     def _in_parts(self, piece: Piece) -> Outcome:
@@ -101,8 +101,8 @@ class Poster:
         pause_s = max(asked_s or 0.0, next(pauses))
         if self.clock() - begun_s + pause_s > self.patience_s:
             finding = f"The gateway did not take a part of the file within {self.patience_s:g} s (--patience)."
-            raise GatewayUnreachable(f"{finding} Last it said: {_reason(error)}", may_have_arrived=True) from error
-        self.waiting(_reason(error), pause_s)
+            raise GatewayUnreachable(f"{finding} Last it said: {error}", may_have_arrived=True) from error
+        self.waiting(str(error), pause_s)
         return pause_s
 
 
@@ -121,7 +121,3 @@ def _rejects(piece: Piece, answer: Json) -> Iterator[Reject]:
         reason = str(problem["reason"])
         shown = reason.find(f": {text[:40]}")
         yield Reject(piece.line_of(index), reason[:shown] if shown > 0 and text else reason, text)
-
-
-def _reason(error: GatewayError) -> str:
-    return str(error)

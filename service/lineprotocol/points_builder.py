@@ -158,6 +158,22 @@ def build_points(groups: Sequence[LineGroup], series: SeriesNumbers) -> Points:
     return Points(text, offsets, numbers, times, series.field_series(), _columns(groups, rank))
 
 
+def joined_by_line(texts: pa.Array, firsts: Longs) -> pa.Array:
+    """Join the texts (large_string, each begins with a comma) of each line. The first comma becomes a space.
+
+    `firsts` is where each line begins in `texts`. These are contiguous in memory, so only the offsets between lines are
+    kept.
+    """
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int64, len(texts) + 1, 8 * texts.offset)
+    characters = np.frombuffer(data, np.uint8).copy() if data is not None else np.zeros(0, np.uint8)
+    starts = bounds[firsts]
+    characters[starts] = ord(" ")
+    ends = np.append(starts, bounds[-1])
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(characters)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(firsts), buffers)
+
+
 def print_lines(parts: Sequence[pa.Array], times: Longs) -> tuple[bytes, Longs]:
     """The text of lines, and their offsets. A line is the `parts` (large_binary), a space, its time and a line feed."""
     if not len(times):

@@ -13,16 +13,15 @@ import pyarrow.compute as pc
 
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.lineprotocol.names import KEY_TOO_LONG, MAX_KEY_BYTES, Unwritable, quote_field
-from service.lineprotocol.points_builder import print_lines
+from service.lineprotocol.points_builder import joined_by_line, print_lines
 from service.lineprotocol.prefixes import line_prefixes
+from service.lineprotocol.unwritable import NO_TIME
 from service.lineprotocol.value_texts import unwritable_values, value_texts
 
 Longs = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _TEXT = pa.large_string()
 _NOTHING = pa.scalar("", _TEXT)
-_SPACE = ord(" ")
-NO_TIME = "the time is outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def write_rows(rows: PointRows) -> WrittenRows:
     joined = pc.binary_join_element_wise(*texts, _NOTHING, null_handling="replace", null_replacement="")
     written = pc.greater(pc.binary_length(joined), 0).to_numpy(zero_copy_only=False) & ~bad
     chosen = np.flatnonzero(written)
-    fields = _led_by_space(joined.take(pa.array(chosen)))
+    fields = joined_by_line(joined.take(pa.array(chosen)), np.arange(len(chosen)))
     prefix = prefixes.take(pa.array(chosen)).cast(pa.large_binary())
     text, offsets = print_lines([prefix, fields], rows.times_ns[chosen])
     empty = int(np.count_nonzero(~values & ~bad))
@@ -171,13 +170,3 @@ def _numbers(rows: Mask) -> Iterator[int]:
 
 def _blanked(texts: pa.Array, wrong: Mask) -> pa.Array:
     return pc.if_else(pa.array(wrong), pa.scalar(None, _TEXT), texts) if wrong.any() else texts
-
-
-def _led_by_space(texts: pa.Array) -> pa.Array:
-    """The texts, none of them empty, with a space in the place of their first comma."""
-    _, offsets, data = texts.buffers()
-    starts = np.frombuffer(offsets, np.int64, len(texts) + 1, 8 * texts.offset)
-    characters = np.frombuffer(data, np.uint8).copy() if data is not None else np.zeros(0, np.uint8)
-    characters[starts[:-1]] = _SPACE
-    buffers = [None, pa.py_buffer(starts.copy()), pa.py_buffer(characters)]
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(texts), buffers)

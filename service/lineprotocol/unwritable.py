@@ -21,7 +21,7 @@ from service.lineprotocol.prefixes import Prefixes
 _Mask = npt.NDArray[np.bool_]
 _Objection = tuple[_Mask, Callable[[int], str]]
 """Which values cannot be written, and the reason by the number of their series."""
-_NO_TIME = "the time is outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
+NO_TIME = "the time is outside 1677-09-21 to 2262-04-11, what InfluxDB can store"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _objections(rows: AlignedRows, prefixes: Prefixes, field_values: FieldValues
         yield too_long[rows.series[field_values.rows]], lambda _: KEY_TOO_LONG
     outside = (rows.times_ns < EARLIEST_NS) | (rows.times_ns > LATEST_NS)
     if outside.any():
-        yield outside[field_values.rows], lambda _: _NO_TIME
+        yield outside[field_values.rows], lambda _: NO_TIME
     unwritable = value_texts.unwritable_values(field_values.values)
     if unwritable is not None:
         mask, reason_of_values = unwritable

@@ -17,12 +17,10 @@ from service.frames.label_combinations import compact
 from service.frames.points import Contents, Points, ValueColumn
 from service.frames.row_alignment import AlignedRows, FieldValues, Ints, align_rows
 from service.lineprotocol.names import quote_field
-from service.lineprotocol.points_builder import print_lines
+from service.lineprotocol.points_builder import joined_by_line, print_lines
 from service.lineprotocol.prefixes import line_prefixes
 from service.lineprotocol.unwritable import UnwritableValues, split_writable
 from service.lineprotocol.value_texts import value_texts
-
-_SPACE = ord(" ")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class _BlockWriter:
         series = np.concatenate(self._series)
         times = np.concatenate([rows.times_ns for rows in self._measurements])[lines.rows]
         prefixes = pa.concat_arrays(self._prefixes).cast(pa.large_binary()).take(pa.array(series[lines.rows]))
-        fields = _joined_by_line(pa.concat_arrays(self._texts).take(pa.array(lines.order)), lines.firsts)
+        fields = joined_by_line(pa.concat_arrays(self._texts).take(pa.array(lines.order)), lines.firsts)
         text, offsets = print_lines([prefixes, fields], times)
         make = partial(_contents, self._measurements, self._columns, series, lines.of_value)
         return Points.lazy(text, offsets, np.arange(1, len(times) + 1), times, make)
@@ -133,21 +131,6 @@ def _begins(numbers: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     new = np.ones(len(numbers), np.bool_)
     new[1:] = numbers[1:] != numbers[:-1]
     return new
-
-
-def _joined_by_line(texts: pa.Array, firsts: Ints) -> pa.Array:
-    """Join the texts (large_string, each begins with a comma) of each line. The first comma becomes a space.
-
-    The texts are contiguous in memory, so only the offsets between lines are kept.
-    """
-    _, offsets, data = texts.buffers()
-    bounds = np.frombuffer(offsets, np.int64, len(texts) + 1, 8 * texts.offset)
-    characters = np.frombuffer(data, np.uint8).copy()
-    starts = bounds[firsts]
-    characters[starts] = _SPACE
-    ends = np.append(starts, bounds[-1])
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(characters)]
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(firsts), buffers)
 
 
 def _contents(

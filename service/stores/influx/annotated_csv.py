@@ -16,17 +16,11 @@ import pyarrow.csv as pacsv
 
 from service.domain.schema import FieldType
 from service.domain.timerange import parse_time
+from service.encoding.annotated_csv import FIELD_TYPES
 from service.errors import InvalidParameter, LineEndLost, StoreBroken
 from service.frames.frame import TEXT_CODES, TIME, VALUE_TYPES
 from service.stores.influx.failures import ASK_AGAIN, query_failure, unreadable_rows
 
-_FIELD_TYPES = {
-    "double": FieldType.FLOAT,
-    "long": FieldType.INTEGER,
-    "unsignedLong": FieldType.UNSIGNED,
-    "string": FieldType.STRING,
-    "boolean": FieldType.BOOLEAN,
-}
 _HEADER_LINES = 4
 FIRST_BLOCK_BYTES, BLOCK_BYTES = 32 * 1024, 2 * 1024 * 1024
 """Blocks begin small, so that the first rows leave at once also over a poor link, and grow."""
@@ -44,7 +38,7 @@ class Columns:
 
     @property
     def value_type(self) -> FieldType:
-        return _FIELD_TYPES[self.datatypes[self.names.index("_value")]]
+        return FIELD_TYPES[self.datatypes[self.names.index("_value")]]
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -91,3 +91,14 @@ def test_reading_goes_on_at_any_piece_also_between_sections() -> None:
     for number, piece in enumerate(pieces):
         rest = AnnotatedCsv(source_of(text.encode()), None, piece.after, 200).pieces()
         assert lines(list(rest)) == lines(pieces[number + 1 :])
+
+
+def test_reading_goes_on_behind_a_header_with_a_line_break_in_a_name() -> None:
+    """The header was cut at the line break when an import went on, and the file refused."""
+    head = LONG.format("long").replace(",host\r\n", ',"rack\r\nrow"\r\n')
+    rows = "".join(f",,0,{RANGE},1970-01-01T00:00:0{number}Z,{number},f,m,\r\n" for number in range(5))
+    pieces = read(head + rows, block_bytes=200)
+    assert len(points_of(pieces)) == 5
+    for number, piece in enumerate(pieces):
+        rest = AnnotatedCsv(source_of((head + rows).encode()), None, piece.after, 200).pieces()
+        assert lines(list(rest)) == lines(pieces[number + 1 :])

@@ -129,6 +129,17 @@ def test_numbers_since_1970_in_their_unit() -> None:
     assert rejected(pieces) == [(5, "the time 'x' is no number since 1970 (--precision s)")]
 
 
+def test_the_number_that_pandas_has_for_no_time_is_no_time_in_any_unit() -> None:
+    """`abs` of it is itself, so it passed the bound, and a product that wrapped around made 1970-01-01 of it."""
+    text = f"time,v\n{-(2**63)},1\n1,2\n"
+    for unit, per_unit in {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}.items():
+        pieces = read(text, TableForm("time", TimeForm(unit=unit), "m"))
+        assert lines(pieces) == f"m v=2i {per_unit}\n"
+        ((line, reason),) = rejected(pieces)
+        assert line == 2
+        assert reason.startswith(f"the time '{-(2**63)}' is outside 1677-09-21 to 2262-04-11")
+
+
 @pytest.mark.parametrize(
     ("text", "form", "error"),
     [
