@@ -144,7 +144,9 @@ class CachedStore(ObservedStore):
                 continue
             try:
                 if self._sharing.lock(claim, until, task.is_more_kept):
-                    return (self._task(selection) if claim.is_late else task), claim
+                    now = self._task(selection) if claim.is_late else task
+                    if isinstance(now, _Task):
+                        return now, claim
             except BaseException:
                 claim.release()
                 raise
