@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -34,12 +34,21 @@ class Readings:
         self._readings: list[Reading] = []
 
     def begin(self, selection: Selection, ranges: Sequence[TimeRange]) -> list[Reading]:
-        """Begin to read each of `ranges`. Raises what the store raises; then every read is ended."""
-        return self._each(lambda span: self._begin(replace(selection, span=span)), ranges)
+        """Begin to read each of `ranges`. Raises what the store raises; then every read is ended, also a later one."""
+        try:
+            return self._each(lambda span: self._begin(replace(selection, span=span)), ranges)
+        except BaseException:
+            self.cancel()
+            raise
 
     def frames(self, begun: Sequence[Reading], most_rows: int) -> Frames:
-        """All their rows, in this order. Raises TooManyRows, and what the store raises; then every read is ended."""
-        return [frame for part in self._each(lambda one: _collected(one, most_rows), begun) for frame in part]
+        """All their rows, in this order. Raises TooManyRows, and what the store raises; then these reads are ended."""
+        try:
+            return [frame for part in self._each(lambda one: _collected(one, most_rows), begun) for frame in part]
+        except BaseException:
+            for reading in begun:
+                reading.cancel()
+            raise
 
     def cancel(self) -> None:
         with self._lock:
@@ -66,16 +75,9 @@ class Readings:
         try:
             return [future.result() for future in futures]
         except BaseException:
-            self._end(futures)
+            for future in futures:
+                future.cancel()
             raise
-
-    def _end(self, futures: Sequence[Future[Result]]) -> None:
-        for future in futures:
-            future.cancel()
-        with self._lock:
-            readings, self._readings = self._readings, []
-        for reading in readings:
-            reading.cancel()
 
 
 def _collected(reading: Reading, most_rows: int) -> Frames:
