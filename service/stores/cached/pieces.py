@@ -43,8 +43,9 @@ class Readings:
 
     def frames(self, begun: Sequence[Reading], most_rows: int) -> Frames:
         """All their rows, in this order. Raises TooManyRows, and what the store raises; then these reads are ended."""
+        bound = _RowBound(most_rows)
         try:
-            return [frame for part in self._each(lambda one: _collected(one, most_rows), begun) for frame in part]
+            return [frame for part in self._each(bound.collected, begun) for frame in part]
         except BaseException:
             for reading in begun:
                 reading.cancel()
@@ -80,12 +81,20 @@ class Readings:
             raise
 
 
-def _collected(reading: Reading, most_rows: int) -> Frames:
-    frames: Frames = []
-    rows = 0
-    for block in reading.blocks:
-        frames += block
-        rows += sum(frame.num_rows for frame in block)
-        if rows > most_rows:
-            raise TooManyRows
-    return frames
+class _RowBound:
+    """How many rows several reads may still give together. Thread-safe."""
+
+    def __init__(self, most_rows: int) -> None:
+        self._lock = threading.Lock()
+        self._left = most_rows
+
+    def collected(self, reading: Reading) -> Frames:
+        """The rows of one of them. Raises TooManyRows."""
+        frames: Frames = []
+        for block in reading.blocks:
+            with self._lock:
+                self._left -= sum(frame.num_rows for frame in block)
+                if self._left < 0:
+                    raise TooManyRows
+            frames += block
+        return frames

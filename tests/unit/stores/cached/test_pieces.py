@@ -74,3 +74,11 @@ def test_reads_with_too_many_rows_are_ended_before_the_store_is_asked_in_another
         readings.frames(begun, 2)
     assert sorted(store.ended) == ranges
     assert len(readings.begin(SELECTION, ranges)) == len(ranges)
+
+
+def test_the_bound_of_rows_is_that_of_all_reads_together(threads: ThreadPoolExecutor) -> None:
+    """Each could have as many, so an answer in four slices held four times what the bound says."""
+    readings = readings_of(Asked(), threads)
+    assert sum(frame.num_rows for frame in readings.frames(readings.begin(SELECTION, RANGES), 6)) == 6
+    with pytest.raises(TooManyRows):
+        readings.frames(readings.begin(SELECTION, RANGES), 5)
