@@ -112,15 +112,12 @@ class RedisCache:
 
     def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
         if old is None:
-            return self.add(key, new, ttl_s)
+            return self._keep(key, new, ttl_s, only_new=True)
         words = _redis_key(key), _encoded(old), _encoded(new), _ms(ttl_s)
         return self._try(lambda: bool(self._redis.eval(_SWAP, 1, *words)), False)
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         return self._keep(key, value, ttl_s, only_new=False)
-
-    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        return self._keep(key, value, ttl_s, only_new=True)
 
     def lock(self, key: str, ttl_s: float) -> str | None:
         token = secrets.token_hex(8)
