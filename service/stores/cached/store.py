@@ -18,7 +18,7 @@ from service.cache.protocol import Cache
 from service.domain.schema import Bucket, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.timerange import LATEST_NS, TimeRange, subtract
-from service.domain.window_blocks import Bounds, block_count, is_far, requests, window_count
+from service.domain.window_blocks import Bounds, block_count, is_far, keepable, requests, window_count
 from service.errors import StoreBroken
 from service.frames.frame import Block, Origin, Reading
 from service.stores.cached.changes import Changes, Stamp
@@ -122,7 +122,9 @@ class CachedStore(ObservedStore):
             if isinstance(task, str):
                 return self._bypass(selection, task)
             try:
-                reading = self._whole(task, claim) if _is_whole(task) else self._parts(task, claim)
+                asked = _requests(task)
+                is_whole = asked == [selection.span]
+                reading = self._whole(task, claim) if is_whole else self._parts(task, asked, claim)
             except BaseException:
                 _release(claim)
                 raise
@@ -166,11 +168,12 @@ class CachedStore(ObservedStore):
         retention_ns = contents.bucket.retention_ns
         oldest_ns = now_ns - retention_ns if retention_ns else None
         bounds = Bounds(oldest_ns, now_ns - self._limits.settle_of(selection.bucket))
-        kept = KeptWindows(
-            self._cache, self._limits, selection, contents.bucket.id, plan, contents.stamp, bounds, now_ns
-        )
-        if kept.settled is None:
+        settled = keepable(selection.span, selection.windows, bounds)
+        if settled is None:
             return "unsettled"
+        kept = KeptWindows(
+            self._cache, self._limits, selection, contents.bucket.id, plan, contents.stamp, settled, now_ns
+        )
         found = kept.find()
         return _Task(selection, plan, order, kept, found, now_ns) if found.rows <= self._limits.most_rows else "large"
 
@@ -235,9 +238,9 @@ class CachedStore(ObservedStore):
         finally:
             _release(claim)
 
-    def _parts(self, task: _Task, claim: Claim | None) -> Reading | None:
+    def _parts(self, task: _Task, asked: Sequence[TimeRange], claim: Claim | None) -> Reading | None:
         """An answer of kept windows and of those that are asked for now. None: the schema changed meanwhile."""
-        asked, readings = _requests(task), Readings(self._store, self._threads)
+        readings = Readings(self._store, self._threads)
         begun = readings.begin(task.selection, asked)
         if any(reading.plan != task.plan for reading in begun):
             readings.cancel()
@@ -363,10 +366,6 @@ def _requests(task: _Task) -> list[TimeRange]:
     windows = task.selection.windows
     assert windows is not None
     return requests(task.found.missing, task.windows.block_edges, _NEAR_WINDOWS * windows.every_ns, _SLICE_BLOCKS)
-
-
-def _is_whole(task: _Task) -> bool:
-    return _requests(task) == [task.selection.span]
 
 
 def _release(claim: Claim | None) -> None:
