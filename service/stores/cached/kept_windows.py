@@ -69,10 +69,6 @@ class Found:
     def rows(self) -> int:
         return sum(frame.num_rows for part in self.parts for frame in part.frames)
 
-    @property
-    def known(self) -> list[TimeRange]:
-        return merge(span for part in self.parts for span in part.known)
-
     def first_asked_ns(self, otherwise: int) -> int:
         """When the store was asked for the oldest of it."""
         return min((segment.first_asked_ns for part in self.parts for segment in part.used), default=otherwise)
