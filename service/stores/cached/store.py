@@ -139,7 +139,10 @@ class CachedStore(ObservedStore):
         try:
             for block in reading.blocks:
                 rows += sum(frame.num_rows for frame in block)
-                frames = None if frames is None or rows > self._limits.most_rows else [*frames, *block]
+                if frames is not None and rows <= self._limits.most_rows:
+                    frames += block
+                else:
+                    frames = None
                 yield block
             if frames is not None:
                 self._keep_later(task, frames, reading.plan, claim)
