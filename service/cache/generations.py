@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.cache.agreed import agreed
 from service.cache.protocol import Cache
 
 _KEPT_S = 30 * 86_400.0
@@ -114,15 +115,11 @@ class Generations:
         return self._cache.put(_key(name), _new_token(), _KEPT_S)
 
     def _token(self, name: str) -> str | None:
-        token = self._cache.get(_key(name))
-        if token is not None and not _TOKEN.fullmatch(token):  # else what spoiled it could bring old answers back
-            self._cache.swap(_key(name), token, _new_token(), _KEPT_S)
-            token = self._cache.get(_key(name))
-        if token is None:
-            # Of many that find no token at once, all take the one that came first. Else each would make its own answer.
-            self._cache.add(_key(name), _new_token(), _KEPT_S)
-            token = self._cache.get(_key(name))
-        return token.decode() if token is not None and _TOKEN.fullmatch(token) else None
+        return agreed(self._cache, _key(name), _token_of, _new_token, _KEPT_S)
+
+
+def _token_of(value: bytes) -> str | None:
+    return value.decode() if _TOKEN.fullmatch(value) else None
 
 
 def _new_token() -> bytes:

@@ -62,11 +62,6 @@ class MemoryCache:
         with self._lock:
             return self._keep(key, value, ttl_s)
 
-    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        with self._lock:
-            entry = self._entries.get(key)
-            return (entry is None or entry[0] <= self._clock()) and self._keep(key, value, ttl_s)
-
     def lock(self, key: str, ttl_s: float) -> str | None:
         with self._lock:
             now = self._clock()

@@ -46,9 +46,6 @@ class Cache(Protocol):
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         """True when the value is kept. When it is not, an older value may be gone or not: never rely on it."""
 
-    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Like `put`, unless there is a value already: of several that add at once, one is kept."""
-
     def lock(self, key: str, ttl_s: float) -> str | None:
         """A token when this caller holds the lock, None when another does. A cache that is away grants all locks."""
 

@@ -111,16 +111,17 @@ class RedisCache:
         self._try(send, None)
 
     def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
-        if old is None:
-            return self.add(key, new, ttl_s)
-        words = _redis_key(key), _encoded(old), _encoded(new), _ms(ttl_s)
-        return self._try(lambda: bool(self._redis.eval(_SWAP, 1, *words)), False)
+        if old is not None:
+            return self._swap(key, _encoded(old), new, ttl_s)
+        if self._keep(key, new, ttl_s, only_new=True):
+            return True
+        stored = self._try(lambda: self._redis.get(_redis_key(key)), None)
+        if not isinstance(stored, bytes) or _decoded(stored) is not None:
+            return False
+        return self._swap(key, stored, new, ttl_s)  # bytes that nobody can read are no value, as `get` has it
 
     def put(self, key: str, value: bytes, ttl_s: float) -> bool:
         return self._keep(key, value, ttl_s, only_new=False)
-
-    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        return self._keep(key, value, ttl_s, only_new=True)
 
     def lock(self, key: str, ttl_s: float) -> str | None:
         token = secrets.token_hex(8)
@@ -142,6 +143,10 @@ class RedisCache:
 
     def close(self) -> None:
         self._redis.close()
+
+    def _swap(self, key: str, stored: bytes, new: bytes, ttl_s: float) -> bool:
+        words = _redis_key(key), stored, _encoded(new), _ms(ttl_s)
+        return self._try(lambda: bool(self._redis.eval(_SWAP, 1, *words)), False)
 
     def _keep(self, key: str, value: bytes, ttl_s: float, only_new: bool) -> bool:
         if ttl_s <= 0:

@@ -4,17 +4,18 @@ Rows come by measurement, as the plan has them, then by grid of windows, by sect
 rows are asked for, a store may give a grid in runs of windows instead, one after the other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.series import Tags
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
+from service.frames.frame import Block
 
-FIRST_RUN = 64
 SeriesSortKey = tuple[Any, ...]
 """Sorts and hashes; keys of one section compare with each other."""
+_FIRST_RUN = 64
 _RUN_ROWS = 200_000
 """About how many rows a block of complete rows has. The first run of windows shows how many windows that is."""
 
@@ -30,9 +31,17 @@ class RowOrder:
     has_runs: bool
 
 
-def next_run(windows: int, rows: int) -> int:
-    """How many windows the next run has, when a run of `windows` windows had `rows` rows."""
-    return max(1, min(windows * 16, windows * _RUN_ROWS // max(rows, 1)))
+def in_runs(grid: Grid, read: Callable[[Grid], Block]) -> Iterator[Block]:
+    """What `read` gives for the windows of `grid`, run by run. A run without rows gives no block."""
+    start_ns, windows = grid.span.start_ns, _FIRST_RUN
+    while start_ns < grid.span.stop_ns:
+        run = run_of(grid, start_ns, windows)
+        block = read(run)
+        if block:
+            yield block
+        rows = sum(frame.num_rows for frame in block)
+        windows = max(1, min(windows * 16, windows * _RUN_ROWS // max(rows, 1)))
+        start_ns = run.span.stop_ns
 
 
 def run_of(grid: Grid, start_ns: int, windows: int) -> Grid:

@@ -8,8 +8,10 @@ import pytest
 import redis
 
 from service.cache.answers import AnswerCache
+from service.cache.generations import Generations
 from service.cache.redis import RedisCache
 from service.cache.single_flight import Produced
+from service.stores.cached.changes import Changes
 from tests.support.clock import Clock
 from tests.support.servers import Server, free_port
 from tests.support.waiting import until
@@ -65,6 +67,18 @@ def test_foreign_values_are_a_miss_and_never_an_error(cache: RedisCache, raw: re
     assert cache.get("k") in (None, b"")
     made: list[bytes] = []
     assert ask(AnswerCache(cache, 1000, time.time), making(b"own", made)) == ("miss", b"own")
+
+
+def test_a_value_that_nobody_can_read_is_replaced_once(cache: RedisCache, raw: redis.Redis) -> None:
+    """It was absent for who read it and there for who put one, so its bucket was out of the cache for 30 days."""
+    raw.set("fluxgate:1:generation:b", b"foreign")
+    assert Generations(cache).of(["b"]).tokens is not None
+    raw.set("fluxgate:1:changes:b", b"foreign")
+    stamp = Changes(cache).stamp("b")
+    assert stamp is not None and stamp == Changes(cache).stamp("b")
+    raw.set("fluxgate:1:k", b"foreign")
+    assert [cache.swap("k", None, text, 60) for text in (b"first", b"second")] == [True, False]
+    assert cache.get("k") == b"first"
 
 
 def test_a_lock_is_held_by_one_process_and_given_back_by_its_token(cache: RedisCache, redis_url: str) -> None:

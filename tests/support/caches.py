@@ -41,9 +41,6 @@ class SharedCache(MemoryCache):
     def swap(self, key: str, old: bytes | None, new: bytes, ttl_s: float) -> bool:
         return not self.away and super().swap(key, old, new, ttl_s)
 
-    def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        return not self.away and super().add(key, value, ttl_s)
-
     def lock(self, key: str, ttl_s: float) -> str | None:
         if self.away:
             return "granted"

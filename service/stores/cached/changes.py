@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.cache.agreed import agreed
 from service.cache.generations import Generations
 from service.cache.protocol import Cache
 from service.domain.change_map import Changed, ChangeMap
@@ -50,13 +51,8 @@ class Changes:
         tokens = self._generations.of([_scope(bucket)]).tokens
         if tokens is None:
             return None
-        value = self._cache.get(_key(bucket))
-        if value is None or _decoded(value) is None:
-            # Of many that find no map at once, all take the one that came first.
-            self._cache.swap(_key(bucket), value, _encoded(_new_id(), ChangeMap()), _KEPT_S)
-            value = self._cache.get(_key(bucket))
-        decoded = None if value is None else _decoded(value)
-        return None if decoded is None else Stamp((*tokens, decoded[0]), decoded[1])
+        state = agreed(self._cache, _key(bucket), _decoded, lambda: _encoded(_new_id(), ChangeMap()), _KEPT_S)
+        return None if state is None else Stamp((*tokens, state[0]), state[1])
 
     def note(self, bucket: str, ranges: Sequence[TimeRange]) -> None:
         """Note that points in `ranges` changed. To be called after the change, and before anybody knows of it."""

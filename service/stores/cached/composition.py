@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from service.frames import long_form
 from service.frames.frame import Block
 from service.frames.label_combinations import combine, texts_of
 from service.stores.cached.rows import Frames, cut, joined
-from service.stores.row_order import FIRST_RUN, RowOrder, SeriesSortKey, next_run, run_of
+from service.stores.row_order import RowOrder, SeriesSortKey, in_runs
 
 _BLOCK_ROWS = 65_536
 _Key = tuple[int, SeriesSortKey]
@@ -42,7 +43,7 @@ def composed(
             if not selection.complete_rows:
                 yield from _in_parts(arranged)
             elif order.has_runs:
-                yield from _runs(arranged, grid, windows.stamp)
+                yield from in_runs(grid, partial(_of_run, arranged, windows.stamp))
             elif arranged:
                 yield tuple(arranged)
 
@@ -107,13 +108,5 @@ def _in_parts(frames: Frames) -> Iterator[Block]:
             yield (frame.slice(start, _BLOCK_ROWS),)
 
 
-def _runs(frames: Frames, grid: Grid, stamp: Stamp) -> Iterator[Block]:
-    """The same runs of windows as a store that reads complete rows in runs."""
-    start_ns, windows = grid.span.start_ns, FIRST_RUN
-    while start_ns < grid.span.stop_ns:
-        run = run_of(grid, start_ns, windows)
-        block = tuple(_within(frames, run.span, stamp))
-        if block:
-            yield block
-        windows = next_run(windows, sum(frame.num_rows for frame in block))
-        start_ns = run.span.stop_ns
+def _of_run(frames: Frames, stamp: Stamp, run: Grid) -> Block:
+    return tuple(_within(frames, run.span, stamp))

@@ -15,7 +15,7 @@ from service.domain.durations import SECOND_NS
 from service.domain.selected_windows import whole_windows
 from service.domain.selection import ReadPlan, Selection, Windows
 from service.domain.timerange import TimeRange, merge, subtract
-from service.domain.window_blocks import Bounds, blocks_of, crop, keepable, uncovered
+from service.domain.window_blocks import blocks_of, crop, uncovered
 from service.stores.cached.changes import Stamp
 from service.stores.cached.entries import Entry, Segment, is_read_alike, joined, pack, record_of, unpack
 from service.stores.cached.limits import CacheLimits
@@ -69,10 +69,6 @@ class Found:
     def rows(self) -> int:
         return sum(frame.num_rows for part in self.parts for frame in part.frames)
 
-    @property
-    def known(self) -> list[TimeRange]:
-        return merge(span for part in self.parts for span in part.known)
-
     def first_asked_ns(self, otherwise: int) -> int:
         """When the store was asked for the oldest of it."""
         return min((segment.first_asked_ns for part in self.parts for segment in part.used), default=otherwise)
@@ -88,7 +84,7 @@ class Found:
 
 class KeptWindows:
     """The kept windows of one selection at one moment. `stamp`: the state of the bucket, taken before the store was
-    asked. `bounds`: from when to when windows are kept.
+    asked. `settled`: the part of the range whose windows are kept.
     """
 
     def __init__(
@@ -99,7 +95,7 @@ class KeptWindows:
         bucket_id: str,
         plan: ReadPlan,
         stamp: Stamp,
-        bounds: Bounds,
+        settled: TimeRange,
         now_ns: int,
     ) -> None:
         assert selection.windows is not None
@@ -114,7 +110,7 @@ class KeptWindows:
         settle_ns = limits.settle_of(selection.bucket)
         self.key = _key(limits.store_identity, bucket_id, selection, settle_ns)
         self.name = hashlib.blake2b(self.key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
-        self.settled = keepable(selection.span, self._windows, bounds)
+        self._settled = settled
         self._blocks = self._settled_parts()
         self._moments = self._momentary_parts()
         self._parts = [*self._blocks, *self._moments]
@@ -200,20 +196,16 @@ class KeptWindows:
         return [replace(segment, span=span) for span in whole if span is not None]
 
     def _settled_parts(self) -> list[Part]:
-        lasts_ns, settled, parts = int(self._limits.kept_s * SECOND_NS), self.settled, []
-        for block in [] if settled is None else blocks_of(settled, self._windows):
-            usable = block.intersect(settled) if settled is not None else None
-            if usable is not None:
-                name = f"block:{self.name}:{block.start_ns}"
-                parts.append(Part(name, block, usable, lasts_ns, is_settled=True, is_exact=False))
-        return parts
+        lasts_ns = int(self._limits.kept_s * SECOND_NS)
+        return [
+            Part(f"block:{self.name}:{block.start_ns}", block, usable, lasts_ns, is_settled=True, is_exact=False)
+            for block in blocks_of(self._settled, self._windows)
+            if (usable := block.intersect(self._settled)) is not None
+        ]
 
     def _momentary_parts(self) -> list[Part]:
         """The edges of the range that it cuts, and whole windows that are not settled."""
-        span, settled = self._selection.span, self.settled
-        if settled is None:
-            return []
-        parts = []
+        span, settled, parts = self._selection.span, self._settled, []
         if span.start_ns < settled.start_ns:
             parts.append(self._moment(TimeRange(span.start_ns, settled.start_ns), is_exact=True))
         if settled.stop_ns < span.stop_ns:

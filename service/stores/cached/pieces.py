@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -34,12 +34,22 @@ class Readings:
         self._readings: list[Reading] = []
 
     def begin(self, selection: Selection, ranges: Sequence[TimeRange]) -> list[Reading]:
-        """Begin to read each of `ranges`. Raises what the store raises; then every read is ended."""
-        return self._each(lambda span: self._begin(replace(selection, span=span)), ranges)
+        """Begin to read each of `ranges`. Raises what the store raises; then every read is ended, also a later one."""
+        try:
+            return self._each(lambda span: self._begin(replace(selection, span=span)), ranges)
+        except BaseException:
+            self.cancel()
+            raise
 
     def frames(self, begun: Sequence[Reading], most_rows: int) -> Frames:
-        """All their rows, in this order. Raises TooManyRows, and what the store raises; then every read is ended."""
-        return [frame for part in self._each(lambda one: _collected(one, most_rows), begun) for frame in part]
+        """All their rows, in this order. Raises TooManyRows, and what the store raises; then these reads are ended."""
+        bound = _RowBound(most_rows)
+        try:
+            return [frame for part in self._each(bound.collected, begun) for frame in part]
+        except BaseException:
+            for reading in begun:
+                reading.cancel()
+            raise
 
     def cancel(self) -> None:
         with self._lock:
@@ -66,24 +76,25 @@ class Readings:
         try:
             return [future.result() for future in futures]
         except BaseException:
-            self._end(futures)
+            for future in futures:
+                future.cancel()
             raise
 
-    def _end(self, futures: Sequence[Future[Result]]) -> None:
-        for future in futures:
-            future.cancel()
-        with self._lock:
-            readings, self._readings = self._readings, []
-        for reading in readings:
-            reading.cancel()
 
+class _RowBound:
+    """How many rows several reads may still give together. Thread-safe."""
 
-def _collected(reading: Reading, most_rows: int) -> Frames:
-    frames: Frames = []
-    rows = 0
-    for block in reading.blocks:
-        frames += block
-        rows += sum(frame.num_rows for frame in block)
-        if rows > most_rows:
-            raise TooManyRows
-    return frames
+    def __init__(self, most_rows: int) -> None:
+        self._lock = threading.Lock()
+        self._left = most_rows
+
+    def collected(self, reading: Reading) -> Frames:
+        """The rows of one of them. Raises TooManyRows."""
+        frames: Frames = []
+        for block in reading.blocks:
+            with self._lock:
+                self._left -= sum(frame.num_rows for frame in block)
+                if self._left < 0:
+                    raise TooManyRows
+            frames += block
+        return frames

@@ -7,7 +7,7 @@ bucket's kept windows are dropped, so a wrong answer does not last.
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import structlog
 from service.domain.selection import Selection
 from service.domain.timerange import TimeRange, format_time
 from service.errors import FluxgateError
+from service.frames.frame import Block
 from service.stores.cached.changes import Changes, Stamp
 from service.stores.cached.composition import composed
 from service.stores.cached.kept_windows import Found
@@ -77,10 +78,9 @@ class SelfCheck:
             return
         span = self._pick.choice(spans)
         part = replace(selection, span=span, complete_rows=False)
-        kept = self._rows(part, found.frames_in([span], selection.windows))
-        stored = self._rows(part, None)
+        kept, stored = self._rows(part, found.frames_in([span], selection.windows))
         self._observer.checked(1)
-        if kept == stored or kept is None or stored is None:
+        if kept == stored:
             return
         self._wait(_PAUSE_S)
         later = self._changes.stamp(selection.bucket)
@@ -90,18 +90,24 @@ class SelfCheck:
         self._observer.stale_found(1)
         _log.error("kept windows differ from the store", **_finding(selection.bucket, span, kept, stored))
 
-    def _rows(self, part: Selection, frames: Sequence[pa.RecordBatch] | None) -> list[str] | None:
-        """The rows of `frames`, or of the store, as texts in one order; None where the order is not known."""
+    def _rows(self, part: Selection, kept: Sequence[pa.RecordBatch]) -> tuple[list[str], list[str]]:
+        """The rows that are kept and those of the store, as texts in one order; none where the order is not known."""
         reading = self._store.read(part)
         try:
             order = self._store.window_order(part, reading.plan)
             if order is None:
-                return None
-            given = [frame for block in reading.blocks for frame in block] if frames is None else frames
-            blocks = composed(given, part, reading.plan, order)
-            return [repr(row) for block in blocks for frame in block for row in frame.to_pylist()]
+                return [], []
+            stored = [frame for block in reading.blocks for frame in block]
+            return (
+                _texts(composed(kept, part, reading.plan, order)),
+                _texts(composed(stored, part, reading.plan, order)),
+            )
         finally:
             reading.cancel()
+
+
+def _texts(blocks: Iterable[Block]) -> list[str]:
+    return [repr(row) for block in blocks for frame in block for row in frame.to_pylist()]
 
 
 def _finding(bucket: str, span: TimeRange, kept: Sequence[str], stored: Sequence[str]) -> dict[str, str]:

@@ -148,10 +148,7 @@ class EmbeddedStore:
         with self._guard:
             contents = self._contents(selection.bucket)
             plan = plan_read(selection, self.schema(selection.bucket))
-            members = {}
-            for measurement in plan.measurements:
-                fields = {field.name: field.types for field in measurement.fields}
-                members[measurement.name] = _members(contents, measurement.name, fields, selection.tags)
+            members = _members_of(contents, plan, selection)
             extent, oldest_ns = self._extent(contents), self._oldest_ns(contents)
             cursor = self._snapshot(f"read {selection.bucket!r}")
         blocks = BlockReader(cursor, pieces, extent, oldest_ns, stamp).blocks(plan, members)
@@ -162,12 +159,7 @@ class EmbeddedStore:
         assert windows is not None
         most_windows = max(grid.count for grid in grids_of(selection.span, windows))
         with self._guard:
-            contents = self._contents(selection.bucket)
-            members = {}
-            for measurement in plan.measurements:
-                if measurement.name in contents.members:
-                    fields = {field.name: field.types for field in measurement.fields}
-                    members[measurement.name] = _members(contents, measurement.name, fields, selection.tags)
+            members = _members_of(self._contents(selection.bucket), plan, selection)
         return row_order(plan, members, most_windows)
 
     def count_points(self, bucket: str, measurements: Collection[str], span: TimeRange, step_ns: int) -> dict[int, int]:
@@ -308,6 +300,16 @@ class EmbeddedStore:
             self._connection = open_file(self._path, *self._limits)
             self._catalog = transactions.load(self._connection)
             self._broken = False
+
+
+def _members_of(contents: BucketContents, plan: ReadPlan, selection: Selection) -> dict[str, list[Member]]:
+    """The series of a read, by measurement. An older plan may have measurements that are gone."""
+    members = {}
+    for measurement in plan.measurements:
+        if measurement.name in contents.members:
+            fields = {field.name: field.types for field in measurement.fields}
+            members[measurement.name] = _members(contents, measurement.name, fields, selection.tags)
+    return members
 
 
 def _members(

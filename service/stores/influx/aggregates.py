@@ -20,7 +20,7 @@ from service.stores.influx.labels import frames_of
 from service.stores.influx.raw import RawReader, ask_flux
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.windows_from_points import PointWindows
-from service.stores.row_order import FIRST_RUN, next_run, run_of
+from service.stores.row_order import in_runs
 
 _MOST_FIELDS = 100
 """The most fields in one query. Flux 2.9.1 refuses more than about 160 names: "Program is nested too deep"."""
@@ -55,22 +55,15 @@ class WindowReader:
 
     def blocks(self, measurement: MeasurementPlan) -> Iterator[Block]:
         """Blocks in ascending order of the grids; of complete rows when the selection asks for them."""
+
+        def run_block(run: Grid) -> Block:
+            return tuple(frame for part in self._grid(measurement, run) for frame in part)
+
         for grid in self._grids:
             if self._selection.complete_rows:
-                yield from self._runs(measurement, grid)
+                yield from in_runs(grid, run_block)
             else:
                 yield from self._grid(measurement, grid)
-
-    def _runs(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
-        start_ns, windows = grid.span.start_ns, FIRST_RUN
-        while start_ns < grid.span.stop_ns:
-            run = run_of(grid, start_ns, windows)
-            block = tuple(frame for part in self._grid(measurement, run) for frame in part)
-            if block:
-                yield block
-            rows = sum(frame.num_rows for frame in block)
-            windows = next_run(windows, rows)
-            start_ns = run.span.stop_ns
 
     def _grid(self, measurement: MeasurementPlan, grid: Grid) -> Iterator[Block]:
         whole = whole_windows(grid)

@@ -39,12 +39,12 @@ def test_a_later_value_replaces_an_older_one(cache: Cache) -> None:
 
 
 def test_adding_keeps_what_is_there(cache: Cache) -> None:
-    assert [cache.add("k", b"1", 60), cache.add("k", b"2", 60)] == [True, False]
+    assert [cache.swap("k", None, b"1", 60), cache.swap("k", None, b"2", 60)] == [True, False]
     assert cache.get("k") == b"1"
 
 
 def test_a_value_without_time_is_not_kept(cache: Cache) -> None:
-    assert [cache.put("k", b"1", 0), cache.add("k", b"1", 0)] == [False, False]
+    assert [cache.put("k", b"1", 0), cache.swap("k", None, b"1", 0)] == [False, False]
     assert cache.get("k") is None
 
 
@@ -53,7 +53,7 @@ def test_a_value_is_gone_after_its_time(cache: Cache) -> None:
     deadline = time.monotonic() + 5
     while cache.get("k") is not None:
         assert time.monotonic() < deadline
-    assert cache.add("k", b"2", 60) is True
+    assert cache.swap("k", None, b"2", 60) is True
 
 
 @pytest.mark.parametrize("key", ["", "a b", "Ströme/🔥", "\ud800", "x\0y", "k" * 5_000])

@@ -21,6 +21,7 @@ from service.stores.cached.self_check import SelfCheck
 from service.stores.cached.store import CachedStore
 from service.stores.observed import ObservedStore
 from tests.support.cache_model import BEGIN_NS, HOUR_NS, MINUTE_NS, answer, parsed
+from tests.support.caches import SharedCache
 from tests.support.clock import Clock
 from tests.support.plain_store import PlainStore
 from tests.support.waiting import until
@@ -32,11 +33,12 @@ S = 1_000_000_000
 class Site:
     """A plain store with ten hours of two series, its cached store, and the ranges that were asked."""
 
-    def __init__(self, max_bytes: int = 10**8, **limits: Any) -> None:
+    def __init__(self, max_bytes: int = 10**8, cache: MemoryCache | None = None, **limits: Any) -> None:
         self.clock: Clock[int] = Clock(BEGIN_NS + 30 * S)
         self.plain = PlainStore(self.clock)
         self.asked: list[TimeRange] = []
-        self.stale = 0
+        self.stale = self.waits = 0
+        self.outcomes: list[str] = []
         self.gate: threading.Event | None = None
         read = self.plain.read
 
@@ -47,13 +49,15 @@ class Site:
             return read(selection)
 
         self.plain.read = counted  # type: ignore[method-assign]
-        self.cache = MemoryCache(max_bytes, lambda: self.clock.now / 1e9)
+        self.cache = cache or MemoryCache(max_bytes, lambda: self.clock.now / 1e9)
         self.changes = Changes(self.cache)
         self.store = ObservedStore(
             self.plain,  # type: ignore[arg-type]
             [lambda change: self.changes.note(change.bucket, change.ranges)],
         )
-        observer = CacheObserver(stale_found=self._count_stale)
+        observer = CacheObserver(
+            stale_found=self._count_stale, waits=self._count_wait, read=lambda outcome: self.outcomes.append(outcome)
+        )
         share = limits.pop("checked", 0)
         self.check = SelfCheck(self.store, self.changes, share, observer, random.Random(1), lambda _: None)
         self.cached = CachedStore(
@@ -69,6 +73,9 @@ class Site:
 
     def _count_stale(self, number: float) -> None:
         self.stale += int(number)
+
+    def _count_wait(self, number: float) -> None:
+        self.waits += int(number)
 
     def selection(
         self, hours: float = 4, every_ns: int = MINUTE_NS, fn: Fn = Fn.MEAN, stop_ns: int | None = None
@@ -191,6 +198,30 @@ def test_a_first_reader_that_leaves_fails_nobody(site: Site) -> None:
     assert answers == [answer(site.store, selection, Shape.LONG)]
 
 
+class Leaving(SharedCache):
+    """Another process has the first lock that is asked for, and then the cache is away."""
+
+    has_left = False
+
+    def lock(self, key: str, ttl_s: float) -> str | None:
+        if self.has_left:
+            return super().lock(key, ttl_s)
+        self.has_left = self.away = True
+        return None
+
+
+def test_nobody_waits_for_a_read_that_lost_the_cache_while_it_waited() -> None:
+    """It had claimed what it lacked, and never gave that back: whoever asked for the same waited ten seconds."""
+    cache = Leaving()
+    site = Site(cache=cache)
+    site.ask()
+    assert (site.outcomes, site.waits) == (["bypass; reason=cache-away"], 1)
+    cache.away = False
+    site.ask()
+    assert (site.outcomes[1:], site.waits) == (["miss"], 1)
+    site.cached.close()
+
+
 def test_the_cache_in_the_process_stays_within_its_bound() -> None:
     site = Site(max_bytes=60_000)
     for fn in (Fn.MEAN, Fn.MAX, Fn.SUM, Fn.COUNT, Fn.LAST):
@@ -207,7 +238,7 @@ def test_the_self_check_finds_what_changed_around_the_gateway() -> None:
     site.ask(**closed)
     site.ask(**closed)
     site.check.join(10)
-    assert site.stale == 0
+    assert (site.stale, len(site.asked)) == (0, 2)  # by the first read, and once by the check
     for minute in range(65, 115):
         site.plain.write(BUCKET, parsed([f"m,host=a v=1000 {BEGIN_NS - minute * MINUTE_NS + S}"]))
     with structlog.testing.capture_logs() as logs:

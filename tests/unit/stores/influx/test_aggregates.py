@@ -14,8 +14,9 @@ from service.domain.selection import Fn, Selection, Windows, plan_read
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange, parse_time
 from service.domain.windows import Grid
 from service.frames import long_form
-from service.stores.influx.aggregates import WindowReader, run_of, whole_windows
+from service.stores.influx.aggregates import WindowReader, whole_windows
 from service.stores.influx.transport import Call, Reply, Transport
+from service.stores.row_order import run_of
 from tests.support.servers import InfluxServer
 from tests.support.stores import influx_store
 
