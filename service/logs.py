@@ -7,7 +7,9 @@ values of the headers that carry them, bearer and other tokens, passwords in add
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 
 import structlog
@@ -46,11 +48,11 @@ def configure(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
     # Events of the service are written at once: the way through the standard library takes as long again.
     structlog.configure(
         processors=[*shared, renderer],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=_StandardError,
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardErrorHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -66,6 +68,35 @@ def configure(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
     logging.getLogger("uvicorn.access").disabled = True
     for name in ("httpx", "httpcore", "urllib3", "alembic"):
         logging.getLogger(name).setLevel("WARNING")
+
+
+class _StandardError:
+    """Writes each event as a line. One that cannot be written (full disk, closed pipe) is given up.
+
+    So no request and no job fails for its log.
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(self, *_names: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
+
+
+class _StandardErrorHandler(logging.Handler):
+    """The lines of packages that log with the standard library, written as the events of the service are."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _StandardError().msg(self.format(record))
+        except (ValueError, TypeError, LookupError):  # the arguments do not fit the text
+            self.handleError(record)
 
 
 def _redactor(secrets: list[str]) -> Processor:

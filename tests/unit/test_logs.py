@@ -1,7 +1,10 @@
 """Logs: readable or JSON, and never a secret in them."""
 
+import errno
+import io
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -55,6 +58,38 @@ def test_what_is_less_severe_is_left_out(printed: Callable[[], str]) -> None:
     structlog.get_logger("t").warning("loud")
     text = printed()
     assert "quiet" not in text and "loud" in text
+
+
+class Unwritable(io.StringIO):
+    """Standard error on a full disk, or behind a pipe that nobody reads any more."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        BrokenPipeError(errno.EPIPE, "Broken pipe"),
+        ValueError("I/O operation on closed file"),
+    ],
+)
+def test_nothing_fails_for_a_log_that_cannot_be_written(
+    printed: Callable[[], str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    logs.configure("info", True)
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "stderr", Unwritable(error))
+        structlog.get_logger("t").warning("lost")
+        logging.getLogger("other").warning("lost")
+    structlog.get_logger("t").warning("written")
+    logging.getLogger("other").warning("written too")
+    assert [json.loads(line)["event"] for line in printed().splitlines()] == ["written", "written too"]
 
 
 @pytest.mark.parametrize(
