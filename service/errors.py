@@ -23,6 +23,7 @@
     |-- RetryLater             the request is right, the moment is not: the caller waits and asks again
     |   |-- TooManyReads           every read slot is taken
     |   |-- TooManyWrites          every write slot is taken
+    |   |-- TooManyListeners       too many streams of telemetry are open
     |   |-- WriteTimeout           a write took too long and was ended
     |   |-- StoreBusy              the store asked to wait (429, queue full)
     |   |-- ClientStalled          a client reads nothing while others wait for the same answer
@@ -258,6 +259,10 @@ class TooManyReads(RetryLater):
 
 class TooManyWrites(RetryLater):
     code = "too_many_writes"
+
+
+class TooManyListeners(RetryLater):
+    code = "too_many_listeners"
 
 
 class WriteTimeout(RetryLater):

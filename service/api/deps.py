@@ -14,6 +14,7 @@ from service.api.failed_tries import FailedTries
 from service.api.limits import Limits
 from service.api.metrics import Metrics
 from service.api.status_board import StatusBoard
+from service.api.telemetry_topics import TelemetryTopics
 from service.api.thread_pools import ThreadPools
 from service.api.write_limits import WriteSlots
 from service.cache.answers import AnswerCache
@@ -56,6 +57,7 @@ class Parts:
     windows: CachedStore | None
     reads: BucketReads
     telemetry: TelemetryReads
+    telemetry_topics: TelemetryTopics
     gaps: GapReads
     memory: MemoryReturn
     pools: ThreadPools

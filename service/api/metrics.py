@@ -73,6 +73,15 @@ class Metrics:
         self.bytes_out = Counter("fluxgate_bytes_out", "Bytes of answers sent.", registry=self.registry)
         self.bytes_in = Counter("fluxgate_bytes_in", "Bytes of requests taken.", registry=self.registry)
         self.points_in = Counter("fluxgate_points_stored", "Points stored through the gateway.", registry=self.registry)
+        self.telemetry_looks = Counter(
+            "fluxgate_telemetry_stream_looks",
+            "Looks at the newest values for all listeners of a question, by outcome.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.telemetry_listeners = Gauge(
+            "fluxgate_telemetry_stream_listeners", "Open streams of telemetry.", registry=self.registry
+        )
         Gauge("fluxgate_reads_running", "Reads under way.", registry=self.registry).set_function(reads_running)
         self._memory = Gauge("fluxgate_memory_bytes", "Resident memory of the process.", registry=self.registry)
         self._process = psutil.Process()

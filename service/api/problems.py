@@ -44,6 +44,7 @@ STATUSES: Mapping[type[errors.FluxgateError], int] = {
     errors.RetryLater: 503,
     errors.TooManyReads: 429,
     errors.TooManyWrites: 429,
+    errors.TooManyListeners: 429,
     errors.WriteTimeout: 503,
     errors.StoreBusy: 503,
     errors.ClientStalled: 503,

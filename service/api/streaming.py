@@ -91,7 +91,7 @@ class AnswerResponse(Response):
             if isinstance(failure, FluxgateError):
                 _log.error("answer broken off", code=failure.code, detail=failure.message, upstream=failure.upstream)
             if isinstance(failure, ClientStalled):
-                _reset_connection(scope)
+                reset_connection(scope)
             raise StreamBroken from failure
         finally:
             if self._size_bytes is None:
@@ -138,7 +138,7 @@ class AnswerResponse(Response):
         return await anyio.to_thread.run_sync(next, self._chunks, None, limiter=answer_threads())
 
 
-def _reset_connection(scope: Scope) -> None:
+def reset_connection(scope: Scope) -> None:
     """Reset the connection of a request through the extension of `service.server.send_deadline`.
 
     Other servers drop it when the application raises.

@@ -23,6 +23,8 @@ from service.server.send_deadline import SendDeadlineProtocol
 _HEALTH = b"/health/"
 CLIENT_DISCONNECT = "fluxgate.client_disconnect"
 """The ASGI extension that waits until the client disconnects. `receive` would answer `Expect: 100-continue`."""
+SERVER_ENDS = "fluxgate.server_ends"
+"""The ASGI extension that waits until the server ends, so that an answer without an end can say goodbye."""
 
 
 class BoundedProtocol(SendDeadlineProtocol):
@@ -45,6 +47,7 @@ class BoundedProtocol(SendDeadlineProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unparsed = UnparsedBytes()
         self._disconnected = asyncio.Event()
+        self._server_ends = asyncio.Event()
         self._running: RequestResponseCycle | None = None
         self._is_refusing = False
         self._in_head, self._in_request = True, False
@@ -94,6 +97,11 @@ class BoundedProtocol(SendDeadlineProtocol):
         if self._in_request and not self._unsent_bytes():
             self.transport.write(as_bytes(refusals.FULL))
         self._lingering.close_now()
+
+    def shutdown(self) -> None:
+        """The server ends: no further request, and an answer without an end is told."""
+        self._server_ends.set()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -157,6 +165,7 @@ class BoundedProtocol(SendDeadlineProtocol):
         self._in_head = self._in_request = True
         super().on_message_begin()
         self.scope["extensions"][CLIENT_DISCONNECT] = {"wait": self._disconnected.wait}
+        self.scope["extensions"][SERVER_ENDS] = {"wait": self._server_ends.wait}
 
     def on_url(self, url: bytes) -> None:
         self._kept_bytes = 0

@@ -25,6 +25,7 @@ from service.settings.cache import CacheSettings
 from service.settings.connector import ConnectorSettings
 from service.settings.processes import ProcessSettings
 from service.settings.sql_source import SqlSourceSettings
+from service.settings.telemetry import TelemetrySettings
 from service.settings.texts import duration, empty_is_absent, from_json, separated
 from service.settings.weather import WeatherSettings
 
@@ -47,6 +48,7 @@ class Settings(
     BackupSettings,
     ConnectorSettings,
     SqlSourceSettings,
+    TelemetrySettings,
     CacheSettings,
     BaseSettings,
 ):

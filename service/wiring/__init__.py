@@ -35,7 +35,7 @@ from service.wiring.buckets import configured_buckets
 from service.wiring.cache import open_cache, show_usage, window_cache
 from service.wiring.features import FEATURES
 from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
-from service.wiring.reads import place_source, read_limits, read_observer
+from service.wiring.reads import place_source, read_limits, read_observer, telemetry_topics
 from service.wiring.stores import (
     ServedStore,
     address_policy,
@@ -83,6 +83,8 @@ def assemble(
         windows = window_cache(settings, store, cache, changes, metrics, clock_ns, limits.store_identity)
         read_services = answers, slots, limits
         observer = read_observer(metrics, memory)
+        telemetry = TelemetryReads(store, *read_services, place_source(settings, config), clock_ns, observer)
+        pools = ThreadPools()
         opened.pop_all()  # from here on `Parts.close` closes them
     return Parts(
         store=store,
@@ -96,10 +98,11 @@ def assemble(
         metrics=metrics,
         windows=windows,
         reads=BucketReads(windows or store, *read_services, observer, uncached=store),
-        telemetry=TelemetryReads(store, *read_services, place_source(settings, config), clock_ns, observer),
+        telemetry=telemetry,
+        telemetry_topics=telemetry_topics(settings, telemetry, pools, metrics, clock_ns),
         gaps=GapReads(store, *read_services, observer),
         memory=memory,
-        pools=ThreadPools(),
+        pools=pools,
         write_slots=WriteSlots(settings.max_writes, max(settings.max_body_mb, settings.max_unpacked_mb) * _MB),
         failed_tries=FailedTries(settings.max_failed_tries, time.monotonic),
         clock_ns=clock_ns,

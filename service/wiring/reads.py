@@ -6,10 +6,14 @@ from collections.abc import Callable
 import structlog
 
 from service.api.metrics import Metrics
+from service.api.telemetry_look import telemetry_look
+from service.api.telemetry_topics import StreamLimits, TelemetryTopics
+from service.api.thread_pools import ThreadPools
 from service.config.store import ConfigStore
 from service.reads.limits import ReadLimits
 from service.reads.memory import MemoryReturn
 from service.reads.streams import ReadObserver
+from service.reads.telemetry import TelemetryReads
 from service.reads.telemetry_document import Place
 from service.settings import Settings
 
@@ -38,6 +42,27 @@ def read_observer(metrics: Metrics, memory: MemoryReturn) -> ReadObserver:
         failed=lambda code: metrics.upstream_failures.labels(code).inc(),
         ended=memory.read_ended,
     )
+
+
+def telemetry_topics(
+    settings: Settings,
+    telemetry: TelemetryReads,
+    pools: ThreadPools,
+    metrics: Metrics,
+    clock_ns: Callable[[], int],
+) -> TelemetryTopics:
+    """What the listeners of /telemetry/stream share. `metrics` count them, and the looks at the store for them."""
+    limits = StreamLimits(
+        interval_s=settings.telemetry_stream_s,
+        listeners=settings.telemetry_stream_listeners,
+        listeners_per_key=settings.telemetry_stream_listeners_per_key,
+        questions=settings.telemetry_stream_questions,
+        document_bytes=settings.telemetry_stream_kb * 1024,
+    )
+    look = telemetry_look(telemetry, pools.reads, limits.document_bytes, clock_ns)
+    topics = TelemetryTopics(look, limits, lambda outcome: metrics.telemetry_looks.labels(outcome).inc())
+    metrics.telemetry_listeners.set_function(lambda: topics.listeners)
+    return topics
 
 
 def place_source(settings: Settings, config: ConfigStore) -> Callable[[], Place]:

@@ -1,0 +1,64 @@
+"""What a listener of the latest telemetry has to be sent: everything, or what changed since it was last sent something.
+
+A snapshot knows of each value when it last changed. So a listener costs one number, however slowly it reads: values
+that changed several times meanwhile are sent once, as they are now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from service.reads.telemetry import LatestQuestion
+from service.reads.telemetry_leaves import Leaves, Path, change_document, leaves_of, moment_of, same
+
+MOST_REMOVED = 10_000
+"""Removed values that are remembered. With more, who asks for older changes is sent everything."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The answer to a question at one moment. `number` counts the changes; `document` is the whole answer.
+
+    `known_since`: the oldest number whose later changes are all known.
+    """
+
+    question: LatestQuestion
+    document: bytes = b""
+    number: int = 0
+    ts: int = 0
+    leaves: Leaves = field(default_factory=dict)
+    changed_at: Mapping[Path, int] = field(default_factory=dict)
+    removed_at: Mapping[Path, int] = field(default_factory=dict)
+    known_since: int = 0
+
+    def followed_by(self, document: bytes, else_ms: int, forced: bool = False) -> "Snapshot":
+        """The snapshot after this one. It has the same number when no value differs, unless `forced`.
+
+        `else_ms`: now, for an answer that says no time.
+        """
+        parsed = orjson.loads(document)
+        leaves, ts = leaves_of(self.question, parsed), moment_of(self.question, parsed, else_ms)
+        known = self.leaves
+        changed = [path for path, value in leaves.items() if not (path in known and same(value, known[path]))]
+        removed = known.keys() - leaves.keys()
+        if not (changed or removed or forced or not self.number):
+            return Snapshot(
+                self.question, document, self.number, ts, leaves, self.changed_at, self.removed_at, self.known_since
+            )
+        number = self.number + 1
+        changed_at = {path: self.changed_at.get(path, number) for path in leaves} | dict.fromkeys(changed, number)
+        removed_at = {path: at for path, at in self.removed_at.items() if path not in leaves}
+        removed_at |= dict.fromkeys(sorted(removed), number)
+        known_since = self.known_since
+        if len(removed_at) > MOST_REMOVED:
+            removed_at, known_since = {}, number
+        return Snapshot(self.question, document, number, ts, leaves, changed_at, removed_at, known_since)
+
+    def changes_since(self, number: int) -> bytes | None:
+        """What changed after snapshot `number`, as a JSON document; None: it is not known any more, or never was."""
+        if not self.known_since <= number <= self.number or not number:
+            return None
+        changed = {path: self.leaves[path] for path, at in self.changed_at.items() if at > number}
+        removed = [path for path, at in self.removed_at.items() if at > number]
+        return orjson.dumps(change_document(self.question, self.ts, self.leaves, changed, removed))
