@@ -24,8 +24,9 @@ def test_head_answers_what_get_does_and_sends_no_body(http: httpx.Client, path: 
     address = (
         path.replace("{name}", "Power%20Consumption").replace("{section}", "coordinates").replace("{job_id}", "none")
     )
-    asked, given = http.head(address), http.get(address)
-    assert (asked.status_code, asked.content) == (given.status_code, b"")
+    asked = http.head(address)
+    with http.stream("GET", address) as given:  # one of them has no end
+        assert (asked.status_code, asked.content) == (given.status_code, b"")
     assert asked.headers["Content-Type"] == given.headers["Content-Type"]
 
 
