@@ -103,6 +103,8 @@ class Listener:
         self.topic = topic
         self.principal = principal
         self.woken = asyncio.Event()
+        if topic.is_current or topic.failure is not None:
+            self.woken.set()
         self._number = topic.number_of(last_event_id)
         self._notes = None if self._number else _NO_NOTES
         self._failed_rounds = topic.failed_rounds - (topic.failure is not None)

@@ -5,9 +5,10 @@ All of this belongs to one event loop; the look-ups run in threads.
 """
 
 import asyncio
+import contextvars
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 
 import anyio
@@ -162,8 +163,9 @@ class TelemetryTopics:
     def _remove(self, poller: _Poller) -> None:
         self._pollers = {name: each for name, each in self._pollers.items() if each is not poller}
 
-    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)
+    def _start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Run `work` in a task of its own, whose log lines name no request: it outlives the one that began it."""
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -198,10 +200,10 @@ class TelemetryTopics:
         try:
             looked = await self._look(topic.snapshot, topic.reader, topic.failure is not None, poller.token)
         except FluxgateError as error:
-            return self._failed(topic, error)
+            return self._failed(poller, error)
         except Exception as broken:  # noqa: BLE001  (listeners are told, and the next look-up may work)
             _log.error("unexpected error of a telemetry stream", exc_info=broken)
-            return self._failed(topic, FluxgateError("Something unexpected went wrong. The log says more."))
+            return self._failed(poller, FluxgateError("Something unexpected went wrong. The log says more."))
         self._on_round("answered")
         if topic.failure is not None:
             _log.info("telemetry can be read again for its listeners", listeners=len(topic.listeners))
@@ -209,22 +211,28 @@ class TelemetryTopics:
         interval_s, took_s = self._limits.interval_s, self._clock() - poller.begun_at
         return max(interval_s - took_s - looked.age_s, took_s, interval_s / 20)
 
-    def _failed(self, topic: Topic, error: FluxgateError) -> float:
-        if not topic.listeners:
-            return 0.0  # the look-up was ended because everybody left
+    def _failed(self, poller: _Poller, error: FluxgateError) -> float:
+        topic = poller.topic
+        if poller.token.cancelled:  # everybody had left, and somebody may have come meanwhile
+            return poller.begun_at + self._limits.interval_s - self._clock()
         self._on_round("failed")
-        pause_s = max(self._limits.interval_s, min(_LONGEST_WAIT_S, wait_s(topic.failures + 1, self._chance())))
+        wait_for_s = pause_s(topic.failures + 1, self._limits.interval_s, self._chance())
         if topic.failure is None or topic.failure.code != error.code:
             listeners = len(topic.listeners)
             _log.warning("listeners get no telemetry", code=error.code, detail=error.message, listeners=listeners)
-        topic.failed(error, pause_s)
-        return pause_s
+        topic.failed(error, wait_for_s)
+        return wait_for_s
 
     def _refusal(self, full: Full) -> TooManyListeners:
         if full is Full.ALL:
             return _refused(f"All {self._limits.listeners} streams of telemetry (TELEMETRY_STREAM_LISTENERS) are open.")
         most = self._limits.listeners_per_key
         return _refused(f"This key has {most} open streams of telemetry (TELEMETRY_STREAM_LISTENERS_PER_KEY).")
+
+
+def pause_s(failures: int, interval_s: float, chance: float) -> float:
+    """Seconds before the next look after so many failures in a row: more each time, and never less than usual."""
+    return max(interval_s, min(_LONGEST_WAIT_S, wait_s(failures, chance)))
 
 
 def _refused(finding: str) -> TooManyListeners:

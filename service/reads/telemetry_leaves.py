@@ -69,6 +69,8 @@ def _row_name(row: Mapping[str, Any]) -> str:
 
 
 def _values(values: Mapping[str, object], prefix: Path) -> Iterator[tuple[Path, object]]:
+    if prefix and not values:
+        yield prefix, {}
     for name, value in values.items():
         if isinstance(value, dict) and value:
             for field, number in value.items():
