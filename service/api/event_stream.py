@@ -4,7 +4,7 @@ Nothing is queued: the next events are made when the client has taken the last o
 is dropped, and so is one that takes nothing (`server/send_deadline`); the log says so.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import orjson
@@ -33,13 +33,20 @@ _log = structlog.get_logger(__name__)
 class EventStream(Response):
     """The events of a listener. `check_key` raises when its key is no longer valid.
 
-    `most_s`: the longest time in which a client takes the events that are due.
+    `most_s`: the longest time in which a client takes the events that are due. `heartbeat_s`: the longest silence.
     """
 
-    def __init__(self, listener: Listener, check_key: Callable[[], Awaitable[object]], most_s: float) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        check_key: Callable[[], Awaitable[object]],
+        most_s: float,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
         self._listener = listener
         self._check_key = check_key
         self._most_s = most_s
+        self._heartbeat_s = heartbeat_s
         self._server_ends = False
         self.status_code = 200
         self.background = None
@@ -70,24 +77,24 @@ class EventStream(Response):
     async def _send_all(self, send: Send) -> bool:
         """Send events until the end; False when the client took them too slowly."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        pending, quiet_since = _OPENING, anyio.current_time()
+        pending, quiet_since = [_OPENING], anyio.current_time()
         while True:
             if pending:
                 if not await self._send(send, pending):
                     return False
                 quiet_since = anyio.current_time()
-            heartbeat_in_s = quiet_since + HEARTBEAT_S - anyio.current_time()
+            heartbeat_in_s = quiet_since + self._heartbeat_s - anyio.current_time()
             with anyio.move_on_after(min(heartbeat_in_s, KEY_CHECK_S)):
                 await self._listener.woken.wait()
             ending = await self._ending()
             if ending is not None:
-                await self._send(send, ending)
+                await self._send(send, [ending])
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return True
             self._listener.woken.clear()
             pending = self._listener.due()
-            if not pending and anyio.current_time() - quiet_since >= HEARTBEAT_S:
-                pending = _HEARTBEAT
+            if not pending and anyio.current_time() - quiet_since >= self._heartbeat_s:
+                pending = [_HEARTBEAT]
 
     async def _ending(self) -> bytes | None:
         """The last event, when the stream ends now."""
@@ -100,16 +107,16 @@ class EventStream(Response):
             return _end(error.code, error.message)
         return None
 
-    async def _send(self, send: Send, events: bytes) -> bool:
+    async def _send(self, send: Send, events: Sequence[bytes]) -> bool:
         """Send events piece by piece; False when the client does not take them in time."""
-        view = memoryview(events)
         with anyio.move_on_after(self._most_s) as timeout:
-            for start in range(0, len(view), _PIECE_BYTES):
-                piece = bytes(view[start : start + _PIECE_BYTES])
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            for event_bytes in events:
+                for start in range(0, len(event_bytes), _PIECE_BYTES):
+                    piece = event_bytes[start : start + _PIECE_BYTES]
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
         if timeout.cancelled_caught:
             reason = f"it did not take its events within {self._most_s:g} s (READ_TIMEOUT_S)"
-            _log.warning("telemetry listener dropped", reason=reason, event_bytes=len(events))
+            _log.warning("telemetry listener dropped", reason=reason, event_bytes=sum(map(len, events)))
         return not timeout.cancelled_caught
 
 

@@ -109,9 +109,9 @@ class Listener:
         self._notes = None if self._number else _NO_NOTES
         self._failed_rounds = topic.failed_rounds - (topic.failure is not None)
 
-    def due(self) -> bytes:
-        """The events that the client has to be sent now, one after the other; empty when there are none."""
-        topic, events = self.topic, []
+    def due(self) -> list[bytes]:
+        """The events that the client has to be sent now. They are not joined, as listeners share the large ones."""
+        topic, events = self.topic, list[bytes]()
         if topic.failure is not None and self._failed_rounds != topic.failed_rounds:
             events.append(topic.problem(self.principal.may(Scope.ADMIN)))
             self._failed_rounds = topic.failed_rounds
@@ -121,4 +121,4 @@ class Listener:
         if topic.is_current and self._notes != topic.notes:
             events.append(event("notes", topic.notes))
             self._notes = topic.notes
-        return b"".join(events)
+        return events
