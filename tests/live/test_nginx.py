@@ -12,6 +12,7 @@ import pytest
 from tests.support.demanded import or_skip
 from tests.support.gateways import KEY, Gateway, running_gateway
 from tests.support.servers import InfluxServer, free_port, start_nginx
+from tests.support.telemetry_client import events_of
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
@@ -85,6 +86,14 @@ def test_events_pass_nginx_while_their_stream_is_open(site: Site) -> None:
         job_id = http.post("/backups/prune", json={"dry_run": True}).raise_for_status().json()["id"]
         with http.stream("GET", f"/jobs/{job_id}/events") as answer:
             assert next(line for line in answer.iter_lines() if line.startswith("event")) == "event: job"
+
+
+def test_telemetry_passes_nginx_while_it_is_followed(site: Site) -> None:
+    with site.http() as http, http.stream("GET", "/telemetry/stream?bucket=through&measurement=measurement") as answer:
+        events = events_of(answer.iter_lines())
+        assert next(events).data["values"] == {}
+        http.post("/buckets/through/points", content=b"measurement value=1").raise_for_status()
+        assert next(events).data["values"] == {"measurement": {"value": 1.0}}
 
 
 def test_the_clients_own_address_reaches_the_gateway_and_not_what_it_claims(site: Site) -> None:
