@@ -59,6 +59,8 @@ ROUTES = {
     ("GET", "/api/v1/tasks/{task_id}"): Scope.CONNECTOR,
     ("POST", "/weather/trigger"): Scope.CONNECTOR,
     ("GET", "/weather"): Scope.CONNECTOR,
+    ("GET", "/watches"): Scope.CONNECTOR,
+    ("POST", "/watches/{name}/run"): Scope.CONNECTOR,
     ("GET", "/jobs"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}"): JOB_SCOPES,
     ("GET", "/jobs/{job_id}/events"): JOB_SCOPES,

@@ -1,0 +1,170 @@
+"""The job `watch`: one look at the series of a watch, and a post for each that went silent or is back.
+
+Of each series only the newest point is asked for. Changes are stored before they are posted. A notice that the webhook
+does not take is posted again by the next look, before newer ones.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from service.domain.job import Json
+from service.domain.schedule import Schedule
+from service.domain.series import SeriesKey
+from service.domain.silence import Change, changes, silent_series
+from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
+from service.errors import FluxgateError, InvalidParameter
+from service.frames import long_form
+from service.frames.series_digest import series_of
+from service.jobs.parameters import refuse_unknown
+from service.jobs.protocol import JobContext
+from service.jobs.watch.definitions import WatchText
+from service.jobs.watch.kind_name import KIND
+from service.jobs.watch.watch_states import WatchState, WatchStates, notice_of
+from service.jobs.watch.webhook import Webhook
+from service.stores.protocol import Store
+from service.transfer.run_log import log_failure
+from service.upstream.rules import UpstreamRules
+
+MOST_SERIES = 5_000
+MOST_NOTICES = 1_000
+"""Notices that wait for the webhook. The oldest of more are dropped, which the log of the job says."""
+_MOST_LINES = 50
+"""Changes that the log of a job names."""
+
+
+class WatchRunnable:
+    """Looks at `store`. `section` gives the stored watches, `rules` say what their webhooks may name.
+
+    `clock` gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        section: Callable[[], Mapping[str, Any]],
+        states: WatchStates,
+        rules: UpstreamRules,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._section = section
+        self._rules = rules
+        self._clock = clock
+        self.states = states
+
+    def watches(self) -> dict[str, WatchText]:
+        """The watches as written, by name."""
+        return {name: WatchText.model_validate(text) for name, text in sorted(self._section().items())}
+
+    def schedules(self) -> dict[str, Schedule]:
+        """One for each watch that is not switched off."""
+        return {
+            schedule_name(name): Schedule(schedule_name(name), KIND, {"watch": name}, every=text.every)
+            for name, text in self.watches().items()
+            if text.enabled
+        }
+
+    def failed_watches(self, states: Mapping[str, WatchState]) -> list[str]:
+        """Watches that are switched on, and whose last look or post failed."""
+        return [name for name, text in self.watches().items() if text.enabled and name in states and states[name].error]
+
+    def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
+        return f"{KIND}:{parameters.get('watch')}"
+
+    def validate(self, parameters: Mapping[str, Any]) -> None:
+        refuse_unknown("A watch job", parameters, ("watch",))
+        self._chosen(parameters)
+
+    def run(self, parameters: Mapping[str, Any], context: JobContext) -> Json:
+        text, name = self._chosen(parameters), str(parameters["watch"])
+        self.states.keep_only(self._section())
+        try:
+            state, found = self._look(name, text, context)
+            posted = self._post(name, text, state, context)
+        except FluxgateError as error:
+            self.states.failed(name, error.message)
+            raise
+        return {"series": state.series, "silent": len(state.silent), "changes": len(found), "posted": posted}
+
+    def _chosen(self, parameters: Mapping[str, Any]) -> WatchText:
+        """Raises InvalidParameter."""
+        watches, name = self.watches(), parameters.get("watch")
+        if name not in watches:
+            known = ", ".join(map(repr, watches)) or "none; PUT /config/watches makes one"
+            raise InvalidParameter("watch", f"There is no watch {str(name)[:60]!r}. There are: {known}.")
+        return watches[name]
+
+    def _look(self, name: str, text: WatchText, context: JobContext) -> tuple[WatchState, list[Change]]:
+        """Look at all series, and store what is silent now with the notices about it."""
+        known, now = self.states.get(name), self._clock()
+        before = known.silent if known.bucket == text.bucket else {}
+        newest, now_ns = self._newest(text, int(now * 1e9), context), int(now * 1e9)
+        found = changes(before, newest, now_ns, text.expect_ns)
+        _log_changes(found, context)
+        notices = [] if text.webhook is None else [*known.notices, *(notice_of(name, text.bucket, c) for c in found)]
+        if len(notices) > MOST_NOTICES:
+            context.log("error", f"{len(notices) - MOST_NOTICES} notices were dropped: the webhook takes none.")
+        context.check()
+        state = replace(
+            known,
+            bucket=text.bucket,
+            looked_at=now,
+            error=None,
+            series=len(newest),
+            silent=silent_series(newest, now_ns, text.expect_ns),
+            notices=notices[-MOST_NOTICES:],
+        )
+        return self.states.replace(name, state), found
+
+    def _newest(self, text: WatchText, now_ns: int, context: JobContext) -> dict[SeriesKey, int]:
+        """The newest point of each selected series. Raises InvalidParameter for too many, and what the store raises."""
+        span = TimeRange(max(now_ns - text.known_ns, EARLIEST_NS), now_ns)
+        latest = self._store.latest(text.bucket, span, "", text.measurements or None)
+        for measurement in latest.unread:
+            context.log("warning", f"The measurement {measurement!r} cannot be read, and is not watched.")
+        newest: dict[SeriesKey, int] = {}
+        for frame in latest.frames:
+            series, of_row = series_of(frame)
+            for number, time_ns in zip(of_row.tolist(), long_form.times_ns(frame).tolist(), strict=True):
+                key = series[number].key
+                if _is_selected(text, key):
+                    newest[key] = max(time_ns, newest.get(key, time_ns))
+            if len(newest) > MOST_SERIES:
+                reason = f"It would watch more than {MOST_SERIES:,} series. Name measurements or tags."
+                raise InvalidParameter("watch", reason)
+        return newest
+
+    def _post(self, name: str, text: WatchText, state: WatchState, context: JobContext) -> int:
+        """Post the notices that wait, the oldest first, and say how many were taken."""
+        if text.webhook is None or not state.notices:
+            return 0
+        try:
+            with Webhook(text.webhook, self._rules, context) as webhook:
+                for notice in state.notices:
+                    webhook.post(notice)
+                    self.states.taken(name, notice["id"])
+        except FluxgateError as error:
+            log_failure(context.log, "error", error.message, error)
+            raise
+        return len(state.notices)
+
+
+def schedule_name(watch: str) -> str:
+    """The name of the schedule of a watch."""
+    return f"{KIND} {watch}"
+
+
+def _is_selected(text: WatchText, series: SeriesKey) -> bool:
+    tags = dict(series.tags)
+    return all(tags.get(key) in values for key, values in text.tags.items())
+
+
+def _log_changes(found: list[Change], context: JobContext) -> None:
+    for change in found[:_MOST_LINES]:
+        tags = "".join(f",{key}={value}" for key, value in change.series.tags)
+        state = "is silent" if change.is_silent else "is back"
+        level = "warning" if change.is_silent else "info"
+        context.log(level, f"{change.series.measurement}{tags} {state} since {format_time(change.since_ns)}")
+    if len(found) > _MOST_LINES:
+        context.log("info", f"{len(found) - _MOST_LINES} further series changed.")
