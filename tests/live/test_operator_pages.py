@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 EXCEL = (ROOT / "docs" / "excel.md").read_text()
 METRIC = re.compile(r"\bfluxgate_[a-z_]+\b")
-NEEDS_A_RUN = ("fluxgate_mirror_", "fluxgate_backup_", "fluxgate_weather_")
-"""Gauges that appear with the first mirror, the first backup and the first weather."""
+NEEDS_A_RUN = ("fluxgate_mirror_", "fluxgate_backup_", "fluxgate_weather_", "fluxgate_silent_", "fluxgate_watch_")
+"""Gauges that appear with the first mirror, the first backup, the first weather and the first watch."""
 CONNECTOR = {
     "source": {"store": {"bucket": "Weather"}},
     "upstream": {"url": "https://cloud.example/readings"},
@@ -117,9 +117,11 @@ def test_prometheus_takes_the_alerts_and_fires_for_missing_workers(tmp_path: Pat
             "181m",
             "warning",
         ),
+        ("FluxgateSeriesSilent", 'fluxgate_silent_series{bucket="Weather",watch="roof"}', "7x5", "1m", "warning"),
+        ("FluxgateWatchFailed", 'fluxgate_watch_failed{bucket="Weather",watch="roof"}', "1x20", "10m", "warning"),
     ],
 )
-def test_prometheus_fires_for_connectors_and_weather(
+def test_prometheus_fires_for_connectors_weather_and_watches(
     tmp_path: Path, alert: str, series: str, values: str, at: str, severity: str
 ) -> None:
     """Once with the wrong value, and once with a fresh one, for which nothing is fired."""
