@@ -4,7 +4,7 @@ from service.features.backup.feature import BACKUPS
 from service.features.connector.feature import CONNECTOR
 from service.features.feature import Feature
 from service.features.mirror.feature import MIRROR
-from service.features.watch.feature import WATCH
+from service.features.watches.feature import WATCHES
 from service.features.weather.feature import WEATHER
 
 FEATURES: tuple[Feature, ...] = (
@@ -12,5 +12,5 @@ FEATURES: tuple[Feature, ...] = (
     BACKUPS,
     CONNECTOR,
     WEATHER,
-    WATCH,
+    WATCHES,
 )  # fmt: skip

@@ -113,7 +113,7 @@ def test_the_document_of_the_api_has_its_routes_and_its_section(gateway: Served)
     document = create_app(parts).openapi()
     assert {"/census", "/census/trigger", "/mirror"} <= set(document["paths"])
     section = document["paths"]["/config/{section}"]["put"]
-    sections = "`coordinates`, `mirrors`, `connectors`, `weather`, `censuses` or `schedules`."
+    sections = "`coordinates`, `mirrors`, `connectors`, `weather`, `watches`, `censuses` or `schedules`."
     assert section["parameters"][0]["description"] == sections
     examples = section["requestBody"]["content"]["application/json"]["examples"]
     assert examples["censuses"] == {

@@ -214,13 +214,13 @@ def test_a_watch_that_does_not_exist_is_404(client: httpx.Client) -> None:
 
 def test_the_command_line_looks_and_lists(client: httpx.Client, hook: Webhook) -> None:
     where = ["--url", str(client.base_url), "--key", KEY]
-    assert "PUT /config/watches" in CliRunner().invoke(cli, ["watch", "list", *where]).output
+    assert "PUT /config/watches" in CliRunner().invoke(cli, ["watches", "list", *where]).output
     put(client, webhook={"url": f"http://127.0.0.1:{free_port()}"}).raise_for_status()
     points(client, NOW_S, "M1")
-    done = CliRunner().invoke(cli, ["watch", "run", "meters", *where])
+    done = CliRunner().invoke(cli, ["watches", "run", "meters", *where])
     assert done.exit_code == 0, done.output
     put(client, webhook={"url": hook.url}).raise_for_status()
     points(client, LONG_AGO_S, "M2")
-    assert CliRunner().invoke(cli, ["watch", "run", "meters", *where]).exit_code == 0
-    listed = CliRunner().invoke(cli, ["watch", "list", *where]).output
+    assert CliRunner().invoke(cli, ["watches", "run", "meters", *where]).exit_code == 0
+    listed = CliRunner().invoke(cli, ["watches", "list", *where]).output
     assert "meters: power,meter=M2,site=A is silent since" in listed

@@ -1,4 +1,4 @@
-"""`fluxgate watch`: look at the series of a watch now, and list watches, through a running gateway."""
+"""`fluxgate watches`: look at the series of a watch now, and list watches, through a running gateway."""
 
 import json
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
 from service.console.times import minute_text
-from service.features.watch import SUMMARY
+from service.features.watches import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
 

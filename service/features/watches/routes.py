@@ -13,7 +13,7 @@ from service.api.problem_schema import PROBLEM
 from service.domain.access import Principal, Scope
 from service.domain.timerange import format_time
 from service.errors import NotFound
-from service.features.watch.schemas import SilentSeries, WatchInfo, WatchList
+from service.features.watches.schemas import SilentSeries, WatchInfo, WatchList
 from service.jobs.watch.definitions import WatchText
 from service.jobs.watch.kind_name import KIND
 from service.jobs.watch.runnable import WatchRunnable, schedule_name

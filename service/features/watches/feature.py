@@ -1,10 +1,10 @@
-"""The feature `watch`, the function that makes its kind from the settings, and its gauges."""
+"""The feature `watches`, the function that makes its kind from the settings, and its gauges."""
 
 from service.api.status_board import GaugeValue, Status
 from service.config.token_variables import TokenVariables
 from service.domain.addresses import AddressPolicy
 from service.features.feature import Feature, KindServices
-from service.features.watch import commands, routes
+from service.features.watches import commands, routes
 from service.jobs import Kinds
 from service.jobs.kind import JobKind
 from service.jobs.watch.kind import watch_kind
@@ -55,4 +55,4 @@ def _gauges(labels: dict[str, str], state: WatchState) -> list[GaugeValue]:
     return [GaugeValue(name, text, value, labels) for name, text, value in numbers if value is not None]
 
 
-WATCH = Feature(KIND, make, routes.router, commands.cli, status)
+WATCHES = Feature("watches", make, routes.router, commands.cli, status)
