@@ -12,9 +12,11 @@ from service.config.coordinates import COORDINATES
 from service.config.store import ConfigStore
 from service.domain.access import Scope
 from service.errors import ConfigurationError, VersionConflict
+from service.jobs.watch.watch_states import WatchStates
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
 from service.state.tables import metadata
+from tests.unit.jobs.watch.test_watch_job import overtaken, stored_and_forgotten
 from tests.unit.state.test_database import migrated_by_many
 
 
@@ -35,6 +37,14 @@ def test_keys_and_configuration_work_there(fresh_postgres_url: str) -> None:
     assert keys.revoke(record.id).revoked_at == 1_000.0
     assert config.put("coordinates", {"latitude": 1}, expected_version=0).version == 1
     assert config.get("coordinates").value == {"latitude": 1.0, "longitude": None}
+    database.close()
+
+
+def test_states_of_watches_come_back_there_and_overtaken_ones_are_refused(fresh_postgres_url: str) -> None:
+    database = StateDatabase(fresh_postgres_url)
+    database.migrate()
+    stored_and_forgotten(WatchStates(database))
+    overtaken(WatchStates(database))
     database.close()
 
 

@@ -171,6 +171,15 @@ def test_another_bucket_is_another_watch(watching: Callable[..., WatchRunnable],
 
 
 def test_a_look_that_another_one_overtook_changes_nothing(states: WatchStates) -> None:
+    overtaken(states)
+
+
+def test_states_come_back_as_they_were_stored_and_go_with_their_watch(states: WatchStates) -> None:
+    stored_and_forgotten(states)
+
+
+def overtaken(states: WatchStates) -> None:
+    """What the test of this name promises, also of another database."""
     first = states.replace("w", WatchState(bucket="b", silent={SeriesKey("m", (("t", "1"),)): 5}))
     second = states.replace("w", WatchState(bucket="b", series=7, version=first.version))
     with pytest.raises(RetryLater, match="Another process"):
@@ -180,7 +189,8 @@ def test_a_look_that_another_one_overtook_changes_nothing(states: WatchStates) -
         states.replace("w", WatchState(bucket="b"))
 
 
-def test_states_come_back_as_they_were_stored_and_go_with_their_watch(states: WatchStates) -> None:
+def stored_and_forgotten(states: WatchStates) -> None:
+    """What the test of states that come back promises, also of another database."""
     silent = {SeriesKey("m", (("a b", "ü,=\n"), ("t", ""))): 2**62, SeriesKey("n"): -5}
     stored = states.replace("w", WatchState("b", 12.5, "why", 3, silent, ({"id": "x"},)))
     states.failed("other", "away")
