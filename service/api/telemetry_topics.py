@@ -175,7 +175,8 @@ class TelemetryTopics:
         due_at = poller.begun_at + self._limits.interval_s
         while await self._is_due(poller, due_at):
             poller.begun_at, poller.is_awaited = self._clock(), False
-            due_at = self._clock() + await self._round(poller)
+            pause_s = await self._round(poller)
+            due_at = self._clock() + pause_s
             poller.topic.wake()
         poller.task = None
 
@@ -216,7 +217,7 @@ class TelemetryTopics:
         if poller.token.cancelled:  # everybody had left, and somebody may have come meanwhile
             return poller.begun_at + self._limits.interval_s - self._clock()
         self._on_round("failed")
-        wait_for_s = pause_s(topic.failures + 1, self._limits.interval_s, self._chance())
+        wait_for_s = failure_pause_s(topic.failures + 1, self._limits.interval_s, self._chance())
         if topic.failure is None or topic.failure.code != error.code:
             listeners = len(topic.listeners)
             _log.warning("listeners get no telemetry", code=error.code, detail=error.message, listeners=listeners)
@@ -230,7 +231,7 @@ class TelemetryTopics:
         return _refused(f"This key has {most} open streams of telemetry (TELEMETRY_STREAM_LISTENERS_PER_KEY).")
 
 
-def pause_s(failures: int, interval_s: float, chance: float) -> float:
+def failure_pause_s(failures: int, interval_s: float, chance: float) -> float:
     """Seconds before the next look after so many failures in a row: more each time, and never less than usual."""
     return max(interval_s, min(_LONGEST_WAIT_S, wait_s(failures, chance)))
 

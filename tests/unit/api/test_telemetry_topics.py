@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from service.api.telemetry_listeners import Listener
-from service.api.telemetry_topics import Looked, StreamLimits, TelemetryTopics, pause_s
+from service.api.telemetry_topics import Looked, StreamLimits, TelemetryTopics, failure_pause_s
 from service.cache.cancel_token import CancelToken
 from service.domain.access import Principal, Scope
 from service.errors import StoreUnavailable, TooManyListeners
@@ -220,8 +220,8 @@ async def test_a_newcomer_does_not_wait_for_the_end_of_a_long_pause(answers: Ans
 
 
 def test_pauses_grow_while_the_store_fails_and_have_an_end() -> None:
-    assert [pause_s(failures, 1.0, 0.0) for failures in range(1, 8)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    assert pause_s(1, 60.0, 0.0) == 60.0, "never shorter than the usual pause"
+    assert [failure_pause_s(failures, 1.0, 0.0) for failures in range(1, 8)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert failure_pause_s(1, 60.0, 0.0) == 60.0, "never shorter than the usual pause"
 
 
 async def test_streams_are_counted_in_all_and_per_key(answers: Answers) -> None:
