@@ -29,6 +29,11 @@ class CacheSettings(BaseModel):
         {},
         description='CACHE_SETTLE of single buckets, as JSON: {"Power": "2h"}.',
     )
+    cache_settle_most: str = Field(
+        "6h",
+        description="What mirrors measured of late points makes the settle time of a bucket at most this long. Equal to"
+        " CACHE_SETTLE: it changes nothing.",
+    )
     cache_schema_s: float = Field(
         2,
         ge=0,
@@ -51,4 +56,4 @@ class CacheSettings(BaseModel):
             duration(text)
         return document
 
-    _settle_is_duration = field_validator("cache_settle")(duration)
+    _settle_is_duration = field_validator("cache_settle", "cache_settle_most")(duration)

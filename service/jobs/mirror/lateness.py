@@ -72,7 +72,7 @@ def note_lateness(database: StateDatabase, context: PairContext, late_ns: int, n
     mirror, pair, table = context.mirror, context.pair, mirror_lateness
     buckets = ((mirror.source, pair.source), (mirror.target, pair.target))
     with database.write() as connection:
-        for key in ({"store": _store(endpoint), "bucket": bucket} for endpoint, bucket in buckets):
+        for key in ({"store": store_key(endpoint), "bucket": bucket} for endpoint, bucket in buckets):
             new = insert_into(table, connection.dialect).values(**key, day=day, late_ns=late_ns)
             connection.execute(new.on_conflict_do_nothing())
             is_bucket = sa.and_(table.c.store == key["store"], table.c.bucket == key["bucket"])
@@ -86,11 +86,12 @@ def measured_lateness(database: StateDatabase, endpoint: Endpoint, now: float) -
     absent.
     """
     table, first_day = mirror_lateness, int(now // _DAY_S) - KEPT_DAYS + 1
-    of_store = sa.and_(table.c.store == _store(endpoint), table.c.day >= first_day)
+    of_store = sa.and_(table.c.store == store_key(endpoint), table.c.day >= first_day)
     latest = sa.select(table.c.bucket, sa.func.max(table.c.late_ns)).where(of_store).group_by(table.c.bucket)
     with database.read() as connection:
         return {bucket: int(late_ns) for bucket, late_ns in connection.execute(latest)}
 
 
-def _store(endpoint: Endpoint) -> str:
+def store_key(endpoint: Endpoint) -> str:
+    """How the rows of a store are marked."""
     return hashlib.sha256(repr(endpoint.identity).encode()).hexdigest()
