@@ -20,7 +20,7 @@ from service.stores.cached.limits import SettleTime
 
 router = APIRouter(tags=["cache"], responses={"default": PROBLEM})
 _WINDOW_OUTCOMES = ("hit", "partial", "miss", "bypass")
-_ANSWER_OUTCOMES = ("hit", "miss", "shared", "bypass")
+_ANSWER_OUTCOMES = ("hit", "stale", "miss", "shared", "bypass")
 _BUCKET = Query(description="Only this bucket. Absent: all buckets.", examples=["Power"])
 _START = Query(description="Only times from this one on (RFC 3339).", examples=["2026-01-01T00:00:00Z"])
 _STOP = Query(description="Only times before this one (RFC 3339).", examples=["2026-01-02T00:00:00Z"])

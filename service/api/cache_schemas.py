@@ -44,7 +44,7 @@ class CacheReport(BaseModel):
             "example": {
                 "kind": "memory",
                 "memory": {"size_bytes": 1685818, "most_bytes": 134217728, "entries": 61, "evictions": 0},
-                "answers": {"hit": 5, "miss": 12, "shared": 0, "bypass": 0},
+                "answers": {"hit": 5, "stale": 0, "miss": 12, "shared": 0, "bypass": 0},
                 "windows": {
                     "enabled": True,
                     "reads": {"hit": 3, "partial": 8, "miss": 1, "bypass": 0},
@@ -65,7 +65,7 @@ class CacheReport(BaseModel):
 
     kind: str = Field(description="memory or redis.")
     memory: MemoryReport | None
-    answers: dict[str, int] = Field(description="Whole answers: hit, miss, shared, bypass.")
+    answers: dict[str, int] = Field(description="Whole answers: hit, stale, miss, shared, bypass.")
     windows: WindowReport
 
 

@@ -85,7 +85,7 @@ class GapReads:
         name = f"{self._limits.store_identity}\0gaps\0{question.key}"
         buckets, ttl_s = [question.points.selection.bucket], self._limits.kept_s(question.points)
         produce = partial(self._produce, question, key_id)
-        served = self._answers.serve(name, buckets, ttl_s, produce, fresh, cancel_token)
+        served = self._answers.serve(name, buckets, ttl_s, produce, fresh, cancel_token, self._limits.cache_stale_s)
         return GapAnswer(ReadFacts.from_texts(served.headers), served)
 
     def _produce(self, question: GapQuestion, key_id: str) -> Produced:

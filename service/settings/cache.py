@@ -39,6 +39,12 @@ class CacheSettings(BaseModel):
         ge=0,
         description="How long a bucket's schema and retention are kept for windowed reads, in seconds.",
     )
+    cache_stale_s: float = Field(
+        0,
+        ge=0,
+        description="For how many seconds after its life a kept answer is served at once, while a new one is made in"
+        " the background. 0: never. Not for several processes without REDIS_URL.",
+    )
     cache_checked: float = Field(
         0.001,
         ge=0,

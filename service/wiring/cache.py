@@ -30,6 +30,11 @@ def open_cache(settings: Settings) -> Cache:
     return MemoryCache(settings.cache_memory_mb * _MB, time.monotonic)
 
 
+def has_deaf_workers(settings: Settings) -> bool:
+    """Whether jobs write in processes that cannot tell this one."""
+    return settings.celery_broker_url is not None and settings.redis_url is None
+
+
 def show_usage(cache: Cache, metrics: Metrics) -> None:
     """Show the size of a cache in the process, and how often it was full, in `metrics`."""
     if cache.usage() is None:
@@ -57,8 +62,7 @@ def window_cache(
 
     `measured_lateness` says how late the points of buckets arrive, as mirrors measured it; it may be slow, and raise.
     """
-    has_deaf_workers = settings.celery_broker_url is not None and settings.redis_url is None
-    if not settings.cache_windows or not settings.cache_memory_mb or has_deaf_workers:
+    if not settings.cache_windows or not settings.cache_memory_mb or has_deaf_workers(settings):
         return None
     lateness = Lateness(changes.forget)
     probed = Probed("lateness of points", lambda: lateness.put(measured_lateness()), None, time.monotonic)
