@@ -10,6 +10,7 @@ from service.jobs.mirror.lateness import store_key
 from service.jobs.mirror.tables import mirror_lateness
 from service.settings import Settings
 from service.wiring import assemble
+from service.wiring.reads import read_limits
 from service.wiring.stores import served_endpoint
 
 MINUTE_NS, DAY_NS = 60_000_000_000, 86_400_000_000_000
@@ -37,6 +38,20 @@ def test_windows_are_kept_where_all_writes_are_heard(tmp_path: Path, changed: di
         assert (parts.windows is not None) == kept
     finally:
         parts.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "stale_s"),
+    [
+        ({}, 0),
+        ({"cache_stale_s": 60}, 60),
+        ({"cache_stale_s": 60, "cache_memory_mb": 0}, 0),
+        ({"cache_stale_s": 60, **BROKER}, 0),
+        ({"cache_stale_s": 60, **BROKER, "redis_url": "redis://127.0.0.1:1/0"}, 60),
+    ],
+)
+def test_stale_answers_are_served_where_all_writes_are_heard(changed: dict[str, object], stale_s: float) -> None:
+    assert read_limits(Settings(_env_file=None, **changed)).cache_stale_s == stale_s  # type: ignore[call-arg, arg-type]
 
 
 @pytest.mark.parametrize("value", ["2h", '["2h"]', '{"Power": 2}', '{"Power": "2 hours"}', "{"])
