@@ -1,4 +1,4 @@
-"""The table of watches in the state database. Migration 0007 creates it."""
+"""The table of watches in the state database. Migration 0008 creates it."""
 
 import sqlalchemy as sa
 
