@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from service.domain.durations import LONGEST_NS, SECOND_NS
+from service.domain.durations import SECOND_NS
 from service.domain.local_time import first_instant, shown_ns
 from service.domain.selection import Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, floor_to
@@ -18,7 +18,6 @@ MOST_CALENDAR_WINDOWS = 1_200
 """A century of months. A store answers most of them one by one, so they cost more than windows of one length."""
 _EPOCH = dt.datetime(1970, 1, 1)
 _DAY_NS = 86_400 * SECOND_NS
-_LONGEST_MONTH_NS = 31 * _DAY_NS
 
 
 def grids_of(span: TimeRange, windows: Windows) -> list[Grid]:
@@ -30,9 +29,8 @@ def grids_of(span: TimeRange, windows: Windows) -> list[Grid]:
 
 def whole_windows(span: TimeRange, windows: Windows) -> TimeRange | None:
     """The part of `span` from its first edge of a window to its last: all windows in it are whole. None without any."""
-    longest_ns = windows.every_ns or windows.months * _LONGEST_MONTH_NS
-    margin_ns = min(longest_ns + 2 * _DAY_NS, LONGEST_NS)
-    wider = TimeRange(max(span.start_ns - margin_ns, EARLIEST_NS), min(span.stop_ns + margin_ns, LATEST_NS + 1))
+    # An edge at the end of the span is one only inside of a wider range: the ends of grids are cuts.
+    wider = TimeRange(max(span.start_ns - 1, EARLIEST_NS), min(span.stop_ns + 1, LATEST_NS + 1))
     pieces = grids_of(wider, windows)
     firsts = (_first_edge(piece, span.start_ns, wider) for piece in pieces)
     lasts = (_last_edge(piece, span.stop_ns, wider) for piece in reversed(pieces))

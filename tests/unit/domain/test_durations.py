@@ -126,6 +126,8 @@ def test_units_that_only_windows_have_are_named_for_windows(text: str, meant: st
     with pytest.raises(InvalidParameter) as refused:
         parse_duration(text, "window")
     assert "Did you mean" not in refused.value.message
+    is_of_calendar = meant.endswith(("mo", "y"))
+    assert ("say this range in days, or with start and stop" in refused.value.message) is is_of_calendar
 
 
 def test_the_shortest_text_is_used() -> None:

@@ -34,6 +34,10 @@ def test_rate_and_rest_are_those_of_this_attempt(
     assert (progress.rate(now), progress.eta_s(now)) == (rate, eta_s)
 
 
+def test_progress_counts_from_nothing_where_nobody_says_more() -> None:
+    assert Progress(50, 100, "slices").rate(10.0) == 5.0
+
+
 def test_a_job_that_never_ran_has_no_start_no_fence_and_no_limit() -> None:
     job = Job("1", "mirror", {}, None, JobState.QUEUED, 1_000.0, 1_000.0)
     assert (job.fence, job.attempts, job.version, job.max_attempts, job.cancel_requested) == (0, 0, 0, None, False)

@@ -200,5 +200,11 @@ class TestValuesDue:
         ]
         assert NOW in comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S)
 
+    def test_a_slice_around_now_takes_no_place_of_those_further_back(self) -> None:
+        """The first slice around now is older than the one far back, of which this run compares one."""
+        near, far = NOW - MIRROR.rescan_ns, NOW - MIRROR.rescan_ns - DAY
+        known = [record(near, values_compared_at=0.0), record(far, values_compared_at=1.0)]
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S) == {near, far}
+
     def test_what_was_compared_within_the_rescan_is_not_due(self) -> None:
         assert comparisons_due(MIRROR, [record(0, values_compared_at=self.NOW_S - 29 * self.DAY_S)], NOW, None) == set()

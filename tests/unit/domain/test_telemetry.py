@@ -89,6 +89,17 @@ def test_flat_names_that_would_be_equal_have_their_parts_encoded() -> None:
     assert names.renamed == ("b/real%2Ea.b%2Ec", "b/real.a%2Eb%2Ec")
 
 
+def test_a_longest_name_stays_and_what_is_named_like_it_takes_a_longer_one() -> None:
+    """`b/x%2Fy` is the encoded name of one measurement, and would be the name with its bucket of another."""
+    names = measurement_names(
+        [("b", "x/y"), ("c", "x/y"), ("b/x", "y"), ("d", "y"), ("b", "x%2Fy"), ("c", "x%2Fy")],
+    )
+    assert names["b", "x/y"] == "b/x%2Fy"
+    assert names["b/x", "y"] == "b%2Fx/y"
+    assert names["b", "x%2Fy"] == "b/x%252Fy"
+    assert names["c", "x%2Fy"] == "c/x%2Fy"
+
+
 WORDS = st.text("ab/.%25", min_size=1, max_size=6) | st.sampled_from(["latitude", "a/latitude", "a%2Fb"])
 
 

@@ -76,6 +76,8 @@ def test_a_reason_shows_60_letters_of_a_value(line: str, shown: str) -> None:
         (b"\\\nm f=1 1\nm f=3 2\n", b"\\\nm f=1 1"),
         (b'# a="x\nm f=3 2\n', b'# a="x'),
         (b'\nm f="x" 1\n', b""),
+        (b"m f=1 1", b"m f=1 1"),
+        (b'm f="x\ny" 1', b'm f="x\ny" 1'),
     ],
 )
 def test_a_line_ends_at_the_first_line_feed_outside_a_string(body: bytes, first: bytes) -> None:
