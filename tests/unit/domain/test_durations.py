@@ -1,10 +1,12 @@
 """Durations: one form, exact, and refused with the form spelled out."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.durations import Length, format_duration, parse_duration, parse_every
+from service.domain.durations import LONGEST_NS, Length, format_duration, parse_duration, parse_every
 from service.errors import InvalidParameter
 
 HOUR_NS = 3_600_000_000_000
@@ -128,6 +130,12 @@ def test_units_that_only_windows_have_are_named_for_windows(text: str, meant: st
     assert "Did you mean" not in refused.value.message
     is_of_calendar = meant.endswith(("mo", "y"))
     assert ("say this range in days, or with start and stop" in refused.value.message) is is_of_calendar
+
+
+def test_the_longest_duration_is_the_greatest_number_of_64_bits() -> None:
+    assert struct.unpack(">q", struct.pack(">q", LONGEST_NS)) == (LONGEST_NS,)
+    with pytest.raises(struct.error):
+        struct.pack(">q", LONGEST_NS + 1)
 
 
 def test_the_shortest_text_is_used() -> None:
