@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from service.domain.durations import SECOND_NS
 from service.domain.local_time import first_instant, shown_ns
 from service.domain.selection import Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, floor_to
@@ -17,7 +16,6 @@ from service.domain.windows import Grid, grids
 MOST_CALENDAR_WINDOWS = 1_200
 """A century of months. A store answers most of them one by one, so they cost more than windows of one length."""
 _EPOCH = dt.datetime(1970, 1, 1)
-_DAY_NS = 86_400 * SECOND_NS
 
 
 def grids_of(span: TimeRange, windows: Windows) -> list[Grid]:
@@ -86,7 +84,7 @@ def _calendar_grids(span: TimeRange, months: int, zone: str) -> list[Grid]:
 
 def _month_edges(span: TimeRange, months: int, zone: str) -> Iterator[int]:
     """The edges inside `span`, ascending."""
-    number = _month_number(span.start_ns - 2 * _DAY_NS) // months * months
+    number = _month_number(span.start_ns) // months * months
     while True:
         year, month = divmod(number, 12)
         edge_ns = first_instant(shown_ns(dt.datetime(1970 + year, month + 1, 1)), zone)

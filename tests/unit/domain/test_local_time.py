@@ -65,6 +65,7 @@ def test_a_clock_shows_most_times_once(zone: str, local: str, instants: list[str
         ("Europe/Berlin", "2026-03-29T02:00:00", "2026-03-29T01:00:00"),
         ("Europe/Berlin", "2026-03-29T02:59:59", "2026-03-29T01:00:00"),
         ("Europe/Berlin", "2026-10-25T02:00:00", "2026-10-25T00:00:00"),
+        ("Europe/Berlin", "2026-10-25T03:00:00", "2026-10-25T02:00:00"),
         ("Pacific/Apia", "2011-12-30T00:00:00", "2011-12-30T10:00:00"),
         ("Pacific/Apia", "2011-12-30T23:59:59", "2011-12-30T10:00:00"),
     ],
@@ -86,4 +87,5 @@ def test_the_first_and_the_last_instant_are_shown() -> None:
     assert first_instant(LATEST_NS, "UTC") == LATEST_NS
     assert instants_of(LATEST_NS, "UTC") == [LATEST_NS]
     assert first_instant(EARLIEST_NS - 1, "UTC") == EARLIEST_NS
+    assert first_instant(EARLIEST_NS - DAY_NS + 1, "UTC") == EARLIEST_NS
     assert instants_of(EARLIEST_NS - 1, "UTC") == []

@@ -92,6 +92,8 @@ class TestMirroredRanges:
     def test_nothing_begins_after_its_end(self) -> None:
         mirror = replace(MIRROR, windows=Windows(HOUR))
         assert mirrored_ranges(mirror, ["a"], NOW + DAY, NOW, DAY) == []
+        assert mirrored_ranges(mirror, ["a"], NOW, NOW, DAY) == []
+        assert mirrored_ranges(mirror, ["a"], NOW - HOUR, NOW, DAY) == [MeasurementRange(("a",), NOW - HOUR, NOW)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,15 @@ def test_the_slices_that_a_retention_reaches_are_left_alone(source: int, target:
 class TestSpansOfARun:
     def test_every_run_looks_around_now_in_whole_slices(self) -> None:
         assert spans_of_run(MIRROR, NOW + HOUR, None, [], DAY) == [TimeRange(NOW - 7 * DAY, NOW + 3 * DAY)]
+
+    def test_a_run_looks_at_the_last_instant_ahead_and_no_further(self) -> None:
+        assert spans_of_run(MIRROR, NOW + DAY - 1, None, [], DAY) == [TimeRange(NOW - 7 * DAY, NOW + 3 * DAY)]
+        assert spans_of_run(MIRROR, NOW + DAY, None, [], DAY) == [TimeRange(NOW - 6 * DAY, NOW + 4 * DAY)]
+
+    @pytest.mark.parametrize("now", [EARLIEST_NS, LATEST_NS])
+    def test_a_run_looks_no_further_than_time_goes(self, now: int) -> None:
+        [span] = spans_of_run(MIRROR, now, None, [], DAY)
+        assert (span.start_ns, span.stop_ns)[now > 0] == (EARLIEST_NS, LATEST_NS + 1)[now > 0]
 
     def test_open_slices_are_looked_at_again_wherever_they_are(self) -> None:
         far = 100_000 * DAY
@@ -169,6 +180,10 @@ def test_what_is_done_about_a_slice(
     known: SliceRecord | None, source: str, target: str, due: bool, again: bool, act: Act
 ) -> None:
     assert decide(known, source, target, due, again) is act
+
+
+def test_a_slice_is_tried_again_only_where_that_is_said() -> None:
+    assert decide(record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False) is Act.NOTHING
 
 
 class TestValuesDue:
