@@ -63,10 +63,7 @@ def _first_edge(piece: Grid, from_ns: int, wider: TimeRange) -> int | None:
 
 def _last_edge(piece: Grid, until_ns: int, wider: TimeRange) -> int | None:
     """The last edge in `piece` that is not after `until_ns`."""
-    highest_ns = min(until_ns, piece.span.stop_ns)
-    if highest_ns == piece.span.stop_ns != wider.stop_ns:
-        return highest_ns
-    edge_ns = floor_to(highest_ns, piece.every_ns, piece.offset_ns)
+    edge_ns = floor_to(min(until_ns, piece.span.stop_ns), piece.every_ns, piece.offset_ns)
     if edge_ns == wider.stop_ns:
         edge_ns -= piece.every_ns
     return edge_ns if edge_ns > piece.span.start_ns else None
