@@ -76,6 +76,11 @@ def test_neighbours_go_together_up_to_a_number_of_points() -> None:
     assert list(batches([0, DAY, 2 * DAY], [5, 5, 5], DAY, 10)) == [TimeRange(0, 2 * DAY), TimeRange(2 * DAY, 3 * DAY)]
 
 
+def test_many_neighbours_go_together_and_their_points_add_up() -> None:
+    days = [day * DAY for day in range(5)]
+    assert list(batches(days, [3, 3, 4, 1, 9], DAY, 10)) == [TimeRange(0, 3 * DAY), TimeRange(3 * DAY, 5 * DAY)]
+
+
 def test_a_gap_begins_another_one() -> None:
     assert list(batches([0, 5 * DAY], [1, 1], DAY, 10)) == [TimeRange(0, DAY), TimeRange(5 * DAY, 6 * DAY)]
 
