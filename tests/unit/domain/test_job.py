@@ -20,6 +20,7 @@ def test_an_end_is_left_only_by_queueing_again_and_a_success_never() -> None:
             1.0,
             50.0,
         ),  # what an earlier attempt did does not count
+        (Progress(5, 100, "slices", base=0, since=1000.0), 1000.5, 10.0, 9.5),  # from the first moment on
         (Progress(50, None, "points", base=0, since=1000.0), 1010.0, 5.0, None),
         (Progress(100, 100, "slices", base=0, since=1000.0), 1010.0, 10.0, 0.0),
         (Progress(120, 100, "slices", base=0, since=1000.0), 1010.0, 12.0, 0.0),
