@@ -140,3 +140,8 @@ def test_the_longest_duration_is_the_greatest_number_of_64_bits() -> None:
 
 def test_the_shortest_text_is_used() -> None:
     assert [format_duration(hours * HOUR_NS) for hours in (1, 24, 168, 36)] == ["1h", "1d", "1w", "36h"]
+
+
+def test_a_part_of_a_second_is_no_duration_that_can_be_formatted() -> None:
+    with pytest.raises(ValueError, match="1500000000 ns is no whole number of seconds"):
+        format_duration(1_500_000_000)
