@@ -227,6 +227,14 @@ def test_the_changes_of_a_clock_are_those_of_a_walk_day_by_day(zone: str, start_
     assert list(clock_segments(span, zone)) == walked_day_by_day(span, zone)
 
 
+def test_a_change_within_the_last_day_for_which_changes_are_computed_together_is_found() -> None:
+    """They are computed for 7,300 days at a time. In 2229, Egypt's clock goes back on the last of these days."""
+    day_ns = 1440 * MINUTE_NS
+    end_ns = 13 * 7_300 * day_ns
+    span = TimeRange(end_ns - 3 * day_ns, end_ns + 3 * day_ns)
+    assert list(clock_segments(span, "Africa/Cairo")) == walked_day_by_day(span, "Africa/Cairo")
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(["Africa/Casablanca", "America/Juneau", "Asia/Manila", *sorted(available_timezones())]),
