@@ -72,7 +72,8 @@ def test_a_schedule_is_enabled_in_utc_catches_up_once_and_waits_for_its_first_ti
     [
         ({"cron": "every hour"}, "cron", "five parts"),
         ({"cron": "61 * * * *"}, "cron", "minute"),
-        ({"cron": "0 0 30 2 *"}, "cron", "cron"),
+        ({"cron": "0 0 30 2 *"}, "cron", "is no cron expression .Bad day-of-month"),
+        ({"cron": "0 0 */31 * MON#5"}, "cron", "never comes"),  # no fifth Monday is the first of a month
         ({"cron": "0 * * * *", "zone": "Mars/Olympus"}, "zone", "Europe/Berlin"),
         ({"cron": "0 * * * *", "zone": ""}, "zone", "Europe/Berlin"),
         ({"cron": "0 * * * *", "zone": "../../etc/passwd"}, "zone", "Europe/Berlin"),
