@@ -11,6 +11,7 @@ from service.domain.timerange import (
     EARLIEST_NS,
     LATEST_NS,
     TimeRange,
+    floor_to,
     format_time,
     merge,
     parse_range,
@@ -18,6 +19,18 @@ from service.domain.timerange import (
     subtract,
 )
 from service.errors import InvalidParameter
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "origin_ns", "floor_ns"),
+    [(10, 0, 8), (8, 0, 8), (0, 0, 0), (-1, 0, -4), (-4, 0, -4), (10, 1, 9), (9, 1, 9), (8, 1, 5), (-2, 1, -3)],
+)
+def test_a_time_is_cut_to_the_grid_before_it(time_ns: int, origin_ns: int, floor_ns: int) -> None:
+    """The grid has a line at every fourth nanosecond from its origin, in both directions."""
+    assert floor_to(time_ns, 4, origin_ns) == floor_ns
+    if origin_ns == 0:
+        assert floor_to(time_ns, 4) == floor_ns
+
 
 small = st.integers(0, 60)
 ranges = st.builds(lambda start, length: TimeRange(start, start + length), small, st.integers(1, 20))
