@@ -227,6 +227,30 @@ def test_the_changes_of_a_clock_are_those_of_a_walk_day_by_day(zone: str, start_
     assert list(clock_segments(span, zone)) == walked_day_by_day(span, zone)
 
 
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Europe/Berlin", "1893-03-31T23:06:32Z"),  # from local mean time, 53:28 ahead, to one hour
+        ("Europe/Paris", "1911-03-10T23:50:39Z"),  # 9:21 ahead until then
+        ("Asia/Kolkata", "1905-12-31T18:38:50Z"),  # 5:21:10 ahead until then
+        ("Africa/Monrovia", "1972-01-07T00:44:30Z"),  # 44:30 behind until then
+        ("America/Guyana", "1911-08-01T03:52:39Z"),  # 3:52:39 behind until then
+        ("Europe/Berlin", "2026-03-29T01:00:00Z"),
+    ],
+)
+def test_a_clock_changes_at_the_second_of_the_iana_database(zone: str, change: str) -> None:
+    change_ns, hour_ns = parse_time(change, "t"), 60 * MINUTE_NS
+    span = TimeRange(change_ns - hour_ns, change_ns + hour_ns)
+    assert [segment.start_ns for segment, _ in clock_segments(span, zone)] == [span.start_ns, change_ns]
+
+
+def test_a_range_that_begins_or_ends_with_a_change_of_the_clock_has_one_offset() -> None:
+    change_ns, hour_ns = parse_time("2026-03-29T01:00:00Z", "t"), 60 * MINUTE_NS
+    before, after = TimeRange(change_ns - hour_ns, change_ns), TimeRange(change_ns, change_ns + hour_ns)
+    assert list(clock_segments(before, "Europe/Berlin")) == [(before, hour_ns)]
+    assert list(clock_segments(after, "Europe/Berlin")) == [(after, 2 * hour_ns)]
+
+
 def test_a_change_within_the_last_day_for_which_changes_are_computed_together_is_found() -> None:
     """They are computed for 7,300 days at a time. In 2229, Egypt's clock goes back on the last of these days."""
     day_ns = 1440 * MINUTE_NS
