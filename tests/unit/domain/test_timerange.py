@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.domain.timerange import (
     EARLIEST_NS,
+    EVER,
     LATEST_NS,
     TimeRange,
     floor_to,
@@ -44,6 +45,10 @@ def instants(pieces: list[TimeRange]) -> set[int]:
 def test_an_empty_range_or_one_outside_the_domain_cannot_be_made(start_ns: int, stop_ns: int) -> None:
     with pytest.raises(ValueError, match="no range"):
         TimeRange(start_ns, stop_ns)
+
+
+def test_all_time_holds_the_first_and_the_last_instant() -> None:
+    assert (EVER.start_ns, EVER.stop_ns - 1) == (EARLIEST_NS, LATEST_NS)
 
 
 def test_the_last_instant_can_be_read() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.durations import parse_duration
-from service.domain.timerange import TimeRange, format_time, parse_time
+from service.domain.timerange import EARLIEST_NS, EVER, TimeRange, format_time, parse_time
 from service.domain.windows import Grid, clock_segments, grids, surely_more_than
 
 MINUTE_NS = 60_000_000_000
@@ -43,6 +43,22 @@ def test_windows_in_utc_lie_on_the_epoch_grid_in_one_piece() -> None:
         "2026-01-01T02:00:00Z",
         "2026-01-01T02:10:00Z",
     ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "Africa/Cairo"])
+def test_windows_of_one_length_that_begin_on_an_edge_are_one_piece(zone: str) -> None:
+    span, hour_ns = between("2026-01-01T01:00:00Z", "2026-01-01T04:00:00Z"), 60 * MINUTE_NS
+    assert grids(span, hour_ns, zone) == [Grid(span, hour_ns, 0)]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_windows_begin_with_the_first_instant_that_can_be_stored(zone: str) -> None:
+    span = TimeRange(EARLIEST_NS, EARLIEST_NS + 10 * MINUTE_NS)
+    assert edges(grids(span, 60 * MINUTE_NS, zone))[0] == EARLIEST_NS
+
+
+def test_utc_has_one_offset_for_ever() -> None:
+    assert list(clock_segments(EVER, "UTC")) == [(EVER, 0)]
 
 
 def test_a_window_longer_than_the_range_is_one_window() -> None:
