@@ -333,3 +333,17 @@ def test_more_windows_than_a_bound_are_known_without_a_clock(days: int, most: in
     """Two days are left out, and half of the other windows may be one with their neighbour."""
     span = between("2026-01-01T00:00:00Z", f"2026-01-{days + 1:02}T00:00:00Z")
     assert surely_more_than(most, span, 1440 * MINUTE_NS) is is_surely_more
+
+
+def test_windows_of_a_nanosecond_have_an_edge_at_each_one_around_a_change_of_the_clock() -> None:
+    change_ns = parse_time("2026-03-29T01:00:00Z", "t")
+    span = TimeRange(change_ns - 3, change_ns + 3)
+    assert edges(grids(span, 1, "Europe/Berlin")) == list(range(change_ns - 3, change_ns + 4))
+
+
+def test_an_edge_a_nanosecond_before_the_clock_is_new_again_is_none() -> None:
+    """At 02:00Z the clock shows 03:00 for the first time, which is 1 ns behind an edge that it showed before."""
+    new_ns = parse_time("2023-10-29T02:00:00Z", "t")
+    assert (new_ns + 60 * MINUTE_NS) % 11 == 1
+    span = TimeRange(new_ns - 5, new_ns + 25)
+    assert edges(grids(span, 11, "Europe/Berlin")) == [new_ns - 5, new_ns + 10, new_ns + 21, new_ns + 25]
