@@ -134,7 +134,7 @@ def _print(transport: Transport, asked: _Asked) -> None:
             frames = NumberFrames(response.iter_bytes())
             for frame in frames:
                 collector.add(frame)
-        except pa.ArrowInvalid as broken:
+        except (pa.ArrowInvalid, OSError) as broken:
             raise AnswerBroken(f"The answer about {asked.bucket} is not whole ({broken}). Ask again.") from broken
     series, zone = collector.series(), asked.read.get("tz") or "UTC"
     fn = Fn(headers["X-Fluxgate-Fn"]) if "X-Fluxgate-Fn" in headers else None

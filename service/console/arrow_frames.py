@@ -46,7 +46,7 @@ class NumberFrames:
         self.left_out: dict[tuple[str, str], None] = {}
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Raises ArrowInvalid for an answer that is not whole."""
+        """Raises ArrowInvalid or OSError for an answer that is not whole."""
         with pa.ipc.open_stream(io.BufferedReader(_Pieces(self._pieces))) as stream:
             for batch in stream:
                 yield from self._frames(batch)
