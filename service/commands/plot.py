@@ -73,7 +73,7 @@ def plot(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Draw the numbers of a bucket."""
+    """Draw the numbers of a bucket, in the terminal or into a file."""
     read = {"window": window, "start": start, "stop": stop, "every": every, "fn": fn, "tz": tz}
     filters = [("measurement", name) for name in measurement or ()] + [("field", name) for name in field or ()]
     filters += [(f"tag.{name}", value) for name, values in tag_pairs(tag or []).items() for value in values]
