@@ -64,7 +64,7 @@ def terminal_chart(series: Sequence[SeriesPoints], span: TimeRange, zone: str, s
         f"{marks.get(number, ''):>{_LABEL_LETTERS}} {'┤' if number in marks else '│'}{row}"
         for number, row in enumerate(rows)
     ]
-    base = [f"{axis.base} +"] if axis.base else []
+    base = [f"above {axis.base}"] if axis.base else []
     return [*base, *lines, *_time_lines(span, zone, size), *_legend(series)]
 
 

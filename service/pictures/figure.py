@@ -135,7 +135,7 @@ def _draw_axes(sheet: _Sheet, placed: PlacedChart) -> None:
     chart, box = placed.chart, placed.placement.box
     colours = COLOURS[chart.look.theme]
     right, bottom = box.left + box.width, box.top + box.height
-    for value, label in placed.axis.ticks:
+    for value, label in placed.axis.ticks if chart.series else ():
         top = round(bottom - placed.axis.share(value) * box.height) + 0.5
         sheet.line([box.left, right], [top, top], colours.faint)
         sheet.text(box.left - 8, top + 4, label, colours.muted, side="right")
@@ -192,10 +192,9 @@ def _draw_texts(sheet: _Sheet, placed: PlacedChart) -> None:
         subtitle = cut_to_width(printable(chart.subtitle, _LONGEST_TITLE), width, _SUBTITLE_PX)
         sheet.text(16, 24, title, colours.text, _TITLE_PX, weight="bold")
         sheet.text(16, 42, subtitle, colours.muted, _SUBTITLE_PX)
-    above = [text for text in (placed.chart.unit, placed.axis.base and f"{placed.axis.base} +") if text]
-    if above:
-        text = cut_to_width(printable(", ".join(above), _LONGEST_TITLE), box.width, TEXT_PX)
-        sheet.text(16, box.top - 8, text, colours.muted)
+    above = f"above {placed.axis.base}" if placed.axis.base else ""
+    if unit := " ".join(filter(None, (chart.unit, above))):
+        sheet.text(16, box.top - 8, cut_to_width(printable(unit, _LONGEST_TITLE), box.width, TEXT_PX), colours.muted)
     middle = box.top + box.height / 2
     for number, line in enumerate(chart.empty):
         size, colour = (14, colours.text) if number == 0 else (TEXT_PX, colours.muted)

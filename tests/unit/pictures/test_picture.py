@@ -183,6 +183,7 @@ def test_a_point_alone_is_a_dot() -> None:
 def test_an_empty_answer_is_a_picture_that_says_so() -> None:
     shown = chart(empty=("No numbers in this range", "The bucket has no points."))
     assert {"No numbers in this range", "The bucket has no points."} <= set(texts(shown))
+    assert "0.4" in texts(chart(series("a", [0, 1]))) and "0.4" not in texts(shown)
 
 
 def test_title_and_legend_may_be_left_out() -> None:
