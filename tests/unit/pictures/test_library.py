@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.support.gateways import IMPORTS
 
 
 @pytest.mark.parametrize("module", ["service.app", "service.cli", "service.commands.plot", "service.pictures.picture"])
@@ -13,7 +16,7 @@ def test_nothing_loads_the_library_before_a_picture_is_drawn(module: str) -> Non
     assert done.stdout == "[]\n"
 
 
-def test_what_a_user_has_configured_changes_no_picture(tmp_path: object) -> None:
+def test_what_a_user_has_configured_changes_no_picture(tmp_path: Path) -> None:
     """A matplotlibrc in the folder where the gateway starts."""
     script = (
         "import os, sys\nfrom pathlib import Path\nos.chdir(sys.argv[1])\n"
@@ -21,5 +24,6 @@ def test_what_a_user_has_configured_changes_no_picture(tmp_path: object) -> None
         "from tests.unit.pictures.charts import chart, series\nfrom service.pictures.picture import Picture\n"
         "sys.stdout.buffer.write(Picture.of(chart(series('a', [1, 5, 2]))).drawn())"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, timeout=60, check=True)
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, env={"PYTHONPATH": IMPORTS}, capture_output=True, timeout=60, check=True)
     assert b"stroke-width: 1.4" in done.stdout and b">Power</text>" in done.stdout
