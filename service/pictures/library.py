@@ -60,6 +60,17 @@ def png_of(figure: Callable[[], "Figure"]) -> bytes:
     return buffer.getvalue()
 
 
+def load_ahead() -> None:
+    """Begin to load the library in a thread, unless it is loaded, so that it is there when a picture is drawn."""
+    if not load.cache_info().currsize:
+        threading.Thread(target=_load_in_turn, name="drawing library", daemon=True).start()
+
+
+def _load_in_turn() -> None:
+    with _lock:
+        load()
+
+
 @cache
 def load() -> None:
     """Import the library and give it its settings, once in a process."""

@@ -9,6 +9,7 @@ from service.frames.frame import Block
 from service.pictures.chart import Chart
 from service.pictures.facts import PictureFacts
 from service.pictures.labels import labels
+from service.pictures.library import load_ahead
 from service.pictures.look import Look
 from service.pictures.picture import Picture
 from service.pictures.pixel_columns import PixelColumns
@@ -29,6 +30,7 @@ def picture_of(
     `texts` are those of the answer's facts; they learn of the picture before it comes. `drawn` is called with the
     seconds that drawing took. Raises what `blocks` raises.
     """
+    load_ahead()
     span = question.selection.span
     collector = SeriesCollector(PixelColumns(span, look.plot_width))
     for block in blocks:
