@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from service.pictures.chart import Chart
-from service.pictures.library import INCH
+from service.pictures.library import INCH, font
 from service.pictures.look import Form
 from service.pictures.pixel_columns import Columns, Numbers, PixelColumns, line_breaks
 from service.pictures.placement import SWATCH_PX, TEXT_PX, PlacedText, Placement
@@ -118,8 +118,8 @@ class _Sheet:
             round(self._height - top, 1),
             text,
             color=colour,
+            fontproperties=font(weight),
             fontsize=size,
-            fontweight=weight,
             ha=side,
             va="baseline",
             transform=self._pixels,
