@@ -73,6 +73,19 @@ def test_a_file_is_a_picture_by_its_ending(gateway: Gateway, tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["lab.PNG", "lab.svg"]
 
 
+def test_the_python_client_saves_pictures(gateway: Gateway, tmp_path: Path) -> None:
+    with connect(gateway.url, KEY) as client:
+        client.read("Lab 1", start=RANGE[1], stop=RANGE[3], width=300, title=False).save(tmp_path / "lab.svg")
+    assert ET.parse(tmp_path / "lab.svg").getroot().get("width") == "300"
+
+
+def test_a_read_into_a_picture_names_the_command_that_draws(gateway: Gateway, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "service", "read", "Lab 1", *RANGE, "-o", "lab.png", "--url", gateway.url]
+    done = subprocess.run(command, cwd=tmp_path, env=environment({}, tmp_path), capture_output=True, timeout=60)
+    assert (done.returncode, (tmp_path / "lab.png").exists()) == (1, False)
+    assert b"`fluxgate plot` draws one." in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
