@@ -65,7 +65,7 @@ class Metrics:
         )
         self.picture_seconds = Histogram(
             "fluxgate_picture_seconds",
-            "Time to draw a picture, after its rows are read. One is drawn at a time.",
+            "Time to draw a picture after its rows are read, with the wait for others: one is drawn at a time.",
             registry=self.registry,
             buckets=_SECONDS,
         )

@@ -17,7 +17,7 @@ from service.pictures.look import Form
 from service.pictures.pixel_columns import Columns, Numbers, PixelColumns, line_breaks
 from service.pictures.placement import SWATCH_PX, TEXT_PX, PlacedText, Placement
 from service.pictures.series_points import SeriesPoints
-from service.pictures.texts import cut_to_width, printable
+from service.pictures.texts import cut_to_width, printable, width_px
 from service.pictures.themes import COLOURS, Dashes, stroke
 from service.pictures.time_ticks import TimeTick
 from service.pictures.value_ticks import ValueAxis
@@ -144,8 +144,9 @@ def _draw_axes(sheet: _Sheet, placed: PlacedChart) -> None:
         left = round(box.left + float(columns.positions(np.array([tick.time_ns]))[0])) + 0.5
         sheet.line([left, left], [box.top, bottom], colours.faint)
         sheet.line([left, left], [bottom, bottom + 5], colours.axis)
-        sheet.text(left, bottom + 18, tick.label, colours.muted, side="center")
-        sheet.text(left, bottom + 33, tick.below, colours.muted, side="center")
+        for top, label in ((bottom + 18, tick.label), (bottom + 33, tick.below)):
+            middle = min(left, chart.look.width - 4 - width_px(label, TEXT_PX) / 2)
+            sheet.text(middle, top, label, colours.muted, side="center")
     sheet.line([box.left, right], [bottom + 0.5, bottom + 0.5], colours.axis)
 
 

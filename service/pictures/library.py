@@ -23,7 +23,8 @@ _SETTINGS: dict[str, object] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "fluxgate",
     "font.family": ["sans-serif"],
-    "font.sans-serif": ["DejaVu Sans"],
+    # Those of whoever looks at an SVG. Sizes and pixels are of the font below.
+    "font.sans-serif": ["Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "DejaVu Sans"],
     "text.parse_math": False,
     "path.simplify": True,
     # A line of very many points needs more memory at one time than the renderer has.

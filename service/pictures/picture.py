@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from service.domain.durations import SECOND_NS
 from service.pictures.chart import Chart
 from service.pictures.figure import PlacedChart, figure_of
 from service.pictures.library import png_of, svg_of
@@ -12,7 +13,9 @@ from service.pictures.svg_document import with_plain_head
 from service.pictures.time_ticks import time_ticks
 from service.pictures.value_ticks import value_axis
 
-_TIME_DISTANCE_PX, _VALUE_DISTANCE_PX = 90, 36
+_TIME_DISTANCE_PX, _FINE_TIME_DISTANCE_PX, _VALUE_DISTANCE_PX = 90, 130, 36
+_FINE_NS = 10 * SECOND_NS
+"""The labels of a shorter range have parts of a second, which take more room."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Picture:
         lowest = min((float(series.values.min()) for series in chart.series), default=0.0)
         highest = max((float(series.values.max()) for series in chart.series), default=1.0)
         axis = value_axis(lowest, highest, max(2, placement.box.height // _VALUE_DISTANCE_PX))
-        times = time_ticks(chart.span, chart.zone, max(2, placement.box.width // _TIME_DISTANCE_PX))
+        distance_px = _FINE_TIME_DISTANCE_PX if chart.span.length_ns < _FINE_NS else _TIME_DISTANCE_PX
+        times = time_ticks(chart.span, chart.zone, max(2, placement.box.width // distance_px))
         return cls(PlacedChart(chart, placement, axis, tuple(times)))
 
     @property

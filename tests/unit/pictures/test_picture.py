@@ -6,6 +6,7 @@ import sys
 import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from service.domain.timerange import TimeRange
 from service.pictures.chart import Chart
 from service.pictures.look import HEIGHTS, LEFT, WIDTHS, Form, Look, Theme
 from service.pictures.picture import Picture
 from service.pictures.pixel_columns import PixelColumns, visible_points
+from service.pictures.texts import width_px
 from service.pictures.themes import COLOURS, stroke
 from tests.unit.pictures.charts import DAY, chart, series
 
@@ -205,6 +208,20 @@ def test_everything_has_its_place_in_any_size(count: int, size: tuple[int, int])
     assert all(placement.box.top + placement.box.height < top <= look.height for top in tops)
     named = len(placement.entries)
     assert named == count or (placement.more is not None and placement.more.text == f"+ {count - named} more")
+
+
+@pytest.mark.parametrize("length_ns", [200, 10**7, 3 * 10**9, 60 * 10**9, 86_400 * 10**9, 400 * 86_400 * 10**9])
+def test_labels_of_times_stand_apart_and_inside(length_ns: int) -> None:
+    shown = chart(look=Look(width=900), span=TimeRange(DAY.start_ns - length_ns // 7, DAY.start_ns + length_ns))
+    texts_by_top: dict[str, list[tuple[float, float]]] = {}
+    for element in svg(shown).iter(f"{SVG}text"):
+        if "middle" in (element.get("style") or ""):
+            half, middle = width_px(element.text or "", 11.5) / 2, float(element.get("x") or 0)
+            texts_by_top.setdefault(element.get("y") or "", []).append((middle - half, middle + half))
+    assert len(texts_by_top) >= 1
+    for spans in texts_by_top.values():
+        assert spans[0][0] >= 0 and spans[-1][1] <= 900
+        assert all(stop < start for (_, stop), (start, _) in pairwise(spans))
 
 
 def test_fifty_lines_are_told_apart() -> None:
