@@ -12,7 +12,7 @@ from itertools import islice
 from service.domain.durations import SECOND_NS
 from service.domain.selected_windows import grids_of
 from service.domain.selection import Windows
-from service.domain.timerange import EARLIEST_NS, TimeRange, floor_to
+from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, floor_to
 from service.domain.windows import Grid, clock_segments
 
 _MINUTE_NS, _HOUR_NS, _DAY_NS = 60 * SECOND_NS, 3_600 * SECOND_NS, 86_400 * SECOND_NS
@@ -28,6 +28,7 @@ _STEPS_NS = (
     *(number * _DAY_NS for number in (1, 2, 4, 7, 14)),
 )
 _STEPS_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
+_DECADE = 120
 _MOST_TICKS = 200
 
 
@@ -48,12 +49,16 @@ def time_ticks(span: TimeRange, zone: str, most: int) -> list[TimeTick]:
         times = _edges(span, Windows(step_ns, zone=zone))
         return list(_labelled(list(times), span, zone, step_ns))
     months = next((step for step in _STEPS_MONTHS if step * _MONTH_NS >= rough_ns), _STEPS_MONTHS[-1])
-    return list(_labelled(list(_edges(span, Windows(0, zone=zone, months=months))), span, zone, months * _MONTH_NS))
+    # Windows of months count from 1970, and decades are round in each count.
+    edges = _edges(span, Windows(0, zone=zone, months=min(months, _DECADE)))
+    ticks = _labelled(list(edges), span, zone, months * _MONTH_NS)
+    return [tick for tick in ticks if months < _DECADE or int(tick.label) % (months // 12) == 0]
 
 
 def local_text(time_ns: int, zone: str, with_seconds: bool = False) -> str:
     """A time on the clock of `zone`, like `27 Nov 2026 14:05`."""
-    shown, _ = _shown(time_ns, _Offsets(TimeRange(time_ns, time_ns + 1), zone))
+    instant_ns = min(time_ns, LATEST_NS)  # the end of a range may lie one nanosecond after it
+    shown, _ = _shown(time_ns, _Offsets(TimeRange(instant_ns, instant_ns + 1), zone))
     seconds = f":{shown.second:02}" if with_seconds else ""
     return f"{shown.day} {_MONTHS[shown.month - 1]} {shown.year} {shown.hour:02}:{shown.minute:02}{seconds}"
 

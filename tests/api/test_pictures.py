@@ -79,6 +79,14 @@ def test_a_spike_of_one_point_in_a_year_is_seen(serve: Callable[..., Served]) ->
     assert float(members(answer.headers["X-Fluxgate-Plot"])["high"]) > 900
 
 
+def test_all_of_time_and_an_instant_are_drawn(http: httpx.Client) -> None:
+    ever = picture(http, start="1677-09-21T00:12:44Z", stop="2262-04-11T23:47:16Z", field="volts")
+    assert ever.headers["X-Fluxgate-Drawn"] == "series=2; of=2; not-finite=0"
+    assert {"1700", "1800", "1900", "2000", "2100", "2200"} <= set(texts(ever))
+    instant = picture(http, start="2026-01-01T10:00:00Z", stop="2026-01-01T10:00:00.000000001Z", field="volts")
+    assert instant.headers["X-Fluxgate-Drawn"] == "series=2; of=2; not-finite=0"
+
+
 def test_times_are_those_of_the_zone(http: httpx.Client) -> None:
     answer = picture(http, tz="Asia/Tokyo")
     assert "All points, 1 Jan 2026 19:00 to 1 Jan 2026 21:00, Asia/Tokyo" in texts(answer)

@@ -78,6 +78,11 @@ def test_a_time_as_text(seconds: bool, text: str) -> None:
     assert local_text(parse_range("2026-01-01T00:30:05Z", "2027-01-01T00:00:00Z").start_ns, BERLIN, seconds) == text
 
 
+def test_the_ends_of_all_time_have_a_text() -> None:
+    assert local_text(EVER.start_ns, "UTC") == "21 Sep 1677 00:12"
+    assert local_text(EVER.stop_ns, BERLIN) == "12 Apr 2262 01:47"
+
+
 @given(TIMES, TIMES, st.sampled_from(["UTC", BERLIN, "America/St_Johns", "Pacific/Apia"]), st.integers(2, 30))
 @example(EVER.start_ns, EVER.stop_ns, "UTC", 8)
 @example(EVER.stop_ns - 1, EVER.stop_ns, BERLIN, 8)
