@@ -14,6 +14,8 @@ FORMATS = {
     ".arrows": "arrow",
     ".xlsx": "xlsx",
     ".lp": "lineprotocol",
+    ".svg": "svg",
+    ".png": "png",
 }
 PIECE_BYTES = 1 << 20
 

@@ -60,7 +60,8 @@ class Gateway:
 
         Options are the parameters of `GET /buckets/{name}`: `window`, or `start` and `stop`; `every`, `fn`,
         `stamp`, `align`, `measurement`, `field`, `tags={"site": ["A", "B"]}`, `shape` (long, wide, table), `tz`,
-        `limit`. Datetimes must be aware.
+        `limit`; for `.save("power.svg")` or `.png` also `width`, `height`, `theme`, `title`, `legend`. Datetimes must
+        be aware.
         """
         return Answer(self._transport, requests.read(bucket, options))
 

@@ -20,7 +20,7 @@ _UNTIMED_LINE = re.compile(rb"^(?!.* -?\d+ *\r?$)[^\n]*[^\s][^\n]*$|^\s*#", re.M
 class ReadOptions(TypedDict, total=False):
     """The parameters of `GET /buckets/{name}`; what is left out has the gateway's default.
 
-    Several names in one filter mean "or". Datetimes must be aware.
+    Several names in one filter mean "or". Datetimes must be aware. `width` to `legend` are for pictures alone.
     """
 
     window: str | None
@@ -36,6 +36,11 @@ class ReadOptions(TypedDict, total=False):
     shape: str | None
     tz: str | None
     limit: int | None
+    width: int | None
+    height: int | None
+    theme: str | None
+    title: bool | None
+    legend: bool | None
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,10 @@ class Read:
 def read(bucket: str, options: ReadOptions) -> Read:
     """A read of `bucket`. Raises InvalidRequest for a naive datetime or an option that does not exist."""
     _check_options("A read", options, ReadOptions)
-    single = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "limit")
+    of_rows = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "limit")
+    of_pictures = ("width", "height", "theme", "title", "legend")
     given: Mapping[str, Any] = options
-    parameters = [(name, text_of(given[name])) for name in single if given.get(name) is not None]
+    parameters = [(name, text_of(given[name])) for name in (*of_rows, *of_pictures) if given.get(name) is not None]
     filters = {"measurement": options.get("measurement"), "field": options.get("field")}
     filters |= {f"tag.{key}": values for key, values in (options.get("tags") or {}).items()}
     parameters += [(name, value) for name, values in filters.items() for value in names(values)]

@@ -82,8 +82,16 @@ def read(
         if output is None:
             rows, size = _print(answer, (format or ReadFormat.CSV).value)
         else:
-            rows, size = _save(answer, output, (format or ReadFormat(FORMATS.get(output.suffix.lower(), "csv"))).value)
+            rows, size = _save(answer, output, (format or _format_of(output)).value)
     _say_what_came(rows, size, time.monotonic() - begun_s)
+
+
+def _format_of(output: Path) -> ReadFormat:
+    """The format that the ending of a file names. Raises InvalidParameter for that of a picture."""
+    name = FORMATS.get(output.suffix.lower(), "csv")
+    if name not in list(ReadFormat):
+        raise InvalidParameter("output", f"{output.name} is the name of a picture. `fluxgate plot` draws one.")
+    return ReadFormat(name)
 
 
 @contextmanager

@@ -46,6 +46,12 @@ def test_options_of_a_read_become_parameters_in_a_fixed_order() -> None:
     assert query == "stop=2026-01-01&limit=3&field=a&tag.site=A&tag.x%20y=1&tag.x%20y=2&format=csv"
 
 
+def test_options_of_a_picture_are_sent_as_the_gateway_says_them() -> None:
+    look: requests.ReadOptions = {"width": 800, "height": 300, "theme": "dark", "title": False, "legend": True}
+    _, _, query = requests.read("b", look).request("svg").target.partition("?")
+    assert query == "width=800&height=300&theme=dark&title=false&legend=true&format=svg"
+
+
 def test_an_aware_time_is_sent_with_its_offset() -> None:
     read = requests.read("b", {"start": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)})
     assert read.parameters == (("start", "2026-01-01T00:00:00+00:00"),)
