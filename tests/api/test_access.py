@@ -64,6 +64,7 @@ ROUTES = {
     ("POST", "/jobs/{job_id}/cancel"): JOB_SCOPES,
     ("POST", "/jobs/{job_id}/retry"): JOB_SCOPES,
     ("GET", "/schedules"): JOB_SCOPES,
+    ("GET", "/keys/self"): tuple(Scope),
     ("GET", "/metrics"): Scope.READ,
     ("GET", "/health/live"): None,
     ("GET", "/health/ready"): None,
