@@ -42,6 +42,11 @@ _SHAPES = (
     "table: one row per time, one column per series (at most 1000)."
 )
 
+_FUNCTIONS = (
+    "The function that aggregates a window. Default: mean. m4, for charts, gives of each window and series the first, "
+    "last, lowest and highest point with their own times, each point once."
+)
+
 PARAMETERS = [
     _parameter("window", "How far back from now, like 30d. Without any range: 24h.", _DURATION, "30d"),
     _parameter("start", _START, _TIME),
@@ -52,8 +57,12 @@ PARAMETERS = [
         _EVERY,
         "1h",
     ),
-    _parameter("fn", "The function that aggregates a window. Default: mean.", _choice(*(fn.value for fn in Fn))),
-    _parameter("stamp", "Which end of its window is the time of a row. Default: stop.", _choice(*Stamp)),
+    _parameter("fn", _FUNCTIONS, _choice(*(fn.value for fn in Fn))),
+    _parameter(
+        "stamp",
+        "Which end of its window is the time of a row. Default: stop. With m4 always point: the time of the point.",
+        _choice(*Stamp),
+    ),
     _parameter(
         "align",
         "true: only whole windows, none that the range cuts.",

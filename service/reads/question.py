@@ -71,7 +71,7 @@ class AskedRead:
 
     `csv`: how CSV is written. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
     Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows. `stamp` absent:
-    stop. `align`: windows that the range cuts are left out.
+    stop, or point for m4. `align`: windows that the range cuts are left out.
     """
 
     bucket: str
@@ -126,7 +126,19 @@ class AskedRead:
         except InvalidParameter as refused:
             message = f"{refused.message} Or write every=raw for the points themselves."
             raise InvalidParameter("every", message) from None
-        return Windows(length.ns, self.fn or Fn.MEAN, self.zone, length.months, self.stamp or Stamp.STOP)
+        fn = self.fn or Fn.MEAN
+        self._check_stamp(fn)
+        return Windows(length.ns, fn, self.zone, length.months, self.stamp or Stamp.STOP)
+
+    def _check_stamp(self, fn: Fn) -> None:
+        """Raises InvalidParameter for a stamp that the function cannot have."""
+        if self.stamp is None or (fn is Fn.M4) == (self.stamp is Stamp.POINT):
+            return
+        if fn is Fn.M4:
+            reason = "fn=m4 gives points with their own times, so stamp=point is all there is. Leave stamp out."
+        else:
+            reason = f"stamp=point is for fn=m4: a row of fn={fn} is no point. Write stamp=start or stamp=stop."
+        raise InvalidParameter("stamp", reason, allowed=[Stamp.POINT] if fn is Fn.M4 else [Stamp.START, Stamp.STOP])
 
     def _check_raw(self) -> None:
         given = {"fn": self.fn is not None, "stamp": self.stamp is not None, "align": self.align}
