@@ -5,6 +5,7 @@
 
 from service.domain.selection import Fn, Stamp
 from service.encoding.encoders import Format, Shape
+from service.pictures.look import HEIGHTS, WIDTHS, Form, Look, Theme
 
 
 def _parameter(
@@ -26,6 +27,10 @@ def _parameter(
 
 def _choice(*allowed: str) -> dict[str, object]:
     return {"type": "string", "enum": list(allowed)}
+
+
+def _pixels(allowed: range, default: int) -> dict[str, object]:
+    return {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1], "default": default}
 
 
 _DURATION: dict[str, object] = {"type": "string", "pattern": "^[0-9]{1,9}[smhdw]$"}
@@ -79,7 +84,7 @@ PARAMETERS = [
     _parameter(
         "format",
         "Format of the answer. Default: by the Accept header, else csv.",
-        _choice(*(form.value for form in Format)),
+        _choice(*(form.value for form in Format), *Form),
         "csv",
     ),
     _parameter(
@@ -93,6 +98,11 @@ PARAMETERS = [
         _choice(",", ";", "tab"),
     ),
     _parameter("limit", "Most rows in the answer.", {"type": "integer", "minimum": 1}, 1000),
+    _parameter("width", "Width of a picture (format=svg or png) in CSS pixels.", _pixels(WIDTHS, Look.width)),
+    _parameter("height", "Height of a picture in CSS pixels.", _pixels(HEIGHTS, Look.height)),
+    _parameter("theme", "Colours of a picture. Default: light.", _choice(*Theme)),
+    _parameter("title", "false: no title in a picture.", _choice("true", "false")),
+    _parameter("legend", "false: no legend in a picture.", _choice("true", "false")),
     {
         "name": "tags",
         "in": "query",
