@@ -4,7 +4,7 @@ import { api, path } from "../api.js";
 import { button, fill, h, notice, problemBox } from "../dom.js";
 import { duration, localZone, short, time } from "../format.js";
 import { fieldsOf, showBuilder } from "../explore/builder.js";
-import { chart, picture } from "../explore/chart.js";
+import { chart, picture, theme } from "../explore/chart.js";
 import { copyMenu } from "../explore/copymenu.js";
 import { extent, tableOf } from "../explore/csv.js";
 import { downloads } from "../explore/download.js";
@@ -52,7 +52,7 @@ class Explorer {
       h("div", {}, h("h2", {}, "Use it elsewhere"), this.copies));
     this.resized = new ResizeObserver(() => this.resize());
     this.dark = matchMedia("(prefers-color-scheme: dark)");
-    this.recolour = () => this.ask();
+    this.recolour = () => { if (this.theme !== theme()) this.soon(); };
     this.dark.addEventListener("change", this.recolour);
     fill(root, h("div", { class: "head" }, h("h1", {}, "Explore"), this.zones()), this.box, this.bar, this.signs, this.seen, this.takeaway);
   }
@@ -208,6 +208,7 @@ class Explorer {
     const range = resolved(state, Math.ceil(Date.now() / 1000) * 1000);
     if (!range) return fill(this.signs, notice("bad", "No range.", "The address has no times that a range is made of."));
     this.width = this.chart.width();
+    this.theme = theme();
     this.range = range;
     this.every = state.every || everyFor(range.to - range.from, this.width);
     this.sayAuto();
