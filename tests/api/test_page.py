@@ -10,6 +10,7 @@ import pytest
 from service.encoding.encoders import Format
 from service.page.files import STATIC, load_files
 from service.page.routes import POLICY
+from service.pictures.look import Form
 from tests.api.conftest import Served
 
 MOST_PACKED_BYTES = 60_000
@@ -106,4 +107,4 @@ def test_every_module_that_another_imports_is_there() -> None:
 
 def test_every_format_can_be_downloaded() -> None:
     named = set(re.findall(r'\["(\w+)", "[A-Z][^"]+"', SOURCES["explore/download.js"]))
-    assert {form.value for form in Format} <= named
+    assert {form.value for form in (*Format, *Form)} == named
