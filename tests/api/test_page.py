@@ -58,7 +58,7 @@ def test_the_policy_allows_this_gateway_alone() -> None:
 
 def test_a_file_that_the_browser_has_is_not_sent_again(browser: httpx.Client) -> None:
     tag = browser.get("/page/app.js").headers["ETag"]
-    for known in (tag, f"W/{tag}", f'"other", {tag}'):
+    for known in (tag, tag.removeprefix("W/"), f'"other", {tag}'):
         again = browser.get("/page/app.js", headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["Content-Security-Policy"] == POLICY
