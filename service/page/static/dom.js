@@ -41,6 +41,14 @@ export function fill(element, ...children) {
   return element;
 }
 
+/* Calls `make`, which makes the controls in `root` anew, and leaves the focus on the one in the same place. */
+export function keepingFocus(root, make) {
+  const controls = () => [...root.querySelectorAll("button, select, input")];
+  const at = controls().indexOf(document.activeElement);
+  make();
+  if (at >= 0) controls()[at]?.focus();
+}
+
 /* A box that says something: `kind` is info, good, warning or bad. */
 export function notice(kind, title, ...details) {
   return h("div", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" },

@@ -1,7 +1,7 @@
 /* Looks at the points of a bucket: a builder, a chart and its rows, files, and the same read for other programs. */
 
 import { api, path } from "../api.js";
-import { button, fill, h, notice, problemBox } from "../dom.js";
+import { button, fill, h, keepingFocus, notice, problemBox } from "../dom.js";
 import { count, duration, localZone, short, time } from "../format.js";
 import { fieldsOf, showBuilder } from "../explore/builder.js";
 import { chart, picture, theme } from "../explore/chart.js";
@@ -34,7 +34,7 @@ export async function show(root, params, context) {
 
 class Explorer {
   constructor(root, state, buckets, context) {
-    Object.assign(this, { state, buckets, context, schema: null, range: null, every: "", asked: null, timer: 0, first: { ...state } });
+    Object.assign(this, { state, buckets, context, schema: null, range: null, every: "", asked: null, timer: 0, home: state.start ? "24h" : state.window });
     this.wide = matchMedia("(min-width: 761px)");
     this.builder = h("div", { class: "form builder" });
     this.chosen = h("span", { class: "faint" });
@@ -87,7 +87,10 @@ class Explorer {
   /* Reads what the bucket holds, chooses a first field where nothing is chosen, and shows it. */
   async enter() {
     const { state, context } = this;
-    this.schema = await api.get(path("buckets", state.bucket, "schema"), {}, { signal: context.signal });
+    const { bucket } = state;
+    const schema = await api.get(path("buckets", bucket, "schema"), {}, { signal: context.signal });
+    if (bucket !== state.bucket) return;
+    this.schema = schema;
     if (!state.measurement.length && !state.field.length) this.suggest();
     for (const part of [this.bar, this.seen, this.takeaway]) part.hidden = false;
     fill(this.signs);
@@ -115,7 +118,11 @@ class Explorer {
   change(next, remake) {
     Object.assign(this.state, next);
     this.context.remember(stateParams(this.state));
-    if ("bucket" in next) return this.begin();
+    if ("bucket" in next) {
+      clearTimeout(this.timer);
+      this.asked?.abort();
+      return this.begin();
+    }
     if (remake) this.rebuild();
     return this.soon();
   }
@@ -123,14 +130,8 @@ class Explorer {
   /* Makes the controls anew, without taking the focus from the one that is in use. */
   rebuild() {
     const open = this.builder.contains(document.activeElement) && document.activeElement.closest(".panel");
-    if (!open) {
-      const controls = () => [...this.builder.querySelectorAll("button, select")];
-      const at = controls().indexOf(document.activeElement);
-      this.build();
-      if (at >= 0) controls()[at]?.focus();
-    } else {
-      open.closest(".picker").addEventListener("focusout", () => setTimeout(() => this.rebuild()), { once: true });
-    }
+    if (!open) keepingFocus(this.builder, () => this.build());
+    else open.closest(".picker").addEventListener("focusout", () => setTimeout(() => this.rebuild()), { once: true });
   }
 
   zones() {
@@ -162,14 +163,15 @@ class Explorer {
       h("button", { type: "submit" }, "Show"));
     const custom = h("details", { class: "foldable", open: this.wide.matches }, h("summary", {}, "From … to …"), form);
     const step = (label, sign, key) => button(sign, () => this.press(key), { class: "step", "aria-label": label, title: label });
-    fill(this.bar, window, custom,
+    keepingFocus(this.bar, () => fill(this.bar, window, custom,
       h("div", { class: "row steps" },
         step("Earlier", "←", "ArrowLeft"), step("Zoom out", "−", "-"), step("Zoom in", "+", "+"), step("Later", "→", "ArrowRight"),
-        button("Reset", () => this.press("0"), { title: "Back to the chosen window" }), button("Refresh", () => this.ask())));
+        button("Reset", () => this.press("0"), { title: "Back to the chosen window" }), button("Refresh", () => this.ask()))));
   }
 
   goBack(window) {
-    if (window) this.range = null;
+    if (!window) return;
+    this.home = window;
     this.change({ window, start: "", stop: "" }, false);
     this.showBar();
   }
@@ -193,7 +195,7 @@ class Explorer {
     if (next) {
       this.range = next();
       this.look(this.range);
-    } else if (name === "0") this.goBack(this.first.start ? "24h" : this.first.window);
+    } else if (name === "0") this.goBack(this.home);
     return Boolean(next) || name === "0";
   }
 
@@ -215,7 +217,10 @@ class Explorer {
     const { state } = this;
     const zone = zoneOf(state);
     const range = resolved(state, Math.ceil(Date.now() / 1000) * 1000);
-    if (!range) return fill(this.signs, notice("bad", "No range.", "The address has no times that a range is made of."));
+    if (!range) {
+      this.busy(false);
+      return fill(this.signs, notice("bad", "No range.", "The address has no times that a range is made of."));
+    }
     this.width = this.chart.width();
     this.theme = theme();
     this.range = range;
@@ -230,7 +235,7 @@ class Explorer {
     if (asked.signal.aborted || this.context.signal.aborted) return undefined;
     this.busy(false);
     this.showAnswer(range, zone, drawn, rows);
-    fill(this.copies, copyMenu(state, this.every));
+    keepingFocus(this.copies, () => fill(this.copies, copyMenu(state, this.every)));
     return fill(this.told, this.summary(range, zone), h("span", { class: "faint" }, ` · ${Math.round(performance.now() - begun)} ms`));
   }
 
@@ -253,8 +258,9 @@ class Explorer {
     fill(this.signs,
       read && signsOf(read.headers, read.table.rows.length === 0, zone, (newest) => this.visit(newest)),
       drawn.value && drawnSigns(drawn.value.headers));
-    if (read) fill(this.rows, this.shapes(), showRows(h("div", {}), read.table, read.isCut, zone));
-    else fill(this.rows, this.shapes(), isSame ? h("p", { class: "faint" }, "No rows, for the same reason as no chart.") : problemBox(rows.reason));
+    const shown = read ? showRows(h("div", {}), read.table, read.isCut, zone)
+      : isSame ? h("p", { class: "faint" }, "No rows, for the same reason as no chart.") : problemBox(rows.reason);
+    keepingFocus(this.rows, () => fill(this.rows, this.shapes(), shown));
   }
 
   shapes() {
