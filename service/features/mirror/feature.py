@@ -88,4 +88,9 @@ def status(kinds: Kinds) -> Status:
     return Status(tuple(gauges))
 
 
-MIRROR = Feature(KIND, make, routes.router, commands.cli, status)
+def late_points(kinds: Kinds) -> dict[str, int]:
+    """How late the points of buckets are that mirrors read or write, in ns."""
+    return kinds.runnable(KIND, MirrorRunnable).late_points()
+
+
+MIRROR = Feature(KIND, make, routes.router, commands.cli, status, late_points)
