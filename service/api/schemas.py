@@ -109,6 +109,21 @@ class BucketSchema(BaseModel):
     measurements: list[MeasurementInfo]
 
 
+class TagValues(BaseModel):
+    """The values of a tag, sorted. `complete` is false when there are more, or when the store cannot list them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"bucket": "Weather", "tag": "station", "values": ["north", "south"], "complete": True},
+        }
+    )
+
+    bucket: str
+    tag: str
+    values: list[str]
+    complete: bool
+
+
 class LineProblem(BaseModel):
     """A line that was not stored: its number in the body, counted from 1, a code and the reason."""
 
@@ -146,6 +161,19 @@ class Section(BaseModel):
     section: str
     version: int
     value: dict[str, object]
+
+
+class KeySelf(BaseModel):
+    """A key as it sees itself. `scopes` are those that count; `buckets` is null when it may see every bucket."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"id": "1f3a9c07", "name": "lab", "scopes": ["read"], "buckets": ["Lab 1"]}},
+    )
+
+    id: str
+    name: str
+    scopes: list[str]
+    buckets: list[str] | None
 
 
 class Life(BaseModel):
