@@ -10,7 +10,20 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, cache, config, docs_pages, gaps, health, jobs, key_administration, points, problems, telemetry
+from service.api import (
+    buckets,
+    cache,
+    config,
+    docs_pages,
+    gaps,
+    health,
+    jobs,
+    key_administration,
+    keys,
+    points,
+    problems,
+    telemetry,
+)
 from service.api.auth import with_security
 from service.api.body_gate import BodyGateMiddleware
 from service.api.config import with_sections
@@ -24,6 +37,7 @@ from service.api.name_encoding import PathSegmentsMiddleware
 from service.api.origins import Origins
 from service.api.readiness import readiness_of
 from service.errors import ConfigurationError
+from service.page import routes as page_routes
 from service.reads.memory import limit_arenas
 from service.settings import Settings, load_settings, secret_values
 from service.wiring import assemble
@@ -84,10 +98,12 @@ def create_app(parts: Parts, simulate: bool = False, bucket_start: BucketStart |
         jobs.router,
         config.router,
         key_administration.router,
+        keys.router,
         health.router,
     )
     for router in routers:
         app.include_router(router)
+    page_routes.install(app, parts.docs_enabled)
     if parts.docs_enabled:
         docs_pages.install(app)
     problems.install(app)

@@ -5,7 +5,7 @@ from pathlib import Path
 import fastapi_offline
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from service.api.auth import OPEN
@@ -21,7 +21,7 @@ _CONTENT_SECURITY_POLICY = (
 
 
 def install(app: FastAPI) -> None:
-    """Add /docs, /redoc and their files to `app`, and a redirect from / to /docs."""
+    """Add /docs, /redoc and their files to `app`."""
     app.mount(_STATIC_URL, StaticFiles(directory=_STATIC), name="static")
 
     @app.get("/docs", include_in_schema=False, openapi_extra=OPEN)
@@ -54,10 +54,6 @@ def install(app: FastAPI) -> None:
                 with_google_fonts=False,
             )
         )
-
-    @app.get("/", include_in_schema=False, openapi_extra=OPEN)
-    def start(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")
 
 
 def _with_policy(page: HTMLResponse) -> HTMLResponse:

@@ -178,6 +178,19 @@ class SectionList(BaseModel):
     sections: list[SectionInfo]
 
 
+class KeySelf(BaseModel):
+    """A key as it sees itself. `scopes` are those that count; `buckets` is null when it may see every bucket."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"id": "1f3a9c07", "name": "lab", "scopes": ["read"], "buckets": ["Lab 1"]}},
+    )
+
+    id: str
+    name: str
+    scopes: list[str]
+    buckets: list[str] | None
+
+
 class Life(BaseModel):
     """The process answers."""
 

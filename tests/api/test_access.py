@@ -69,6 +69,7 @@ ROUTES = {
     ("GET", "/keys"): Scope.ADMIN,
     ("POST", "/keys"): Scope.ADMIN,
     ("DELETE", "/keys/{key_id}"): Scope.ADMIN,
+    ("GET", "/keys/self"): tuple(Scope),
     ("GET", "/metrics"): Scope.READ,
     ("GET", "/health/live"): None,
     ("GET", "/health/ready"): None,

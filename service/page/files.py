@@ -1,0 +1,39 @@
+"""The page's files in memory: each with its type, a tag of its content, and a packed copy where that is shorter."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+STATIC = Path(__file__).parent / "static"
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A file as it is sent. `packed` is its gzip copy; `tag` is the same for the same content, whatever the process."""
+
+    content: bytes
+    packed: bytes
+    media_type: str
+    tag: str
+
+
+def page_file(name: str, content: bytes) -> PageFile:
+    """The file `name` with `content`. Raises KeyError for a type that the page has no files of."""
+    tag = hashlib.sha256(content).hexdigest()[:32]
+    return PageFile(content, gzip.compress(content, 9, mtime=0), _TYPES[Path(name).suffix], tag)
+
+
+def load_files(folder: Path = STATIC) -> Mapping[str, PageFile]:
+    """All files below `folder`, under their paths with slashes."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return MappingProxyType({name: page_file(name, path.read_bytes()) for name, path in names.items()})
