@@ -4,7 +4,7 @@ import json
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -29,6 +29,7 @@ from service.api.schemas import (
     FieldInfo,
     MeasurementInfo,
     NewBucket,
+    TagValues,
 )
 from service.api.store_calls import call_store
 from service.api.streaming import AnswerResponse, read_in_thread
@@ -38,6 +39,7 @@ from service.domain.schema import MeasurementSchema
 from service.encoding.encoders import Format
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
+MOST_LISTED_VALUES = 100_000
 _EXAMPLE_ROW = {
     "_time": "2026-01-31T12:00:00Z",
     "_value": 412.5,
@@ -136,6 +138,23 @@ async def read_bucket_schema(request: Request, name: str, principal: Principal =
     require_bucket(principal, bucket)
     measurements = await call_store(parts.pools.catalogue, principal, partial(parts.store.schema, bucket))
     return BucketSchema(bucket=bucket, measurements=[_measurement_info(measurement) for measurement in measurements])
+
+
+@router.get("/buckets/{name}/tags/{key}", summary="The values of a tag")
+async def list_tag_values(
+    request: Request,
+    name: str,
+    key: str,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED_VALUES, description="How many values are listed.")] = 10_000,
+    principal: Principal = requires(Scope.READ),
+) -> TagValues:
+    """The values that the tag has in any measurement. Values whose points are gone may be among them."""
+    parts, bucket, tag = parts_of(request), decode_segment(name), decode_segment(key)
+    require_bucket(principal, bucket)
+    ask = partial(parts.store.tag_values, bucket, tag, (), limit + 1)
+    values = await call_store(parts.pools.catalogue, principal, ask)
+    is_complete = values is not None and len(values) <= limit
+    return TagValues(bucket=bucket, tag=tag, values=(values or [])[:limit], complete=is_complete)
 
 
 def _measurement_info(measurement: MeasurementSchema) -> MeasurementInfo:

@@ -109,6 +109,21 @@ class BucketSchema(BaseModel):
     measurements: list[MeasurementInfo]
 
 
+class TagValues(BaseModel):
+    """The values of a tag, sorted. `complete` is false when there are more, or when the store cannot list them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"bucket": "Weather", "tag": "station", "values": ["north", "south"], "complete": True},
+        }
+    )
+
+    bucket: str
+    tag: str
+    values: list[str]
+    complete: bool
+
+
 class LineProblem(BaseModel):
     """A line that was not stored: its number in the body, counted from 1, a code and the reason."""
 

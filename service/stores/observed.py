@@ -19,7 +19,7 @@ from service.domain.shards import DAY_NS, HOUR_NS
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange, merge
 from service.frames.frame import Reading
 from service.frames.points import Points
-from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
+from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
 from service.stores.row_order import RowOrder
 
 
@@ -87,8 +87,10 @@ class ObservedStore:
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         return self._store.schema(bucket)
 
-    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
-        return self._store.tag_values(bucket, key, wanted)
+    def tag_values(
+        self, bucket: str, key: str, wanted: Collection[str], most: int = MOST_TAG_VALUES
+    ) -> list[str] | None:
+        return self._store.tag_values(bucket, key, wanted, most)
 
     def read(self, selection: Selection) -> Reading:
         return self._store.read(selection)

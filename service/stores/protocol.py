@@ -148,10 +148,12 @@ class Store(Protocol):
     def schema(self, bucket: str) -> list[MeasurementSchema]:
         """Measurements by name, of all the bucket's time."""
 
-    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+    def tag_values(
+        self, bucket: str, key: str, wanted: Collection[str], most: int = MOST_TAG_VALUES
+    ) -> list[str] | None:
         """Values of the tag `key` in all the bucket's time, sorted.
 
-        These are the first thousand, and each of `wanted` that exists. Values whose points are gone may be among them.
+        These are the first `most`, and each of `wanted` that exists. Values whose points are gone may be among them.
         None: the store cannot tell for this key or these values.
         """
 

@@ -23,6 +23,7 @@ ROUTES = {
     ("PATCH", "/buckets/{name}"): Scope.ADMIN,
     ("GET", "/buckets/{name}/schema"): Scope.READ,
     ("GET", "/buckets/{name}/gaps"): Scope.READ,
+    ("GET", "/buckets/{name}/tags/{key}"): Scope.READ,
     ("POST", "/buckets/{name}/points"): Scope.WRITE,
     ("GET", "/telemetry/latest"): Scope.READ,
     ("GET", "/cache"): Scope.ADMIN,

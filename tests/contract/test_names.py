@@ -38,6 +38,8 @@ def test_a_wanted_value_is_found_among_many(store: Store, bucket: str) -> None:
     store_all(store, bucket, "".join(f"m,n=v{number:05} f=1 1\n" for number in range(1_200)))
     values = store.tag_values(bucket, "n", ("v01100", "v09999"))
     assert values == [*(f"v{number:05}" for number in range(1_000)), "v01100"]
+    assert store.tag_values(bucket, "n", (), 2) == ["v00000", "v00001"]
+    assert len(store.tag_values(bucket, "n", (), 5_000) or ()) == 1_200
 
 
 @pytest.mark.parametrize("key", ["a b", 'q"q', "back\\\\slash", "naïve 🌡"])

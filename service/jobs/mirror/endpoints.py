@@ -15,7 +15,7 @@ from service.errors import FluxgateError, Subject
 from service.frames.frame import Block, Reading
 from service.frames.points import Points
 from service.stores.opener import Opener
-from service.stores.protocol import UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
+from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, Store, WriteBounds, WriteOutcome
 from service.stores.row_order import RowOrder
 
 _NEEDED = {"source": "read the buckets that are mirrored", "target": "read and write the buckets that are mirrored"}
@@ -115,9 +115,11 @@ class NamedStore:
         with self._naming():
             return self._store.schema(bucket)
 
-    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
+    def tag_values(
+        self, bucket: str, key: str, wanted: Collection[str], most: int = MOST_TAG_VALUES
+    ) -> list[str] | None:
         with self._naming():
-            return self._store.tag_values(bucket, key, wanted)
+            return self._store.tag_values(bucket, key, wanted, most)
 
     def read(self, selection: Selection) -> Reading:
         with self._naming():

@@ -70,3 +70,16 @@ export function short(text, most = 60) {
   const letters = [...String(text)];
   return letters.length <= most ? String(text) : `${letters.slice(0, most - 1).join("")}…`;
 }
+
+const NAMED_UNITS = {
+  kwh: "kWh", wh: "Wh", mwh: "MWh", kw: "kW", mw: "MW", kva: "kVA", celsius: "°C", degc: "°C", fahrenheit: "°F", kelvin: "K",
+  percent: "%", pct: "%", hpa: "hPa", kpa: "kPa", pa: "Pa", bar: "bar", mbar: "mbar", volts: "V", volt: "V", amps: "A", amperes: "A",
+  hz: "Hz", khz: "kHz", rpm: "rpm", ms: "ms", seconds: "s", minutes: "min", hours: "h", mm: "mm", cm: "cm", km: "km", kg: "kg",
+  lux: "lx", ppm: "ppm", ppb: "ppb", bytes: "B", watts: "W", kmh: "km/h",
+};
+
+/* The unit that a name ends with, as in `power_kw` or `Flow (m³/h)`; empty where it says none. Nothing is guessed. */
+export function unitOf(name) {
+  const bracketed = /[([]([^()[\]]{1,12})[)\]]\s*$/u.exec(name)?.[1];
+  return bracketed ?? NAMED_UNITS[/[\s_.-]([a-z]+)$/i.exec(name)?.[1].toLowerCase()] ?? "";
+}

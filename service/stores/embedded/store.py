@@ -135,11 +135,11 @@ class EmbeddedStore:
             contents = self._contents(bucket)
             return contents.schema(self._first_shard(contents))
 
-    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str]:
+    def tag_values(self, bucket: str, key: str, wanted: Collection[str], most: int = MOST_TAG_VALUES) -> list[str]:
         with self._guard:
             members = list(self._contents(bucket).ids)
         values = sorted({value for member in members for name, value in member.tags if name == key})
-        return sorted({*values[:MOST_TAG_VALUES], *set(wanted).intersection(values)})
+        return sorted({*values[:most], *set(wanted).intersection(values)})
 
     def read(self, selection: Selection) -> Reading:
         windows = selection.windows

@@ -29,7 +29,7 @@ from service.stores.influx.server_version import server_version
 from service.stores.influx.tag_values import tag_values
 from service.stores.influx.transport import Call, Transport
 from service.stores.influx.writing import write_points
-from service.stores.protocol import UNBOUNDED, Latest, WriteBounds, WriteOutcome
+from service.stores.protocol import MOST_TAG_VALUES, UNBOUNDED, Latest, WriteBounds, WriteOutcome
 from service.stores.row_order import RowOrder
 
 _SCHEMA_KEPT_S = 10.0
@@ -127,8 +127,10 @@ class InfluxStore:
         with self._catalog.reached(bucket):
             return self._catalog.schema(bucket)
 
-    def tag_values(self, bucket: str, key: str, wanted: Collection[str]) -> list[str] | None:
-        return tag_values(self._transport, bucket, key, wanted, Call(self._read_timeout_s))
+    def tag_values(
+        self, bucket: str, key: str, wanted: Collection[str], most: int = MOST_TAG_VALUES
+    ) -> list[str] | None:
+        return tag_values(self._transport, bucket, key, wanted, most, Call(self._read_timeout_s))
 
     def read(self, selection: Selection) -> Reading:
         bucket = self._catalog.bucket(selection.bucket)

@@ -1,0 +1,75 @@
+/* The same read in other programs. The key is never in them: each says where it belongs. */
+
+const PLACE = "YOUR_API_KEY";
+
+/* [title, text] for each program. `gateway`: its address without a slash at the end; `route`: the encoded path;
+   `pairs`: the parameters. */
+export function snippets(gateway, bucket, route, pairs) {
+  const url = `${gateway}/${route}?${encoded(pairs)}`;
+  return [
+    ["URL", url],
+    ["curl", `curl --fail -H 'X-API-Key: ${PLACE}' \\\n  '${url}' -o rows.csv`],
+    ["Python", python(gateway, bucket, pairs)],
+    ["R", r(url)],
+    ["Power Query", powerQuery(gateway, route, pairs)],
+  ];
+}
+
+/* Percent-encoded so strictly that no quote and no backslash remains in the address. */
+function encoded(pairs) {
+  return pairs.map((pair) => pair.map(strict).join("=")).join("&");
+}
+
+export function strict(text) {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+function python(gateway, bucket, pairs) {
+  const options = {}, tags = {};
+  for (const [name, value] of pairs) {
+    if (name === "format") continue;
+    const into = name.startsWith("tag.") ? tags : options;
+    (into[name.replace(/^tag\./, "")] ??= []).push(value);
+  }
+  const list = (values) => (values.length === 1 ? quoted(values[0]) : `[${values.map(quoted).join(", ")}]`);
+  const lines = Object.entries(options).map(([name, values]) => `    ${name}=${list(values)},`);
+  const filters = Object.entries(tags).map(([name, values]) => `${quoted(name)}: ${list(values)}`);
+  if (filters.length) lines.push(`    tags={${filters.join(", ")}},`);
+  return [
+    'from fluxgate_client import connect  # pip install "fluxgate-client[pandas]"', "",
+    `gateway = connect(${quoted(gateway)}, ${quoted(PLACE)})`,
+    "frame = gateway.read(", `    ${quoted(bucket)},`, ...lines, ").to_pandas()",
+  ].join("\n");
+}
+
+/* A text as JSON writes it, with every letter beyond ASCII escaped as Python reads it. */
+function quoted(text) {
+  return JSON.stringify(text).replace(/[\u007f-\uffff]/gu, (letter) => letter).replace(/[\u0080-\u{10ffff}]/gu, (letter) => {
+    const code = letter.codePointAt(0);
+    return /[\p{L}\p{N}\p{P}\p{S}]/u.test(letter) ? letter : code > 0xffff ? `\\U${code.toString(16).padStart(8, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
+function r(url) {
+  return [
+    "library(httr2)", "library(readr)", "",
+    `answer <- request("${url}") |>`,
+    `  req_headers("X-API-Key" = "${PLACE}") |>`,
+    "  req_perform()",
+    "rows <- read_csv(resp_body_raw(answer))",
+  ].join("\n");
+}
+
+/* M. Its records cannot repeat a member, so the parameters stand in the path. */
+function powerQuery(gateway, route, pairs) {
+  const text = (value) => `"${value.replaceAll('"', '""')}"`;
+  return [
+    "// Asks for credentials: choose Basic, any user name, and the key as the password.",
+    "let",
+    "    Source = Web.Contents(", `        ${text(gateway)},`, `        [RelativePath = ${text(`${route}?${encoded(pairs)}`)}]),`,
+    '    Rows = Csv.Document(Source, [Delimiter = ",", Encoding = 65001]),',
+    "    Named = Table.PromoteHeaders(Rows, [PromoteAllScalars = true]),",
+    '    Typed = Table.TransformColumnTypes(Named, {{"_time", type datetimezone}}, "en-US")',
+    "in", "    Typed",
+  ].join("\n");
+}
