@@ -1,112 +1,126 @@
 /* Where the series of a bucket have no points: a row of a heat map for each series, and who is silent now. */
 
-import { path } from "../api.js";
-import { button, busy, field, fill, h, problemBox } from "../dom.js";
+import { api, path } from "../api.js";
+import { busy, button, field, fill, h } from "../dom.js";
 import { ago, count, duration, time } from "../format.js";
-import { LEVELS, levelsOf, percent, seriesTitle, worstFirst } from "../parts/coverage.js";
 import { strip } from "../parts/drawings.js";
-import { badge, empty } from "../parts/panel.js";
+import { badge, card, cutList, hint, hints, listing, moreButton, polite, say } from "../parts/parts.js";
 
-const STEPS = 96;
-const MOST_GAPS = 1000;
-const PAGE = 100;
+const STEPS = 96, MOST_GAPS = 1000, PAGE = 100, MOST_NAMES = 1000, MOST_LISTED = 50;
 
-export async function show(root, params, context) {
-  const { api, signal, remember } = context;
-  const asked = { bucket: params.get("bucket") ?? "", expect: params.get("expect") ?? "", window: params.get("window") ?? "1d", measurement: params.get("measurement") ?? "" };
-  const outcome = h("div", { class: "view", "aria-live": "off" }), names = h("datalist", { id: "gap-buckets" });
-  const inputs = Object.fromEntries(Object.entries(asked).map(([member, value]) => [member, h("input", { value, autocomplete: "off", spellcheck: "false" })]));
-  inputs.bucket.setAttribute("list", "gap-buckets");
-  inputs.bucket.required = true;
-  inputs.expect.placeholder = "3 times the usual";
-  inputs.window.placeholder = "7d";
-  inputs.measurement.placeholder = "all";
-  const submit = h("button", { type: "submit", class: "primary" }, "Find gaps");
-  const form = h("form", { class: "card", onSubmit: (event) => { event.preventDefault(); find(); } },
+export async function show(root, params, { signal, remember, link }) {
+  const control = (member, props) => h("input", { value: params.get(member) ?? "", autocomplete: "off", spellcheck: "false", ...props });
+  const inputs = { bucket: control("bucket", { list: "gap-buckets", required: true, placeholder: "Weather" }), expect: control("expect", { placeholder: "3 times the usual" }),
+    window: control("window", { placeholder: "1d", value: params.get("window") ?? "1d" }), measurement: control("measurement", { placeholder: "all" }) };
+  const outcome = h("div", { class: "view" }), names = h("datalist", { id: "gap-buckets" });
+  root.append(h("h1", {}, "Gaps"), h("form", { class: "card order", onSubmit: (event) => { event.preventDefault(); find(); } },
     h("div", { class: "form" }, field("Bucket", inputs.bucket), field("Points at least every", inputs.expect, "30s, 5m, 1h; empty: what each series usually does"),
-      field("Window", inputs.window, "How far back: 6h, 1d, 4w"), field("Measurement", inputs.measurement)), h("div", { class: "row" }, submit), names);
-  root.append(h("h1", {}, "Gaps"), form, outcome);
-  api.get("buckets", {}, { signal }).then(({ buckets }) => fill(names, buckets.slice(0, 1000).map((bucket) => h("option", { value: bucket.name }))), () => {});
-  let round = null;
+      field("Window", inputs.window, "How far back: 6h, 1d, 4w"), field("Measurement", inputs.measurement)),
+    h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Find gaps")), names), outcome);
+  api.get("buckets", {}, { signal }).then(({ buckets }) => fill(names, buckets.slice(0, MOST_NAMES).map((bucket) => h("option", { value: bucket.name })))).catch(() => {});
+  let round = new AbortController();
 
-  async function find(isFirst = false) {
-    round?.abort();
+  async function find(isFirst) {
+    round.abort();
     round = new AbortController();
-    const values = Object.fromEntries(Object.entries(inputs).map(([member, input]) => [member, input.value.trim()]));
-    values.bucket = inputs.bucket.value;
-    if (!isFirst) remember(values);
+    const { bucket, ...question } = Object.fromEntries(Object.entries(inputs).map(([member, input]) => [member, input.value]));
+    if (!isFirst) remember({ bucket, ...question });
     fill(outcome, busy("Reading every point of the window …"));
     try {
-      const { bucket, ...question } = values;
-      const answer = await api.get(path("buckets", bucket, "gaps"), { ...question, gaps: MOST_GAPS }, { signal: AbortSignal.any([signal, round.signal]) });
-      fill(outcome, answerView(answer, context));
+      const asked = { ...question, gaps: MOST_GAPS };
+      fill(outcome, answerView(await api.get(path("buckets", bucket, "gaps"), asked, { signal: AbortSignal.any([signal, round.signal]) }), link));
     } catch (failure) {
-      if (failure.name !== "AbortError") fill(outcome, problemBox(failure));
+      say(outcome, failure);
     }
   }
 
-  if (asked.bucket) await find(true);
-  else fill(outcome, empty("Choose a bucket. Every point of the window is read for it, and none is sent."));
+  if (inputs.bucket.value) await find(true);
+  else fill(outcome, hints("Choose a bucket. Every point of the window is read for it, and none is sent."));
 }
 
-function answerView(answer, context) {
-  const series = worstFirst(answer.series);
-  if (!series.length) return [empty("No series has points in this window, or had any before it.")];
-  return [silentNow(series.filter((entry) => entry.silent)), heatMap(answer, series, context)];
+function answerView(answer, link) {
+  const series = worstFirst(answer.series), silent = series.filter((entry) => entry.silent);
+  if (!series.length) return hints("No series has points in this window, or had any before it.");
+  return [card("Silent now", silent.length ? cutList(silent, 20, (entry) => [h("bdi", {}, seriesTitle(entry)), hint(` last point ${ago(entry.last)}`)])
+    : h("p", {}, badge("good", "none"), " Every series had a point as lately as expected.")), heatMap(answer, series, link)];
 }
 
-function silentNow(silent) {
-  const list = silent.slice(0, 20).map((entry) => h("li", {}, h("bdi", {}, seriesTitle(entry)), h("span", { class: "hint" }, ` last point ${ago(entry.last)}`)));
-  return h("section", { class: "card", "aria-label": "Silent now" }, h("h2", {}, "Silent now"),
-    silent.length ? h("ul", { class: "plain" }, list) : h("p", {}, badge("good", "none"), " Every series had a point as lately as expected."),
-    silent.length > 20 && h("p", { class: "hint" }, `… and ${count(silent.length - 20)} more; they come first below.`));
-}
-
-function heatMap(answer, series, context) {
+function heatMap(answer, series, link) {
   const startMs = Date.parse(answer.start), stopMs = Date.parse(answer.stop);
-  const detail = h("div", { "aria-live": "polite" }), body = h("tbody"), more = h("div", { class: "row" }), summary = h("p", { class: "hint", "aria-live": "polite" });
-  const filter = h("input", { type: "search", placeholder: "Filter series", "aria-label": "Filter series", onInput: () => { shown = PAGE; update(); } });
-  let shown = PAGE;
+  const detail = polite(), more = h("div", { class: "row" }), summary = polite("p", { class: "hint" });
+  const table = listing("Coverage of series", ["Series", "Time", "#Covered", "#Gaps", "Now"], []);
+  const filter = h("input", { type: "search", placeholder: "Filter", "aria-label": "Filter series", onInput: () => update(PAGE) });
+  fill(table.querySelectorAll("th")[1], h("span", { class: "axis" }, [answer.start, answer.stop].map((at) => h("span", {}, time(at).slice(0, 16)))));
+  table.classList.add("heat-map");
 
   function row(entry) {
-    const levels = levelsOf(entry, startMs, stopMs, STEPS), text = seriesTitle(entry);
-    const gaps = `${count(entry.gap_count)} gap${entry.gap_count === 1 ? "" : "s"}`;
-    const label = `${percent(entry.covered)} covered, ${gaps}${entry.silent ? ", silent now" : ""}`;
-    const open = button(text, () => fill(detail, gapList(entry, answer, context)), { class: "quiet small cut series", title: text, "aria-label": `Gaps of ${text}` });
-    return h("tr", {}, h("th", { scope: "row" }, open), h("td", { class: "strip-cell" }, strip(levels, label)),
-      h("td", { class: "numeric" }, percent(entry.covered)), h("td", { class: "numeric" }, count(entry.gap_count)),
-      h("td", {}, entry.silent ? badge("warning", "silent") : entry.silent === null ? badge("", "too few points") : ""));
+    const text = seriesTitle(entry);
+    const label = `${percent(entry.covered)} covered, ${count(entry.gap_count)} gaps${entry.silent ? ", silent now" : ""}`;
+    return [button(text, () => fill(detail, gapList(entry, answer.bucket, link)), { class: "quiet small cut series", title: text }), strip(levelsOf(entry, startMs, stopMs, STEPS), label),
+      percent(entry.covered), count(entry.gap_count), entry.silent ? badge("warning", "silent") : entry.silent === null && badge("", "too few points")];
   }
 
-  function update() {
-    const wanted = filter.value.toLowerCase();
-    const fitting = series.filter((entry) => seriesTitle(entry).toLowerCase().includes(wanted));
-    fill(body, fitting.slice(0, shown).map(row));
-    const left = fitting.length - shown;
-    fill(more, left > 0 && button(`Show ${Math.min(left, 400)} more of ${count(left)}`, () => { shown += 400; update(); }));
-    fill(summary, `${count(fitting.length)} series, the silent and least covered ones first. ${time(answer.start)} to ${time(answer.stop)}.`);
+  function update(shown) {
+    const fitting = series.filter((entry) => seriesTitle(entry).toLowerCase().includes(filter.value.toLowerCase()));
+    fill(table.body, [...listing("", ["", "", "#", "#", ""], fitting.slice(0, shown).map(row)).body.children]);
+    fill(more, moreButton(fitting.length - shown, 400, () => update(shown + 400)));
+    summary.textContent = `${count(fitting.length)} series, the silent and least covered ones first.`;
   }
 
-  update();
-  const legend = h("ul", { class: "plain row legend", "aria-label": "Colours" }, Object.entries(LEVELS).map(([level, meaning]) =>
-    h("li", {}, h("span", { class: "legend-strip" }, strip([level], "")), ` ${meaning}`)));
-  const heads = [["Series"], ["Time"], ["Covered", "numeric"], ["Gaps", "numeric"], ["Now"]];
-  return h("section", { class: "card", "aria-label": "Series and time" }, h("h2", {}, "Series and time"),
-    h("div", { class: "row tools" }, filter, legend), summary, detail,
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Coverage of series" }, h("table", { class: "heat-map" },
-      h("thead", {}, h("tr", {}, heads.map(([title, kind]) => h("th", { scope: "col", class: kind }, title === "Time" ? axis(answer) : title)))), body)), more);
+  update(PAGE);
+  const legend = h("ul", { class: "plain row legend" }, Object.entries(LEVELS).map(([level, meaning]) => h("li", {}, h("span", { class: "legend-strip", "aria-hidden": "true" }, strip([level], meaning)), meaning)));
+  return card("Series and time", h("div", { class: "row tools" }, filter, legend), summary, detail, table, more);
 }
 
-function axis({ start, stop }) {
-  return h("span", { class: "axis" }, h("span", {}, time(start).slice(0, 16)), h("span", {}, time(stop).slice(0, 16)));
-}
-
-function gapList(entry, { bucket }, { link }) {
-  const gaps = [...entry.gaps].reverse();
-  const explore = link("explore", { bucket, measurement: entry.measurement, field: entry.field });
-  const rows = gaps.slice(0, 50).map((gap) => h("li", {}, time(gap.start), " – ", gap.stop ? time(gap.stop) : "still open", h("span", { class: "hint" }, ` ${duration(gap.seconds)}`)));
+function gapList(entry, bucket, link) {
+  const gaps = [...entry.gaps].reverse(), { measurement, field: fieldName } = entry;
   return h("div", { class: "notice info" }, h("p", {}, h("strong", {}, h("bdi", {}, seriesTitle(entry)))),
-    h("p", {}, `${count(entry.points)} points, expected every ${entry.expect_s === null ? "–" : duration(entry.expect_s)}; last point ${ago(entry.last)}. `, h("a", { href: explore }, "See its points")),
-    rows.length ? h("ul", { class: "plain" }, rows) : h("p", {}, "No gaps."),
-    entry.gap_count > Math.min(gaps.length, 50) && h("p", { class: "hint" }, `The newest ${count(Math.min(gaps.length, 50))} of ${count(entry.gap_count)} gaps.`));
+    h("p", {}, `${count(entry.points)} points, expected every ${entry.expect_s === null ? "–" : duration(entry.expect_s)}; last point ${ago(entry.last)}. `,
+      h("a", { href: link("explore", { bucket, measurement, field: fieldName }) }, "See its points")),
+    gaps.length ? cutList(gaps, MOST_LISTED, (gap) => [time(gap.start), " – ", gap.stop ? time(gap.stop) : "still open", hint(` ${duration(gap.seconds)}`)]) : "No gaps.");
+}
+
+export const LEVELS = { all: "covered", most: "half or more", some: "less than half", none: "no points" };
+
+/* A level for each of `steps`; null where the series was not looked at yet. Times in milliseconds. */
+export function levelsOf(series, startMs, stopMs, steps) {
+  const length = (stopMs - startMs) / steps;
+  const gaps = series.gaps.map((gap) => [Date.parse(gap.start), gap.stop ? Date.parse(gap.stop) : stopMs]);
+  const expectMs = (series.expect_s ?? 0) * 1000;
+  const watchedMs = Math.min(series.first ? Date.parse(series.first) : stopMs, gaps[0]?.[0] ?? stopMs);
+  if (!series.points && !gaps.length) return Array(steps).fill(series.last || series.silent ? "none" : null);
+  const missing = new Float64Array(steps);
+  for (const [from, to] of gaps) {
+    // A point covers the time up to `expect` after it.
+    const begin = Math.max(from === startMs ? from : from + expectMs, startMs), end = Math.min(to, stopMs);
+    for (let n = Math.max(0, Math.floor((begin - startMs) / length)); n < steps && startMs + n * length < end; n += 1) {
+      missing[n] += Math.max(0, Math.min(end, startMs + (n + 1) * length) - Math.max(begin, startMs + n * length));
+    }
+  }
+  return Array.from(missing, (lost, n) => (startMs + (n + 1) * length <= watchedMs ? null : level(1 - lost / length)));
+}
+
+function level(share) {
+  if (share >= 0.995) return "all";
+  if (share >= 0.5) return "most";
+  return share > 0.005 ? "some" : "none";
+}
+
+/* A series as one text: measurement, field and tags. */
+export function seriesTitle({ measurement, field, tags }) {
+  const labels = Object.entries(tags).map(([key, value]) => `${key}=${value}`).join(", ");
+  return `${measurement} ${field}${labels ? ` (${labels})` : ""}`;
+}
+
+/* Silent ones first, then those that are covered least. */
+export function worstFirst(series) {
+  const rank = (entry) => (entry.silent ? -2 : 0) + (entry.covered ?? 1.5);
+  return [...series].sort((a, b) => rank(a) - rank(b));
+}
+
+/* A share as a percentage that is 100 only where nothing is missing. */
+export function percent(share) {
+  if (share === null) return "–";
+  if (share === 1) return "100 %";
+  return `${Math.min(99.99, Math.floor(share * 10000) / 100)} %`;
 }
