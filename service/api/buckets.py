@@ -37,6 +37,7 @@ from service.domain.access import Principal, Scope
 from service.domain.bucket_specs import bucket_spec, distinct, parse_retention
 from service.domain.schema import MeasurementSchema
 from service.encoding.encoders import Format
+from service.pictures.look import Form
 
 router = APIRouter(tags=["buckets"], responses={"default": PROBLEM})
 MOST_LISTED_VALUES = 100_000
@@ -59,14 +60,15 @@ _EXAMPLES = {
     Format.NDJSON: json.dumps(_EXAMPLE_ROW, separators=(",", ":")) + "\n",
 }
 _ROWS_RESPONSE = {
-    "description": "The rows, streamed. When the connection ends before the body does, the answer is not complete.",
+    "description": "The rows, streamed, or a picture of them. "
+    "When the connection ends before the body does, the answer is not complete.",
     "content": {
         form.media_type.split(";")[0]: (
             {"schema": {"type": "object" if form is Format.JSON else "string"}, "example": _EXAMPLES[form]}
             if form in _EXAMPLES
             else {"schema": {"type": "string", "format": "binary"}}
         )
-        for form in Format
+        for form in (*Format, *Form)
     },
 }
 
@@ -179,7 +181,8 @@ async def read_bucket(request: Request, name: str, principal: Principal = requir
 
     Response headers describe the answer: X-Fluxgate-Start, -Stop, -Every, -Fn, -Stamp, -Align, -Shape, -Row-Order,
     -Skipped-Fields, -Store, -Cache and -As-Of; -Warning names what the filters name and the bucket does not know, and
-    an answer without rows has -Newest-Point. A kept answer has an ETag; If-None-Match with it is answered with 304.
+    an answer without rows has -Newest-Point. A picture (format=svg or png) has -Plot, where its plot is and what its
+    edges mean, and -Drawn. A kept answer has an ETag; If-None-Match with it is answered with 304.
     """
     parts, bucket = parts_of(request), decode_segment(name)
     require_bucket(principal, bucket)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import fastapi_offline
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -11,7 +11,8 @@ from starlette.staticfiles import StaticFiles
 from service.api.auth import OPEN
 
 _STATIC = Path(fastapi_offline.__file__).parent / "static"
-_STATIC_URL = "/static"
+_DOCUMENT, _FILES = "openapi.json", "static"
+"""Beside the pages: relative, so that they are found behind any path prefix that a proxy takes away."""
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src blob:;"
@@ -22,18 +23,17 @@ _CONTENT_SECURITY_POLICY = (
 
 def install(app: FastAPI) -> None:
     """Add /docs, /redoc and their files to `app`."""
-    app.mount(_STATIC_URL, StaticFiles(directory=_STATIC), name="static")
+    app.mount(f"/{_FILES}", StaticFiles(directory=_STATIC), name="static")
 
     @app.get("/docs", include_in_schema=False, openapi_extra=OPEN)
-    def swagger(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "")
+    def swagger() -> HTMLResponse:
         return _with_policy(
             get_swagger_ui_html(
-                openapi_url=f"{root}/openapi.json",
+                openapi_url=_DOCUMENT,
                 title="Fluxgate",
-                swagger_js_url=f"{root}{_STATIC_URL}/swagger-ui-bundle.js",
-                swagger_css_url=f"{root}{_STATIC_URL}/swagger-ui.css",
-                swagger_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
+                swagger_js_url=f"{_FILES}/swagger-ui-bundle.js",
+                swagger_css_url=f"{_FILES}/swagger-ui.css",
+                swagger_favicon_url=f"{_FILES}/favicon.png",
                 swagger_ui_parameters={
                     "persistAuthorization": True,
                     "displayRequestDuration": True,
@@ -43,14 +43,13 @@ def install(app: FastAPI) -> None:
         )
 
     @app.get("/redoc", include_in_schema=False, openapi_extra=OPEN)
-    def redoc(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "")
+    def redoc() -> HTMLResponse:
         return _with_policy(
             get_redoc_html(
-                openapi_url=f"{root}/openapi.json",
+                openapi_url=_DOCUMENT,
                 title="Fluxgate",
-                redoc_js_url=f"{root}{_STATIC_URL}/redoc.standalone.js",
-                redoc_favicon_url=f"{root}{_STATIC_URL}/favicon.png",
+                redoc_js_url=f"{_FILES}/redoc.standalone.js",
+                redoc_favicon_url=f"{_FILES}/favicon.png",
                 with_google_fonts=False,
             )
         )

@@ -106,7 +106,7 @@ def response_of(
     if is_unchanged(served, request.headers.get("If-None-Match")):
         served.close()
         return Response(status_code=304, headers=headers)
-    gzip = not question.layout.format.is_file and wants_gzip(request.headers.get("Accept-Encoding"))
+    gzip = not question.is_packed and wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(served, headers, gzip, parts.reads.limits.timeout_s)
 
 

@@ -63,6 +63,12 @@ class Metrics:
             registry=self.registry,
             buckets=_SECONDS,
         )
+        self.picture_seconds = Histogram(
+            "fluxgate_picture_seconds",
+            "Time to draw a picture, after its rows are read. One is drawn at a time.",
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
         self.upstream_rows = Counter("fluxgate_upstream_rows", "Rows read from the store.", registry=self.registry)
         self.upstream_failures = Counter(
             "fluxgate_upstream_failures",

@@ -5,6 +5,7 @@
 
 from service.domain.selection import Fn, Stamp
 from service.encoding.encoders import Format, Shape
+from service.pictures.look import HEIGHTS, WIDTHS, Form, Look, Theme
 
 
 def _parameter(
@@ -28,6 +29,10 @@ def _choice(*allowed: str) -> dict[str, object]:
     return {"type": "string", "enum": list(allowed)}
 
 
+def _pixels(allowed: range, default: int) -> dict[str, object]:
+    return {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1], "default": default}
+
+
 _DURATION: dict[str, object] = {"type": "string", "pattern": "^[0-9]{1,9}[smhdw]$"}
 _EVERY: dict[str, object] = {"type": "string", "pattern": "^([0-9]{1,9}(ns|us|ms|mo|[smhdwy])|raw)$"}
 _TIME: dict[str, object] = {"type": "string"}
@@ -42,6 +47,11 @@ _SHAPES = (
     "table: one row per time, one column per series (at most 1000)."
 )
 
+_FUNCTIONS = (
+    "The function that aggregates a window. Default: mean. m4, for charts, gives of each window and series the first, "
+    "last, lowest and highest point with their own times, each point once."
+)
+
 PARAMETERS = [
     _parameter("window", "How far back from now, like 30d. Without any range: 24h.", _DURATION, "30d"),
     _parameter("start", _START, _TIME),
@@ -52,8 +62,12 @@ PARAMETERS = [
         _EVERY,
         "1h",
     ),
-    _parameter("fn", "The function that aggregates a window. Default: mean.", _choice(*(fn.value for fn in Fn))),
-    _parameter("stamp", "Which end of its window is the time of a row. Default: stop.", _choice(*Stamp)),
+    _parameter("fn", _FUNCTIONS, _choice(*(fn.value for fn in Fn))),
+    _parameter(
+        "stamp",
+        "Which end of its window is the time of a row. Default: stop. With m4 always point: the time of the point.",
+        _choice(*Stamp),
+    ),
     _parameter(
         "align",
         "true: only whole windows, none that the range cuts.",
@@ -70,7 +84,7 @@ PARAMETERS = [
     _parameter(
         "format",
         "Format of the answer. Default: by the Accept header, else csv.",
-        _choice(*(form.value for form in Format)),
+        _choice(*(form.value for form in Format), *Form),
         "csv",
     ),
     _parameter(
@@ -84,6 +98,11 @@ PARAMETERS = [
         _choice(",", ";", "tab"),
     ),
     _parameter("limit", "Most rows in the answer.", {"type": "integer", "minimum": 1}, 1000),
+    _parameter("width", "Width of a picture (format=svg or png) in CSS pixels.", _pixels(WIDTHS, Look.width)),
+    _parameter("height", "Height of a picture in CSS pixels.", _pixels(HEIGHTS, Look.height)),
+    _parameter("theme", "Colours of a picture. Default: light.", _choice(*Theme)),
+    _parameter("title", "false: no title in a picture.", _choice("true", "false")),
+    _parameter("legend", "false: no legend in a picture.", _choice("true", "false")),
     {
         "name": "tags",
         "in": "query",

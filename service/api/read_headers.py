@@ -1,12 +1,14 @@
 """Makes the headers of an answer from its facts."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from service.api.name_encoding import header_names, header_unknown
 from service.cache.answers import Served
 from service.domain.durations import SECOND_NS
-from service.domain.timerange import format_time
+from service.domain.timerange import TimeRange, format_time
 from service.encoding.encoders import Format, Shape
+from service.pictures.facts import PictureFacts
 from service.reads.bucket_reads import ReadAnswer
 from service.reads.facts import ReadFacts
 from service.reads.gaps import GapAnswer
@@ -28,6 +30,13 @@ _FILE_EXTENSIONS = {
 }
 
 
+_ALONE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""An SVG that is opened by itself is a document: it may run no script, and load nothing."""
+
+
 def read_headers(answer: ReadAnswer, now_ns: int) -> dict[str, str]:
     """The headers of a read of a bucket."""
     return {**facts_headers(answer.question, answer.facts), **cache_headers(answer.served, now_ns)}
@@ -37,17 +46,22 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
     """The headers that are known before the first row."""
     selection, layout = question.selection, question.layout
     headers = {
-        "Content-Type": layout.format.media_type,
+        "Content-Type": question.media_type,
         "X-Fluxgate-Start": format_time(facts.span.start_ns),
         "X-Fluxgate-Stop": format_time(facts.span.stop_ns),
         "X-Fluxgate-Every": layout.every,
-        "X-Fluxgate-Shape": layout.shape.value,
-        "X-Fluxgate-Row-Order": "time ascending" if layout.shape is Shape.TABLE else "time ascending within a series",
         "X-Fluxgate-Store": facts.store,
-        "Content-Disposition": _disposition(selection.bucket, layout.format),
+        "Content-Disposition": _disposition(question),
         "Vary": "Accept, Accept-Encoding, X-API-Key, Authorization",
         "Cache-Control": "private",
     }
+    if question.picture is None:
+        in_series = "" if layout.shape is Shape.TABLE else " within a series"
+        headers |= {"X-Fluxgate-Shape": layout.shape.value, "X-Fluxgate-Row-Order": f"time ascending{in_series}"}
+    else:
+        headers |= _ALONE
+    if facts.picture is not None:
+        headers |= _picture_headers(facts.picture, facts.span)
     if selection.windows is not None:
         headers["X-Fluxgate-Fn"] = selection.windows.fn.value
         headers["X-Fluxgate-Stamp"] = selection.windows.stamp.value
@@ -60,6 +74,22 @@ def facts_headers(question: Question, facts: ReadFacts) -> dict[str, str]:
     if facts.newest:
         headers["X-Fluxgate-Newest-Point"] = facts.newest
     return headers
+
+
+def _picture_headers(picture: PictureFacts, span: TimeRange) -> dict[str, str]:
+    """Where the plot is and what its edges mean, and how much of the answer is in the picture."""
+    plot = {
+        **{name: getattr(picture, name) for name in ("left", "top", "width", "height")},
+        "start": format_time(span.start_ns),
+        "stop": format_time(span.stop_ns),
+        **({} if picture.low is None else {"low": picture.low, "high": picture.high}),
+    }
+    drawn = {"series": picture.drawn, "of": picture.series, "not-finite": picture.not_finite}
+    return {"X-Fluxgate-Plot": _members(plot), "X-Fluxgate-Drawn": _members(drawn)}
+
+
+def _members(values: Mapping[str, object]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in values.items())
 
 
 def cache_headers(served: Served, now_ns: int) -> dict[str, str]:
@@ -124,9 +154,11 @@ def cache_header(served: Served) -> str:
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
 
 
-def _disposition(bucket: str, form: Format) -> str:
+def _disposition(question: Question) -> str:
     """The file name for browsers (RFC 6266), once in plain ASCII and once exact."""
+    bucket, form, picture = question.selection.bucket, question.layout.format, question.picture
     letters = (letter if letter.isascii() and (letter.isalnum() or letter in " -_.") else "_" for letter in bucket)
     plain, exact, extension = "".join(letters)[:80], quote(bucket[:200], safe=""), _FILE_EXTENSIONS[form]
-    disposition = "attachment" if form.is_file else "inline"
+    disposition = "attachment" if form.is_file and picture is None else "inline"
+    extension = extension if picture is None else picture.form.value
     return f"{disposition}; filename=\"{plain}.{extension}\"; filename*=UTF-8''{exact}.{extension}"

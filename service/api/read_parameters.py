@@ -6,17 +6,20 @@ names a similar one.
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
+from service.api.choices import flag, member, refuse
+from service.api.picture_parameters import OF_PICTURES, look_of
 from service.domain.durations import parse_duration
 from service.domain.local_time import is_zone
 from service.domain.moments import parse_moment
 from service.domain.selection import Fn, Stamp
 from service.encoding.encoders import CsvDialect, Format, Shape
 from service.errors import InvalidParameter, NotAcceptable
-from service.reads.question import AskedRead, Between, LastWindow, Question
+from service.pictures.look import Form
+from service.reads.question import RAW, AskedRead, Between, LastWindow, Question
 
-SIMPLE = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "format", "bom", "sep", "limit")
+_OF_ROWS = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "format", "bom", "sep", "limit")
+SIMPLE = (*_OF_ROWS, *OF_PICTURES)
 REPEATED = ("measurement", "field")
 TAG = "tag."
 DEFAULT_WINDOW = "24h"
@@ -25,28 +28,11 @@ _MOST_FILTERS = 1000
 _MOST_MEDIA_RANGES = 50
 _MOST_MEDIA_PARAMETERS = 10
 _UTC = ("", "UTC")
+_FORMS: tuple[Format | Form, ...] = (*Format, *Form)
 _SEPARATORS = {",": ",", ";": ";", "tab": "\t"}
 Pairs = Sequence[tuple[str, str]]
 Filters = dict[str, set[str]]
 """Values by the name of the parameter: `measurement`, `field`, `tag.KEY`."""
-Member = TypeVar("Member", Fn, Format, Shape, Stamp)
-_OTHER_WORDS = {
-    "avg": "mean",
-    "average": "mean",
-    "minimum": "min",
-    "maximum": "max",
-    "total": "sum",
-    "newest": "last",
-    "latest": "last",
-    "oldest": "first",
-    "range": "spread",
-    "begin": "start",
-    "left": "start",
-    "end": "stop",
-    "right": "stop",
-    "pivot": "table",
-}
-"""What people write for an allowed word, by that of other programs."""
 
 
 def parse_question(
@@ -60,22 +46,25 @@ def parse_question(
     """The question that the parameters ask. Raises InvalidParameter, TooManyWindows, NotAcceptable."""
     simple, filters = split_parameters(pairs, SIMPLE)
     zone = zone_named(simple.get("tz", ""))
-    form = _member(Format, "format", simple["format"]) if "format" in simple else negotiate(accept)
+    form = _form(simple["format"]) if "format" in simple else negotiate(accept)
+    picture = look_of(simple, form)
+    every = RAW if picture is not None and "fn" not in simple else default_every
     read = AskedRead(
         bucket,
         asked_range(simple, zone),
-        every=simple.get("every", default_every),
-        fn=_member(Fn, "fn", simple["fn"]) if "fn" in simple else None,
+        every=simple.get("every", every),
+        fn=member(Fn, "fn", simple["fn"]) if "fn" in simple else None,
         measurements=tuple(filters.get("measurement", ())),
         fields=tuple(filters.get("field", ())),
         tags=tag_filters(filters),
-        format=form,
-        shape=_member(Shape, "shape", simple.get("shape", "long")),
+        format=form if isinstance(form, Format) else Format.CSV,
+        shape=member(Shape, "shape", simple.get("shape", "long")),
         zone=zone or "UTC",
         limit=_limit(simple.get("limit")),
-        stamp=_member(Stamp, "stamp", simple["stamp"]) if "stamp" in simple else None,
-        align=_align(simple.get("align", "false")),
+        stamp=member(Stamp, "stamp", simple["stamp"]) if "stamp" in simple else None,
+        align=flag("align", simple.get("align", "false"), "align=true gives whole windows only."),
         csv=_csv_dialect(simple, form),
+        picture=picture,
     )
     return read.at(now_ns, max_windows)
 
@@ -85,30 +74,30 @@ def needs_clock(pairs: Pairs) -> bool:
     return any(name == "tz" and value not in _UTC for name, value in pairs)
 
 
-def negotiate(accept: str | None) -> Format:
+def negotiate(accept: str | None) -> Format | Form:
     """The best offered format for an Accept header; CSV when every format fits. Raises NotAcceptable.
 
     Only its first 50 media ranges count, and the first 10 parameters of each: browsers send about ten ranges.
     """
     if not accept or not accept.strip():
         return Format.CSV
-    best: tuple[tuple[float, int, int], Format] | None = None
+    best: tuple[tuple[float, int, int], Format | Form] | None = None
     for part in accept.split(",", _MOST_MEDIA_RANGES)[:_MOST_MEDIA_RANGES]:
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
-        for position, form in enumerate(Format):
+        for position, form in enumerate(_FORMS):
             fit = _fit(media.strip().lower(), form)
             rank = (quality, fit, -position)
             if fit and quality > 0 and (best is None or rank > best[0]):
                 best = (rank, form)
     if best is None:
-        offered = ", ".join(form.media_type for form in Format)
+        offered = ", ".join(form.media_type for form in _FORMS)
         refusal = f"No offered format fits Accept: {accept[:200]}."
         raise NotAcceptable(f"{refusal} Offered: {offered}; or name one with format=.")
     return best[1]
 
 
-def _fit(media: str, form: Format) -> int:
+def _fit(media: str, form: Format | Form) -> int:
     """How exactly a media range names a format: 3 by its type, 2 by its group, 1 by */*, 0 not at all."""
     media_type = form.media_type.split(";")[0]
     if media == media_type:
@@ -178,31 +167,23 @@ def asked_range(simple: Mapping[str, str], zone: str | None) -> LastWindow | Bet
     return Between(start_ns, parse_moment(simple["stop"], "stop", zone) if "stop" in simple else None)
 
 
-def _member(choices: type[Member], parameter: str, text: str) -> Member:
-    try:
-        return choices(text)
-    except ValueError:
-        allowed = [str(member.value) for member in choices]
-        other = _OTHER_WORDS.get(text.lower())
-        near = [other] if other in allowed else difflib.get_close_matches(text[:100].lower(), allowed, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        reason = f"{parameter}={text[:100]!r} is unknown.{hint} Allowed: {', '.join(allowed)}."
-        raise InvalidParameter(parameter, reason, allowed=allowed) from None
+def _form(text: str) -> Format | Form:
+    """The format with this name. Raises InvalidParameter."""
+    named = next((form for form in _FORMS if form.value == text), None)
+    return named or refuse("format", text, [form.value for form in _FORMS])
 
 
-def _csv_dialect(simple: Mapping[str, str], form: Format) -> CsvDialect:
+def _csv_dialect(simple: Mapping[str, str], form: Format | Form) -> CsvDialect:
     for parameter in ("bom", "sep"):
         if parameter in simple and form is not Format.CSV:
             reason = f"{parameter} is for CSV, and this answer is {form.value}. Leave it out, or write format=csv."
             raise InvalidParameter(parameter, reason)
-    mark, separator = simple.get("bom", "false"), simple.get("sep", ",")
-    if mark not in ("true", "false"):
-        raise InvalidParameter("bom", f"bom={mark[:50]!r} is neither true nor false.", allowed=["true", "false"])
+    mark, separator = flag("bom", simple.get("bom", "false")), simple.get("sep", ",")
     if separator not in _SEPARATORS:
         allowed = list(_SEPARATORS)
         reason = f"sep={separator[:50]!r} separates no cells. Allowed: a comma, a semicolon (;), or the word tab."
         raise InvalidParameter("sep", reason, allowed=allowed)
-    return CsvDialect(_SEPARATORS[separator], mark == "true")
+    return CsvDialect(_SEPARATORS[separator], mark)
 
 
 def zone_named(text: str) -> str | None:
@@ -213,13 +194,6 @@ def zone_named(text: str) -> str | None:
         reason = f"tz={text[:100]!r} is no IANA time zone. Write one like Europe/Berlin or America/New_York."
         raise InvalidParameter("tz", reason)
     return text
-
-
-def _align(text: str) -> bool:
-    if text not in ("true", "false"):
-        reason = f"align={text[:100]!r} is neither true nor false. align=true gives whole windows only."
-        raise InvalidParameter("align", reason, allowed=["true", "false"])
-    return text == "true"
 
 
 def _limit(text: str | None) -> int | None:

@@ -46,7 +46,7 @@ def read(
     ] = None,
     stop: Annotated[str | None, typer.Option(help="End of the range, in the same forms; exclusive.")] = None,
     every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, 500ms or 1mo, or raw.")] = None,
-    fn: Annotated[str | None, typer.Option(help="mean, min, max, sum, count, first, last, median, spread.")] = None,
+    fn: Annotated[str | None, typer.Option(help="mean, min, max, sum, count, first, last, median, spread, m4.")] = None,
     stamp: Annotated[str | None, typer.Option(help="Which end of a window is a row's time: start or stop.")] = None,
     align: Annotated[bool, typer.Option("--align", help="Only whole windows, none that the range cuts.")] = False,
     measurement: Annotated[list[str] | None, typer.Option(help="Only this measurement; repeatable.")] = None,

@@ -22,9 +22,11 @@ _FORM = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
 LONGEST_NS = 2**63 - 1
 """A duration must fit the nanoseconds of one signed 64-bit integer (292 years)."""
 LONGEST_MONTHS = 12 * 292
-_FINE_UNIT_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, **_UNIT_NS}
+EVERY_UNIT_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, **_UNIT_NS}
+"""The units of windows that have one length, ascending."""
 _MONTHS = {"mo": 1, "y": 12}
 _EVERY_HINT = "Write a whole number and one unit, ns, us, ms, s, m, h, d, w, mo or y: 500ms, 15m, 1h, 1d, 1mo, 1y."
+_MOST_DIGITS = 9
 _EVERY_FORM = re.compile(r"([0-9]{1,9})(ns|us|ms|mo|[smhdwy])", re.ASCII)
 _NEAR_FORM = re.compile(r"([0-9]{1,9})[ _]?([A-Za-z\u00b5\u03bc]{1,12})")
 _WORDS = {
@@ -79,14 +81,14 @@ def parse_every(text: str, parameter: str) -> Length:
     """
     match = _EVERY_FORM.fullmatch(text)
     if match is None:
-        meant = _meant(text, {**_FINE_UNIT_NS, **_MONTHS})
+        meant = _meant(text, {**EVERY_UNIT_NS, **_MONTHS})
         raise InvalidParameter(parameter, f"{parameter}={text[:100]!r} is not a duration.{meant} {_EVERY_HINT}")
     number, unit = int(match[1]), match[2]
     if unit in _MONTHS:
         _bound(text, parameter, number * _MONTHS[unit], LONGEST_MONTHS, "1mo")
         return Length(months=number * _MONTHS[unit])
-    _bound(text, parameter, number * _FINE_UNIT_NS[unit], LONGEST_NS, "1ns")
-    return Length(number * _FINE_UNIT_NS[unit])
+    _bound(text, parameter, number * EVERY_UNIT_NS[unit], LONGEST_NS, "1ns")
+    return Length(number * EVERY_UNIT_NS[unit])
 
 
 def _bound(text: str, parameter: str, length: int, longest: int, shortest: str) -> None:
@@ -119,3 +121,11 @@ def format_duration(length_ns: int) -> str:
         if length_ns % _UNIT_NS[unit] == 0:
             return f"{length_ns // _UNIT_NS[unit]}{unit}"
     raise ValueError(f"{length_ns} ns is no whole number of seconds")
+
+
+def format_every(length_ns: int) -> str:
+    """The text of a window of one length that `parse_every` reads back, in the longest unit that fits."""
+    for unit, unit_ns in reversed(EVERY_UNIT_NS.items()):
+        if length_ns % unit_ns == 0 and length_ns // unit_ns < 10**_MOST_DIGITS:
+            return f"{length_ns // unit_ns}{unit}"
+    raise ValueError(f"{length_ns} ns cannot be said in one unit and {_MOST_DIGITS} digits")

@@ -13,11 +13,16 @@ from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.timerange import TimeRange
 from service.domain.unknown_names import UnknownName, unknown_names
 from service.domain.unreadable import NameKind, listed
-from service.errors import UnreadableText
+from service.errors import InvalidParameter, UnreadableText
 
 
 class Fn(StrEnum):
-    """The window functions of Flux. They take and give the types that Flux takes and gives (2.9.1)."""
+    """The window functions of Flux, which take and give the types that Flux takes and gives (2.9.1); and `m4`.
+
+    `m4` gives of each window up to four points of a series, each once and with its own time, ascending: the first, the
+    last, the earliest of the lowest and the earliest of the highest. A chart whose pixel columns are the windows looks
+    like one of all points (Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB 2014).
+    """
 
     MEAN = "mean"
     MIN = "min"
@@ -28,6 +33,12 @@ class Fn(StrEnum):
     LAST = "last"
     MEDIAN = "median"
     SPREAD = "spread"
+    M4 = "m4"
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows a window of a series has at most."""
+        return 4 if self is Fn.M4 else 1
 
     @property
     def numeric_only(self) -> bool:
@@ -40,11 +51,21 @@ class Fn(StrEnum):
         return FieldType.INTEGER if self is Fn.COUNT else input_type
 
 
+def one_row_function(fn: Fn, parameter: str) -> Fn:
+    """`fn`, where each window has to become one row. Raises InvalidParameter: it gives several."""
+    if fn.most_rows > 1:
+        allowed = [other.value for other in Fn if other.most_rows == 1]
+        reason = f"fn={fn} gives several points of a window, for charts. Allowed: {', '.join(allowed)}."
+        raise InvalidParameter(parameter, reason, allowed=allowed)
+    return fn
+
+
 class Stamp(StrEnum):
-    """Which end of its window is the time of a row. Both are cut to the range."""
+    """Which end of its window, cut to the range, is the time of a row; or with `m4` the time of the point itself."""
 
     START = "start"
     STOP = "stop"
+    POINT = "point"
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,8 @@ class Windows:
     """Aggregate windows of `every_ns`, on the epoch grid of the local clock of `zone` (IANA).
 
     With `months`, `every_ns` is 0, and each window is so many months of that clock's calendar, counted from January
-    1970, as those of Flux are.
+    1970, as those of Flux are. The rows of `Fn.M4`, and of no other function, have the times of their points: whatever
+    `stamp` says, it is `Stamp.POINT` then.
     """
 
     every_ns: int
@@ -63,6 +85,10 @@ class Windows:
 
     def __post_init__(self) -> None:
         Length(self.every_ns, self.months)
+        if self.fn is Fn.M4:
+            object.__setattr__(self, "stamp", Stamp.POINT)
+        elif self.stamp is Stamp.POINT:
+            raise ValueError(f"{self.fn} gives no points, so its rows have no times of points")
 
 
 @dataclass(frozen=True)

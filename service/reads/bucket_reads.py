@@ -4,7 +4,7 @@ A new one takes a slot of the key that asked first, asks the store, and encodes 
 Nothing in this file knows of HTTP: routes, and whoever reads without a socket, call the same two methods.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from service.reads.empty_answers import explained
 from service.reads.facts import NameList, ReadFacts
 from service.reads.limits import ReadLimits
 from service.reads.origins import told
+from service.reads.pictures import picture_of
 from service.reads.question import Question
 from service.reads.slots import Slots
 from service.reads.streams import UNOBSERVED, ReadObserver, measured
@@ -89,7 +90,8 @@ class BucketReads:
         return self._facts(question, plan_read(question.selection, schema))
 
     def _facts(self, question: Question, plan: ReadPlan) -> ReadFacts:
-        skipped = NameList.of((field.measurement, field.field) for field in plan.skipped)
+        names = [(field.measurement, field.field) for field in plan.skipped]
+        skipped = NameList.of(names if question.picture is None else dict.fromkeys([*names, *_without_numbers(plan)]))
         return ReadFacts(question.selection.span, self._store.name, skipped, NameList.of_unknown(plan.unknown))
 
     def _kept_as(self, question: Question) -> tuple[str, Sequence[str], float]:
@@ -104,7 +106,17 @@ class BucketReads:
         texts = facts.texts()
         blocks = measured(told(reading, texts), self.limits.timeout_s, self._observer)
         blocks = explained(blocks, self._store, question.selection, facts, texts)
+        if question.picture is not None:
+            return Produced(texts, picture_of(blocks, question, question.picture, texts, self._observer.drawn), end)
         return Produced(texts, encode(blocks, reading.plan, question.layout, question.limit), end)
+
+
+def _without_numbers(plan: ReadPlan) -> Iterator[tuple[str, str]]:
+    """The fields that have texts or booleans in an answer, after their measurements."""
+    for measurement in plan.measurements:
+        for field in measurement.fields:
+            if not all(field_type.numeric for field_type in field.output):
+                yield measurement.name, field.name
 
 
 def _answer(question: Question, served: Served) -> ReadAnswer:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from service.domain.timerange import TimeRange
 from service.domain.unknown_names import UnknownName
+from service.pictures.facts import PictureFacts
 
 _MOST_LETTERS = 4000
 """The most letters of all names in a list: a bucket may have any number of fields, and facts stay small."""
@@ -60,7 +61,7 @@ class ReadFacts:
 
     `skipped`: measurements and fields that the function cannot take. `store`: who answered. `unknown`: what the filters
     name and the bucket does not know, each as kind, tag key (of a value), name, then near names. `newest`: of an answer
-    without rows, the time of the bucket's newest point, or why there is none.
+    without rows, the time of the bucket's newest point, or why there is none. `picture`: of an answer that is one.
     """
 
     span: TimeRange
@@ -68,18 +69,21 @@ class ReadFacts:
     skipped: NameList = NameList()
     unknown: NameList = NameList()
     newest: str = ""
+    picture: PictureFacts | None = None
 
     def texts(self) -> dict[str, str]:
         span = {"start": str(self.span.start_ns), "stop": str(self.span.stop_ns)}
         newest = {"newest": self.newest} if self.newest else {}
         names = self.skipped.texts("skipped") | self.unknown.texts("unknown")
-        return {**span, "store": self.store, **names, **newest}
+        picture = self.picture.texts() if self.picture else {}
+        return {**span, "store": self.store, **names, **newest, **picture}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "ReadFacts":
         span = TimeRange(int(texts["start"]), int(texts["stop"]))
         skipped, unknown = (NameList.from_texts(texts, fact) for fact in ("skipped", "unknown"))
-        return cls(span, texts["store"], skipped, unknown, texts.get("newest", ""))
+        newest, picture = texts.get("newest", ""), PictureFacts.from_texts(texts)
+        return cls(span, texts["store"], skipped, unknown, newest, picture)
 
 
 @dataclass(frozen=True)

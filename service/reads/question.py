@@ -12,6 +12,7 @@ from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, format_t
 from service.domain.windows import surely_more_than
 from service.encoding.encoders import PLAIN_CSV, CsvDialect, Format, Layout, Shape
 from service.errors import InvalidParameter, TooManyWindows
+from service.pictures.look import Form, Look
 
 RAW = "raw"
 """As `every`: the points themselves, without windows."""
@@ -54,7 +55,8 @@ class Between:
 class Question:
     """A read of one range. `open_ended`: the range ends now, so the answer is soon old. `key` names it in the cache.
 
-    `aligned`: the range was cut to its whole windows.
+    `aligned`: the range was cut to its whole windows. `picture`: how the picture looks that is the answer; None: the
+    answer has rows, in the form that `layout` names.
     """
 
     selection: Selection
@@ -63,6 +65,16 @@ class Question:
     open_ended: bool
     key: str
     aligned: bool = False
+    picture: Look | None = None
+
+    @property
+    def media_type(self) -> str:
+        return self.layout.format.media_type if self.picture is None else self.picture.form.media_type
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the answer is packed as far as it can be."""
+        return self.layout.format.is_file if self.picture is None else self.picture.form is Form.PNG
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,8 @@ class AskedRead:
 
     `csv`: how CSV is written. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
     Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows. `stamp` absent:
-    stop. `align`: windows that the range cuts are left out.
+    stop, or point for m4. `align`: windows that the range cuts are left out. `picture`: the answer is one; `format` has
+    no meaning then.
     """
 
     bucket: str
@@ -88,10 +101,12 @@ class AskedRead:
     stamp: Stamp | None = None
     align: bool = False
     csv: CsvDialect = PLAIN_CSV
+    picture: Look | None = None
 
     def at(self, now_ns: int, max_windows: int) -> Question:
         """The question at the moment `now_ns`. Raises InvalidParameter, TooManyWindows."""
         self._check_points()
+        self._check_picture()
         span, windows = self.range.at(now_ns), self._windows()
         if windows is not None:
             _bound_windows(span, windows, self.every, max_windows)
@@ -101,8 +116,8 @@ class AskedRead:
         selection = Selection(self.bucket, span, windows, *names, tags, complete_rows=self._complete_rows())
         layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every, self.csv)
         looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit, self.align, self.csv)
-        key = repr((self.bucket, self.range, windows, names, tags, looks))
-        return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key, self.align)
+        key = repr((self.bucket, self.range, windows, names, tags, looks, self.picture))
+        return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key, self.align, self.picture)
 
     def _complete_rows(self) -> bool:
         return self.shape is Shape.WIDE or self.format is Format.LINE_PROTOCOL
@@ -117,6 +132,13 @@ class AskedRead:
         if self.shape is not Shape.LONG:
             raise InvalidParameter("shape", f"{finding}, so shape has no meaning. Leave it out.")
 
+    def _check_picture(self) -> None:
+        """Raises InvalidParameter where a picture is asked for with what only rows have."""
+        for name, is_given in (("shape", self.shape is not Shape.LONG), ("limit", self.limit is not None)):
+            if self.picture is not None and is_given:
+                reason = f"format={self.picture.form.value} is a picture, so {name} has no meaning. Leave it out."
+                raise InvalidParameter(name, reason)
+
     def _windows(self) -> Windows | None:
         if self.every == RAW:
             self._check_raw()
@@ -126,7 +148,19 @@ class AskedRead:
         except InvalidParameter as refused:
             message = f"{refused.message} Or write every=raw for the points themselves."
             raise InvalidParameter("every", message) from None
-        return Windows(length.ns, self.fn or Fn.MEAN, self.zone, length.months, self.stamp or Stamp.STOP)
+        fn = self.fn or Fn.MEAN
+        self._check_stamp(fn)
+        return Windows(length.ns, fn, self.zone, length.months, self.stamp or Stamp.STOP)
+
+    def _check_stamp(self, fn: Fn) -> None:
+        """Raises InvalidParameter for a stamp that the function cannot have."""
+        if self.stamp is None or (fn is Fn.M4) == (self.stamp is Stamp.POINT):
+            return
+        if fn is Fn.M4:
+            reason = "fn=m4 gives points with their own times, so stamp=point is all there is. Leave stamp out."
+        else:
+            reason = f"stamp=point is for fn=m4: a row of fn={fn} is no point. Write stamp=start or stamp=stop."
+        raise InvalidParameter("stamp", reason, allowed=[Stamp.POINT] if fn is Fn.M4 else [Stamp.START, Stamp.STOP])
 
     def _check_raw(self) -> None:
         given = {"fn": self.fn is not None, "stamp": self.stamp is not None, "align": self.align}

@@ -17,12 +17,16 @@ def _ignore(_value: object) -> None:
 
 @dataclass(frozen=True)
 class ReadObserver:
-    """Called in each read: `rows` as they come, `seconds` and `ended` at the end, `failed` with an error's code."""
+    """Called in each read: `rows` as they come, `seconds` and `ended` at the end, `failed` with an error's code.
+
+    `drawn` is called with the seconds that drawing a picture took.
+    """
 
     rows: Callable[[int], object] = _ignore
     seconds: Callable[[float], object] = _ignore
     failed: Callable[[str], object] = _ignore
     ended: Callable[[], object] = lambda: None
+    drawn: Callable[[float], object] = _ignore
 
 
 UNOBSERVED = ReadObserver()

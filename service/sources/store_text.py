@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.domain.durations import parse_duration, parse_every
 from service.domain.local_time import is_zone
-from service.domain.selection import Fn, Windows
+from service.domain.selection import Fn, Windows, one_row_function
 from service.errors import InvalidParameter
 
 RAW = "raw"
@@ -74,7 +74,8 @@ class StoreText(BaseModel):
                 raise InvalidParameter(f"{place}.fn", reason)
             return None
         length = parse_every(self.every, f"{place}.every")
-        return Windows(length.ns, self.fn or Fn.MEAN, zone_name(self.zone, f"{place}.zone"), length.months)
+        fn = one_row_function(self.fn or Fn.MEAN, f"{place}.fn")
+        return Windows(length.ns, fn, zone_name(self.zone, f"{place}.zone"), length.months)
 
 
 def zone_name(text: str, parameter: str) -> str:

@@ -17,6 +17,7 @@ from service.domain.windows import Grid
 from service.frames.frame import VALUE_TYPES
 
 _64_BITS = "18446744073709551615::HUGEINT"
+_CORNERS = ("first", "last", "low", "high")
 _JUST_ABOVE_HALF = 0.500_000_000_001
 
 
@@ -65,7 +66,11 @@ def place_of(bins: Bins) -> tuple[str, dict[str, int]]:
 
 
 def columns_of(fn: Fn, taken: FieldType) -> str:
-    """Result columns, of which `values_of` makes the value. Integers wrap at 64 bits, as in Flux."""
+    """Result columns, of which `values_of` makes the value. Integers wrap at 64 bits, as in Flux.
+
+    `points_of` takes those of `Fn.M4`. They have values as whole numbers of the same 64 bits, from a column `bits`
+    beside `value`: a comparison of tuples would lose the sign of -0.0 (DuckDB 2.0).
+    """
     whole = taken in (FieldType.INTEGER, FieldType.UNSIGNED)
     match fn:
         case Fn.MEAN:
@@ -85,6 +90,31 @@ def columns_of(fn: Fn, taken: FieldType) -> str:
             return "arg_max(value, time) AS value, max(time) AS at_ns"
         case Fn.MIN | Fn.MAX:
             return f"{fn}(value) AS value"
+        case Fn.M4:
+            lowest, highest = "arg_min({}, (value, time))", "arg_max({}, (value, -time))"
+            return _corners("bits", "arg_min({}, time)", "arg_max({}, time)", lowest, highest)
+
+
+def corners_of_picked() -> str:
+    """The columns of `Fn.M4`, of points whose rows have the lowest and the highest value of their window beside them.
+
+    This takes half the time, and needs a pass over the points before it.
+    """
+    return _corners(
+        "value",
+        "arg_min({}, time)",
+        "arg_max({}, time)",
+        "arg_min({}, time) FILTER (value = low)",
+        "arg_min({}, time) FILTER (value = high)",
+    )
+
+
+def _corners(value: str, *picks: str) -> str:
+    columns = (
+        f"{pick.format(value)} AS {corner}_value, {pick.format('time')} AS {corner}_time"
+        for corner, pick in zip(_CORNERS, picks, strict=True)
+    )
+    return ", ".join(columns)
 
 
 def _wrapped(number: str) -> str:
@@ -113,6 +143,33 @@ def values_of(table: pa.Table, fn: Fn | None, taken: FieldType, output: FieldTyp
     if fn is not Fn.MEAN:
         return total
     return pa.array(total.to_numpy().astype(np.float64) / column(table, "count").to_numpy())
+
+
+@dataclass(frozen=True)
+class WindowPoints:
+    """Points of windows: of each, the row of the answer that it is from, its time in ns, and its value."""
+
+    rows: pa.Array
+    times: pa.Array
+    values: pa.Array
+
+
+def points_of(table: pa.Table, output: FieldType, are_bits: bool = False) -> WindowPoints:
+    """The points of an answer with the columns of `Fn.M4`: each once, row by row, and of one row by time.
+
+    `are_bits`: values are whole numbers whose bits are those of values of the type that comes out.
+    """
+    times = np.column_stack([column(table, f"{corner}_time").to_numpy() for corner in _CORNERS])
+    values = pa.concat_arrays([column(table, f"{corner}_value") for corner in _CORNERS])
+    order = np.argsort(times, axis=1, kind="stable")
+    times = np.take_along_axis(times, order, axis=1)
+    is_new = np.ones(times.shape, np.bool_)
+    is_new[:, 1:] = times[:, 1:] != times[:, :-1]
+    rows, ranks = np.nonzero(is_new)
+    places = order[rows, ranks] * table.num_rows + rows
+    values, output_type = values.take(pa.array(places)), VALUE_TYPES[output]
+    values = values.view(output_type) if are_bits else values.cast(output_type)
+    return WindowPoints(pa.array(rows), pa.array(times[is_new]), values)
 
 
 def _middle(pairs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -37,6 +37,7 @@ def read_observer(metrics: Metrics, memory: MemoryReturn) -> ReadObserver:
         seconds=metrics.upstream_seconds.observe,
         failed=lambda code: metrics.upstream_failures.labels(code).inc(),
         ended=memory.read_ended,
+        drawn=metrics.picture_seconds.observe,
     )
 
 

@@ -85,6 +85,8 @@ def test_windowed_rows_are_those_of_the_model_and_of_flux(
         windows = Windows(every_s * SECOND_NS, fn)
         found = read(store, bucket, span, windows, complete_rows=complete_rows)
         assert found == window_rows(many, span, windows.every_ns, fn)
+        if fn is Fn.M4:  # no function of Flux
+            continue
         where = NUMBERS if fn.numeric_only else 'r._field != "s"'
         assert [one for one in found if one.field != "s"] == aggregate_window(influx, reference, span, windows, where)
 
@@ -210,7 +212,7 @@ def test_months_and_years_are_those_of_flux(
     store.create_bucket(BucketSpec(bucket))
     store_all(store, bucket, "".join(map(line, many)))
     influx.write(reference, "".join(map(line, many)))
-    for fn, stamp in product((Fn.COUNT, Fn.LAST), Stamp):
+    for fn, stamp in product((Fn.COUNT, Fn.LAST), (Stamp.START, Stamp.STOP)):
         windows = Windows(0, fn, zone, months, stamp)
         rows = read(store, bucket, whole, windows)
         assert rows == aggregate_window(influx, reference, whole, windows)

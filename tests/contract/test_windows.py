@@ -1,4 +1,4 @@
-"""Windowed reads: nine functions on the epoch grid or a local clock, with the stamps of Flux.
+"""Windowed reads: the nine functions that give one row on the epoch grid or a local clock, with the stamps of Flux.
 
 The expected rows are literal, so that a reader can work them out; those that InfluxDB's own
 aggregateWindow can compute were seen to be equal there (test_against_flux).
@@ -39,7 +39,7 @@ FLOATS = {
 }
 
 
-@pytest.mark.parametrize("fn", Fn)
+@pytest.mark.parametrize("fn", FLOATS)
 def test_each_function_on_floats(store: Store, bucket: str, fn: Fn) -> None:
     lines = [(0, "4"), (5, "1"), (10, "1"), (15, "8"), (30, "10")]
     store_all(store, bucket, "".join(f"m f={value} {minute(number)}\n" for number, value in lines))
@@ -63,14 +63,14 @@ INTEGERS: dict[Fn, Value] = {
 }
 
 
-@pytest.mark.parametrize("fn", Fn)
+@pytest.mark.parametrize("fn", INTEGERS)
 def test_each_function_on_integers_has_its_own_type(store: Store, bucket: str, fn: Fn) -> None:
     values = ["7i", "0i", "-5i", "1i"]
     store_all(store, bucket, "".join(f"m f={value} {minute(number)}\n" for number, value in enumerate(values)))
     assert read(store, bucket, HOUR, every("1h", fn)) == [row("m", {}, "f", minute(60), INTEGERS[fn])]
 
 
-@pytest.mark.parametrize("fn", Fn)
+@pytest.mark.parametrize("fn", INTEGERS)
 def test_each_function_on_unsigned_integers_has_its_own_type(store: Store, bucket: str, fn: Fn) -> None:
     values = ["7u", "2u", "2u", "1u"]
     store_all(store, bucket, "".join(f"m f={value} {minute(number)}\n" for number, value in enumerate(values)))

@@ -117,7 +117,7 @@ class History:
         self._shared = SharedCache(lambda: self.clock.now / 1e9)
         caches = [cache(self.clock) if cache else self._shared for _ in range(2)]
         self._damage = break_cache or self._damage_shared
-        self._fns = _FEW_FNS if store is None else [*_FEW_FNS, Fn.FIRST, Fn.MEDIAN, Fn.SPREAD]
+        self._fns = _FEW_FNS if store is None else [*_FEW_FNS, Fn.FIRST, Fn.MEDIAN, Fn.SPREAD, Fn.M4, Fn.M4]
         self.inner = RemovableStore((store or PlainStore)(self.clock))
         self.outcomes: dict[str, int] = {}
         self._types_change = store is embedded

@@ -41,10 +41,15 @@ def raw_rows(points: Iterable[Point], span: TimeRange) -> list[Row]:
 
 
 def window_rows(points: Iterable[Point], span: TimeRange, every_ns: int, fn: Fn) -> list[Row]:
-    """One row for each window and series with a point, stamped with the window's stop or the range's, if earlier."""
+    """One row for each window and series with a point, stamped with the window's stop or the range's, if earlier.
+
+    `Fn.M4` gives points instead.
+    """
     stored: dict[tuple[str, Tags, str, int], tuple[FieldType, Value]] = {}
     for measurement, tags, field, time_ns, kind, value in points:
         stored[measurement, tags, field, time_ns] = (kind, value)
+    if fn is Fn.M4:
+        return _corner_rows(stored, span, every_ns)
     held: dict[tuple[str, Tags, str, int, FieldType], list[Value]] = defaultdict(list)
     for (measurement, tags, field, time_ns), (kind, value) in sorted(stored.items(), key=lambda one: one[0]):
         if not span.start_ns <= time_ns < span.stop_ns or (fn.numeric_only and not kind.numeric):
@@ -66,3 +71,23 @@ def window_rows(points: Iterable[Point], span: TimeRange, every_ns: int, fn: Fn)
             )
         )
     return sorted(rows)
+
+
+def _corner_rows(
+    stored: dict[tuple[str, Tags, str, int], tuple[FieldType, Value]], span: TimeRange, every_ns: int
+) -> list[Row]:
+    """First, last, lowest and highest point of each window; of several that are lowest or highest, the first one."""
+    windows: dict[tuple[str, Tags, str, int], list[tuple[int, FieldType, Value]]] = defaultdict(list)
+    for (measurement, tags, field, time_ns), (kind, value) in sorted(stored.items(), key=lambda point: point[0]):
+        if span.start_ns <= time_ns < span.stop_ns and kind.numeric:
+            windows[measurement, tags, field, time_ns // every_ns].append((time_ns, kind, value))
+    return sorted(
+        Row(*series, time_ns, kind.value, repr(value))
+        for (*series, _), points in windows.items()
+        for time_ns, kind, value in {
+            points[0],
+            points[-1],
+            min(points, key=lambda point: point[2]),
+            max(points, key=lambda point: point[2]),
+        }
+    )

@@ -13,7 +13,7 @@ from service.domain.durations import parse_duration
 from service.domain.endpoint import EMBEDDED, OWN_STORE, Endpoint
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.schedule import Schedule, parse_interval
-from service.domain.selection import Fn, Windows
+from service.domain.selection import Fn, Windows, one_row_function
 from service.errors import InvalidParameter
 from service.jobs.endpoint_rules import DEFAULT_RULES, EndpointRules
 from service.jobs.mirror.overlaps import refuse_impossible
@@ -142,7 +142,7 @@ class MirrorText(BaseModel):
             target=_endpoint(self.target, own_store, rules, "target"),
             buckets=None if self.buckets == "all" else tuple(_pair(entry) for entry in self.buckets),
             measurements=tuple(self.measurements),
-            windows=Windows(parse_duration(self.every, "every"), self.fn) if self.mode == "downsample" else None,
+            windows=self._windows(),
             since_ns=None if self.since is None else parse_duration(self.since, "since"),
             history=tuple(history),
             future_ns=parse_duration(self.future, "future"),
@@ -154,6 +154,11 @@ class MirrorText(BaseModel):
             on_conflict=self.on_conflict,
             log_in_target=self.log_in_target,
         )
+
+    def _windows(self) -> Windows | None:
+        if self.mode != "downsample":
+            return None
+        return Windows(parse_duration(self.every, "every"), one_row_function(self.fn, "fn"))
 
     def to_schedule(self, name: str) -> Schedule | None:
         """The schedule of the mirror. None: it runs only by hand. Raises InvalidParameter."""

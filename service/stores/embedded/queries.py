@@ -12,7 +12,7 @@ from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.timerange import TimeRange
 from service.domain.windows import Grid
-from service.stores.duckdb_windows import Bins, columns_of, place_of
+from service.stores.duckdb_windows import Bins, columns_of, corners_of_picked, place_of
 from service.stores.embedded.tables import VALUES
 
 _TEXT_UNIT_BYTES = 64
@@ -89,6 +89,24 @@ def aggregate(source: Source, fn: Fn, grid: Grid) -> Query:
     points = source.points(cast=cast) if fn is Fn.COUNT else source.points("value", cast=cast)
     placed = f"SELECT *, {place} AS place FROM ({points})"
     text = f"SELECT rank, place, {columns_of(fn, taken)} FROM ({placed}) GROUP BY rank, place ORDER BY rank, place"
+    return Query(text, bound)
+
+
+def m4(source: Source, grid: Grid) -> Query:
+    """One row per series and window: columns rank, place, and those of `corners_of_picked`.
+
+    A first pass finds the ends of each window, in time and in value, and a second one the points there.
+    """
+    place, bound = _place(source, grid)
+    cast = "::DOUBLE" if len(source.types) > 1 else ""
+    placed = f"SELECT *, {place} AS place FROM ({source.points('value', cast=cast)})"
+    ends = "min(time) AS first, max(time) AS last, min(value) AS low, max(value) AS high"
+    text = (
+        f"SELECT rank, place, {corners_of_picked()}"
+        f" FROM ({placed}) JOIN (SELECT rank, place, {ends} FROM ({placed}) GROUP BY rank, place) USING (rank, place)"
+        f" WHERE time = first OR time = last OR value = low OR value = high"
+        f" GROUP BY rank, place ORDER BY rank, place"
+    )
     return Query(text, bound)
 
 

@@ -21,7 +21,7 @@ from service.domain.windows import Grid
 from service.errors import StoreFailed
 from service.frames.frame import Block
 from service.frames.type_runs import ascending
-from service.stores.duckdb_windows import Bins, column, values_of, window_times
+from service.stores.duckdb_windows import Bins, column, points_of, values_of, window_times
 from service.stores.embedded import queries
 from service.stores.embedded.chunks import Budget, chunks, within
 from service.stores.embedded.file import translated
@@ -124,6 +124,14 @@ class Group:
         self.types = tuple(field_type for field_type in FieldType if field_type in present)
 
     @property
+    def rows_of_window(self) -> int | None:
+        """How many rows a window has at most. None: they may be larger than their number says."""
+        fns = [part.fn for part in self.parts if part.fn is not None]
+        if FieldType.STRING in self.types or Fn.MEDIAN in fns:
+            return None
+        return self.series * max((fn.most_rows for fn in fns), default=1)
+
+    @property
     def numbered_ranks(self) -> list[tuple[int, int]]:
         """The number and the rank of each series."""
         return [pair for pairs in self.parts.values() for pair in pairs]
@@ -147,7 +155,7 @@ def groups(plan: MeasurementPlan, members: list[Member]) -> Iterator[Group]:
 class BlockReader:
     """Makes the blocks of a read. `extent` holds all points there can be; those before `oldest_ns` have expired.
 
-    `stamp`: which end of a window is the time of its row.
+    `stamp`: what is the time of a row.
     """
 
     def __init__(
@@ -180,22 +188,20 @@ class BlockReader:
                 for group in groups(measurement, members[measurement.name]) if self._grids else ():
                     self._register(group)
                     for number, part in enumerate(group.parts):
-                        yield from self._part_frames(group, part, f"part_{number}", self._grids[0], stamped=True)
+                        yield from self._part_frames(group, part, f"part_{number}", self._grids[0], Stamp.POINT)
         finally:
             self._cursor.close()
 
     def _group_blocks(self, group: Group) -> Iterator[Block]:
         self._register(group)
         everything = Source(group.types, "whole", self._oldest_ns)
-        fns = {part.fn for part in group.parts}
-        bounded = FieldType.STRING not in group.types and Fn.MEDIAN not in fns
-        budget = Budget(ENOUGH_ROWS, group.series if bounded else None)
+        budget = Budget(ENOUGH_ROWS, group.rows_of_window)
         for grid in self._grids:
             for chunk in chunks(grid, lambda bins: self._histogram(everything, bins), budget):
                 frames = [
                     frame
                     for number, part in enumerate(group.parts)
-                    for frame in self._part_frames(group, part, f"part_{number}", chunk, stamped=False)
+                    for frame in self._part_frames(group, part, f"part_{number}", chunk, self._stamp)
                 ]
                 if frames:
                     yield ascending(frames, [_ranks(frame) for frame in frames]) if group.is_mixed else tuple(frames)
@@ -215,18 +221,22 @@ class BlockReader:
         part: Part,
         members: str,
         grid: Grid,
-        stamped: bool,
+        stamp: Stamp,
     ) -> Iterator[pa.RecordBatch]:
         source = Source(part.types, members, self._oldest_ns)
         for output, query in _queries(part, source, grid):
             table = self._cursor.fetch(query)
-            if table.num_rows:
+            if table.num_rows and part.fn is Fn.M4:
+                points = points_of(table, output)
+                ranks = column(table, "rank").take(points.rows)
+                yield group.labels.frame(output, ranks, points.times, points.values)
+            elif table.num_rows:
                 if part.fn is None:
                     times = column(table, "time")
-                elif stamped:
+                elif stamp is Stamp.POINT:
                     times = column(table, "at_ns")
                 else:
-                    times = window_times(column(table, "place"), grid, self._stamp)
+                    times = window_times(column(table, "place"), grid, stamp)
                 taken = part.types[0] if len(part.types) == 1 else FieldType.FLOAT
                 values = values_of(table, part.fn, taken, output)
                 yield group.labels.frame(output, column(table, "rank"), times, values)
@@ -283,6 +293,8 @@ def _queries(part: Part, source: Source, grid: Grid) -> Iterator[tuple[FieldType
     elif part.fn in (Fn.FIRST, Fn.LAST) and len(part.types) > 1:
         for field_type in part.output:
             yield field_type, queries.edge(source, field_type, part.fn, grid)
+    elif part.fn is Fn.M4:
+        yield part.output[0], queries.m4(source, grid)
     else:
         yield part.output[0], queries.aggregate(source, part.fn, grid)
 

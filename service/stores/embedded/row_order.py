@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from service.domain.schema import FieldType
-from service.domain.selection import Fn, ReadPlan
+from service.domain.selection import ReadPlan
 from service.domain.series import Tags
 from service.stores.embedded.reading import ENOUGH_ROWS, Group, Member, Part
 from service.stores.row_order import RowOrder, SeriesSortKey
@@ -22,8 +21,8 @@ def row_order(plan: ReadPlan, members: Mapping[str, Sequence[Member]], most_wind
             return None
         group = Group(measurement, of_measurement)
         fields = {field.name: field for field in measurement.fields}
-        is_bounded = FieldType.STRING not in group.types and all(field.fn is not Fn.MEDIAN for field in fields.values())
-        if most_windows > 1 and (not is_bounded or most_windows * group.series > ENOUGH_ROWS):
+        rows = group.rows_of_window
+        if most_windows > 1 and (rows is None or most_windows * rows > ENOUGH_ROWS):
             return None
         if group.is_mixed and any(len(field.output) > 1 for field in fields.values()):
             return None

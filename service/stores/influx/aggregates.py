@@ -106,13 +106,16 @@ class WindowReader:
                 yield from self._from_points(measurement, field, grid)
 
     def _by_flux(self, measurement: MeasurementPlan, fields: list[FieldPlan], fn: Fn, grid: Grid) -> Iterator[Block]:
-        query = flux.pipeline(
+        points = [
             flux.source(self._bucket.name, grid.span),
             flux.any_of("_measurement", [measurement.name]),
             flux.any_of("_field", [field.name for field in fields]),
             *(flux.any_of(key, values) for key, values in self._selection.tags),
-            flux.windows(grid, fn, self._windows.stamp),
-        )
+        ]
+        if fn is Fn.M4:
+            query = flux.corner_points(points, grid)
+        else:
+            query = flux.pipeline(*points, flux.windows(grid, fn, self._windows.stamp))
         reply = ask_flux(self._transport, query, self._call, self._bucket.name)
         for rows in rows_of(reply.chunks()):
             yield frames_of(rows, measurement.tags)

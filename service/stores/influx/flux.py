@@ -5,7 +5,7 @@ everything up to the window (influxdb query/stdlib/influxdata/influxdb/rules.go)
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from service.domain.selection import Fn, Stamp
 from service.domain.timerange import EVER, LATEST_NS, TimeRange, format_time
@@ -78,10 +78,26 @@ def any_field(fields: Iterable[tuple[str, str]]) -> str:
 
 
 def windows(grid: Grid, fn: Fn, stamp: Stamp = Stamp.STOP) -> str:
-    """Windows of a grid. Without an offset none is written: only then old servers compute it in storage."""
+    """Windows of a grid. Without an offset none is written: only then old servers compute it in storage.
+
+    With `Stamp.POINT` the function is one that selects points.
+    """
     offset = f", offset: {grid.offset_ns}ns" if grid.offset_ns else ""
+    if stamp is Stamp.POINT:
+        return f"  |> window(every: {grid.every_ns}ns{offset})\n  |> {fn}()"
     source = ', timeSrc: "_start"' if stamp is Stamp.START else ""
     return f"  |> aggregateWindow(every: {grid.every_ns}ns, fn: {fn}, createEmpty: false{offset}{source})"
+
+
+def corner_points(points: Sequence[str], grid: Grid) -> str:
+    """The points of `Fn.M4` of each window: each once, and by time. `points`: the steps before the windows.
+
+    The storage engine computes each of the four functions by itself, as it does only for the first function of a
+    pipeline: so the steps are written four times. Of points with the same value it takes the first (2.9.1).
+    """
+    picks = (Fn.FIRST, Fn.LAST, Fn.MIN, Fn.MAX)
+    tables = ",\n".join(pipeline(*points, windows(grid, fn, Stamp.POINT)) for fn in picks)
+    return f'union(tables: [\n{tables}\n])\n  |> sort(columns: ["_time"])\n  |> unique(column: "_time")'
 
 
 _CODES = {"b": "\\", "n": "\n", "r": "\r"}

@@ -18,7 +18,7 @@ from service.frames import long_form
 from service.frames.frame import TIME, VALUE_TYPES, Block, constant_codes, long_schema
 from service.frames.label_combinations import combine, texts_of
 from service.frames.type_runs import ascending
-from service.stores.duckdb_windows import Bins, columns_of, place_of, values_of, window_times
+from service.stores.duckdb_windows import Bins, column, columns_of, place_of, points_of, values_of, window_times
 
 Tags = tuple[str | None, ...]
 
@@ -42,15 +42,21 @@ class PointWindows:
         value = VALUE_TYPES[self._computed]
         if keeps_type:
             value = pa.struct([(field_type.value, VALUE_TYPES[field_type]) for field_type in FieldType])
-        schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value)])
+        bits = [("bits", pa.int64())] if self._fn is Fn.M4 else []
+        schema = pa.schema([("series", pa.int32()), ("time", pa.int64()), ("value", value), *bits])
         taken = [VALUE_TYPES[field_type] for field_type in self._field.types]
         frames = (frame for block in raw for frame in block if long_form.values(frame).type in taken)
         table = self._aggregated((self._batch(frame, schema, keeps_type) for frame in frames), schema)
+        if not table.num_rows:
+            return ()
         if keeps_type:
             return self._by_type(table)
-        output = self._field.output[0]
+        output, series = self._field.output[0], column(table, "series")
+        if self._fn is Fn.M4:
+            points = points_of(table, output, are_bits=True)
+            return (self._frame(output, series.take(points.rows), points.times, points.values),)
         values = values_of(table, self._fn, self._computed, output)
-        return (self._frame(output, table, values),) if table.num_rows else ()
+        return (self._frame(output, series, self._times(table), values),)
 
     def _aggregated(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
         """DuckDB's result for the points. An error of the read is raised itself, not DuckDB's error about it."""
@@ -103,7 +109,8 @@ class PointWindows:
             values = pa.repeat(pa.scalar(0, VALUE_TYPES[self._computed]), len(values))
         elif values.type != VALUE_TYPES[self._computed]:
             values = values.cast(VALUE_TYPES[self._computed], safe=False)
-        return pa.RecordBatch.from_arrays([self._numbers(frame), times, values], schema=schema)
+        bits = [values.view(pa.int64())] if self._fn is Fn.M4 else []
+        return pa.RecordBatch.from_arrays([self._numbers(frame), times, values, *bits], schema=schema)
 
     def _numbers(self, frame: pa.RecordBatch) -> pa.Array:
         """The number of each row's series."""
@@ -117,26 +124,28 @@ class PointWindows:
 
     def _by_type(self, table: pa.Table) -> Block:
         """Rows whose values have several types: in frames of one type, the times of each series ascending."""
-        column = table.column("value").chunk(0) if table.num_rows else pa.nulls(0, table.schema.field("value").type)
+        all_values = column(table, "value")
         frames, series = [], []
         for field_type in self._field.output:
-            values = column.field(field_type.value)
+            values = all_values.field(field_type.value)
             valid = values.is_valid()
             rows = table.filter(valid)
             if rows.num_rows:
-                frames.append(self._frame(field_type, rows, values.filter(valid)))
-                series.append(rows.column("series").to_numpy())
+                numbers = column(rows, "series")
+                frames.append(self._frame(field_type, numbers, self._times(rows), values.filter(valid)))
+                series.append(numbers.to_numpy())
         return ascending(frames, series)
 
-    def _frame(self, field_type: FieldType, table: pa.Table, values: pa.Array) -> pa.RecordBatch:
-        table = table.combine_chunks()
-        series = table.column("series").chunk(0) if table.num_rows else pa.array([], pa.int32())
-        places = table.column("place").chunk(0) if table.num_rows else pa.array([], pa.int64())
+    def _times(self, table: pa.Table) -> pa.Array:
+        if self._stamp is Stamp.POINT:
+            return column(table, "at_ns")
+        return window_times(column(table, "place"), self._grid, self._stamp)
+
+    def _frame(self, field_type: FieldType, series: pa.Array, times: pa.Array, values: pa.Array) -> pa.RecordBatch:
         keys = self._measurement.tags
         texts = [pa.array([tags[place] for tags in self._series], pa.string()) for place in range(len(keys))]
         tags = [text.dictionary_encode().take(series) for text in texts]  # an absent tag is a null code, not a text
         rows = len(values)
-        times = window_times(places, self._grid, self._stamp).view(TIME)
-        fixed = [times, values, constant_codes(self._field.name, rows)]
+        fixed = [times.view(TIME), values, constant_codes(self._field.name, rows)]
         columns = [*fixed, constant_codes(self._measurement.name, rows), *tags]
         return pa.RecordBatch.from_arrays(columns, schema=long_schema(field_type, keys))

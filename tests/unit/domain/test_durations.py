@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.durations import Length, format_duration, parse_duration, parse_every
+from service.domain.durations import LONGEST_NS, Length, format_duration, format_every, parse_duration, parse_every
 from service.errors import InvalidParameter
 
 HOUR_NS = 3_600_000_000_000
@@ -130,3 +130,25 @@ def test_units_that_only_windows_have_are_named_for_windows(text: str, meant: st
 
 def test_the_shortest_text_is_used() -> None:
     assert [format_duration(hours * HOUR_NS) for hours in (1, 24, 168, 36)] == ["1h", "1d", "1w", "36h"]
+
+
+@pytest.mark.parametrize(
+    ("length_ns", "text"),
+    [(1, "1ns"), (1_500_000, "1500us"), (86_487_000_000, "86487ms"), (60 * 10**9, "1m"), (14 * 24 * HOUR_NS, "2w")],
+)
+def test_a_window_is_said_in_the_longest_unit_that_fits(length_ns: int, text: str) -> None:
+    assert format_every(length_ns) == text
+
+
+@given(st.integers(1, LONGEST_NS))
+def test_a_length_that_can_be_said_is_read_back(length_ns: int) -> None:
+    try:
+        text = format_every(length_ns)
+    except ValueError:
+        return
+    assert parse_every(text, "every") == Length(length_ns)
+
+
+def test_a_length_of_too_many_digits_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be said"):
+        format_every(1_000_000_001)

@@ -9,21 +9,23 @@ const SHORTEST_DRAG = 6;
 const MOST_VALUES = 8;
 const KEYS = "Keys: + and − zoom, the left and right arrow move, 0 goes back to the chosen window.";
 
-/* Asks for the picture. Gives {url, box, range, width}: a blob's address, the plot in pixels, and the times at its edges. */
+/* Asks for the picture. Gives {url, box, range, width, headers}: a blob's address, the plot in pixels of the picture, and
+   the times at its edges. */
 export async function picture(bucket, params, width, height, signal) {
   const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const look = [["format", "svg"], ["width", width], ["height", height], ["theme", theme], ["title", "false"]];
   const answer = await api.fetch(path("buckets", bucket), { params: [...params, ...look], signal });
   const blob = await answer.blob();
-  return { url: URL.createObjectURL(blob), box: boxOf(answer.headers), width, headers: answer.headers, size: blob.size };
+  const { left, top, width: across, height: down, start, stop } = members(answer.headers.get("X-Fluxgate-Plot"));
+  const box = { left: Number(left), top: Number(top), width: Number(across), height: Number(down) };
+  const range = { from: Date.parse(start), to: Date.parse(stop) };
+  if (!(box.width > 0 && range.from < range.to)) throw new Problem(0, { title: "No plot", detail: "The picture does not say where its plot is. Do page and gateway have the same version?" });
+  return { url: URL.createObjectURL(blob), box, range, width, headers: answer.headers };
 }
 
-/* `left=64; top=28; width=872; height=300` as an object. Raises Problem where it is not said. */
-function boxOf(headers) {
-  const text = headers.get("X-Fluxgate-Plot-Box") ?? "";
-  const box = Object.fromEntries(text.split(/[;,]\s*/).map((part) => part.split("=")).map(([name, value]) => [name.trim(), Number(value)]));
-  if (!(box.width > 0)) throw new Problem(0, { title: "No plot", detail: "The picture does not say where its plot is. Do page and gateway have the same version?" });
-  return box;
+/* The members of a header such as `left=64; top=28`, as texts. */
+export function members(text) {
+  return Object.fromEntries((text ?? "").split(/;\s*/).map((part) => part.split("=")));
 }
 
 /* `zoom(from, to)`, `key(name)`: what people ask of the chart. */
@@ -97,10 +99,10 @@ export function chart({ zoom, key }) {
 
   return {
     element,
-    /* `drawn`: what `picture` gave; `range`: {from, to}; `alt`: what the picture shows, in words. */
-    show(drawn, range, zone, alt) {
+    /* `drawn`: what `picture` gave; `alt`: what the picture shows, in words. */
+    show(drawn, zone, alt) {
       forget();
-      now = { ...drawn, range, zone, table: null };
+      now = { ...drawn, zone, table: null };
       fill(frame, image, plot);
       image.width = drawn.width;
       image.alt = alt;

@@ -1,15 +1,24 @@
 /* What an answer left out or did not know, from its headers, in plain words. */
 
 import { button, h, notice } from "../dom.js";
-import { ago, short, time } from "../format.js";
+import { ago, count, short, time } from "../format.js";
+import { members } from "./chart.js";
 
 /* `visit(newest)`: show the range around the newest point. */
 export function signsOf(headers, isEmpty, zone, visit) {
   return [
     listed(headers, "X-Fluxgate-Skipped-Fields", "Left out:", "Texts and booleans have no such function. Choose the field by name to see its last value of each window."),
-    listed(headers, "X-Fluxgate-Left-Out", "Not drawn:", "A picture shows a limited number of series, and numbers alone. The table and downloads have the others."),
     unknown(headers.get("X-Fluxgate-Warning")),
     isEmpty && empty(headers.get("X-Fluxgate-Newest-Point"), zone, visit),
+  ].filter(Boolean);
+}
+
+/* What the picture does not show, from its own headers. */
+export function drawnSigns(headers) {
+  const { series, of, "not-finite": odd } = members(headers.get("X-Fluxgate-Drawn"));
+  return [
+    Number(series) < Number(of) && notice("warning", "Cut.", `The chart shows ${count(series)} of ${count(of)} series. Choose fewer by their tags; rows and downloads have all of them.`),
+    Number(odd) > 0 && notice("warning", "Not drawn:", `${count(odd)} points that are NaN or infinite. Rows and downloads have them.`),
   ].filter(Boolean);
 }
 

@@ -10,7 +10,7 @@ import { extent, tableOf } from "../explore/csv.js";
 import { downloads } from "../explore/download.js";
 import { clockText, everyFor, iso, momentOf, moved, resolved, rounded, WINDOWS, zoomed } from "../explore/ranges.js";
 import { MOST_ROWS, showRows } from "../explore/rows.js";
-import { signsOf } from "../explore/signs.js";
+import { drawnSigns, signsOf } from "../explore/signs.js";
 import { question, readState, shapeOf, stateParams, zoneOf } from "../explore/state.js";
 
 const HEIGHT = 380;
@@ -220,12 +220,12 @@ class Explorer {
   showAnswer(range, zone, drawn, rows) {
     const read = rows.value;
     const alt = read ? this.alt(range, zone, read.table) : "";
-    if (drawn.value) this.chart.show(drawn.value, range, zone, alt);
+    if (drawn.value) this.chart.show(drawn.value, zone, alt);
     else this.chart.fail(drawn.reason);
     if (drawn.value && read) this.chart.read(read.table, alt);
-    const signs = [...(read ? signsOf(read.headers, read.table.rows.length === 0, zone, (newest) => this.visit(newest)) : []),
-      ...(drawn.value ? signsOf(new Headers([...drawn.value.headers].filter(([name]) => name === "x-fluxgate-left-out")), false, zone) : [])];
-    fill(this.signs, signs);
+    fill(this.signs,
+      read && signsOf(read.headers, read.table.rows.length === 0, zone, (newest) => this.visit(newest)),
+      drawn.value && drawnSigns(drawn.value.headers));
     if (read) fill(this.rows, this.shapes(), showRows(h("div", {}), read.table, read.isCut, zone));
     else fill(this.rows, this.shapes(), problemBox(rows.reason));
   }

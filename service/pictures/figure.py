@@ -1,0 +1,206 @@
+"""A placed chart as a figure of the drawing library: lines and texts at the pixels that they have.
+
+Nothing is left to the library to place, so the plot lies where the answer says that it does. Positions are rounded to
+a tenth of a pixel, which nobody sees and which halves an SVG.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from service.pictures.chart import Chart
+from service.pictures.library import INCH
+from service.pictures.pixel_columns import Columns, Numbers, PixelColumns, line_breaks
+from service.pictures.placement import SWATCH_PX, TEXT_PX, PlacedText, Placement
+from service.pictures.series_points import SeriesPoints
+from service.pictures.texts import cut_to_width, printable
+from service.pictures.themes import COLOURS, Dashes, stroke
+from service.pictures.time_ticks import TimeTick
+from service.pictures.value_ticks import ValueAxis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TITLE_PX, _SUBTITLE_PX = 16, 12
+_LINE_PX, _DOT_PX = 1.4, 3.6
+_LONGEST_TITLE = 300
+Coordinates = Sequence[float] | Numbers
+
+
+@dataclass(frozen=True)
+class PlacedChart:
+    """A chart, where its parts stand, its axis of values and the ticks of its axis of time."""
+
+    chart: Chart
+    placement: Placement
+    axis: ValueAxis
+    times: tuple[TimeTick, ...]
+
+
+def figure_of(placed: PlacedChart) -> "Figure":
+    """The figure. The library is loaded."""
+    from matplotlib.figure import Figure
+
+    look = placed.chart.look
+    colours = COLOURS[look.theme]
+    figure = Figure(figsize=(look.width / INCH, look.height / INCH), dpi=INCH, facecolor=colours.ground)
+    sheet = _Sheet(figure, look.height)
+    _draw_axes(sheet, placed)
+    for number, series in enumerate(placed.chart.series):
+        _draw_series(sheet, placed, series, *stroke(colours, number))
+    _draw_texts(sheet, placed)
+    _draw_legend(sheet, placed)
+    return figure
+
+
+class _Sheet:
+    """A figure with pixels that count from its upper left corner."""
+
+    def __init__(self, figure: "Figure", height: int) -> None:
+        from matplotlib.transforms import IdentityTransform
+
+        self._figure = figure
+        self._height = height
+        self._pixels = IdentityTransform()
+
+    def line(
+        self, lefts: Coordinates, tops: Coordinates, colour: str, width: float = 1.0, dashes: Dashes = "-"
+    ) -> None:
+        """A line through points; it is broken where one is NaN."""
+        from matplotlib.lines import Line2D
+
+        line = Line2D(
+            lefts,
+            self._up(tops),
+            color=colour,
+            linewidth=width,
+            linestyle=dashes,
+            solid_joinstyle="round",
+            transform=self._pixels,
+        )
+        self._figure.add_artist(line)
+
+    def dots(self, lefts: Coordinates, tops: Coordinates, colour: str) -> None:
+        """A dot at each point."""
+        from matplotlib.lines import Line2D
+
+        dots = Line2D(
+            lefts,
+            self._up(tops),
+            color=colour,
+            linestyle="",
+            marker="o",
+            markersize=_DOT_PX,
+            markeredgewidth=0,
+            transform=self._pixels,
+        )
+        self._figure.add_artist(dots)
+
+    def text(
+        self,
+        left: float,
+        top: float,
+        text: str,
+        colour: str,
+        size: float = TEXT_PX,
+        side: str = "left",
+        weight: str = "normal",
+    ) -> None:
+        """A text whose base line lies `top` below the upper edge. `side`: which part of it stands at `left`."""
+        self._figure.text(
+            round(left, 1),
+            round(self._height - top, 1),
+            text,
+            color=colour,
+            fontsize=size,
+            fontweight=weight,
+            ha=side,
+            va="baseline",
+            transform=self._pixels,
+            parse_math=False,
+        )
+
+    def _up(self, tops: Coordinates) -> Numbers:
+        """Pixels of the library count from the lower edge."""
+        return self._height - np.asarray(tops, dtype=np.float64)
+
+
+def _draw_axes(sheet: _Sheet, placed: PlacedChart) -> None:
+    chart, box = placed.chart, placed.placement.box
+    colours = COLOURS[chart.look.theme]
+    right, bottom = box.left + box.width, box.top + box.height
+    for value, label in placed.axis.ticks:
+        top = round(bottom - placed.axis.share(value) * box.height) + 0.5
+        sheet.line([box.left, right], [top, top], colours.faint)
+        sheet.text(box.left - 8, top + 4, label, colours.muted, side="right")
+    columns = PixelColumns(chart.span, box.width)
+    for tick in placed.times:
+        left = round(box.left + float(columns.positions(np.array([tick.time_ns]))[0])) + 0.5
+        sheet.line([left, left], [box.top, bottom], colours.faint)
+        sheet.line([left, left], [bottom, bottom + 5], colours.axis)
+        sheet.text(left, bottom + 18, tick.label, colours.muted, side="center")
+        sheet.text(left, bottom + 33, tick.below, colours.muted, side="center")
+    sheet.line([box.left, right], [bottom + 0.5, bottom + 0.5], colours.axis)
+
+
+def _draw_series(sheet: _Sheet, placed: PlacedChart, series: SeriesPoints, colour: str, dashes: Dashes) -> None:
+    """The line, and a dot for each point that no line reaches."""
+    box = placed.placement.box
+    columns = PixelColumns(placed.chart.span, box.width)
+    lefts = np.round(box.left + columns.positions(series.times), 1)
+    tops = np.round(box.top + (1 - placed.axis.shares(series.values)) * box.height, 1)
+    breaks = line_breaks(columns.columns(series.times))
+    sheet.line(np.insert(lefts, breaks, np.nan), np.insert(tops, breaks, np.nan), colour, _LINE_PX, dashes)
+    alone = _alone(lefts, tops, breaks)
+    if len(alone):
+        sheet.dots(lefts[alone], tops[alone], colour)
+
+
+def _alone(lefts: Numbers, tops: Numbers, breaks: Columns) -> list[int]:
+    """The first point of each piece of a line that is too short to be seen."""
+    edges = [0, *breaks.tolist(), len(lefts)]
+    return [
+        start
+        for start, stop in pairwise(edges)
+        if start < stop and np.ptp(lefts[start:stop]) < 1 and np.ptp(tops[start:stop]) < 1
+    ]
+
+
+def _draw_texts(sheet: _Sheet, placed: PlacedChart) -> None:
+    chart, box = placed.chart, placed.placement.box
+    colours = COLOURS[chart.look.theme]
+    width = chart.look.width - 2 * 16
+    if chart.look.title:
+        title = cut_to_width(printable(chart.title, _LONGEST_TITLE), width, _TITLE_PX)
+        subtitle = cut_to_width(printable(chart.subtitle, _LONGEST_TITLE), width, _SUBTITLE_PX)
+        sheet.text(16, 24, title, colours.text, _TITLE_PX, weight="bold")
+        sheet.text(16, 42, subtitle, colours.muted, _SUBTITLE_PX)
+    above = [text for text in (placed.chart.unit, placed.axis.base and f"{placed.axis.base} +") if text]
+    if above:
+        text = cut_to_width(printable(", ".join(above), _LONGEST_TITLE), box.width, TEXT_PX)
+        sheet.text(16, box.top - 8, text, colours.muted)
+    middle = box.top + box.height / 2
+    for number, line in enumerate(chart.empty):
+        size, colour = (14, colours.text) if number == 0 else (TEXT_PX, colours.muted)
+        text = cut_to_width(printable(line, _LONGEST_TITLE), box.width, size)
+        sheet.text(box.left + box.width / 2, middle + 20 * number, text, colour, size, side="center")
+
+
+def _draw_legend(sheet: _Sheet, placed: PlacedChart) -> None:
+    placement = placed.placement
+    colours = COLOURS[placed.chart.look.theme]
+    for number, entry in enumerate(placement.entries):
+        colour, dashes = stroke(colours, number)
+        sheet.line([entry.left, entry.left + SWATCH_PX - 8], [entry.top - 4, entry.top - 4], colour, 2.4, dashes)
+        sheet.text(entry.left + SWATCH_PX, entry.top, entry.text, colours.text)
+    if placement.more is not None:
+        _draw_placed(sheet, [placement.more], colours.muted)
+    _draw_placed(sheet, placement.notes, colours.warning)
+
+
+def _draw_placed(sheet: _Sheet, texts: Iterable[PlacedText], colour: str) -> None:
+    for text in texts:
+        sheet.text(text.left, text.top, text.text, colour)
