@@ -74,8 +74,8 @@ export function poll(signal, act) {
 /* A card that `load(body)` fills, and again after as many seconds as it gives. What goes wrong is said in this card alone.
    `card.reload` loads it now. */
 export function panel(title, signal, load, ...actions) {
-  const body = h("div", { class: "panel-body" }, busy());
-  const element = h("section", { class: "card panel", "aria-label": title }, h("div", { class: "head" }, h("h2", {}, title), actions), body);
+  const body = h("div", { class: "part-body" }, busy());
+  const element = h("section", { class: "card part", "aria-label": title }, h("div", { class: "head" }, h("h2", {}, title), actions), body);
   element.reload = poll(signal, async () => {
     try {
       return await load(body) ?? 30;
