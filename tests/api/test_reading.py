@@ -168,6 +168,7 @@ def test_an_accept_that_fits_nothing_is_406(http: httpx.Client, accept: str) -> 
         ("fn=avg", "fn", "Did you mean mean?"),
         ("fn=MAX", "fn", "Did you mean max?"),
         ("stamp=left", "stamp", "Did you mean start?"),
+        ("fn=M4", "fn", "Did you mean m4?"),
         ("align=yes", "align", "neither true nor false"),
         ("every=raw&align=true", "align", "no meaning"),
         ("every=raw&stamp=start", "stamp", "no meaning"),

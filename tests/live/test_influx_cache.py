@@ -20,11 +20,13 @@ from tests.support.servers import InfluxServer, Server, start_redis
 from tests.support.stores import influx_store
 
 
-@pytest.mark.parametrize("seed", [401, 402])
-def test_every_cached_answer_is_the_one_of_influxdb(influx: InfluxServer, seed: int) -> None:
-    played = History(seed, lambda _clock: influx_store(influx))
+@pytest.mark.parametrize(("seed", "fns", "steps"), [(401, (), 250), (402, (), 250), (403, (Fn.M4,), 150)])
+def test_every_cached_answer_is_the_one_of_influxdb(
+    influx: InfluxServer, seed: int, fns: tuple[Fn, ...], steps: int
+) -> None:
+    played = History(seed, lambda _clock: influx_store(influx), fns=fns)
     try:
-        for _ in range(250):
+        for _ in range(steps):
             played.step()
     finally:
         played.close()

@@ -5,7 +5,7 @@ from one seed, so a history that fails can be played again.
 """
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,10 @@ def parsed(lines: Collection[str]) -> Points:
 
 
 class History:
-    """One random history. `step` does one thing; a read raises AssertionError when the answers differ."""
+    """One random history. `step` does one thing; a read raises AssertionError when the answers differ.
+
+    `fns`: the functions of its reads, when they are to be others.
+    """
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class History:
         store: Callable[[Clock[int]], Any] | None = None,
         cache: Callable[[Clock[int]], Cache] | None = None,
         break_cache: Callable[[random.Random], None] | None = None,
+        fns: Sequence[Fn] = (),
     ) -> None:
         self.seed = seed
         self.steps = 0
@@ -117,7 +121,7 @@ class History:
         self._shared = SharedCache(lambda: self.clock.now / 1e9)
         caches = [cache(self.clock) if cache else self._shared for _ in range(2)]
         self._damage = break_cache or self._damage_shared
-        self._fns = _FEW_FNS if store is None else [*_FEW_FNS, Fn.FIRST, Fn.MEDIAN, Fn.SPREAD, Fn.M4, Fn.M4]
+        self._fns = fns or (_FEW_FNS if store is None else [*_FEW_FNS, Fn.FIRST, Fn.MEDIAN, Fn.SPREAD])
         self.inner = RemovableStore((store or PlainStore)(self.clock))
         self.outcomes: dict[str, int] = {}
         self._types_change = store is embedded

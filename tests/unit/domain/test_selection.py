@@ -3,7 +3,7 @@
 import pytest
 
 from service.domain.schema import FieldType, MeasurementSchema
-from service.domain.selection import FieldPlan, Fn, ReadPlan, Selection, SkippedField, Windows, plan_read
+from service.domain.selection import FieldPlan, Fn, ReadPlan, Selection, SkippedField, Stamp, Windows, plan_read
 from service.domain.timerange import TimeRange
 from service.domain.unreadable import NameKind, UnreadableName
 from service.errors import UnreadableText
@@ -144,3 +144,17 @@ def test_a_filter_that_takes_only_empty_values_selects_nothing(
 ) -> None:
     """No series has an empty value of a tag."""
     assert [measurement.name for measurement in plan(None, tags=tags).measurements] == measurements
+
+
+def test_the_rows_of_m4_and_of_nothing_else_have_the_times_of_points() -> None:
+    assert {Windows(1, Fn.M4, stamp=stamp).stamp for stamp in Stamp} == {Stamp.POINT}
+    assert Windows(1, Fn.M4, stamp=Stamp.STOP) == Windows(1, Fn.M4)
+    with pytest.raises(ValueError, match="max gives no points"):
+        Windows(1, Fn.MAX, stamp=Stamp.POINT)
+
+
+def test_m4_takes_numbers_and_keeps_their_type() -> None:
+    assert [field.output for field in plan(Fn.M4).measurements[0].fields] == [
+        field.output for field in plan(Fn.MAX).measurements[0].fields
+    ]
+    assert plan(Fn.M4).skipped == plan(Fn.MAX).skipped

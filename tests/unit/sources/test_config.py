@@ -46,6 +46,11 @@ def test_a_function_without_windows_means_nothing() -> None:
     assert refused({"store": {"bucket": "A", "fn": "mean"}})[0] == "source.store.fn"
 
 
+def test_a_function_that_gives_several_points_of_a_window_is_refused() -> None:
+    parameter, reason = refused({"store": {"bucket": "A", "every": "1m", "fn": "m4"}})
+    assert (parameter, "for charts. Allowed: mean, min" in reason) == ("source.store.fn", True)
+
+
 def test_the_settings_are_used_where_the_configuration_says_nothing() -> None:
     defaults = SqlDefaults(url="sqlite:///a.db", table="t", sensor_column="tag", zone="Europe/Berlin", settle="30s")
     rules = SourceRules(sql=defaults)

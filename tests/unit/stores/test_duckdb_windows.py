@@ -10,7 +10,7 @@ from service.domain.schema import FieldType
 from service.domain.selection import Fn
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid
-from service.stores.duckdb_windows import Bins, place_of, values_of, window_times
+from service.stores.duckdb_windows import Bins, place_of, points_of, values_of, window_times
 
 
 def times(grid: Grid, *places: int) -> list[int]:
@@ -83,3 +83,29 @@ def test_values_have_the_type_that_comes_out(
     fn: Fn | None, table: dict[str, pa.Array], taken: FieldType, output: FieldType, expected: list[object]
 ) -> None:
     assert values_of(pa.table(table), fn, taken, output).to_pylist() == expected
+
+
+def test_the_points_of_a_window_come_once_and_by_time() -> None:
+    """Of the first row the lowest is the first point, of the second all four are one."""
+    corners = {
+        "first": ([1, 9], [5, 3]),
+        "last": ([4, 9], [7, 3]),
+        "low": ([1, 9], [5, 3]),
+        "high": ([2, 9], [8, 3]),
+    }
+    table = pa.table(
+        {f"{name}_time": times for name, (times, _) in corners.items()}
+        | {f"{name}_value": values for name, (_, values) in corners.items()}
+    )
+    points = points_of(table, FieldType.UNSIGNED)
+    assert points.rows.to_pylist() == [0, 0, 0, 1]
+    assert points.times.to_pylist() == [1, 2, 4, 9]
+    assert (points.values.to_pylist(), points.values.type) == ([5, 8, 7, 3], pa.uint64())
+
+
+def test_bits_are_values_of_the_type_that_comes_out() -> None:
+    bits = pa.array([-0.0, 1.5]).view(pa.int64())
+    names = ("first", "last", "low", "high")
+    columns = {f"{name}_time": pa.array([1, 2]) for name in names} | {f"{name}_value": bits for name in names}
+    values = points_of(pa.table(columns), FieldType.FLOAT, are_bits=True).values
+    assert [repr(value) for value in values.to_pylist()] == ["-0.0", "1.5"]

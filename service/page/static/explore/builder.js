@@ -2,6 +2,7 @@
 
 import { api, path } from "../api.js";
 import { fill, field, h } from "../dom.js";
+import { short } from "../format.js";
 import { picker } from "../picker.js";
 import { EVERY } from "./ranges.js";
 import { FUNCTIONS } from "./state.js";
@@ -58,7 +59,7 @@ export function fieldsOf(measurements) {
 
 function tagPicker(key, { state, signal, change }) {
   return picker({
-    label: `Tag ${key}`, multiple: true, chosen: state.tags[key] ?? [],
+    label: `Tag ${short(key, 60)}`, multiple: true, chosen: state.tags[key] ?? [],
     load: async () => {
       const { values, complete } = await api.get(path("buckets", state.bucket, "tags", key), { limit: 50000 }, { signal });
       return { names: values, complete };
@@ -73,6 +74,6 @@ function tagPicker(key, { state, signal, change }) {
 function everyChoice(state, change) {
   const texts = state.every && !EVERY.includes(state.every) ? [state.every, ...EVERY] : EVERY;
   return h("select", { onChange: ({ target }) => change({ every: target.value }, false) },
-    h("option", { value: "", selected: !state.every, dataset: { auto: "" } }, "by the width of the chart"),
+    h("option", { value: "", selected: !state.every, dataset: { auto: "" } }, "automatic"),
     texts.map((text) => h("option", { value: text, selected: text === state.every }, text)));
 }

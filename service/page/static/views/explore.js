@@ -41,7 +41,7 @@ class Explorer {
     this.rows = h("div", { class: "rows" });
     this.told = h("p", { class: "faint told", role: "status" });
     this.copies = h("div", {});
-    this.seen = h("div", { class: "seen" },
+    this.seen = h("div", { class: "seen", "aria-busy": "true" },
       h("section", { class: "card", "aria-label": "Chart" }, this.chart.element, this.told),
       h("section", { class: "card", "aria-label": "Rows" }, this.rows));
     this.takeaway = h("section", { class: "card takeaway" },
@@ -177,8 +177,13 @@ class Explorer {
     return Boolean(next) || name === "0";
   }
 
+  busy(isWaiting) {
+    this.seen.setAttribute("aria-busy", String(isWaiting));
+  }
+
   soon() {
     clearTimeout(this.timer);
+    this.busy(true);
     this.timer = setTimeout(() => this.ask(), SETTLE_MS);
   }
 
@@ -196,13 +201,13 @@ class Explorer {
     this.every = state.every || everyFor(range.to - range.from, this.width);
     this.sayAuto();
     const params = (this.params = question(state, [["start", iso(range.from)], ["stop", iso(range.to)]], this.every));
-    this.seen.classList.add("waiting");
+    this.busy(true);
     const begun = performance.now();
     const [drawn, rows] = await Promise.allSettled([
       picture(state.bucket, params, Math.max(320, this.width), HEIGHT, asked.signal), this.readRows(params, asked.signal),
     ]);
     if (asked.signal.aborted || this.context.signal.aborted) return undefined;
-    this.seen.classList.remove("waiting");
+    this.busy(false);
     this.showAnswer(range, zone, drawn, rows);
     fill(this.copies, copyMenu(state, this.every));
     return fill(this.told, this.summary(range, zone), h("span", { class: "faint" }, ` · ${Math.round(performance.now() - begun)} ms`));
@@ -254,7 +259,7 @@ class Explorer {
 
   sayAuto() {
     const option = this.builder.querySelector("[data-auto]");
-    if (option) option.textContent = this.state.every ? "by the width of the chart" : `by the width of the chart (${this.every})`;
+    if (option) option.textContent = this.state.every ? "automatic" : `automatic (${this.every})`;
   }
 
   shown() {

@@ -238,6 +238,12 @@ def test_sizes_are_read(text: str, bytes: int) -> None:
     assert parse_size(text, "budget") == bytes
 
 
+def test_a_function_that_gives_several_points_of_a_window_is_refused() -> None:
+    text = MirrorText.model_validate({**MIRROR, "mode": "downsample", "fn": "m4"})
+    with pytest.raises(InvalidParameter, match=r"fn=m4 gives several points of a window, for charts\. Allowed: mean"):
+        text.to_mirror("m", OWN)
+
+
 @pytest.mark.parametrize("text", ["", "0MB", "-1MB", "1.5MB", "1 MB", "1mb", "1MiB", "MB", "٣MB"])
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="is no size"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.domain import window_blocks
-from service.domain.selection import Stamp
+from service.domain.selection import Fn, Stamp
 from service.domain.timerange import TimeRange
 from service.stores.cached import kept_windows, rows
 from service.stores.cached.changes import Changes
@@ -22,8 +22,8 @@ from tests.support.cache_model import HOUR_NS, History, embedded
 def history() -> Iterator[Callable[..., History]]:
     begun: list[History] = []
 
-    def begin(seed: int, *store: Any) -> History:
-        begun.append(History(seed, *store))
+    def begin(seed: int, *store: Any, **options: Any) -> History:
+        begun.append(History(seed, *store, **options))
         return begun[-1]
 
     yield begin
@@ -47,6 +47,14 @@ def test_every_cached_answer_is_the_one_of_the_embedded_store(history: Callable[
         played.step()
     print(f"seed {seed}: {played.outcomes}")
     assert min(played.outcomes[outcome] for outcome in ("hit", "partial", "miss")) > 10
+
+
+def test_points_with_their_own_times_are_kept_like_rows_of_windows(history: Callable[..., History]) -> None:
+    played = history(203, embedded, fns=[Fn.M4])
+    for _ in range(600):
+        played.step()
+    print(f"seed 203: {played.outcomes}")
+    assert min(played.outcomes[outcome] for outcome in ("hit", "partial", "miss")) > 5
 
 
 def _other_key(drop: int) -> Callable[..., str]:

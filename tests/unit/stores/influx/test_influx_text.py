@@ -271,3 +271,11 @@ def test_a_byte_that_is_no_utf8_matches_as_influxdb_shows_it(letter: str, expres
 @pytest.mark.parametrize(("name", "said"), [("\ud7ff", True), ("\ud800", False), ("\udfff", False), ("\ue000", True)])
 def test_what_is_no_unicode_cannot_be_quoted(name: str, said: bool) -> None:
     assert influxql.can_quote(name) is said
+
+
+def test_the_points_of_a_chart_are_four_pipelines_that_the_storage_engine_computes() -> None:
+    text = flux.corner_points([flux.source("b", SPAN), flux.any_of("_field", ["f"])], Grid(SPAN, 60, 7))
+    assert text.count('from(bucket: "b")') == text.count("|> window(every: 60ns, offset: 7ns)\n  |> ") == 4
+    assert all(f"|> {fn}()\n  |> drop(" in text for fn in ("first", "last", "min", "max"))
+    assert text.endswith('])\n  |> sort(columns: ["_time"])\n  |> unique(column: "_time")')
+    assert flux.windows(Grid(SPAN, 60, 0), Fn.LAST, Stamp.POINT) == "  |> window(every: 60ns)\n  |> last()"
