@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visits
+from tests.support.browsers import PATIENCE_MS
 from tests.support.gateways import Gateway
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
@@ -70,11 +71,11 @@ def test_a_backup_is_ordered_its_bar_moves_and_it_is_cancelled(visits: Visits, g
         expect(row.get_by_text(re.compile(rf"^{begun} slices"))).to_be_hidden()
         row.get_by_role("link").click()
         page.get_by_role("button", name=f"Cancel backup {job['id']}").click()
-        expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
+        expect(page.locator(".badge").get_by_text("cancelled", exact=True)).to_be_visible()
         assert http.get(f"/jobs/{job['id']}").json()["state"] == "cancelled"
         page.get_by_role("button", name="Run it again").click()
-        expect(page.get_by_role("log")).to_contain_text("Power: 1,728 values")
-        expect(page.get_by_text("succeeded", exact=True)).to_be_visible()
+        expect(page.get_by_role("log")).to_contain_text("Power: 1,728 values", timeout=PATIENCE_MS)
+        expect(page.locator(".badge").get_by_text("succeeded", exact=True)).to_be_visible(timeout=PATIENCE_MS)
         expect(page.get_by_text("complete", exact=True)).to_be_visible()
 
 

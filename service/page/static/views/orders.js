@@ -12,10 +12,10 @@ const CONNECTOR_STATES = { running: "good", off: "", stopped: "bad", broken: "ba
 const SHOWN = 50, EXAMPLE = "2026-01-30T00:00:00Z";
 
 /* A heading, cards for orders, and what `load` shows. The cards are made anew when `names` of what there is change. */
-function page(root, title, context, load, names, cards) {
+function page(root, title, context, load, names, cards, heading = "State") {
   const orders = h("div", { class: "grid two" });
   let known = null;
-  const state = panel("State", context.signal, async (body) => {
+  const state = panel(heading, context.signal, async (body) => {
     const answer = await load(body);
     const now = JSON.stringify(names(answer));
     if (now !== known) fill(orders, cards(answer));
@@ -71,7 +71,7 @@ export async function showBackups(root, params, context) {
   }, ({ backups }) => backups.map(({ id, state }) => [id, state]), ({ backups }) => {
     const ids = backups.filter(({ state }) => ["complete", "partial"].includes(state)).map((backup) => [backup.id, `${backup.id} (${backup.state}, ${ago(backup.created_at)})`]);
     return [takeBackup(context), ids.length > 0 && [verifyBackup(ids, context), drillBackup(ids, context)], may("admin") && pruneBackups(context)];
-  });
+  }, "Backups");
   root.append(detail);
 }
 
