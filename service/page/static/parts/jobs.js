@@ -132,7 +132,7 @@ export function orderCard({ title, about, fields = [], plan, run, verb, danger, 
   }
 
   function showEnd(job) {
-    if (job.result) outcome.append(h("details", {}, h("summary", {}, "Result"), valueView(job.result)));
+    if (job.result) outcome.append(h("details", {}, h("summary", {}, `Result of ${job.id}`), valueView(job.result)));
     context.changed?.();
   }
 

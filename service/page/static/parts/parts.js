@@ -3,7 +3,7 @@
 import { busy, button, fill, h, problemBox } from "../dom.js";
 import { ago, count, number, time } from "../format.js";
 
-const MOST_ROWS = 200;
+const MOST_ROWS = 200, MOST_COLUMNS = 6;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
 
 /* A short text with a colour that repeats what it says. */
@@ -110,7 +110,7 @@ const words = (member) => member.replaceAll("_", " ");
 const isScalar = (value) => value === null || typeof value !== "object";
 /* Whether a value is a small object of numbers alone, which fits a line. */
 const isCounts = (value) => !isScalar(value) && !Array.isArray(value) && Object.values(value).every((item) => typeof item === "number");
-const counts = (value) => Object.entries(value).map(([member, item]) => `${number(item)} ${words(member)}`).join(", ") || "–";
+const counts = (value) => Object.entries(value).filter(([, item]) => item).map(([member, item]) => `${number(item)} ${words(member)}`).join(", ") || "none";
 
 function scalar(value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
@@ -132,6 +132,7 @@ function listView(list, label) {
   const shown = list.slice(0, MOST_ROWS), isPlain = (item) => isScalar(item) || Array.isArray(item);
   if (shown.some(isPlain)) return cutList(list, MOST_ROWS, (item) => valueView(item));
   const members = [...new Set(shown.flatMap(Object.keys))];
+  if (members.length > MOST_COLUMNS) return [shown.map((item) => h("div", { class: "item" }, valueView(item))), andMore(list, MOST_ROWS)];
   const heads = members.map((member) => (shown.every((item) => typeof (item[member] ?? 0) === "number") ? "#" : "") + words(member));
   return [listing(label, heads, shown.map((item) => members.map((member) => (member in item ? valueView(item[member], member) : "–")))), andMore(list, MOST_ROWS)];
 }

@@ -41,7 +41,7 @@ function keyRow(key, isSelf, revoke) {
 }
 
 function newKey({ may }, made) {
-  const outcome = polite(), submit = h("button", { type: "submit", class: "primary" }, "Make the key");
+  const outcome = polite("div", { class: "outcome" }), submit = h("button", { type: "submit", class: "primary" }, "Make the key");
   const title = h("input", { required: true, maxlength: 200, autocomplete: "off", placeholder: "analyst" });
   const buckets = h("textarea", { rows: 2, spellcheck: "false", placeholder: "all" }), expires = h("input", { placeholder: "never", autocomplete: "off" });
   const scopes = Object.keys(SCOPES).filter(may).map((scope) => toggle([h("strong", {}, scope), hint(` ${SCOPES[scope]}`)], null, { value: scope, checked: scope === "read" }));
