@@ -16,7 +16,7 @@ from service.domain.selection import Fn, Stamp
 from service.encoding.encoders import CsvDialect, Format, Shape
 from service.errors import InvalidParameter, NotAcceptable
 from service.pictures.look import Form
-from service.reads.question import RAW, AskedRead, Between, LastWindow, Question
+from service.reads.question import BY_WIDTH, AskedRead, Between, LastWindow, Question
 
 _OF_ROWS = ("window", "start", "stop", "every", "fn", "stamp", "align", "shape", "tz", "format", "bom", "sep", "limit")
 SIMPLE = (*_OF_ROWS, *OF_PICTURES)
@@ -48,12 +48,13 @@ def parse_question(
     zone = zone_named(simple.get("tz", ""))
     form = _form(simple["format"]) if "format" in simple else negotiate(accept)
     picture = look_of(simple, form)
-    every = RAW if picture is not None and "fn" not in simple else default_every
+    fn = member(Fn, "fn", simple["fn"]) if "fn" in simple else None
+    every = BY_WIDTH if picture is not None and fn in (None, Fn.M4) else default_every
     read = AskedRead(
         bucket,
         asked_range(simple, zone),
         every=simple.get("every", every),
-        fn=member(Fn, "fn", simple["fn"]) if "fn" in simple else None,
+        fn=fn,
         measurements=tuple(filters.get("measurement", ())),
         fields=tuple(filters.get("field", ())),
         tags=tag_filters(filters),
@@ -98,10 +99,15 @@ def negotiate(accept: str | None) -> Format | Form:
 
 
 def _fit(media: str, form: Format | Form) -> int:
-    """How exactly a media range names a format: 3 by its type, 2 by its group, 1 by */*, 0 not at all."""
+    """How exactly a media range names a format: 3 by its type, 2 by its group, 1 by */*, 0 not at all.
+
+    A picture has to be named by its type: browsers and programs that take anything want the rows.
+    """
     media_type = form.media_type.split(";")[0]
     if media == media_type:
         return 3
+    if isinstance(form, Form):
+        return 0
     if media == "*/*":
         return 1
     return 2 if media.endswith("/*") and media_type.startswith(media[:-1]) else 0

@@ -12,7 +12,7 @@ from service.pictures.svg_document import with_plain_head
 from service.pictures.time_ticks import time_ticks
 from service.pictures.value_ticks import value_axis
 
-_TIME_DISTANCE_PX, _VALUE_DISTANCE_PX = 90, 42
+_TIME_DISTANCE_PX, _VALUE_DISTANCE_PX = 90, 36
 
 
 @dataclass(frozen=True)

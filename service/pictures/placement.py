@@ -1,5 +1,6 @@
 """Where the parts of a picture stand: the plot, the entries of the legend, the notes. All in CSS pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.pictures.chart import Chart
@@ -10,6 +11,7 @@ TEXT_PX = 11.5
 _TIMES_PX = 40
 """The height of the labels of the axis of time, in two lines."""
 _LEGEND_ROW_PX, _NOTE_PX, _EDGE_PX = 19, 17, 8
+_LEAST_PLOT_PX = 40
 _LEGEND_SHARE = 0.35
 """So much of the height the legend takes at most."""
 SWATCH_PX = 26
@@ -45,10 +47,11 @@ def place(chart: Chart) -> Placement:
     wanted = texts if look.legend else []
     entry_px = max((width_px(text, TEXT_PX) for text in wanted), default=0) + SWATCH_PX + _ENTRY_GAP_PX
     columns = max(1, int((width + _ENTRY_GAP_PX) // entry_px))
-    most_rows = max(1, int(look.height * _LEGEND_SHARE) // _LEGEND_ROW_PX)
-    rows = min(most_rows, -(-len(wanted) // columns))
+    room = look.height - look.plot_top - _TIMES_PX - _EDGE_PX - _LEAST_PLOT_PX
+    notes = _note_lines(chart.notes, (room - (_LEGEND_ROW_PX if wanted else 0)) // _NOTE_PX)
+    most_rows = min(int(look.height * _LEGEND_SHARE), room - len(notes) * _NOTE_PX) // _LEGEND_ROW_PX
+    rows = min(max(1, most_rows), -(-len(wanted) // columns))
     named = wanted if len(wanted) <= rows * columns else wanted[: max(rows * columns - 1, 0)]
-    notes = chart.notes[:_MOST_NOTES]
     legend_px, notes_px = rows * _LEGEND_ROW_PX, len(notes) * _NOTE_PX
     height = look.height - look.plot_top - _TIMES_PX - legend_px - notes_px - _EDGE_PX
     box = PlotBox(LEFT, look.plot_top, width, height)
@@ -66,6 +69,12 @@ def place(chart: Chart) -> Placement:
         PlacedText(*places[len(named)], more) if more else None,
         tuple(PlacedText(LEFT, notes_top + number * _NOTE_PX, _note(note, width)) for number, note in enumerate(notes)),
     )
+
+
+def _note_lines(notes: Sequence[str], most: int) -> list[str]:
+    """The notes on lines of their own, those that have no room on the last of them."""
+    count = max(1, min(most, _MOST_NOTES))
+    return [*notes[: count - 1], " ".join(notes[count - 1 :])] if len(notes) > count else list(notes)
 
 
 def _note(note: str, width: float) -> str:

@@ -54,7 +54,7 @@ def time_ticks(span: TimeRange, zone: str, most: int) -> list[TimeTick]:
 def local_text(time_ns: int, zone: str, with_seconds: bool = False) -> str:
     """A time on the clock of `zone`, like `27 Nov 2026 14:05`."""
     shown, _ = _shown(time_ns, _Offsets(TimeRange(time_ns, time_ns + 1), zone))
-    seconds = f":{shown.second:02}" if with_seconds or shown.second else ""
+    seconds = f":{shown.second:02}" if with_seconds else ""
     return f"{shown.day} {_MONTHS[shown.month - 1]} {shown.year} {shown.hour:02}:{shown.minute:02}{seconds}"
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 _IN_BRACKETS = re.compile(r"[(\[]\s*([^()\[\]\s][^()\[\]]{0,11}?)\s*[)\]]\s*$")
-_LAST_WORD = re.compile(r"[A-Za-z0-9][_\s.-]([A-Za-z0-9%°µ]{1,6})$")
+_LAST_WORD = re.compile(r"[A-Za-z0-9][_\s.-]([A-Za-z0-9%°µ]{1,10})$")
 _UNITS = (
     "W kW MW GW mW Wh kWh MWh VA kVA MVA var kvar kvarh V kV mV A mA kA Ah Hz kHz MHz K °C °F Pa hPa kPa MPa bar mbar "
     "psi % ppm ppb lx lm dB dBm m/s km/h mph m mm cm km kg mg t l ml s ms min h rpm Nm N kN J kJ MJ kB MB GB bps Mbps"

@@ -13,6 +13,7 @@ _PADDING = 0.05
 _LONGEST = 8
 """Longer labels do not fit beside the plot; then they count from a base."""
 _BIG, _SMALL = 1e7, 1e-4
+_MOST_DIGITS = 3
 _FLAT = 1e-13
 """Values that differ by less than this share of their size are drawn as equal ones: a float hardly tells them apart."""
 _LARGEST, _LEAST = 1.7e308, 1e-300
@@ -34,12 +35,13 @@ class ValueAxis:
 
     def shares(self, values: Numbers) -> Numbers:
         """How far up each value lies, from 0 to 1. Quarters of values have differences that a float holds."""
-        return (values / 4 - self.low / 4) / (self.high / 4 - self.low / 4)
+        shares: Numbers = (values / 4 - self.low / 4) / (self.high / 4 - self.low / 4)
+        return np.clip(shares, 0, 1)
 
 
 def value_axis(lowest: float, highest: float, most: int) -> ValueAxis:
     """The axis for finite values from `lowest` to `highest`, with at most about `most` ticks."""
-    low, high = _padded(lowest, highest)
+    low, high = _padded(*(min(max(value, -_LARGEST), _LARGEST) for value in (lowest, highest)))
     step = _step(high / 4 - low / 4, max(most, 2))
     first = math.ceil(low / step)
     values = []
@@ -77,15 +79,15 @@ def _labels(values: list[float], step: float) -> tuple[list[str], str]:
         texts = [f"{value + 0.0:,.{decimals}f}" for value in values]
         if max(map(len, texts), default=0) <= _LONGEST + 1:
             return [_without_minus_zero(text) for text in texts], ""
-    digits = max(0, math.ceil(math.log10(size / step) - 1e-9)) if size else 0
-    if digits <= 3:
-        return [_with_exponent(value, digits) for value in values], ""
+    for digits in range(_MOST_DIGITS + 1):
+        if all(abs(float(f"{value:.{digits}e}") - value) < step / 100 for value in values):
+            return [_with_exponent(value, digits) for value in values], ""
     return _from_base(values, step)
 
 
 def _with_exponent(value: float, digits: int) -> str:
-    number, _, exponent = f"{value + 0.0:.{digits}e}".partition("e")
-    return f"{number}e{int(exponent)}"
+    number, _, exponent = f"{value:.{digits}e}".partition("e")
+    return f"{number}e{int(exponent)}" if value else "0"
 
 
 def _from_base(values: list[float], step: float) -> tuple[list[str], str]:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from service.domain.durations import SECOND_NS
+from service.domain.selection import Fn
 from service.domain.timerange import parse_time
 from service.errors import InvalidParameter
 from service.frames.frame import Block
@@ -20,6 +22,8 @@ from service.reads.facts import NameList, ReadFacts
 from service.reads.question import Question
 
 _MOST_NAMED = 20
+_SHORT_NS = 3600 * SECOND_NS
+"""The ends of a shorter range are told with their seconds."""
 
 
 def picture_of(
@@ -68,9 +72,11 @@ def _chart(question: Question, look: Look, collector: SeriesCollector, facts: Re
 
 def _subtitle(question: Question) -> str:
     windows, zone = question.selection.windows, question.layout.zone
-    span = question.selection.span
-    what = "All points" if windows is None else f"{windows.fn.value} of each {question.layout.every}"
-    reach = f"{local_text(span.start_ns, zone)} to {local_text(span.stop_ns, zone)}"
+    span = question.layout.span
+    every = question.layout.every
+    what = "All points" if windows is None or windows.fn is Fn.M4 else f"{windows.fn.value} of each {every}"
+    is_short = span.length_ns < _SHORT_NS
+    reach = " to ".join(local_text(time_ns, zone, is_short) for time_ns in (span.start_ns, span.stop_ns))
     return f"{what[0].upper()}{what[1:]}, {reach}, {zone}"
 
 

@@ -5,6 +5,7 @@ The present time is passed in. Two reads that mean the same have the same key, h
 
 from dataclasses import dataclass
 
+from service.domain.chart_windows import LEAST_WIDTH, chart_windows
 from service.domain.durations import parse_every
 from service.domain.selected_windows import MOST_CALENDAR_WINDOWS, calendar_count, grids_of, whole_windows
 from service.domain.selection import Fn, Selection, Stamp, Windows
@@ -16,6 +17,9 @@ from service.pictures.look import Form, Look
 
 RAW = "raw"
 """As `every`: the points themselves, without windows."""
+
+BY_WIDTH = "by width"
+"""As `every` of a picture: a window for each column of pixels, with the points that make a difference in it."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ class AskedRead:
 
     `csv`: how CSV is written. `every` like "1h", as JSON says it, or `RAW`; `fn` absent: mean. `zone`: IANA.
     Values within one filter mean "or"; empty filters select everything. `limit`: at most so many rows. `stamp` absent:
-    stop, or point for m4. `align`: windows that the range cuts are left out. `picture`: the answer is one; `format` has
-    no meaning then.
+    stop, or point for m4. `align`: windows that the range cuts are left out. `picture`: the answer is one, and `format`
+    has no meaning; its `every` may be `BY_WIDTH`.
     """
 
     bucket: str
@@ -107,17 +111,28 @@ class AskedRead:
         """The question at the moment `now_ns`. Raises InvalidParameter, TooManyWindows."""
         self._check_points()
         self._check_picture()
-        span, windows = self.range.at(now_ns), self._windows()
-        if windows is not None:
-            _bound_windows(span, windows, self.every, max_windows)
-            span = self._aligned(span, windows) if self.align else span
+        asked = self.range.at(now_ns)
+        span, windows, every = self._read_windows(asked, max_windows)
         names = tuple(sorted(self.measurements)), tuple(sorted(self.fields))
         tags = tuple((key, tuple(sorted(values))) for key, values in sorted(self.tags))
         selection = Selection(self.bucket, span, windows, *names, tags, complete_rows=self._complete_rows())
-        layout = Layout(self.format, self.shape, self.zone, self.bucket, span, self.every, self.csv)
+        shown = span if self.picture is None else asked
+        layout = Layout(self.format, self.shape, self.zone, self.bucket, shown, every, self.csv)
         looks = (self.format.value, self.shape.value, self.zone, self.every, self.limit, self.align, self.csv)
         key = repr((self.bucket, self.range, windows, names, tags, looks, self.picture))
         return Question(selection, layout, self.limit, self.range.ends_now(now_ns), key, self.align, self.picture)
+
+    def _read_windows(self, span: TimeRange, max_windows: int) -> tuple[TimeRange, Windows | None, str]:
+        """The range that is read, its windows, and what `every` says of them."""
+        if self.picture is not None and self.every == BY_WIDTH:
+            self._check_stamp(Fn.M4)
+            chart = chart_windows(span, max(min(self.picture.plot_width, max_windows), LEAST_WIDTH))
+            return chart.span, Windows(chart.every_ns, Fn.M4), chart.every
+        windows = self._windows()
+        if windows is not None:
+            _bound_windows(span, windows, self.every, max_windows)
+            span = self._aligned(span, windows) if self.align else span
+        return span, windows, self.every
 
     def _complete_rows(self) -> bool:
         return self.shape is Shape.WIDE or self.format is Format.LINE_PROTOCOL

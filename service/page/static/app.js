@@ -9,6 +9,7 @@ const app = document.getElementById("app");
 let self = null;
 let leave = () => {};
 let shown = 0;
+let shownHash = "";
 
 /* The address of a view, for links. Empty parameters are left out. */
 function link(name, params = {}) {
@@ -32,15 +33,23 @@ function contextOf(view, signal) {
     may: (scope) => self.scopes.includes(scope),
     link,
     go: (name, params) => { location.hash = link(name, params); },
-    remember: (params) => history.pushState(null, "", link(view.name, params)),
-    replace: (params) => history.replaceState(null, "", link(view.name, params)),
+    remember: (params) => note("pushState", link(view.name, params)),
+    replace: (params) => note("replaceState", link(view.name, params)),
     title: (text) => { document.title = `${text} – Fluxgate`; },
     signOut,
   };
 }
 
+/* Puts what a view shows into the address, without showing the view again. */
+function note(way, hash) {
+  if (hash === location.hash) return;
+  history[way](null, "", hash);
+  shownHash = location.hash;
+}
+
 async function showView() {
   const number = (shown += 1);
+  shownHash = location.hash;
   leave();
   leave = () => {};
   const views = visible(self);
@@ -51,10 +60,7 @@ async function showView() {
   leave = () => { stopped.abort(); stop?.(); };
   const root = document.getElementById("main");
   document.title = `${view.title} – Fluxgate`;
-  for (const entry of document.querySelectorAll("nav a")) {
-    if (entry.dataset.view === view.name) entry.setAttribute("aria-current", "page");
-    else entry.removeAttribute("aria-current");
-  }
+  mark(view);
   const content = h("div", { class: `view view-${view.name}` });
   fill(root, busy());
   try {
@@ -69,6 +75,16 @@ async function showView() {
     if (number !== shown || failure.name === "AbortError") return;
     if (!content.isConnected) fill(root, content);
     content.append(problemBox(failure));
+  }
+}
+
+/* Marks the view in the menu. */
+function mark(view) {
+  for (const entry of document.querySelectorAll("nav a")) {
+    if (entry.dataset.view === view.name) {
+      entry.setAttribute("aria-current", "page");
+      entry.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else entry.removeAttribute("aria-current");
   }
 }
 
@@ -118,6 +134,8 @@ async function start() {
 }
 
 whenRefused(() => signOut("The gateway no longer accepts this key: it was revoked, or it has expired. Sign in with another one."));
-window.addEventListener("hashchange", () => { if (self) showView(); });
-window.addEventListener("popstate", () => { if (self) showView(); });
+// Some browsers tell of a change of the hash once, others twice.
+for (const event of ["popstate", "hashchange"]) {
+  window.addEventListener(event, () => { if (self && location.hash !== shownHash) showView(); });
+}
 start();

@@ -4,17 +4,21 @@ import { api, path, Problem } from "../api.js";
 import { fill, h, problemBox } from "../dom.js";
 import { number, short, time } from "../format.js";
 import { valuesAt } from "./csv.js";
+import { drawnQuestion } from "./state.js";
 
 const SHORTEST_DRAG = 6;
 const MOST_VALUES = 8;
 const KEYS = "Keys: + and − zoom, the left and right arrow move, 0 goes back to the chosen window.";
 
+export function theme() {
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
 /* Asks for the picture. Gives {url, box, range, width, headers}: a blob's address, the plot in pixels of the picture, and
    the times at its edges. */
 export async function picture(bucket, params, width, height, signal) {
-  const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  const look = [["format", "svg"], ["width", width], ["height", height], ["theme", theme], ["title", "false"]];
-  const answer = await api.fetch(path("buckets", bucket), { params: [...params, ...look], signal });
+  const look = [["format", "svg"], ["width", width], ["height", height], ["theme", theme()], ["title", "false"]];
+  const answer = await api.fetch(path("buckets", bucket), { params: [...drawnQuestion(params), ...look], signal });
   const blob = await answer.blob();
   const { left, top, width: across, height: down, start, stop } = members(answer.headers.get("X-Fluxgate-Plot"));
   const box = { left: Number(left), top: Number(top), width: Number(across), height: Number(down) };

@@ -3,6 +3,7 @@
 import { api, path } from "../api.js";
 import { button, fill, h, problemBox } from "../dom.js";
 import { bytes } from "../format.js";
+import { drawnQuestion } from "./state.js";
 
 /* [format, label, what it needs]: `points` holds every point as it is stored; `picture` is drawn. */
 export const FORMATS = [
@@ -27,7 +28,7 @@ export function downloads(current) {
       return;
     }
     const extra = need === "picture" ? look : need === "points" ? [] : [["shape", shape]];
-    const asked = need === "points" ? params.filter(([name]) => name !== "tz") : params;
+    const asked = need === "points" ? params.filter(([name]) => name !== "tz") : need === "picture" ? drawnQuestion(params) : params;
     stopped = new AbortController();
     start.disabled = true;
     try {

@@ -46,6 +46,12 @@ export function shapeOf(state) {
   return state.shape || (state.fn === "raw" ? "long" : "table");
 }
 
+/* The parameters of the read as a picture: of every point, the gateway draws those that the width shows. */
+export function drawnQuestion(params) {
+  const isRaw = params.some(([name, value]) => name === "every" && value === "raw");
+  return isRaw ? params.filter(([name]) => name !== "every") : params;
+}
+
 /* The parameters of the read. `range`: pairs that say which; `every`: the length of windows. */
 export function question(state, range, every) {
   const zone = zoneOf(state);

@@ -1,10 +1,10 @@
 /* Looks at the points of a bucket: a builder, a chart and its rows, files, and the same read for other programs. */
 
 import { api, path } from "../api.js";
-import { button, busy, field, fill, h, notice, problemBox } from "../dom.js";
-import { ago, duration, localZone, time } from "../format.js";
+import { button, fill, h, notice, problemBox } from "../dom.js";
+import { duration, localZone, short, time } from "../format.js";
 import { fieldsOf, showBuilder } from "../explore/builder.js";
-import { chart, picture } from "../explore/chart.js";
+import { chart, picture, theme } from "../explore/chart.js";
 import { copyMenu } from "../explore/copymenu.js";
 import { extent, tableOf } from "../explore/csv.js";
 import { downloads } from "../explore/download.js";
@@ -13,7 +13,7 @@ import { MOST_ROWS, showRows } from "../explore/rows.js";
 import { drawnSigns, signsOf } from "../explore/signs.js";
 import { question, readState, shapeOf, stateParams, zoneOf } from "../explore/state.js";
 
-const HEIGHT = 380;
+const HEIGHT = 400;
 const SETTLE_MS = 250;
 const NEWEST = "real"; // in the names of measurements that hold the newest values alone, unless a gateway is set otherwise
 
@@ -34,7 +34,10 @@ export async function show(root, params, context) {
 class Explorer {
   constructor(root, state, buckets, context) {
     Object.assign(this, { state, buckets, context, schema: null, range: null, every: "", asked: null, timer: 0, first: { ...state } });
-    this.builder = h("section", { class: "card form builder", "aria-label": "What to look at" });
+    this.wide = matchMedia("(min-width: 761px)");
+    this.builder = h("div", { class: "form builder" });
+    this.chosen = h("span", { class: "faint" });
+    this.box = h("details", { class: "card foldable", open: this.wide.matches || !state.bucket }, h("summary", {}, "What to look at ", this.chosen), this.builder);
     this.bar = h("section", { class: "row rangebar", "aria-label": "Range" });
     this.signs = h("div", { class: "signs", "aria-live": "polite" });
     this.chart = chart({ zoom: (from, to) => this.look(rounded(from, to)), key: (name) => this.press(name) });
@@ -47,11 +50,17 @@ class Explorer {
     this.takeaway = h("section", { class: "card takeaway" },
       h("div", {}, h("h2", {}, "Download what is shown"), downloads(() => this.shown())),
       h("div", {}, h("h2", {}, "Use it elsewhere"), this.copies));
-    this.resized = new ResizeObserver(() => { if (Math.abs(this.chart.width() - this.width) > 8) this.soon(); });
+    this.resized = new ResizeObserver(() => this.resize());
     this.dark = matchMedia("(prefers-color-scheme: dark)");
-    this.recolour = () => this.ask();
+    this.recolour = () => { if (this.theme !== theme()) this.soon(); };
     this.dark.addEventListener("change", this.recolour);
-    fill(root, h("div", { class: "head" }, h("h1", {}, "Explore"), this.zones()), this.builder, this.bar, this.signs, this.seen, this.takeaway);
+    fill(root, h("div", { class: "head" }, h("h1", {}, "Explore"), this.zones()), this.box, this.bar, this.signs, this.seen, this.takeaway);
+  }
+
+  /* On a wide window everything is open: it has no handle there. */
+  resize() {
+    if (this.wide.matches) for (const box of [this.box, ...this.bar.querySelectorAll("details")]) box.open = true;
+    if (Math.abs(this.chart.width() - this.width) > 8) this.soon();
   }
 
   async begin() {
@@ -90,6 +99,7 @@ class Explorer {
 
   build() {
     const { state, buckets, schema } = this;
+    fill(this.chosen, h("bdi", {}, short([state.bucket, ...state.field].filter(Boolean).join(" · "), 60)));
     showBuilder(this.builder, { state, buckets, schema, signal: this.context.signal, change: (next, remake) => this.change(next, remake) });
   }
 
@@ -138,9 +148,10 @@ class Explorer {
         h("option", { value: text, selected: !state.start && text === state.window }, `last ${text}`)));
     const edge = (ms) => h("input", { type: "datetime-local", step: 1, value: range ? clockText(ms, zone) : "" });
     const from = edge(range?.from), to = edge(range?.to);
-    const custom = h("form", { class: "row custom", onSubmit: (event) => { event.preventDefault(); this.goTo(momentOf(from.value, zone), momentOf(to.value, zone)); } },
+    const form = h("form", { class: "row custom", onSubmit: (event) => { event.preventDefault(); this.goTo(momentOf(from.value, zone), momentOf(to.value, zone)); } },
       h("label", { class: "row" }, h("span", { class: "label" }, "From"), from), h("label", { class: "row" }, h("span", { class: "label" }, "to"), to),
       h("button", { type: "submit" }, "Show"));
+    const custom = h("details", { class: "foldable", open: this.wide.matches }, h("summary", {}, "From … to …"), form);
     const step = (label, sign, key) => button(sign, () => this.press(key), { class: "step", "aria-label": label, title: label });
     fill(this.bar, window, custom,
       h("div", { class: "row steps" },
@@ -197,6 +208,7 @@ class Explorer {
     const range = resolved(state, Math.ceil(Date.now() / 1000) * 1000);
     if (!range) return fill(this.signs, notice("bad", "No range.", "The address has no times that a range is made of."));
     this.width = this.chart.width();
+    this.theme = theme();
     this.range = range;
     this.every = state.every || everyFor(range.to - range.from, this.width);
     this.sayAuto();
@@ -225,6 +237,7 @@ class Explorer {
   showAnswer(range, zone, drawn, rows) {
     const read = rows.value;
     const alt = read ? this.alt(range, zone, read.table) : "";
+    const isSame = drawn.reason && rows.reason && drawn.reason.message === rows.reason.message;
     if (drawn.value) this.chart.show(drawn.value, zone, alt);
     else this.chart.fail(drawn.reason);
     if (drawn.value && read) this.chart.read(read.table, alt);
@@ -232,7 +245,7 @@ class Explorer {
       read && signsOf(read.headers, read.table.rows.length === 0, zone, (newest) => this.visit(newest)),
       drawn.value && drawnSigns(drawn.value.headers));
     if (read) fill(this.rows, this.shapes(), showRows(h("div", {}), read.table, read.isCut, zone));
-    else fill(this.rows, this.shapes(), problemBox(rows.reason));
+    else fill(this.rows, this.shapes(), isSame ? h("p", { class: "faint" }, "No rows, for the same reason as no chart.") : problemBox(rows.reason));
   }
 
   shapes() {
