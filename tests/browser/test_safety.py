@@ -71,7 +71,7 @@ def test_hostile_names_are_shown_as_texts(visits: Visits, gateway: Gateway) -> N
             page.get_by_role("button", name="Clear").click()
             page.keyboard.press("Escape")
             visit.settled()
-            assert_shown(page, [*HOSTILE, 'quo"te\'s '])
+            assert_shown(page, [*HOSTILE, "quo\"te's "])
     assert visit.errors == []
 
 
