@@ -67,7 +67,10 @@ export async function show(root, params, { signal, replace, go }) {
       const isNew = !cells.has(key), cell = cells.get(key) ?? h("dd", { class: "big" });
       cells.set(key, cell);
       if (isNew) list.append(h("div", {}, h("dt", { title: label }, h("bdi", {}, label)), cell));
-      if (isNew || changed.has(key)) cell.textContent = number(value);
+      if (isNew || changed.has(key)) {
+        cell.textContent = number(value);
+        cell.classList.toggle("long", cell.textContent.length > 8);
+      }
       if (!isNew && changed.has(key)) cell.animate?.([{ opacity: 0.3 }, { opacity: 1 }], 600);
     }
     elements.set(tile.id, element);
