@@ -5,7 +5,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visits
 from tests.support.browsers import PATIENCE_MS
@@ -37,10 +37,10 @@ def test_an_order_that_is_changed_loses_its_plan(visits: Visits) -> None:
     with visits() as visit:
         visit.open_signed_in("#/backups")
         order = visit.page.get_by_role("region", name="Back up now")
-        order.get_by_role("textbox", name="Buckets").fill("Power")
+        choose(order, "Power")
         order.get_by_role("button", name="Show what would happen").click()
         expect(order.get_by_role("button", name="Back up now")).to_be_visible()
-        order.get_by_role("textbox", name="Buckets").fill("Quiet")
+        choose(order, "Quiet")
         expect(order.get_by_role("button", name="Back up now")).to_be_hidden()
 
 
@@ -58,7 +58,7 @@ def test_a_backup_is_ordered_its_bar_moves_and_it_is_cancelled(visits: Visits, g
         page = visit.page
         visit.open_signed_in("#/backups")
         order = page.get_by_role("region", name="Back up now")
-        order.get_by_role("textbox", name="Buckets").fill("Power, Quiet")
+        choose(order, "Power", "Quiet")
         order.get_by_role("button", name="Show what would happen").click()
         expect(order.get_by_role("region", name="Plan").get_by_role("row", name="Power")).to_contain_text("write")
         order.get_by_role("button", name="Back up now").click()
@@ -123,6 +123,13 @@ def test_who_edits_an_old_version_is_told_and_loses_nothing(visits: Visits, gate
         page.get_by_role("button", name="Replace version 1 with this text").click()
         expect(page.get_by_text("Saved as version 2")).to_be_visible()
         assert http.get("/config/coordinates").json()["value"] == {"latitude": 1.0, "longitude": 2.0}
+
+
+def choose(order: Locator, *buckets: str) -> None:
+    order.get_by_role("button", name="Buckets").click()
+    for bucket in buckets:
+        order.get_by_role("checkbox", name=bucket, exact=True).check()
+    order.page.keyboard.press("Escape")
 
 
 def save(page: Page) -> None:

@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { button, fill, h } from "../dom.js";
 import { ago, count, duration } from "../format.js";
+import { picker } from "../picker.js";
 import { badge, card, hints, name, polite, poll, press, say, toggle, valueView, wrong } from "./parts.js";
 
 const LONGEST_WAIT_S = 30;
@@ -85,7 +86,11 @@ export function orderCard({ title, about, fields = [], plan, run, verb, danger, 
   const outcome = polite("div", { class: "outcome" }), preview = h("button", { type: "submit" }, planVerb);
   const form = h("form", { class: "order", onSubmit: showPlan }, about && hints(about), h("div", { class: "form" }, fields), h("div", { class: "row" }, preview));
   let round = 0;
-  form.addEventListener("input", () => { round += 1; fill(outcome); });
+  form.addEventListener("input", ({ target }) => {
+    if (target.type === "search") return;
+    round += 1;
+    fill(outcome);
+  });
 
   async function guarded(act) {
     const number = (round += 1);
@@ -142,11 +147,21 @@ export function orderCard({ title, about, fields = [], plan, run, verb, danger, 
 /* The values of a form's controls by their data-name: texts, and switches that are on. */
 function valuesOf(form) {
   const controls = [...form.querySelectorAll("[data-name]")];
-  return Object.fromEntries(controls.map((control) => [control.dataset.name, control.type === "checkbox" ? control.checked : control.value.trim()])
+  return Object.fromEntries(controls.map((control) => [control.dataset.name, control.names ?? (control.type === "checkbox" ? control.checked : control.value.trim())])
     .filter(([, value]) => value !== "" && value !== false));
 }
 
-/* Controls of orders. */
+/* Controls of orders. `load` gives the names to choose from. */
+export function names(label, member, load) {
+  const element = picker({ label, multiple: true, chosen: [], load, onChange: (chosen) => {
+    element.names = chosen.length ? chosen : "";
+    element.dispatchEvent(new Event("input", { bubbles: true }));
+  } });
+  element.names = "";
+  element.dataset.name = member;
+  return element;
+}
+
 export function text(label, member, placeholder, { about, ...props } = {}) {
   return labelled(label, h("input", { autocomplete: "off", spellcheck: "false", dataset: { name: member }, placeholder, ...props }), about);
 }

@@ -4,26 +4,34 @@ import { api, path } from "../api.js";
 import { busy, button, field, fill, h } from "../dom.js";
 import { ago, count, duration, time } from "../format.js";
 import { strip } from "../parts/drawings.js";
+import { picker } from "../picker.js";
 import { badge, card, cutList, hint, hints, listing, moreButton, polite, say } from "../parts/parts.js";
 
-const STEPS = 96, MOST_GAPS = 1000, PAGE = 100, MOST_NAMES = 1000, MOST_LISTED = 50;
+const STEPS = 96, MOST_GAPS = 1000, PAGE = 100, MOST_LISTED = 50;
 
 export async function show(root, params, { signal, remember, link }) {
   const control = (member, props) => h("input", { value: params.get(member) ?? "", autocomplete: "off", spellcheck: "false", ...props });
-  const inputs = { bucket: control("bucket", { list: "gap-buckets", required: true, placeholder: "Weather" }), expect: control("expect", { placeholder: "3 times the usual" }),
-    window: control("window", { placeholder: "1d", value: params.get("window") ?? "1d" }), measurement: control("measurement", { placeholder: "all" }) };
-  const outcome = h("div", { class: "view" }), names = h("datalist", { id: "gap-buckets" });
+  const inputs = { expect: control("expect", { placeholder: "3 times the usual" }), window: control("window", { placeholder: "1d", value: params.get("window") ?? "1d" }) };
+  const outcome = h("div", { class: "view" }), measurements = h("div", { class: "field" });
+  let bucket = params.get("bucket") ?? "", measurement = params.getAll("measurement");
+  const buckets = picker({ label: "Bucket", chosen: bucket ? [bucket] : [], none: "choose a bucket",
+    load: async () => ({ names: (await api.get("buckets", {}, { signal })).buckets.map(({ name }) => name) }), onChange: ([name]) => { bucket = name; measurement = []; listMeasurements(); } });
   root.append(h("h1", {}, "Gaps"), h("form", { class: "card order", onSubmit: (event) => { event.preventDefault(); find(); } },
-    h("div", { class: "form" }, field("Bucket", inputs.bucket), field("Points at least every", inputs.expect, "30s, 5m, 1h; empty: what each series usually does"),
-      field("Window", inputs.window, "How far back: 6h, 1d, 4w"), field("Measurement", inputs.measurement)),
-    h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Find gaps")), names), outcome);
-  api.get("buckets", {}, { signal }).then(({ buckets }) => fill(names, buckets.slice(0, MOST_NAMES).map((bucket) => h("option", { value: bucket.name })))).catch(() => {});
+    h("div", { class: "form" }, buckets, measurements, field("Points at least every", inputs.expect, "30s, 5m, 1h; empty: what each series usually does"),
+      field("Window", inputs.window, "How far back: 6h, 1d, 4w")),
+    h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Find gaps"))), outcome);
   let round = new AbortController();
 
+  function listMeasurements() {
+    fill(measurements, picker({ label: "Measurement", multiple: true, chosen: measurement, onChange: (names) => { measurement = names; },
+      load: async () => ({ names: (await api.get(path("buckets", bucket, "schema"), {}, { signal })).measurements.map(({ name }) => name) }) }));
+  }
+
   async function find(isFirst) {
+    if (!bucket) return buckets.querySelector("button").focus();
     round.abort();
     round = new AbortController();
-    const { bucket, ...question } = Object.fromEntries(Object.entries(inputs).map(([member, input]) => [member, input.value]));
+    const question = { expect: inputs.expect.value, window: inputs.window.value, measurement };
     if (!isFirst) remember({ bucket, ...question });
     fill(outcome, busy("Reading every point of the window …"));
     try {
@@ -32,9 +40,11 @@ export async function show(root, params, { signal, remember, link }) {
     } catch (failure) {
       say(outcome, failure);
     }
+    return undefined;
   }
 
-  if (inputs.bucket.value) await find(true);
+  listMeasurements();
+  if (bucket) await find(true);
   else fill(outcome, hints("Choose a bucket. Every point of the window is read for it, and none is sent."));
 }
 

@@ -4,20 +4,20 @@ import { api, path } from "../api.js";
 import { button, fill, h } from "../dom.js";
 import { ago, bytes, count, duration, time } from "../format.js";
 import { mirrorCalendars } from "../parts/drawings.js";
-import { choice, option, orderCard, text } from "../parts/jobs.js";
+import { choice, names, option, orderCard, text } from "../parts/jobs.js";
 import { badge, card, cutList, facts, hint, hints, listing, name, panel, polite, press, say, since, valueView, wrong } from "../parts/parts.js";
 
 const BACKUP_STATES = { complete: "good", partial: "warning", failed: "bad", damaged: "bad", unfinished: "info" };
 const CONNECTOR_STATES = { running: "good", off: "", stopped: "bad", broken: "bad" };
 const SHOWN = 50, EXAMPLE = "2026-01-30T00:00:00Z";
 
-/* A heading, cards for orders, and what `load` shows. The cards are made anew when `names` of what there is change. */
-function page(root, title, context, load, names, cards, heading = "State") {
+/* A heading, cards for orders, and what `load` shows. The cards are made anew when the `identity` of what there is changes. */
+function page(root, title, context, load, identity, cards, heading = "State") {
   const orders = h("div", { class: "grid two" });
   let known = null;
   const state = panel(heading, context.signal, async (body) => {
     const answer = await load(body);
-    const now = JSON.stringify(names(answer));
+    const now = JSON.stringify(identity(answer));
     if (now !== known) fill(orders, cards(answer));
     known = now;
     return 20;
@@ -28,29 +28,29 @@ function page(root, title, context, load, names, cards, heading = "State") {
 
 export async function showMirrors(root, params, context) {
   const { signal } = context;
-  const names = (mirrors) => mirrors.map((mirror) => mirror.name);
+  const namesOf = (mirrors) => mirrors.map((mirror) => mirror.name);
   page(root, "Mirrors", context, async (body) => {
     const { mirrors } = await api.get("mirror", {}, { signal });
     if (mirrors.length) mirrorCalendars(body, mirrors, context);
     else fill(body, hints("No mirror is configured. The section “mirrors” of the configuration makes one."));
     return mirrors;
-  }, names, (mirrors) => mirrors.length > 0 && [runMirror(names(mirrors), context), compareMirror(names(mirrors), context)]);
+  }, namesOf, (mirrors) => mirrors.length > 0 && [runMirror(namesOf(mirrors), context), compareMirror(namesOf(mirrors), context)]);
 }
 
-function runMirror(names, context) {
+function runMirror(mirrors, context) {
   const run = async (values) => (await api.post("mirror/trigger", values)).jobs;
   return orderCard({
     title: "Run a mirror", about: "The dry run reads counts and values of both sides, and changes nothing.", verb: "Run it now", context, run,
-    fields: [choice("Mirror", "mirror", [["", "all mirrors"], ...names]), text("Bucket of the source", "bucket", "all"),
+    fields: [choice("Mirror", "mirror", [["", "all mirrors"], ...mirrors]), text("Bucket of the source", "bucket", "all"),
       text("From", "start", EXAMPLE, { about: "Needs “to”." }), text("To", "stop", EXAMPLE), option("Also try what was refused before", "again")],
     plan: async (values) => ({ jobs: await run({ ...values, dry_run: true }) }),
   });
 }
 
-function compareMirror(names, context) {
+function compareMirror(mirrors, context) {
   return orderCard({
     title: "Compare both sides to the bit", about: "Reads source and target fully, and changes nothing in either.", planVerb: "Show what would be read", verb: "Compare now", context,
-    fields: [choice("Mirror", "mirror", names), text("Bucket of the source", "bucket", "all")],
+    fields: [choice("Mirror", "mirror", mirrors), text("Bucket of the source", "bucket", "all")],
     plan: async ({ mirror, bucket }) => {
       const { pairs, source, target } = await api.get(path("mirror", mirror), {}, { signal: context.signal });
       const read = pairs.filter((pair) => !bucket || pair.source === bucket);
@@ -100,13 +100,11 @@ async function showBackup(detail, id, signal) {
 }
 
 function takeBackup(context) {
-  const run = async ({ buckets, ...order }) => {
-    const named = buckets?.split(",").map((part) => part.trim()).filter(Boolean);
-    return [await api.post("backup/trigger", named ? { ...order, buckets: named } : order)];
-  };
+  const run = async (order) => [await api.post("backup/trigger", order)];
+  const load = async () => (context.may("read") ? { names: (await api.get("buckets", {}, { signal: context.signal })).buckets.map(({ name: bucket }) => bucket) } : { names: [], complete: false });
   return orderCard({
     title: "Back up now", about: "The dry run counts and compares, and writes nothing.", verb: "Back up now", context, run,
-    fields: [text("Buckets", "buckets", "all", { about: "Names, separated by commas." }), text("Comment", "comment", "", { maxlength: 500 }),
+    fields: [names("Buckets", "buckets", load), text("Comment", "comment", "", { maxlength: 500 }),
       option("Compare every value with the backup before", "compare_values")],
     plan: async (values) => ({ jobs: await run({ ...values, dry_run: true }) }),
   });
@@ -141,13 +139,13 @@ const pruneBackups = (context) => orderCard({
 });
 
 export async function showConnectors(root, params, context) {
-  const names = (connectors) => connectors.map((connector) => connector.name);
+  const namesOf = (connectors) => connectors.map((connector) => connector.name);
   page(root, "Connectors", context, async (body) => {
     const { connectors } = await api.get("connector", {}, { signal: context.signal });
     fill(body, connectors.length ? h("div", { class: "grid two" }, connectors.map((connector) => connectorView(connector, context)))
       : hints("No connector is configured. The section “connectors” of the configuration makes one."));
     return connectors;
-  }, names, (connectors) => connectors.length > 0 && [requestRange(names(connectors), context), runConnector(names(connectors), context)]);
+  }, namesOf, (connectors) => connectors.length > 0 && [requestRange(namesOf(connectors), context), runConnector(namesOf(connectors), context)]);
 }
 
 function connectorView(connector, { changed }) {
@@ -168,18 +166,18 @@ function connectorView(connector, { changed }) {
     ]), connector.stopped && button("Let it run again", resume), message);
 }
 
-function requestRange(names, context) {
+function requestRange(connectors, context) {
   const run = async (values) => [await api.post("connector/requests", values)];
   return orderCard({
     title: "Send a range now", about: "Beside the schedule, whose bookmark stays. The dry run counts, and sends nothing.", verb: "Send it now", context, run,
-    fields: [choice("Connector", "connector", names), text("From", "start_time", EXAMPLE, { required: true }), text("To", "end_time", EXAMPLE, { required: true })],
+    fields: [choice("Connector", "connector", connectors), text("From", "start_time", EXAMPLE, { required: true }), text("To", "end_time", EXAMPLE, { required: true })],
     plan: async (values) => ({ jobs: await run({ ...values, dry_run: true }) }),
   });
 }
 
-const runConnector = (names, context) => orderCard({
+const runConnector = (connectors, context) => orderCard({
   title: "Run a connector now", about: "What its schedule does: send the windows after the bookmark.", planVerb: "Show what would be sent", verb: "Run it now", context,
-  fields: [choice("Connector", "connector", names)],
+  fields: [choice("Connector", "connector", connectors)],
   plan: async ({ connector }) => {
     const state = await api.get(path("connector", connector), {}, { signal: context.signal });
     return { view: facts([["From the bookmark", state.bookmark ? time(state.bookmark) : "where its configuration begins"],
