@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_COMMENT = re.compile(rb"^[ \t]*/\*.*?\*/[ \t]*\n?", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,7 @@ def page_file(name: str, content: bytes) -> PageFile:
 
 
 def load_files(folder: Path = STATIC) -> Mapping[str, PageFile]:
-    """All files below `folder`, under their paths with slashes; scripts and styles without their comments."""
+    """All files below `folder`, under their paths with slashes."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder).as_posix(): path for path in paths}
-    return MappingProxyType({name: page_file(name, bare(name, path.read_bytes())) for name, path in names.items()})
-
-
-def bare(name: str, content: bytes) -> bytes:
-    """A script or style without comments that begin a line: they are for readers of the source, and a tenth of it."""
-    return _COMMENT.sub(b"", content) if name.endswith((".js", ".css")) else content
+    return MappingProxyType({name: page_file(name, path.read_bytes()) for name, path in names.items()})

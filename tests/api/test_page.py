@@ -10,6 +10,7 @@ import pytest
 from service.encoding.encoders import Format
 from service.page.files import STATIC, load_files
 from service.page.routes import POLICY
+from service.pictures.look import Form
 from tests.api.conftest import Served
 
 MOST_PACKED_BYTES = 60_000
@@ -106,15 +107,4 @@ def test_every_module_that_another_imports_is_there() -> None:
 
 def test_every_format_can_be_downloaded() -> None:
     named = set(re.findall(r'\["(\w+)", "[A-Z][^"]+"', SOURCES["explore/download.js"]))
-    assert {form.value for form in Format} <= named
-
-
-def test_comments_are_in_the_sources_and_are_not_sent() -> None:
-    sent = load_files()
-    for path in STATIC.rglob("*.js"):
-        name = path.relative_to(STATIC).as_posix()
-        source, text = path.read_text(), sent[name].content.decode()
-        assert "/*" in source, f"{name} says why it exists"
-        assert "/*" not in text
-        lines = iter(source.splitlines())
-        assert all(line in lines for line in text.splitlines()), f"{name}: the rest is as it was, in its order"
+    assert {form.value for form in (*Format, *Form)} == named
