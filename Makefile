@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test servers check format openapi lock bench mutants clean
+.PHONY: run test servers check format openapi lock bench mutants screenshots clean
 
 run: $(VENV)/runtime.done
 	$(BIN)/fluxgate serve --host $(HOST) --port $(PORT) --demo
@@ -49,6 +49,10 @@ bench: $(VENV)/dev.done
 # In a copy of the tree: ARGS="--seed 7 --sample 40 --files domain/windows.py"
 mutants: $(VENV)/dev.done
 	PYTHONPATH=.:client $(BIN)/python -m tests.mutants $(ARGS)
+
+# Pictures of the page in docs/pictures: ARGS="explore" makes those of one view.
+screenshots: $(VENV)/dev.done
+	PYTHONPATH=.:client $(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 # Exact versions with hashes, and without the address of any index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-package fluxgate-client

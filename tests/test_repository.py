@@ -184,7 +184,9 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("target", ["run", "test", "servers", "check", "openapi", "lock", "bench", "mutants", "clean"])
+@pytest.mark.parametrize(
+    "target", ["run", "test", "servers", "check", "openapi", "lock", "bench", "mutants", "screenshots", "clean"]
+)
 def test_make_knows_its_targets(target: str) -> None:
     shown = subprocess.run(
         ["make", "--dry-run", "--always-make", target],

@@ -32,7 +32,7 @@ def banner(url: str, store: str, first_key: FirstKey | None, on_terminal: bool, 
     described, shown = _key(first_key, on_terminal)
     curl = f'  curl -sS --fail -H "X-API-Key: {shown}" "{url}'
     lines = [
-        f"Pages     {url}/docs   {url}/redoc   {url}/health/ready",
+        f"Page      {url}/   (API: {url}/docs   {url}/health/ready)",
         f"Store     {store}",
         f"Key       {described}",
         "",

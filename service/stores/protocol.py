@@ -160,8 +160,8 @@ class Store(Protocol):
     def read(self, selection: Selection) -> Reading:
         """Start a read; the plan is `plan_read(selection, self.schema(selection.bucket))`.
 
-        Rows equal those of Flux `aggregateWindow(every, fn, createEmpty: false)`; raw rows are the
-        stored points, bit for bit. Memory is bounded whatever the range.
+        Rows equal those of Flux `aggregateWindow(every, fn, createEmpty: false)`; raw rows, and those
+        of `Fn.M4`, are stored points, bit for bit. Memory is bounded whatever the range.
         """
 
     def window_order(self, selection: Selection, plan: ReadPlan) -> RowOrder | None:

@@ -5,6 +5,7 @@
 It starts a gateway with the demo's data, so the pictures have other numbers each time, and looks as the code has it.
 """
 
+import contextlib
 import io
 import re
 import sys
@@ -73,13 +74,14 @@ def show(visited: Visit, name: str) -> None:
 def main(wanted: list[str]) -> None:
     names = wanted or views()
     program = servers.installed("chromium", package="chromium")
-    with tempfile.TemporaryDirectory() as folder, running_browser(program) as browser:
-        with running_gateway(Path(folder), {"FLUXGATE_DEMO": "1"}) as gateway:
-            with gateway.http(120) as http:
-                prepare(http)
-            for scheme in ("light", "dark"):
-                for size in SIZES:
-                    look(browser, gateway, names, scheme, size)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        browser = stack.enter_context(running_browser(program))
+        gateway = stack.enter_context(running_gateway(folder, {"FLUXGATE_DEMO": "1"}))
+        prepare(stack.enter_context(gateway.http(120)))
+        for scheme in ("light", "dark"):
+            for size in SIZES:
+                look(browser, gateway, names, scheme, size)
     print(f"{len(list(PICTURES.glob('*.png')))} pictures in {PICTURES}")
 
 

@@ -181,7 +181,9 @@ def test_all_time_is_read_from_its_first_instant_to_its_last(
 
 @pytest.mark.parametrize("complete_rows", [False, True])
 def test_many_windows_of_many_series_are_those_of_the_model(store: Store, bucket: str, complete_rows: bool) -> None:
-    """More rows than a block holds, of values that are often equal."""
+    """More rows than a block holds, of values that are often equal; in InfluxDB few points of a window are read another
+    way than many.
+    """
     pick = random.Random(4)
     many: list[Point] = [
         ("m", (("host", host),), field, minute(0) + number * SECOND_NS, kind, value)
@@ -193,10 +195,32 @@ def test_many_windows_of_many_series_are_those_of_the_model(store: Store, bucket
     shown = {FieldType.FLOAT: "{}", FieldType.INTEGER: "{}i"}
     points = ((tags[0][1], field, shown[kind].format(value), time) for _, tags, field, time, kind, value in many)
     store_all(store, bucket, "".join(f"m,host={host} {field}={text} {time}\n" for host, field, text, time in points))
-    for every_s in (7, 60):
+    for every_s in (7, 60, 900):
         windows = Windows(every_s * SECOND_NS, Fn.M4)
         rows = read(store, bucket, HOUR, windows, complete_rows=complete_rows)
         assert rows == window_rows(many, HOUR, windows.every_ns, Fn.M4)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("complete_rows", [False, True])
+def test_windows_of_many_points_keep_all_bits(store: Store, bucket: str, zone: str, complete_rows: bool) -> None:
+    """The range cuts the window, and beyond it there are points that are higher and lower."""
+    low, high, most = -(2**63), 2**63 - 1, 2**64 - 1
+    held = {100: (0.0, low, 0), 200: (0.5, high, most), 300: (-0.0, low, 0), 400: (0.5, high, most)}
+    middle = (0.25, 5, 7)
+    text = "".join(
+        f"m f={f!r},i={i}i,u={u}u {HOUR.start_ns + number * SECOND_NS}\n"
+        for number in range(1, 900)
+        for f, i, u in [held.get(number, middle)]
+    )
+    store_all(store, bucket, f"m f=-1,i=0i,u=1u {HOUR.start_ns}\n{text}m f=2,i=1i,u=8u {minute(15)}\n")
+    cut = TimeRange(HOUR.start_ns + 1, minute(15))
+    rows = read(store, bucket, cut, m4("1d", zone), complete_rows=complete_rows)
+    for place, (field, kind) in enumerate((("f", "float"), ("i", "integer"), ("u", "unsigned"))):
+        assert [one for one in rows if one.field == field] == [
+            row("m", {}, field, HOUR.start_ns + number * SECOND_NS, held.get(number, middle)[place], kind)
+            for number in (1, 100, 200, 899)
+        ]
 
 
 def test_a_spike_of_one_second_in_a_year_is_seen(store: Store, bucket: str) -> None:

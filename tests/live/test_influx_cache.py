@@ -20,7 +20,7 @@ from tests.support.servers import InfluxServer, Server, start_redis
 from tests.support.stores import influx_store
 
 
-@pytest.mark.parametrize(("seed", "fns", "steps"), [(401, (), 250), (402, (), 250), (403, (Fn.M4,), 150)])
+@pytest.mark.parametrize(("seed", "fns", "steps"), [(401, (), 250), (402, (), 250), (404, (Fn.M4,), 200)])
 def test_every_cached_answer_is_the_one_of_influxdb(
     influx: InfluxServer, seed: int, fns: tuple[Fn, ...], steps: int
 ) -> None:

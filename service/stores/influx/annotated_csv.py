@@ -205,3 +205,19 @@ def first_datatype(chunks: Iterator[bytes]) -> FieldType:
     for rows in rows_of(chunks):
         return rows.columns.value_type
     raise StoreBroken("InfluxDB answered no point where one was read before. Ask again.")
+
+
+@dataclass(frozen=True)
+class Density:
+    """How many points there are, and windows of series that hold some."""
+
+    points: int
+    windows: int
+
+
+def density_of(chunks: Iterator[bytes]) -> Density:
+    """What an answer to `flux.density` says."""
+    for rows in rows_of(chunks):
+        cells = dict(zip(rows.columns.names, next(csv.reader([rows.text.decode()])), strict=True))
+        return Density(int(cells["points"]), int(cells["windows"]))
+    return Density(0, 0)

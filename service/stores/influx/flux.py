@@ -100,6 +100,17 @@ def corner_points(points: Sequence[str], grid: Grid) -> str:
     return f'union(tables: [\n{tables}\n])\n  |> sort(columns: ["_time"])\n  |> unique(column: "_time")'
 
 
+def density(points: Sequence[str], grid: Grid) -> str:
+    """How many points there are, and windows of series that hold some: one row with `points` and `windows`, or none.
+
+    `points`: the steps of a pipeline before its windows. A count without windows was seen never to end near the ends of
+    time (2.9.1), so it has those of the read.
+    """
+    counted = "{points: accumulator.points + r._value, windows: accumulator.windows + 1}"
+    reduced = f"reduce(identity: {{points: 0, windows: 0}}, fn: (r, accumulator) => ({counted}))"
+    return "\n".join([*points, windows(grid, Fn.COUNT), "  |> group()", f"  |> {reduced}"])
+
+
 _CODES = {"b": "\\", "n": "\n", "r": "\r"}
 _DROP = '  |> drop(columns: ["_start", "_stop"])'
 

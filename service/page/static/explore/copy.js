@@ -32,21 +32,21 @@ function python(gateway, bucket, pairs) {
     (into[name.replace(/^tag\./, "")] ??= []).push(value);
   }
   const list = (values) => (values.length === 1 ? quoted(values[0]) : `[${values.map(quoted).join(", ")}]`);
-  const lines = Object.entries(options).map(([name, values]) => `    ${name}=${list(values)},`);
+  const lines = Object.entries(options).map(([name, values]) => `        ${name}=${list(values)},`);
   const filters = Object.entries(tags).map(([name, values]) => `${quoted(name)}: ${list(values)}`);
-  if (filters.length) lines.push(`    tags={${filters.join(", ")}},`);
+  if (filters.length) lines.push(`        tags={${filters.join(", ")}},`);
   return [
     'from fluxgate_client import connect  # pip install "fluxgate-client[pandas]"', "",
-    `gateway = connect(${quoted(gateway)}, ${quoted(PLACE)})`,
-    "frame = gateway.read(", `    ${quoted(bucket)},`, ...lines, ").to_pandas()",
+    `with connect(${quoted(gateway)}, ${quoted(PLACE)}) as gateway:`,
+    "    frame = gateway.read(", `        ${quoted(bucket)},`, ...lines, "    ).to_pandas()",
   ].join("\n");
 }
 
-/* A text as JSON writes it, with every letter beyond ASCII escaped as Python reads it. */
+/* A text as JSON writes it, with what no reader sees (such as marks that turn the direction) escaped as Python has it. */
 function quoted(text) {
-  return JSON.stringify(text).replace(/[\u007f-\uffff]/gu, (letter) => letter).replace(/[\u0080-\u{10ffff}]/gu, (letter) => {
-    const code = letter.codePointAt(0);
-    return /[\p{L}\p{N}\p{P}\p{S}]/u.test(letter) ? letter : code > 0xffff ? `\\U${code.toString(16).padStart(8, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  return JSON.stringify(text).replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (letter) => {
+    const code = letter.codePointAt(0).toString(16);
+    return code.length > 4 ? `\\U${code.padStart(8, "0")}` : `\\u${code.padStart(4, "0")}`;
   });
 }
 

@@ -14,6 +14,7 @@ import { drawnSigns, signsOf } from "../explore/signs.js";
 import { question, readState, shapeOf, stateParams, zoneOf } from "../explore/state.js";
 
 const HEIGHT = 400;
+const NARROWEST = 240;
 const SETTLE_MS = 250;
 const NEWEST = "real"; // in the names of measurements that hold the newest values alone, unless a gateway is set otherwise
 
@@ -216,7 +217,7 @@ class Explorer {
     this.busy(true);
     const begun = performance.now();
     const [drawn, rows] = await Promise.allSettled([
-      picture(state.bucket, params, Math.max(320, this.width), HEIGHT, asked.signal), this.readRows(params, asked.signal),
+      picture(state.bucket, params, Math.max(NARROWEST, this.width), HEIGHT, asked.signal), this.readRows(params, asked.signal),
     ]);
     if (asked.signal.aborted || this.context.signal.aborted) return undefined;
     this.busy(false);
@@ -278,7 +279,7 @@ class Explorer {
   shown() {
     return {
       bucket: this.state.bucket, params: this.params ?? [], shape: shapeOf(this.state), raw: this.state.fn === "raw",
-      look: [["width", Math.max(320, this.width)], ["height", HEIGHT]],
+      look: [["width", Math.max(NARROWEST, this.width)], ["height", HEIGHT]],
     };
   }
 

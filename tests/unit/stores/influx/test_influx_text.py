@@ -279,3 +279,9 @@ def test_the_points_of_a_chart_are_four_pipelines_that_the_storage_engine_comput
     assert all(f"|> {fn}()\n  |> drop(" in text for fn in ("first", "last", "min", "max"))
     assert text.endswith('])\n  |> sort(columns: ["_time"])\n  |> unique(column: "_time")')
     assert flux.windows(Grid(SPAN, 60, 0), Fn.LAST, Stamp.POINT) == "  |> window(every: 60ns)\n  |> last()"
+
+
+def test_points_are_counted_in_the_windows_of_the_read() -> None:
+    text = flux.density([flux.source("b", SPAN)], Grid(SPAN, 60, 7))
+    assert "aggregateWindow(every: 60ns, fn: count, createEmpty: false, offset: 7ns)\n  |> group()\n" in text
+    assert "reduce(identity: {points: 0, windows: 0}" in text
