@@ -32,11 +32,14 @@ PLACES = {
 """Where a view has more to show than without parameters."""
 COLOURS = 128
 SETTLE_MS = 2500
+EMPTY = ("mirrors", "connectors")
+"""Views that have nothing to show of the demo."""
 
 
 def views() -> list[str]:
     """The names of the views in the order of the menu."""
-    return re.findall(r'name: "(\w+)"', (STATIC / "views" / "index.js").read_text())
+    names = re.findall(r'name: "(\w+)"', (STATIC / "views" / "index.js").read_text())
+    return [name for name in names if name not in EMPTY]
 
 
 def prepare(http: httpx.Client) -> None:

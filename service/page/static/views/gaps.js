@@ -78,7 +78,7 @@ function heatMap(answer, series, link) {
   }
 
   update(PAGE);
-  const legend = h("ul", { class: "plain row legend" }, Object.entries(LEVELS).map(([level, meaning]) => h("li", {}, h("span", { class: "legend-strip", "aria-hidden": "true" }, strip([level], meaning)), meaning)));
+  const legend = h("ul", { class: "plain row legend" }, Object.entries(LEVELS).map(([level, meaning]) => h("li", {}, h("span", { class: "legend-strip", "aria-hidden": "true" }, strip([level], meaning)), meaning)), h("li", { class: "faint" }, "blank: before its first point"));
   return card("Series and time", h("div", { class: "row tools" }, filter, legend), summary, detail, table, more);
 }
 
