@@ -1,7 +1,11 @@
-"""The page's files in memory: each with its type, a tag of its content, and a packed copy where that is shorter."""
+"""The page's files in memory: each with its type, a tag of its content, and a packed copy.
+
+Comments of scripts and styles stay here: they are a tenth of what a browser would load. Lines keep their numbers.
+"""
 
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +20,11 @@ _TYPES = {
 }
 
 
+_COMMENTED = (".css", ".js")
+_COMMENT = re.compile(rb"^[ \t]*(?:/\*.*?\*/|//[^\n]*)[ \t]*$", re.DOTALL | re.MULTILINE)
+"""A comment that has its lines for itself."""
+
+
 @dataclass(frozen=True)
 class PageFile:
     """A file as it is sent. `packed` is its gzip copy; `tag` is the same for the same content, whatever the process."""
@@ -27,7 +36,9 @@ class PageFile:
 
 
 def page_file(name: str, content: bytes) -> PageFile:
-    """The file `name` with `content`. Raises KeyError for a type that the page has no files of."""
+    """The file `name` with `content`, without its comments. Raises KeyError for a type that the page does not use."""
+    if name.endswith(_COMMENTED):
+        content = _COMMENT.sub(lambda comment: b"\n" * comment[0].count(b"\n"), content)
     tag = hashlib.sha256(content).hexdigest()[:32]
     return PageFile(content, gzip.compress(content, 9, mtime=0), _TYPES[Path(name).suffix], tag)
 

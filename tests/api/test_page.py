@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from service.encoding.encoders import Format
-from service.page.files import STATIC, load_files
+from service.page.files import STATIC, load_files, page_file
 from service.page.routes import POLICY
 from service.pictures.look import Form
 from tests.api.conftest import Served
@@ -70,6 +70,14 @@ def test_nothing_else_is_served(browser: httpx.Client) -> None:
     for path in ABSENT:
         answer = browser.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
+def test_comments_are_not_sent_and_lines_keep_their_numbers() -> None:
+    text = b"/* A file.\n   Why. */\nconst a = '/* no comment */'; // kept\n  // gone\nf();\n"
+    assert page_file("a.js", text).content == b"\n\nconst a = '/* no comment */'; // kept\n\nf();\n"
+    assert page_file("a.html", b"/* text */\n").content == b"/* text */\n"
+    for name, sent in SOURCES.items():
+        assert sent.count("\n") == (STATIC / name).read_text().count("\n"), name
 
 
 def test_the_link_to_the_documentation_follows_its_setting(serve: Callable[..., Served]) -> None:

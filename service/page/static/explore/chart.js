@@ -3,7 +3,7 @@
 import { api, path, Problem } from "../api.js";
 import { fill, h, problemBox } from "../dom.js";
 import { number, short, time } from "../format.js";
-import { valuesAt } from "./csv.js";
+import { sharedPart, valuesAt, withoutShared } from "./csv.js";
 import { drawnQuestion } from "./state.js";
 
 const SHORTEST_DRAG = 6;
@@ -59,8 +59,9 @@ export function chart({ zoom, key }) {
     const close = near && Math.abs(near.time - timeAt(x)) <= (now.range.to - now.range.from) / 20;
     if (!close) return fill(readout, time(timeAt(x), now.zone));
     const rest = near.values.length - MOST_VALUES;
+    const shared = sharedPart(near.values.map(([name]) => name));
     fill(readout, h("strong", {}, time(near.time, now.zone)), near.values.slice(0, MOST_VALUES).map(([name, text]) => [
-      " · ", h("bdi", {}, short(name, 60)), " ", h("strong", {}, number(Number.isNaN(Number(text)) ? text : Number(text)))]),
+      " · ", h("bdi", {}, short(withoutShared(name, shared), 60)), " ", h("strong", {}, number(Number.isNaN(Number(text)) ? text : Number(text)))]),
     rest > 0 && ` · and ${rest} more`);
   }
 

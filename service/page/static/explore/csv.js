@@ -77,3 +77,14 @@ export function extent(table) {
   }
   return { series: series.size, lowest, highest };
 }
+
+/* `measurement.field{` where all names are series of it, so that it is written once; else nothing. */
+export function sharedPart(names) {
+  const end = names[0]?.indexOf("{") ?? -1;
+  const part = end > 0 ? names[0].slice(0, end + 1) : "";
+  return part && names.every((name) => name.startsWith(part) && name.endsWith("}")) ? part : "";
+}
+
+export function withoutShared(name, shared) {
+  return shared ? name.slice(shared.length, -1) : name;
+}

@@ -2,6 +2,7 @@
 
 import { fill, h, notice, table } from "../dom.js";
 import { count, unitOf } from "../format.js";
+import { sharedPart, withoutShared } from "./csv.js";
 
 export const MOST_ROWS = 500;
 const MOST_COLUMNS = 40;
@@ -28,17 +29,9 @@ export function showRows(root, answer, isCut, zone) {
     isRounded && h("p", { class: "hint" }, `Rounded to ${DIGITS} digits. Downloads are exact.`));
 }
 
-/* `measurement.field{` where all columns are series of it, so that it is written once; else nothing. */
-function sharedPart(names) {
-  const end = names[0]?.indexOf("{") ?? -1;
-  const part = end > 0 ? names[0].slice(0, end + 1) : "";
-  return part && names.every((name) => name.startsWith(part) && name.endsWith("}")) ? part : "";
-}
-
 function head(name, shared) {
   const unit = unitOf(name.replace(/\{.*/s, ""));
-  const text = shared ? name.slice(shared.length, -1) : name;
-  return [h("bdi", { class: "name", title: name }, text), unit && h("span", { class: "faint" }, ` in ${unit}`)];
+  return [h("bdi", { class: "name", title: name }, withoutShared(name, shared)), unit && h("span", { class: "faint" }, ` in ${unit}`)];
 }
 
 /* A number as people read it; whole ones stay exact. */
@@ -49,7 +42,9 @@ function rounded(text) {
 
 function cell(text, isNumber) {
   if (text === null) return h("span", { class: "faint", "aria-label": "no value" }, "–");
-  return text === "" ? h("span", { class: "faint" }, "(empty)") : h("bdi", isNumber && rounded(text) !== text ? { title: text } : {}, isNumber ? rounded(text) : text);
+  if (text === "") return h("span", { class: "faint" }, "(empty)");
+  const shown = isNumber ? rounded(text) : text;
+  return h("bdi", { title: (shown !== text || text.length > 40) && text }, shown);
 }
 
 /* The time without its offset, unless a change of the clock makes that ambiguous. */

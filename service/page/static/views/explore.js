@@ -2,7 +2,7 @@
 
 import { api, path } from "../api.js";
 import { button, fill, h, notice, problemBox } from "../dom.js";
-import { duration, localZone, short, time } from "../format.js";
+import { count, duration, localZone, short, time } from "../format.js";
 import { fieldsOf, showBuilder } from "../explore/builder.js";
 import { chart, picture, theme } from "../explore/chart.js";
 import { copyMenu } from "../explore/copymenu.js";
@@ -65,15 +65,23 @@ class Explorer {
   }
 
   async begin() {
-    if (!this.state.bucket) return this.unchosen();
-    await this.enter();
-    this.resized.observe(this.chart.element);
+    if (!this.state.bucket) return this.choosing(notice("info", "", `Choose one of ${count(this.buckets.length)} buckets to begin.`));
+    try {
+      await this.enter();
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.choosing(problemBox(problem));
+      return undefined;
+    }
+    return this.resized.observe(this.chart.element);
   }
 
-  unchosen() {
+  /* Shows the builder alone, and why. */
+  choosing(reason) {
+    this.schema = null;
+    this.box.open = true;
     for (const part of [this.bar, this.seen, this.takeaway]) part.hidden = true;
     this.build();
-    fill(this.signs, notice("info", "", `Choose one of ${this.buckets.length} buckets to begin.`));
+    fill(this.signs, reason);
   }
 
   /* Reads what the bucket holds, chooses a first field where nothing is chosen, and shows it. */
@@ -107,7 +115,7 @@ class Explorer {
   change(next, remake) {
     Object.assign(this.state, next);
     this.context.remember(stateParams(this.state));
-    if ("bucket" in next) return this.begin().catch((problem) => fill(this.signs, problemBox(problem)));
+    if ("bucket" in next) return this.begin();
     if (remake) this.rebuild();
     return this.soon();
   }
@@ -273,7 +281,7 @@ class Explorer {
 
   sayAuto() {
     const option = this.builder.querySelector("[data-auto]");
-    if (option) option.textContent = this.state.every ? "automatic" : `automatic (${this.every})`;
+    if (option) option.textContent = this.state.every ? "automatic" : `auto (${this.every})`;
   }
 
   shown() {
