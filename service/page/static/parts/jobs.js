@@ -4,7 +4,7 @@ import { api } from "../api.js";
 import { button, fill, h } from "../dom.js";
 import { ago, count, duration } from "../format.js";
 import { picker } from "../picker.js";
-import { badge, card, hints, name, polite, poll, press, say, toggle, valueView, wrong } from "./parts.js";
+import { badge, card, hints, linked, name, polite, poll, press, say, toggle, valueView, wrong } from "./parts.js";
 
 const LONGEST_WAIT_S = 30;
 export const STATES = { queued: "info", running: "info", succeeded: "good", failed: "bad", cancelled: "warning" };
@@ -186,10 +186,10 @@ export async function followEvents(route, { params, signal, onProblem, whileShow
   let lastId = null, waitS = 0;
   while (!signal.aborted) {
     if (whileShown) await untilShown(signal);
-    const hidden = new AbortController(), leave = () => whileShown && document.hidden && hidden.abort();
+    const open = linked(signal), leave = () => whileShown && document.hidden && open.abort();
     document.addEventListener("visibilitychange", leave);
     try {
-      for await (const event of api.events(route, { params, lastId, signal: AbortSignal.any([signal, hidden.signal]) })) {
+      for await (const event of api.events(route, { params, lastId, signal: open.signal })) {
         if (waitS) onProblem(null);
         waitS = 0;
         lastId = event.id || lastId;
@@ -201,6 +201,7 @@ export async function followEvents(route, { params, signal, onProblem, whileShow
       if (failure.name !== "AbortError") onProblem(failure);
     } finally {
       document.removeEventListener("visibilitychange", leave);
+      open.abort();
     }
     waitS = Math.min(LONGEST_WAIT_S, waitS * 2 || 1);
     await waited(signal, (go) => setTimeout(go, waitS * 1000));

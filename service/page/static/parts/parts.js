@@ -87,6 +87,14 @@ export function panel(title, signal, load, ...actions) {
   return element;
 }
 
+/* A controller that is aborted with `signal`, too. */
+export function linked(signal) {
+  const controller = new AbortController();
+  signal.addEventListener("abort", () => controller.abort(), { signal: controller.signal });
+  if (signal.aborted) controller.abort();
+  return controller;
+}
+
 /* Says in `message` what went wrong, unless the reader left. */
 export function say(message, failure) {
   if (failure.name !== "AbortError") fill(message, problemBox(failure));

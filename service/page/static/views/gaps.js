@@ -5,7 +5,7 @@ import { busy, button, field, fill, h } from "../dom.js";
 import { ago, count, duration, time } from "../format.js";
 import { strip } from "../parts/drawings.js";
 import { picker } from "../picker.js";
-import { badge, card, cutList, hint, hints, listing, moreButton, polite, say } from "../parts/parts.js";
+import { badge, card, cutList, hint, hints, linked, listing, moreButton, polite, say } from "../parts/parts.js";
 
 const STEPS = 96, MOST_GAPS = 1000, PAGE = 100, MOST_LISTED = 50;
 
@@ -20,7 +20,7 @@ export async function show(root, params, { signal, remember, link }) {
     h("div", { class: "form" }, buckets, measurements, field("Points at least every", inputs.expect, "30s, 5m, 1h; empty: what each series usually does"),
       field("Window", inputs.window, "How far back: 6h, 1d, 4w")),
     h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Find gaps"))), outcome);
-  let round = new AbortController();
+  let round = linked(signal);
 
   function listMeasurements() {
     fill(measurements, picker({ label: "Measurement", multiple: true, chosen: measurement, onChange: (names) => { measurement = names; },
@@ -30,13 +30,13 @@ export async function show(root, params, { signal, remember, link }) {
   async function find(isFirst) {
     if (!bucket) return buckets.querySelector("button").focus();
     round.abort();
-    round = new AbortController();
+    round = linked(signal);
     const question = { expect: inputs.expect.value, window: inputs.window.value, measurement };
     if (!isFirst) remember({ bucket, ...question });
     fill(outcome, busy("Reading every point of the window …"));
     try {
       const asked = { ...question, gaps: MOST_GAPS };
-      fill(outcome, answerView(await api.get(path("buckets", bucket, "gaps"), asked, { signal: AbortSignal.any([signal, round.signal]) }), link));
+      fill(outcome, answerView(await api.get(path("buckets", bucket, "gaps"), asked, { signal: round.signal }), link));
     } catch (failure) {
       say(outcome, failure);
     }
