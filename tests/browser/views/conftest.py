@@ -15,17 +15,7 @@ SETTINGS = {"BACKUP_PAUSE_MS": "400", "BACKUP_CONCURRENCY": "1", "LOG_LEVEL": "w
 
 
 @pytest.fixture(scope="package")
-def plant(influx: InfluxServer) -> str:
-    """A bucket of the InfluxDB, mirrored by `plant`: two series, once an hour for twelve days."""
-    bucket = influx.new_bucket("Plant of the browser")
-    now_s = int(time.time())
-    lines = [f"probe,place=p{n % 2} celsius={n}.5 {now_s - n * 1800}" for n in range(DAYS * 48)]
-    influx.write(bucket, "\n".join(lines), "s")
-    return bucket
-
-
-@pytest.fixture(scope="package")
-def gateway(tmp_path_factory: pytest.TempPathFactory, influx: InfluxServer, plant: str) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("views"), SETTINGS) as running:
         with running.http() as http:
             http.post("/buckets", json=[{"name": name} for name in ("Power", "Quiet", *HOSTILE)]).raise_for_status()
@@ -39,7 +29,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, influx: InfluxServer, plan
             ):
                 route = f"/buckets/{quote(bucket, safe='')}/points?precision=s"
                 http.post(route, content=lines.encode()).raise_for_status()
-            source = {"url": influx.url, "org": influx.org, "token": influx.token}
-            mirror = {"source": source, "buckets": [plant], "schedule": None}
-            http.put("/config/mirrors", json={"plant": mirror}).raise_for_status()
         yield running
+
+
+@pytest.fixture(scope="module")
+def plant(influx: InfluxServer, gateway: Gateway) -> str:
+    """A bucket of the InfluxDB, mirrored by `plant`: two series, once an hour for twelve days."""
+    bucket = influx.new_bucket("Plant of the browser")
+    now_s = int(time.time())
+    lines = [f"probe,place=p{n % 2} celsius={n}.5 {now_s - n * 1800}" for n in range(DAYS * 48)]
+    influx.write(bucket, "\n".join(lines), "s")
+    source = {"url": influx.url, "org": influx.org, "token": influx.token}
+    with gateway.http() as http:
+        mirror = {"source": source, "buckets": [bucket], "schedule": None}
+        http.put("/config/mirrors", json={"plant": mirror}).raise_for_status()
+    return bucket

@@ -44,6 +44,7 @@ def test_an_order_that_is_changed_loses_its_plan(visits: Visits) -> None:
         expect(order.get_by_role("button", name="Back up now")).to_be_hidden()
 
 
+@pytest.mark.usefixtures("plant")
 def test_a_wrong_order_is_answered_in_the_words_of_the_api(visits: Visits) -> None:
     with visits() as visit:
         visit.open_signed_in("#/mirrors")
