@@ -48,10 +48,13 @@ def install(app: FastAPI, docs_enabled: bool) -> None:
 
 
 def _answer(request: Request, file: PageFile) -> Response:
-    """The file, packed where the browser takes that; 304 where it has this content already."""
+    """The file, packed where the browser takes that; 304 where it has this content already.
+
+    The tag is weak (RFC 9110), because it is the same for both encodings.
+    """
     tag = f'"{file.tag}"'
-    headers = {**_HEADERS, "ETag": tag}
-    if tag in request.headers.get("If-None-Match", "").replace("W/", ""):
+    headers = {**_HEADERS, "ETag": f"W/{tag}"}
+    if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         return Response(file.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)

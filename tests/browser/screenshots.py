@@ -30,7 +30,7 @@ PLACES = {
     "gaps": "gaps?bucket=Weather&window=7d",
 }
 """Where a view has more to show than without parameters."""
-COLOURS = 128
+COLOURS = 256
 SETTLE_MS = 2500
 EMPTY = ("mirrors", "connectors")
 """Views that have nothing to show of the demo."""
@@ -74,6 +74,10 @@ def show(visited: Visit, name: str) -> None:
     visited.page.goto(f"{visited.url}/#/{PLACES.get(name, name)}")
     visited.page.locator(f".view-{name}").wait_for()
     visited.page.wait_for_timeout(SETTLE_MS)
+    again = visited.page.get_by_role("button", name="Refresh")
+    if again.count():  # the first picture of a gateway waits for the drawing library
+        again.first.click()
+        visited.page.wait_for_timeout(SETTLE_MS)
 
 
 def main(wanted: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Explore: what is chosen, shown, zoomed, downloaded and copied, held against the API's own answers."""
 
+import base64
 import contextlib
 import io
 import re
@@ -8,7 +9,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from service.encoding.encoders import Format
@@ -27,6 +31,7 @@ def visit(visits: Visits) -> Iterator[Visit]:
         visited.open_signed_in(VIEW)
         visited.settled()
         yield visited
+        assert visited.errors == []
 
 
 def place(visit: Visit) -> dict[str, list[str]]:
@@ -63,6 +68,35 @@ def test_chart_and_rows_show_the_same_read(visit: Visit, gateway: Gateway) -> No
     assert first[0] == time[:19].replace("T", " ")
     assert [float(text) for text in first[1:]] == pytest.approx([float(value) for value in values])
     expect(visit.chart()).to_have_attribute("alt", re.compile(r"Chart of Power: 2 series, between [\d.]+ and [\d.]+;"))
+
+
+def test_the_chart_has_the_pixels_of_all_points(visits: Visits, gateway: Gateway) -> None:
+    """What the page shows of a long raw range is read by columns of pixels; this draws each of 2,880 points too."""
+    whole = "start=2026-01-01T00:00:00Z&stop=2026-01-02T00:00:00Z"
+    with visits(size=(700, 900)) as visit:
+        visit.open_signed_in(f"#/explore?bucket=Power&measurement=site&field=power_kw&fn=raw&{whole}")
+        shown = pixels(visit.chart().screenshot())
+        address = next(address for address in visit.addresses() if "format=svg" in address)
+        assert "every=" not in address
+        with gateway.http() as http:
+            edges = http.get(address.removeprefix(gateway.url)).headers
+            asked = parse_qs(urlsplit(address).query) | {
+                "every": ["raw"], "start": [edges["X-Fluxgate-Start"]], "stop": [edges["X-Fluxgate-Stop"]]
+            }  # fmt: skip
+            drawn = http.get("/buckets/Power", params=asked).raise_for_status().content
+        visit.page.locator("img.picture").evaluate(
+            """(image, data) => new Promise((ready) => { image.onload = ready; image.src = data; })""",
+            f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}",
+        )
+        from_all = pixels(visit.page.locator("img.picture").screenshot())
+    different = np.abs(shown.astype(int) - from_all.astype(int)).max(axis=2) > 64
+    lines = (from_all.max(axis=2).astype(int) - from_all.min(axis=2)) > 64
+    assert lines.sum() > 5_000
+    assert different.sum() < 0.01 * lines.sum()
+
+
+def pixels(picture: bytes) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
 
 
 def test_dragging_zooms_and_the_browser_goes_back(visit: Visit) -> None:

@@ -10,6 +10,7 @@ let self = null;
 let leave = () => {};
 let shown = 0;
 let shownHash = "";
+let current = "";
 
 /* The address of a view, for links. Empty parameters are left out. */
 function link(name, params = {}) {
@@ -59,6 +60,11 @@ async function showView() {
   let stop = null;
   leave = () => { stopped.abort(); stop?.(); };
   const root = document.getElementById("main");
+  if (current && current !== view.name) {
+    root.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+  current = view.name;
   document.title = `${view.title} – Fluxgate`;
   mark(view);
   const content = h("div", { class: `view view-${view.name}` });
@@ -116,6 +122,7 @@ function signOut(reason) {
   shown += 1;
   keyOfTab.forget();
   self = null;
+  current = "";
   document.title = "Fluxgate";
   showSignIn(app, reason, entered);
 }

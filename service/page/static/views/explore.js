@@ -5,7 +5,7 @@ import { button, fill, h, notice, problemBox } from "../dom.js";
 import { count, duration, localZone, short, time } from "../format.js";
 import { fieldsOf, showBuilder } from "../explore/builder.js";
 import { chart, picture, theme } from "../explore/chart.js";
-import { copyMenu } from "../explore/copymenu.js";
+import { copyMenu } from "../explore/copy.js";
 import { extent, tableOf } from "../explore/csv.js";
 import { downloads } from "../explore/download.js";
 import { clockText, everyFor, iso, momentOf, moved, resolved, rounded, WINDOWS, zoomed } from "../explore/ranges.js";
