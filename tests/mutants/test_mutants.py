@@ -1,13 +1,16 @@
 """The tool that tries tests: which changes it makes, and that it tells a test that notices from one that does not."""
 
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.mutants.changes import changes_of
+from tests.mutants.changes import Change, changes_of
 from tests.mutants.table import equivalents, sources
-from tests.mutants.trials import Copy, TrialBroken, copy_of
+from tests.mutants.trials import Copy, Outcome, TrialBroken, copy_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,11 +98,22 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         yield copy
 
 
-def test_a_change_is_noticed_or_not_and_the_next_trial_is_without_it(project: Copy) -> None:
+class Trial(Protocol):
+    def __call__(self, tests: list[str], timeout_s: float, change: tuple[str, Change] | None = None) -> Outcome: ...
+
+
+@pytest.fixture(scope="module")
+def trial(project: Copy) -> Iterator[Trial]:
+    """Trials of `project` in a process of their own, as the tool is one: they fork, and this process has threads."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        yield lambda tests, timeout_s, change=None: process.submit(project.trial, tests, timeout_s, change).result()
+
+
+def test_a_change_is_noticed_or_not_and_the_next_trial_is_without_it(trial: Trial) -> None:
     text = "def least(a, b):\n    return a if a < b else b\n"
     noticed = {}
     for change in changes_of(text):
-        outcome = project.trial(["tests/test_least.py"], 60, ("service/sums.py", change))
+        outcome = trial(["tests/test_least.py"], 60, ("service/sums.py", change))
         noticed[change.lines_in(text)[1]] = outcome.noticed
     assert noticed == {
         "return None": True,
@@ -107,15 +121,15 @@ def test_a_change_is_noticed_or_not_and_the_next_trial_is_without_it(project: Co
         "return a if a <= b else b": False,
         "return a if a > b else b": True,
     }
-    assert not project.trial(["tests/test_least.py"], 60).noticed
+    assert not trial(["tests/test_least.py"], 60).noticed
 
 
-def test_a_change_that_makes_a_test_hang_is_noticed(project: Copy) -> None:
+def test_a_change_that_makes_a_test_hang_is_noticed(trial: Trial) -> None:
     text = "def least(a, b):\n    return a if a < b else b\n"
     endless = next(change for change in changes_of(text) if change.new == ">")
-    assert project.trial(["tests/test_wait.py"], 3, ("service/sums.py", endless)).noticed
+    assert trial(["tests/test_wait.py"], 3, ("service/sums.py", endless)).noticed
 
 
-def test_tests_that_cannot_be_run_prove_nothing(project: Copy) -> None:
+def test_tests_that_cannot_be_run_prove_nothing(trial: Trial) -> None:
     with pytest.raises(TrialBroken, match="test_absent"):
-        project.trial(["tests/test_absent.py"], 60)
+        trial(["tests/test_absent.py"], 60)
