@@ -101,7 +101,9 @@ async function showBackup(detail, id, signal) {
 
 function takeBackup(context) {
   const run = async (order) => [await api.post("backup/trigger", order)];
-  const load = async () => (context.may("read") ? { names: (await api.get("buckets", {}, { signal: context.signal })).buckets.map(({ name: bucket }) => bucket) } : { names: [], complete: false });
+  const { may, signal } = context;
+  const load = async () => (may("read") ? { names: (await api.get("buckets", {}, { signal })).buckets.map((bucket) => bucket.name) }
+    : { names: (await api.get("backups", { limit: 1 }, { signal })).buckets.map((age) => age.bucket), complete: false });
   return orderCard({
     title: "Back up now", about: "The dry run counts and compares, and writes nothing.", verb: "Back up now", context, run,
     fields: [names("Buckets", "buckets", load), text("Comment", "comment", "", { maxlength: 500 }),
