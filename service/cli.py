@@ -28,6 +28,12 @@ _BEHIND_FEATURES = (
     at("probe", "Check that a worker or scheduler of this machine is alive.", "service.commands.probe", "probe"),
     at("migrate", "Make the state database, or bring it to this version.", "service.commands.migrate", "migrate"),
     at("read", "Read a bucket.", "service.commands.read", "read"),
+    at(
+        "plot",
+        "Draw the numbers of a bucket, in the terminal or into a file.",
+        "service.commands.plot",
+        "plot",
+    ),
     at("write", "Write the lines of a file to a bucket.", "service.commands.write", "write"),
     at("import", "Import a file of points into a bucket.", "service.commands.import_points", "import_points"),
     at("export", "Export the points of a bucket.", "service.commands.export_points", "export_points"),

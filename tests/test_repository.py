@@ -113,6 +113,7 @@ def undeclared(package: Path, dependencies: list[str]) -> set[str]:
     """Foreign modules that `package` imports and none of `dependencies` brings."""
     declared = {canonicalize_name(Requirement(dependency).name) for dependency in dependencies}
     modules = {
+        "PIL": "pillow",
         "yaml": "pyyaml",
         "dotenv": "python-dotenv",
         "influxdb_client": "influxdb-client",

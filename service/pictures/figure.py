@@ -4,7 +4,7 @@ Nothing is left to the library to place, so the plot lies where the answer says 
 a tenth of a pixel, which nobody sees and which halves an SVG.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from service.pictures.chart import Chart
-from service.pictures.library import INCH
+from service.pictures.library import INCH, font
+from service.pictures.look import Form
 from service.pictures.pixel_columns import Columns, Numbers, PixelColumns, line_breaks
 from service.pictures.placement import SWATCH_PX, TEXT_PX, PlacedText, Placement
 from service.pictures.series_points import SeriesPoints
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _TITLE_PX, _SUBTITLE_PX = 16, 12
 _LINE_PX, _DOT_PX = 1.4, 3.6
 _LONGEST_TITLE = 300
+_MOST_AT_ONCE = 500
+"""So many points of a line become pixels in one go: at most some 10 ms for a large picture."""
 Coordinates = Sequence[float] | Numbers
 
 
@@ -115,8 +118,8 @@ class _Sheet:
             round(self._height - top, 1),
             text,
             color=colour,
+            fontproperties=font(weight),
             fontsize=size,
-            fontweight=weight,
             ha=side,
             va="baseline",
             transform=self._pixels,
@@ -132,7 +135,7 @@ def _draw_axes(sheet: _Sheet, placed: PlacedChart) -> None:
     chart, box = placed.chart, placed.placement.box
     colours = COLOURS[chart.look.theme]
     right, bottom = box.left + box.width, box.top + box.height
-    for value, label in placed.axis.ticks:
+    for value, label in placed.axis.ticks if chart.series else ():
         top = round(bottom - placed.axis.share(value) * box.height) + 0.5
         sheet.line([box.left, right], [top, top], colours.faint)
         sheet.text(box.left - 8, top + 4, label, colours.muted, side="right")
@@ -153,10 +156,21 @@ def _draw_series(sheet: _Sheet, placed: PlacedChart, series: SeriesPoints, colou
     lefts = np.round(box.left + columns.positions(series.times), 1)
     tops = np.round(box.top + (1 - placed.axis.shares(series.values)) * box.height, 1)
     breaks = line_breaks(columns.columns(series.times))
-    sheet.line(np.insert(lefts, breaks, np.nan), np.insert(tops, breaks, np.nan), colour, _LINE_PX, dashes)
+    broken_lefts, broken_tops = (np.insert(numbers, breaks, np.nan) for numbers in (lefts, tops))
+    for piece in _pieces(len(broken_lefts), placed.chart.look.form):
+        sheet.line(broken_lefts[piece], broken_tops[piece], colour, _LINE_PX, dashes)
     alone = _alone(lefts, tops, breaks)
     if len(alone):
         sheet.dots(lefts[alone], tops[alone], colour)
+
+
+def _pieces(count: int, form: Form) -> Iterator[slice]:
+    """Parts of a line of `count` points, each of which begins at the end of the one before. An SVG has it in one piece.
+
+    While pixels are made of a line, no other thread of the process goes on.
+    """
+    length = _MOST_AT_ONCE if form is Form.PNG else count
+    yield from (slice(start, start + length + 1) for start in range(0, count, max(length, 1)))
 
 
 def _alone(lefts: Numbers, tops: Numbers, breaks: Columns) -> list[int]:
@@ -178,10 +192,9 @@ def _draw_texts(sheet: _Sheet, placed: PlacedChart) -> None:
         subtitle = cut_to_width(printable(chart.subtitle, _LONGEST_TITLE), width, _SUBTITLE_PX)
         sheet.text(16, 24, title, colours.text, _TITLE_PX, weight="bold")
         sheet.text(16, 42, subtitle, colours.muted, _SUBTITLE_PX)
-    above = [text for text in (placed.chart.unit, placed.axis.base and f"{placed.axis.base} +") if text]
-    if above:
-        text = cut_to_width(printable(", ".join(above), _LONGEST_TITLE), box.width, TEXT_PX)
-        sheet.text(16, box.top - 8, text, colours.muted)
+    above = f"above {placed.axis.base}" if placed.axis.base else ""
+    if unit := " ".join(filter(None, (chart.unit, above))):
+        sheet.text(16, box.top - 8, cut_to_width(printable(unit, _LONGEST_TITLE), box.width, TEXT_PX), colours.muted)
     middle = box.top + box.height / 2
     for number, line in enumerate(chart.empty):
         size, colour = (14, colours.text) if number == 0 else (TEXT_PX, colours.muted)

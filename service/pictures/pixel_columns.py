@@ -17,7 +17,7 @@ Columns = npt.NDArray[np.int64]
 """The column of each point."""
 _LONG_DISTANCES = 3
 """A line is broken where neighbours are further apart than so many usual distances, and than so many columns."""
-_USUAL_SHARE = 0.9
+_USUAL_SHARE = 0.75
 """The usual distance of a series is the one that this share of its neighbours keeps."""
 
 
@@ -58,7 +58,7 @@ def line_breaks(columns: Columns) -> npt.NDArray[np.int64]:
     """The indices of points before which the line of a series is broken, ascending. `columns` ascend.
 
     The distance of neighbours is counted in columns that have points. A line is broken where it is longer than three
-    columns, and longer than three times the distance that nine of ten neighbours keep.
+    columns, and longer than three times the distance that three of four neighbours keep.
     """
     distances = np.diff(columns)
     apart = np.sort(distances[distances > 0])

@@ -87,14 +87,14 @@ def test_the_same_chart_gives_the_same_bytes(form: Form) -> None:
 
 
 def test_another_process_gives_the_same_bytes() -> None:
-    """So gateways that share a cache agree, and the tag of an answer stays over a restart."""
+    """So gateways that share a cache agree, and the tag of an answer stays over a restart. This one has no home."""
     script = (
         "from tests.unit.pictures.charts import chart, series\nfrom service.pictures.picture import Picture\n"
         "import sys\nsys.stdout.buffer.write(Picture.of(chart(series('a', [1, 5, 2]), series('b', [3]))).drawn())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={"PYTHONHASHSEED": "7", "PYTHONPATH": ".:client", "SOURCE_DATE_EPOCH": "0", "HOME": "/nonexistent"},
+        env={"PYTHONHASHSEED": "7", "PYTHONPATH": ".:client", "SOURCE_DATE_EPOCH": "0", "HOME": "/dev/null"},
         capture_output=True,
         timeout=60,
         check=True,
@@ -183,6 +183,7 @@ def test_a_point_alone_is_a_dot() -> None:
 def test_an_empty_answer_is_a_picture_that_says_so() -> None:
     shown = chart(empty=("No numbers in this range", "The bucket has no points."))
     assert {"No numbers in this range", "The bucket has no points."} <= set(texts(shown))
+    assert "0.4" in texts(chart(series("a", [0, 1]))) and "0.4" not in texts(shown)
 
 
 def test_title_and_legend_may_be_left_out() -> None:
