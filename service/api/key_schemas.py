@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from service.api.job_schemas import time_text
 from service.domain.access import Scope, beyond_buckets
@@ -10,7 +11,7 @@ from service.state.keys import KeyRecord
 
 _MOST_BUCKETS = 1000
 BucketName = Annotated[str, Field(min_length=1, max_length=1000)]
-_EXAMPLE = {
+_EXAMPLE: JsonDict = {
     "id": "1a2b3c4d",
     "name": "analyst",
     "scopes": ["read"],
