@@ -7,18 +7,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from service.api.auth import requires
-from service.api.cache_schemas import CacheReport, Flushed, MemoryReport, WindowReport
+from service.api.cache_schemas import CacheReport, Flushed, MemoryReport, SettleReport, WindowReport
 from service.api.deps import Parts, parts_of
 from service.api.problem_schema import PROBLEM
 from service.api.read_parameters import unknown_parameter
 from service.api.store_calls import call_store
 from service.domain.access import Principal, Scope
+from service.domain.durations import SECOND_NS
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange, format_time, parse_time
 from service.errors import InvalidParameter
+from service.stores.cached.limits import SettleTime
 
 router = APIRouter(tags=["cache"], responses={"default": PROBLEM})
 _WINDOW_OUTCOMES = ("hit", "partial", "miss", "bypass")
-_ANSWER_OUTCOMES = ("hit", "miss", "shared", "bypass")
+_ANSWER_OUTCOMES = ("hit", "stale", "miss", "shared", "bypass")
 _BUCKET = Query(description="Only this bucket. Absent: all buckets.", examples=["Power"])
 _START = Query(description="Only times from this one on (RFC 3339).", examples=["2026-01-01T00:00:00Z"])
 _STOP = Query(description="Only times before this one (RFC 3339).", examples=["2026-01-02T00:00:00Z"])
@@ -30,6 +32,7 @@ async def read_cache(request: Request, principal: Principal = requires(Scope.ADM
     parts = parts_of(request)
     cache, value = parts.cache, parts.metrics.value
     usage = cache.usage()
+    limits = None if parts.windows is None else parts.windows.limits
     served, asked = value("fluxgate_cache_windows_served_total"), value("fluxgate_cache_windows_asked_total")
     return CacheReport(
         kind=cache.name,
@@ -44,7 +47,21 @@ async def read_cache(request: Request, principal: Principal = requires(Scope.ADM
             waits=int(value("fluxgate_cache_waits_total")),
             checked=int(value("fluxgate_cache_checked_total")),
             stale_found=int(value("fluxgate_cache_stale_found_total")),
+            settle_s=None if limits is None else limits.settle_ns / SECOND_NS,
+            settle_times=[]
+            if limits is None
+            else [_settle_report(special) for special in limits.special_settle_times()],
         ),
+    )
+
+
+def _settle_report(special: SettleTime) -> SettleReport:
+    late_s = None if special.late_ns is None else special.late_ns / SECOND_NS
+    return SettleReport(
+        bucket=special.bucket,
+        settle_s=special.settle_ns / SECOND_NS,
+        measured_late_s=late_s,
+        is_set=special.is_set,
     )
 
 

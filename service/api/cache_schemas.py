@@ -3,6 +3,15 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class SettleReport(BaseModel):
+    """How old a window of a bucket is before it is kept, and why."""
+
+    bucket: str
+    settle_s: float
+    measured_late_s: float | None = Field(description="How late its points were in the last days; null: not measured.")
+    is_set: bool = Field(description="By CACHE_SETTLE_BUCKETS, which wins over what was measured.")
+
+
 class WindowReport(BaseModel):
     """Kept windows. `asked_share` is `asked` by `served`: a small one is good. It is null before the first read."""
 
@@ -14,6 +23,8 @@ class WindowReport(BaseModel):
     waits: int = Field(description="Reads that waited for another one's query.")
     checked: int = Field(description="Answers that were asked again and compared.")
     stale_found: int = Field(description="Of these, how many differed; their buckets were dropped.")
+    settle_s: float | None = Field(description="How old a window is before it is kept (CACHE_SETTLE).")
+    settle_times: list[SettleReport] = Field(description="Buckets with a setting of their own, or with late points.")
 
 
 class MemoryReport(BaseModel):
@@ -33,7 +44,7 @@ class CacheReport(BaseModel):
             "example": {
                 "kind": "memory",
                 "memory": {"size_bytes": 1685818, "most_bytes": 134217728, "entries": 61, "evictions": 0},
-                "answers": {"hit": 5, "miss": 12, "shared": 0, "bypass": 0},
+                "answers": {"hit": 5, "stale": 0, "miss": 12, "shared": 0, "bypass": 0},
                 "windows": {
                     "enabled": True,
                     "reads": {"hit": 3, "partial": 8, "miss": 1, "bypass": 0},
@@ -43,6 +54,10 @@ class CacheReport(BaseModel):
                     "waits": 0,
                     "checked": 0,
                     "stale_found": 0,
+                    "settle_s": 600.0,
+                    "settle_times": [
+                        {"bucket": "Meters", "settle_s": 7200.0, "measured_late_s": 5400.0, "is_set": False}
+                    ],
                 },
             }
         }
@@ -50,7 +65,7 @@ class CacheReport(BaseModel):
 
     kind: str = Field(description="memory or redis.")
     memory: MemoryReport | None
-    answers: dict[str, int] = Field(description="Whole answers: hit, miss, shared, bypass.")
+    answers: dict[str, int] = Field(description="Whole answers: hit, stale, miss, shared, bypass.")
     windows: WindowReport
 
 

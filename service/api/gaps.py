@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from service.api.auth import require_bucket, requires
 from service.api.deps import parts_of
+from service.api.kept_answers import bypasses_cache
 from service.api.name_encoding import decode_segment
 from service.api.openapi_parameters import GAP_PARAMETERS
 from service.api.problem_schema import PROBLEM
@@ -71,7 +72,8 @@ async def list_gaps(request: Request, name: str, principal: Principal = requires
     pairs = request.query_params.multi_items()
     parse = partial(parse_gap_question, bucket, pairs, parts.clock_ns())
     question = await parsed(parts, principal, pairs, parse)
-    answer = await read_in_thread(request, principal, partial(parts.gaps.gaps, question, principal.id))
+    read = partial(parts.gaps.gaps, question, principal.id, bypasses_cache(request))
+    answer = await read_in_thread(request, principal, read)
     gzip = wants_gzip(request.headers.get("Accept-Encoding"))
     return AnswerResponse(answer.served, gap_headers(answer, parts.clock_ns()), gzip, parts.reads.limits.timeout_s)
 

@@ -149,8 +149,8 @@ def latest_headers(answer: LatestAnswer, now_ns: int) -> dict[str, str]:
 
 def cache_header(served: Served) -> str:
     """The value of X-Fluxgate-Cache."""
-    if served.outcome == "hit":
-        return f"hit; age={int(served.age_s)}"
+    if served.outcome in ("hit", "stale"):
+        return f"{served.outcome}; age={int(served.age_s)}"
     return f"bypass; reason={served.reason.replace(' ', '-')}" if served.outcome == "bypass" else served.outcome
 
 

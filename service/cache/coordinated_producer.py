@@ -5,6 +5,7 @@ when the answer is kept, when producing fails, or when the answer is too big to 
 not to wait for it. A process that dies loses its lock within three seconds. A cache that is away grants every lock.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +37,10 @@ class RenewingLock:
         self._is_released.set()
         self._cache.unlock(self._name, self._token)
 
+    def lapse(self) -> None:
+        """Renew it no more: it ends by itself within `LOCK_S`."""
+        self._is_released.set()
+
     def _renew(self) -> None:
         while not self._is_released.wait(_RENEW_S):
             self._cache.extend(self._name, self._token, LOCK_S)
@@ -44,8 +49,8 @@ class RenewingLock:
 class CoordinatedProducer:
     """The `Producer` of one answer.
 
-    `name`: under which the answer is kept for `ttl_s`; None: it is not kept, and no lock is taken. `clock`: seconds
-    since 1970. `on_end` is called once, after the answer is kept or given up.
+    `name`: under which the answer is kept for `ttl_s`, and for `stale_s` more as stale; None: it is not kept, and no
+    lock is taken. `clock`: seconds since 1970. `on_end` is called once, after the answer is kept or given up.
     """
 
     def __init__(
@@ -56,11 +61,13 @@ class CoordinatedProducer:
         clock: Callable[[], float],
         produce: Callable[[], Produced],
         on_end: Callable[[], None],
+        stale_s: float = 0.0,
     ) -> None:
         self.made_elsewhere_at: float | None = None
         self._cache = cache
         self._name = name
         self._ttl_s = ttl_s
+        self._stale_s = stale_s
         self._clock = clock
         self._produce = produce
         self._on_end = on_end
@@ -92,7 +99,9 @@ class CoordinatedProducer:
         """Keep `whole`, where it was produced by this process, and release the lock."""
         try:
             if self._name is not None and whole is not None and self.made_elsewhere_at is None:
-                self._cache.put(self._name, pack(self._began_at, headers, whole), self._ttl_s)
+                fresh_until = self._clock() + self._ttl_s if self._stale_s else math.inf
+                value = pack(self._began_at, headers, whole, fresh_until)
+                self._cache.put(self._name, value, self._ttl_s + self._stale_s)
         finally:
             self._release()
             self._on_end()
@@ -108,7 +117,7 @@ class CoordinatedProducer:
         while is_wanted() and time.monotonic() < until:
             token = self._cache.lock(name, LOCK_S)
             answer = stored_answer(self._cache, name)
-            if answer is not None:
+            if answer is not None and answer.is_fresh(self._clock()):
                 if token is not None:
                     self._cache.unlock(name, token)
                 return answer

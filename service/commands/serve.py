@@ -53,6 +53,9 @@ def serve(
         # A worker would not learn of a write that another one took, and windows are kept for hours.
         os.environ["CACHE_WINDOWS"] = "false"
         _log.info("windows are not kept, because several workers need REDIS_URL to tell each other of writes")
+    if workers > 1 and settings.redis_url is None and settings.cache_stale_s:
+        os.environ["CACHE_STALE_S"] = "0"
+        _log.info("no stale answer is served, because several workers need REDIS_URL to tell each other of writes")
     key = ensure_key(settings, host)
     if demo:
         os.environ["FLUXGATE_DEMO"] = "1"

@@ -4,7 +4,7 @@
 need only that list: each feature in it is served, submitted, configured and scheduled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,8 @@ class Feature:
     `make` returns the kinds, mostly one. It opens nothing, starts nothing, and may raise ConfigurationError.
     The routes of `router` get a runnable from `parts_of(request).kinds.runnable(name, …)`. `commands` become
     `fluxgate NAME`. They use a running gateway, so they do not need what `make` returns. `status` is what the feature
-    reports to monitoring; it may be slow, and may raise.
+    reports to monitoring; it may be slow, and may raise. So may `late_points`: how late the points of buckets of the
+    served store were in the last days, in ns, where the feature has measured it.
     """
 
     name: str
@@ -64,3 +65,4 @@ class Feature:
     router: APIRouter
     commands: typer.Typer
     status: Callable[[Kinds], Status] | None = None
+    late_points: Callable[[Kinds], Mapping[str, int]] | None = None

@@ -74,7 +74,8 @@ class BucketReads:
         Raises: TooManyReads, and what the store raises before the first bytes. What fails later, the chunks raise.
         """
         produce = partial(self._produce, question, key_id, self._uncached if fresh else self._store)
-        served = self._answers.serve(*self._kept_as(question), produce, fresh, cancel_token)
+        stale_s = self.limits.cache_stale_s
+        served = self._answers.serve(*self._kept_as(question), produce, fresh, cancel_token, stale_s)
         return _answer(question, served)
 
     def facts(self, question: Question, key_id: str) -> ReadFacts:

@@ -71,15 +71,21 @@ class GapReads:
         self._limits = limits
         self._observer = observer
 
-    def gaps(self, question: GapQuestion, key_id: str, cancel_token: CancelToken | None = None) -> GapAnswer:
-        """The answer. `cancel_token` ends the read when the reader leaves.
+    def gaps(
+        self,
+        question: GapQuestion,
+        key_id: str,
+        fresh: bool = False,
+        cancel_token: CancelToken | None = None,
+    ) -> GapAnswer:
+        """The answer. `fresh` does not look in the cache. `cancel_token` ends the read when the reader leaves.
 
         Raises: InvalidParameter (too many series), TooManyReads, what the store raises.
         """
         name = f"{self._limits.store_identity}\0gaps\0{question.key}"
         buckets, ttl_s = [question.points.selection.bucket], self._limits.kept_s(question.points)
         produce = partial(self._produce, question, key_id)
-        served = self._answers.serve(name, buckets, ttl_s, produce, cancel_token=cancel_token)
+        served = self._answers.serve(name, buckets, ttl_s, produce, fresh, cancel_token, self._limits.cache_stale_s)
         return GapAnswer(ReadFacts.from_texts(served.headers), served)
 
     def _produce(self, question: GapQuestion, key_id: str) -> Produced:

@@ -21,6 +21,8 @@ class ReadLimits:
     """What the name of a measurement contains that belongs to the latest telemetry."""
     store_identity: str
     """Says which database answers are from, so that gateways of two may share one Redis."""
+    cache_stale_s: float = 0.0
+    """How long after its life a kept answer to a read may be served, while a new one is made."""
 
     def kept_s(self, question: Question) -> float:
         """A closed range is kept for long; one that ends now for a moment, never longer than `every`."""

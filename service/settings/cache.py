@@ -29,10 +29,21 @@ class CacheSettings(BaseModel):
         {},
         description='CACHE_SETTLE of single buckets, as JSON: {"Power": "2h"}.',
     )
+    cache_settle_most: str = Field(
+        "6h",
+        description="What mirrors measured of late points makes the settle time of a bucket at most this long. Equal to"
+        " CACHE_SETTLE: it changes nothing.",
+    )
     cache_schema_s: float = Field(
         2,
         ge=0,
         description="How long a bucket's schema and retention are kept for windowed reads, in seconds.",
+    )
+    cache_stale_s: float = Field(
+        0,
+        ge=0,
+        description="For how many seconds after its life a kept answer is served at once, while a new one is made in"
+        " the background. 0: never. Not for several processes without REDIS_URL.",
     )
     cache_checked: float = Field(
         0.001,
@@ -51,4 +62,4 @@ class CacheSettings(BaseModel):
             duration(text)
         return document
 
-    _settle_is_duration = field_validator("cache_settle")(duration)
+    _settle_is_duration = field_validator("cache_settle", "cache_settle_most")(duration)

@@ -34,7 +34,7 @@ from service.wiring.archive import archive_destination
 from service.wiring.buckets import configured_buckets
 from service.wiring.cache import open_cache, show_usage, window_cache
 from service.wiring.features import FEATURES
-from service.wiring.jobs import job_runtime, make_kinds, schedule_definitions, status_board
+from service.wiring.jobs import job_runtime, late_points, make_kinds, schedule_definitions, status_board
 from service.wiring.reads import place_source, read_limits, read_observer
 from service.wiring.stores import (
     ServedStore,
@@ -80,7 +80,8 @@ def assemble(
         runtime = job_runtime(settings, state, kinds, definitions, store.name)
         memory = MemoryReturn(give_back_unused)
         limits = read_limits(settings)
-        windows = window_cache(settings, store, cache, changes, metrics, clock_ns, limits.store_identity)
+        identity, late = limits.store_identity, partial(late_points, features, kinds)
+        windows = window_cache(settings, store, cache, changes, metrics, clock_ns, identity, late)
         read_services = answers, slots, limits
         observer = read_observer(metrics, memory)
         opened.pop_all()  # from here on `Parts.close` closes them

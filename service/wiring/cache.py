@@ -2,17 +2,19 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import Gauge
 
 from service.api.metrics import Metrics
+from service.api.probed import Probed
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache, Usage
 from service.cache.redis import RedisCache
 from service.domain.durations import parse_duration
 from service.settings import Settings
 from service.stores.cached.changes import Changes
+from service.stores.cached.lateness import Lateness
 from service.stores.cached.limits import CacheLimits, CacheObserver
 from service.stores.cached.self_check import SelfCheck
 from service.stores.cached.store import CachedStore
@@ -26,6 +28,11 @@ def open_cache(settings: Settings) -> Cache:
     if settings.redis_url is not None and settings.cache_memory_mb:
         return RedisCache(settings.redis_url.get_secret_value(), time.monotonic)
     return MemoryCache(settings.cache_memory_mb * _MB, time.monotonic)
+
+
+def has_deaf_workers(settings: Settings) -> bool:
+    """Whether jobs write in processes that cannot tell this one."""
+    return settings.celery_broker_url is not None and settings.redis_url is None
 
 
 def show_usage(cache: Cache, metrics: Metrics) -> None:
@@ -49,15 +56,28 @@ def window_cache(
     metrics: Metrics,
     clock_ns: Callable[[], int],
     store_identity: str,
+    measured_lateness: Callable[[], Mapping[str, int]],
 ) -> CachedStore | None:
-    """The store that keeps windows of `store`; None: it is off, or jobs write in processes that cannot tell it."""
-    has_deaf_workers = settings.celery_broker_url is not None and settings.redis_url is None
-    if not settings.cache_windows or not settings.cache_memory_mb or has_deaf_workers:
+    """The store that keeps windows of `store`; None: it is off, or jobs write in processes that cannot tell it.
+
+    `measured_lateness` says how late the points of buckets arrive, as mirrors measured it; it may be slow, and raise.
+    """
+    if not settings.cache_windows or not settings.cache_memory_mb or has_deaf_workers(settings):
         return None
+    lateness = Lateness(changes.forget)
+    probed = Probed("lateness of points", lambda: lateness.put(measured_lateness()), None, time.monotonic)
+    probed.refresh()
+
+    def late_by_bucket_ns() -> Mapping[str, int]:
+        probed.latest()
+        return lateness.by_bucket()
+
     settle_by_bucket = settings.cache_settle_buckets.items()
     limits = CacheLimits(
         settle_ns=parse_duration(settings.cache_settle, "CACHE_SETTLE"),
         settle_by_bucket_ns={bucket: parse_duration(text, "CACHE_SETTLE_BUCKETS") for bucket, text in settle_by_bucket},
+        late_by_bucket_ns=late_by_bucket_ns,
+        most_settle_ns=parse_duration(settings.cache_settle_most, "CACHE_SETTLE_MOST"),
         kept_s=settings.cache_windows_s,
         contents_s=settings.cache_schema_s,
         store_identity=store_identity,

@@ -52,6 +52,16 @@ def status_board(features: Iterable[Feature], runtime: JobRuntime, store: Store)
     return StatusBoard({**of_features, **of_service})
 
 
+def late_points(features: Iterable[Feature], kinds: Kinds) -> dict[str, int]:
+    """How late the points of buckets of the served store arrive, in ns, as features measured it. May raise."""
+    late_ns: dict[str, int] = {}
+    for feature in features:
+        if feature.late_points is not None:
+            for bucket, measured_ns in feature.late_points(kinds).items():
+                late_ns[bucket] = max(measured_ns, late_ns.get(bucket, 0))
+    return late_ns
+
+
 def _jobs_status(runtime: JobRuntime) -> Status:
     counts = runtime.queue.job_store.counts()
     gauges = []

@@ -6,6 +6,7 @@ import pytest
 
 from service.commands.gaps import length_text
 from service.domain.access import Scope
+from service.lineprotocol.parser import parse_lines
 from tests.api.conftest import NOW_NS, Served, fill, write
 
 RANGE = {"start": "2026-01-01T10:00:00Z", "stop": "2026-01-01T12:00:00Z"}
@@ -43,6 +44,23 @@ def test_a_write_is_seen_at_once(served: Served) -> None:
     assert client.get(address).json()["silent"] == 1
     write(client, "Power Consumption", f"site,meter=lost power=3 {NOW_NS - 1_000_000_000}")
     assert client.get(address).json()["silent"] == 0
+
+
+def test_gaps_of_a_request_without_cache_are_those_of_the_store(served: Served) -> None:
+    """A point that reached the store around the gateway shows with no-cache, and what is kept is left alone."""
+    client, parts = served
+    address = "/buckets/Power%20Consumption/gaps?window=2h&expect=1m&tag.meter=lost"
+    assert client.get(address).json()["silent"] == 1
+    around = parse_lines(f"site,meter=lost power=3 {NOW_NS - 1_000_000_000}".encode(), "ns", 0).points
+    parts.store._store.write("Power Consumption", around)
+    kept, fresh, again = (client.get(address, headers=head) for head in ({}, {"Cache-Control": "no-cache"}, {}))
+    assert [answer.json()["silent"] for answer in (kept, fresh, again)] == [1, 0, 1]
+    assert [answer.headers["X-Fluxgate-Cache"] for answer in (kept, fresh, again)] == [
+        "hit; age=0",
+        "bypass; reason=asked",
+        "hit; age=0",
+    ]
+    assert (fresh.headers["Age"], fresh.headers["X-Fluxgate-As-Of"]) == ("0", "2026-01-01T12:00:00Z")
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,15 @@ def test_the_cache_says_what_it_holds_and_how_well_it_does(http: httpx.Client) -
     assert "fluxgate_cache_windows_asked_total 105.0" in http.get("/metrics").text
 
 
+def test_the_cache_says_how_old_windows_are_before_they_are_kept(serve: Callable[..., Served]) -> None:
+    client, _ = serve(cache_settle="15m", cache_settle_buckets='{"Meters": "2h"}')
+    windows = client.get("/cache").json()["windows"]
+    assert windows["settle_s"] == 900
+    assert windows["settle_times"] == [
+        {"bucket": "Meters", "settle_s": 7200, "measured_late_s": None, "is_set": True},
+    ]
+
+
 def test_a_hot_answer_is_for_keys_that_may_see_its_bucket(serve: Callable[..., Served]) -> None:
     client, parts = serve()
     fill(client, parts)

@@ -91,6 +91,32 @@ def test_a_lock_is_held_by_one_process_and_given_back_by_its_token(cache: RedisC
     assert other.lock("k", 30) is not None
 
 
+def test_two_workers_make_a_stale_answer_anew_once(redis_url: str, raw: redis.Redis) -> None:
+    waiting: list[Callable[[], None]] = []
+    clock = Clock(1_000_000.0)
+    workers = [
+        AnswerCache(RedisCache(redis_url, time.monotonic), 1000, clock, in_background=waiting.append) for _ in range(2)
+    ]
+    made: list[bytes] = []
+
+    def asked(worker: AnswerCache, body: bytes) -> tuple[str, bytes, float]:
+        served = worker.serve("k", ["b"], 10, making(body, made), stale_s=60)
+        return served.outcome, b"".join(served.chunks), served.age_s
+
+    assert asked(workers[0], b"first") == ("miss", b"first", 0)
+    clock.now += 30
+    assert [asked(worker, b"second") for worker in workers * 2] == [("stale", b"first", 30)] * 4
+    assert len(waiting) == 1
+    waiting.pop()()
+    assert [asked(worker, b"third") for worker in workers] == [("hit", b"second", 0)] * 2
+    clock.now += 30
+    assert asked(workers[1], b"fourth")[0] == "stale"
+    workers[0].invalidate("b")
+    assert asked(workers[1], b"fifth") == ("miss", b"fifth", 0)
+    waiting.pop()()
+    assert asked(workers[0], b"sixth") == ("hit", b"fifth", 0)
+
+
 def test_two_workers_share_one_making(redis_url: str, raw: redis.Redis) -> None:
     workers = [AnswerCache(RedisCache(redis_url, time.monotonic), 1000, time.time) for _ in range(2)]
     ask(workers[0], making(b"warm", []), "warm")

@@ -20,6 +20,7 @@ from service.encoding.encoders import PLAIN_CSV, Format, Layout, Shape, encode
 from service.frames.points import Points
 from service.lineprotocol.parser import parse_lines
 from service.stores.cached.changes import Changes
+from service.stores.cached.lateness import Lateness
 from service.stores.cached.limits import CacheLimits, CacheObserver
 from service.stores.cached.store import CachedStore
 from service.stores.embedded.store import EmbeddedStore
@@ -33,7 +34,7 @@ BUCKET = "plant"
 MINUTE_NS, HOUR_NS, DAY_NS = 60 * SECOND_NS, 3600 * SECOND_NS, 86_400 * SECOND_NS
 BEGIN_NS = 1_774_742_400 * SECOND_NS
 """2026-03-29T00:00:00Z, an hour before Berlin's clock goes forward."""
-SETTLE_NS = 600 * SECOND_NS
+SETTLE_NS, MOST_SETTLE_NS = 600 * SECOND_NS, 2 * HOUR_NS
 _PANELS = 6
 _FEW_FNS = [Fn.MEAN, Fn.MEAN, Fn.SUM, Fn.COUNT, Fn.LAST, Fn.MAX]
 
@@ -78,12 +79,16 @@ class Worker:
     observed: ObservedStore
     cached: CachedStore
     changes: Changes
+    lateness: Lateness
 
 
 def worker(store: Any, cache: Any, clock: Clock[int], limits: CacheLimits, read: Callable[[str], object]) -> Worker:
     changes = Changes(cache)
+    lateness = Lateness(changes.forget)
+    limits = replace(limits, late_by_bucket_ns=lateness.by_bucket)
     observed = ObservedStore(store, [lambda change: changes.note(change.bucket, change.ranges)])
-    return Worker(observed, CachedStore(observed, cache, limits, clock, changes, CacheObserver(read=read)), changes)
+    cached = CachedStore(observed, cache, limits, clock, changes, CacheObserver(read=read))
+    return Worker(observed, cached, changes, lateness)
 
 
 def answer(store: Store, selection: Selection, shape: Shape) -> bytes:
@@ -126,7 +131,8 @@ class History:
         self.outcomes: dict[str, int] = {}
         self._types_change = store is embedded
         self._panels: dict[int, tuple[Selection, Shape, int]] = {}
-        limits = CacheLimits(settle_ns=SETTLE_NS, contents_s=0.0)
+        self._settle_ns = SETTLE_NS
+        limits = CacheLimits(settle_ns=SETTLE_NS, most_settle_ns=MOST_SETTLE_NS, contents_s=0.0)
         self.workers = [worker(self.inner, one, self.clock, limits, self._count) for one in caches]
         self.workers[0].observed.create_bucket(BucketSpec(BUCKET))
         self._acts: list[tuple[Callable[[], None], float]] = [
@@ -136,6 +142,7 @@ class History:
             (self._delete, 3),
             (self._go_on, 25),
             (self._flush, 2),
+            (self._measure_lateness, 1.2),
             (self._break_cache, 1.5),
             (self._remove_bucket, 0.3),
             (self._change_retention, 0.5 if store in (None, embedded) else 0),
@@ -200,7 +207,7 @@ class History:
 
     def _write_around(self) -> None:
         """Past the gateway, and younger than the settle time; whoever shares a tail knows of it a second later."""
-        first_ns = self.clock.now - SETTLE_NS
+        first_ns = self.clock.now - self._settle_ns
         self.inner.write(BUCKET, parsed(self._lines(first_ns + 5 * MINUTE_NS, 5 * MINUTE_NS)))
         self.clock.now += SECOND_NS + 1
 
@@ -247,6 +254,15 @@ class History:
         self._shared.away = not self._shared.away and pick.random() < 0.2
         act = pick.choice([self._shared.close, lambda: self._shared.spoil(pick), lambda: self._shared.lose_one(pick)])
         act()
+
+    def _measure_lateness(self) -> None:
+        """A mirror measured late points of the bucket, or has seen none for days; from now on they are as late."""
+        late_ns = self._random.choice([0, 4 * MINUTE_NS, 25 * MINUTE_NS, 50 * MINUTE_NS, 50 * MINUTE_NS, 3 * HOUR_NS])
+        for one in self.workers:
+            one.lateness.put({BUCKET: late_ns})
+        self._settle_ns = min(max(late_ns, SETTLE_NS), MOST_SETTLE_NS)
+        for _ in range(3):
+            self._write_around()
 
     def _remove_bucket(self) -> None:
         self.inner.remove(BUCKET)

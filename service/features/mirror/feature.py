@@ -89,7 +89,12 @@ def status(kinds: Kinds) -> Status:
     return Status(tuple(gauges))
 
 
+def late_points(kinds: Kinds) -> dict[str, int]:
+    """How late the points of buckets are that mirrors read or write, in ns."""
+    return kinds.runnable(KIND, MirrorRunnable).late_points()
+
+
 ROUTER = APIRouter()
 for _router in (routes.router, slice_routes.router):
     ROUTER.include_router(_router)
-MIRROR = Feature(KIND, make, ROUTER, commands.cli, status)
+MIRROR = Feature(KIND, make, ROUTER, commands.cli, status, late_points)

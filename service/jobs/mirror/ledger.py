@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from service.domain.mirror_slices import SliceRecord, SliceState
 from service.domain.slicing import slice_start
 from service.domain.timerange import EARLIEST_NS
+from service.jobs.mirror.lateness import note_lateness
+from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.tables import mirror_pairs, mirror_slices
 from service.state.database import StateDatabase
 from service.state.inserts import insert_into
@@ -95,6 +97,10 @@ class PairLedger:
             if copied:
                 of_pair = sa.update(mirror_pairs).where(_is(mirror_pairs, self._key))
                 connection.execute(of_pair.values(copied=mirror_pairs.c.copied + copied))
+
+    def note_lateness(self, context: PairContext, late_ns: int, now: float) -> None:
+        """Keep how late points of the pair were, at `now` (seconds since 1970)."""
+        note_lateness(self._database, context, late_ns, now)
 
     def forget_before(self, start_ns: int) -> None:
         """Remove the records of slices that begin before `start_ns`: a retention has reached them."""

@@ -15,6 +15,7 @@ from service.frames.slice_digest import SliceDigest
 from service.jobs.mirror.deletes import Deleter
 from service.jobs.mirror.dry_run import forecast
 from service.jobs.mirror.group_size import GroupSize
+from service.jobs.mirror.lateness import LatenessMeter
 from service.jobs.mirror.ledger import PairLedger, PairState
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.pair_report import PairReport
@@ -48,14 +49,17 @@ class PairSync:
         self._options = options
         self._slices_before = slices_before
         self._deleter = Deleter(context, services)
-        self._slices = SliceCopy(context, writer, self._deleter, services, self.report, options.again)
+        self._lateness = LatenessMeter(context)
+        self._slices = SliceCopy(context, writer, self._deleter, services, self.report, options.again, self._lateness)
         self._group_size = GroupSize.first(context.is_remote, context.mirror.budget_bytes)
         self._known: dict[int, SliceRecord] = {}
+        self._noted_late_ns = 0
 
     def run(self) -> PairReport:
         """Copy what differs. Raises StoreError, RetryLater, InvalidParameter, JobInterrupted; finished slices stay."""
         context, options, began = self._context, self._options, self._services.clock()
         state = self._begin()
+        self._lateness.last_run_at = state.succeeded_at
         is_due = state.counted_at is None or began - state.counted_at >= context.mirror.full_count_ns / 1e9
         everything = options.span is None and is_due
         due = self._comparisons_due(state)
@@ -173,10 +177,17 @@ class PairSync:
             self._group_size = self._group_size.after(services.retry.waits > waits_before, services.clock() - began)
             services.job.save({"until": format_time(group.stop_ns - 1)})
             self._ledger.put(records, self.report.copied_points - copied_before)
+            self._note_lateness()
             for record in records:
                 self.report.add(record)
             done = bisect_left(starts, group.stop_ns, done)
         self._progress(len(starts), len(starts))
+
+    def _note_lateness(self) -> None:
+        late_ns = self._lateness.late_ns
+        if late_ns > self._noted_late_ns:
+            self._ledger.note_lateness(self._context, late_ns, self._services.clock())
+            self._noted_late_ns = late_ns
 
     def _progress(self, done: int, total: int) -> None:
         self._services.job.progress(self._slices_before + done, self._slices_before + total, "slices")

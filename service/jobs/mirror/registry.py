@@ -106,8 +106,8 @@ class MirrorRegistry:
         file: Path,
         rules: EndpointRules = DEFAULT_RULES,
     ) -> None:
+        self.own_store = own_store
         self._section = section
-        self._own_store = own_store
         self._rules = rules
         self._default = default
         self._file = file
@@ -140,19 +140,19 @@ class MirrorRegistry:
         if name not in texts:
             names = ", ".join(sorted(texts)) or "none; PUT /config/mirrors makes one"
             raise InvalidParameter("mirror", f"There is no mirror {name[:60]!r}. There are: {names}.")
-        mirror = _checked(name, texts.pop(name), self._own_store, self._rules)
-        for other in _valid_mirrors(texts, self._own_store, self._rules):
+        mirror = _checked(name, texts.pop(name), self.own_store, self._rules)
+        for other in _valid_mirrors(texts, self.own_store, self._rules):
             refuse_overlaps((mirror, other))
         return mirror
 
     def others(self, name: str) -> Iterator[Mirror]:
         """All mirrors but `name` that can work."""
         texts = {other: text for other, text in self.texts().items() if other != name}
-        return _valid_mirrors(texts, self._own_store, self._rules)
+        return _valid_mirrors(texts, self.own_store, self._rules)
 
     def section(self) -> Section:
         """The section `mirrors`, checked together with the mirrors of the file and the settings."""
-        return mirrors_section(self._own_store, self.outside_section, self._rules)
+        return mirrors_section(self.own_store, self.outside_section, self._rules)
 
     def schedules(self) -> dict[str, Schedule]:
         """The schedules of all mirrors that have one, by the schedule's name."""

@@ -14,6 +14,7 @@ from service.errors import InvalidParameter
 from service.jobs.mirror.bucket_pairs import BucketPairs
 from service.jobs.mirror.definitions import KIND
 from service.jobs.mirror.endpoints import OpenEndpoints, opened_endpoints
+from service.jobs.mirror.lateness import measured_lateness
 from service.jobs.mirror.ledger import PairState, SliceTotals, pairs_of
 from service.jobs.mirror.mirror_sync import MirrorSync
 from service.jobs.mirror.pair_setup import PairSetup
@@ -55,6 +56,10 @@ class MirrorRunnable:
     def known_pairs(self, mirror: str) -> dict[tuple[str, str], tuple[PairState, SliceTotals]]:
         """What is known of each pair of buckets of a mirror, by source and target."""
         return pairs_of(self._database, mirror)
+
+    def late_points(self) -> dict[str, int]:
+        """How late the points of buckets of the gateway's own store were in the last days, in ns."""
+        return measured_lateness(self._database, self.registry.own_store, self._clock())
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
         return f"{KIND}:{parameters.get('mirror')}"

@@ -9,6 +9,7 @@ from service.domain.timerange import TimeRange
 from service.frames.frame import Block
 from service.frames.slice_digest import SliceDigest, SliceDigester, summed
 from service.jobs.mirror.deletes import Deleter
+from service.jobs.mirror.lateness import LatenessMeter
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.pair_report import PairReport
 from service.jobs.mirror.run_services import RunServices
@@ -29,7 +30,8 @@ class _Copied:
 
 
 class SliceCopy:
-    """Copies groups of slices without gaps. `again`: also values that the target refused before.
+    """Copies groups of slices without gaps. `again`: also values that the target refused before. `lateness` measures
+    what is copied.
 
     Every method raises MirrorConflict, StoreError, RetryLater, JobInterrupted.
     """
@@ -42,6 +44,7 @@ class SliceCopy:
         services: RunServices,
         report: PairReport,
         again: bool,
+        lateness: LatenessMeter,
     ) -> None:
         self._context = context
         self._writer = writer
@@ -49,6 +52,7 @@ class SliceCopy:
         self._services = services
         self._report = report
         self._again = again
+        self._lateness = lateness
         self._check = SliceCheck(context, services)
 
     def copy(
@@ -69,6 +73,8 @@ class SliceCopy:
                 step_ns = context.short_ns
                 in_source, in_target = context.slice_counts(group, step_ns)
             differing = self._differing(in_source, in_target)
+            if tries_left == _TRIES - 1:
+                self._lateness.add(source, (in_source, in_target), step_ns, known)
             equal = {start_ns: digest for start_ns, digest in in_source.items() if start_ns not in differing}
             expected = Expected(step_ns, equal, known=known)
             for span in batches(sorted(differing), [0] * len(differing), step_ns, most_points=0):

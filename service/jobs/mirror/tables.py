@@ -1,4 +1,4 @@
-"""The tables of mirrors in the state database. Migration 0003 creates them."""
+"""The tables of mirrors in the state database. Migrations 0003 and 0007 create them."""
 
 import sqlalchemy as sa
 
@@ -32,4 +32,13 @@ mirror_pairs = sa.Table(
     sa.Column("counted_at", sa.Float, nullable=True),
     sa.Column("succeeded_at", sa.Float, nullable=True),
     sa.Column("copied", sa.BigInteger, nullable=False),
+)
+
+mirror_lateness = sa.Table(
+    "mirror_lateness",
+    metadata,
+    sa.Column("store", sa.String(64), primary_key=True),
+    sa.Column("bucket", sa.String(500), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("late_ns", sa.BigInteger, nullable=False),
 )

@@ -83,8 +83,8 @@ class Found:
 
 
 class KeptWindows:
-    """The kept windows of one selection at one moment. `stamp`: the state of the bucket, taken before the store was
-    asked. `settled`: the part of the range whose windows are kept.
+    """The kept windows of one selection at one moment. `key`: of these windows (`windows_key`). `stamp`: the state of
+    the bucket, taken before the store was asked. `settled`: the part of the range whose windows are kept.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class KeptWindows:
         cache: Cache,
         limits: CacheLimits,
         selection: Selection,
-        bucket_id: str,
+        key: str,
         plan: ReadPlan,
         stamp: Stamp,
         settled: TimeRange,
@@ -107,8 +107,7 @@ class KeptWindows:
         self._now_ns = now_ns
         self._plan = record_of(plan)
         self._tags = {measurement.name: measurement.tags for measurement in plan.measurements}
-        settle_ns = limits.settle_of(selection.bucket)
-        self.key = _key(limits.store_identity, bucket_id, selection, settle_ns)
+        self.key = key
         self.name = hashlib.blake2b(self.key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
         self._settled = settled
         self._blocks = self._settled_parts()
@@ -229,7 +228,7 @@ class KeptWindows:
         return min(_LONGEST_MOMENT_NS, every_ns // 10) if every_ns else _LONGEST_MOMENT_NS
 
 
-def _key(store_identity: str, bucket_id: str, selection: Selection, settle_ns: int) -> str:
+def windows_key(store_identity: str, bucket_id: str, selection: Selection, settle_ns: int) -> str:
     """Everything that decides the rows of a window, but the plan and the state of the bucket."""
     windows = selection.windows
     names = selection.measurements, selection.fields, selection.tags

@@ -68,6 +68,10 @@ class CachedStore(ObservedStore):
         self._keeps = threading.Semaphore(_MOST_KEEPS)
         self._on_composed = on_composed
 
+    @property
+    def limits(self) -> CacheLimits:
+        return self._limits
+
     def flush(self, bucket: str, span: TimeRange) -> None:
         """Drop what is kept of a bucket in `span`, in every process."""
         self._changes.note(bucket, (span,))

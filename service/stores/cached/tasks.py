@@ -10,7 +10,7 @@ from service.domain.selection import ReadPlan, Selection, plan_read
 from service.domain.timerange import LATEST_NS, TimeRange
 from service.domain.window_blocks import Bounds, block_count, is_far, keepable, requests
 from service.stores.cached.changes import Changes, Stamp
-from service.stores.cached.kept_windows import Found, KeptWindows
+from service.stores.cached.kept_windows import Found, KeptWindows, windows_key
 from service.stores.cached.limits import CacheLimits
 from service.stores.protocol import Store
 from service.stores.row_order import RowOrder
@@ -76,7 +76,7 @@ class Tasks:
         if reason:
             return reason
         assert selection.windows is not None
-        now_ns = self._now()
+        now_ns, settle_ns = self._now(), self._limits.settle_of(selection.bucket)
         contents = self._contents_of(selection.bucket, now_ns)
         if contents is None:
             return "cache-away"
@@ -86,13 +86,12 @@ class Tasks:
             return "order"
         retention_ns = contents.bucket.retention_ns
         oldest_ns = now_ns - retention_ns if retention_ns else None
-        bounds = Bounds(oldest_ns, now_ns - self._limits.settle_of(selection.bucket))
+        bounds = Bounds(oldest_ns, now_ns - settle_ns)
         settled = keepable(selection.span, selection.windows, bounds)
         if settled is None:
             return "unsettled"
-        kept = KeptWindows(
-            self._cache, self._limits, selection, contents.bucket.id, plan, contents.stamp, settled, now_ns
-        )
+        key = windows_key(self._limits.store_identity, contents.bucket.id, selection, settle_ns)
+        kept = KeptWindows(self._cache, self._limits, selection, key, plan, contents.stamp, settled, now_ns)
         found = kept.find()
         return Task(selection, plan, order, kept, found, now_ns) if found.rows <= self._limits.most_rows else "large"
 

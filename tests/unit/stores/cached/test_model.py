@@ -3,7 +3,7 @@
 20,000 steps on a plain store, some on the embedded one. Each bug that is planted here is found by the same histories.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,9 +11,10 @@ import pytest
 from service.domain import window_blocks
 from service.domain.selection import Fn, Stamp
 from service.domain.timerange import TimeRange
-from service.stores.cached import kept_windows, rows
+from service.stores.cached import kept_windows, rows, tasks
 from service.stores.cached.changes import Changes
 from service.stores.cached.kept_windows import KeptWindows
+from service.stores.cached.lateness import Lateness
 from service.stores.cached.limits import CacheLimits
 from tests.support.cache_model import HOUR_NS, History, embedded
 
@@ -58,11 +59,12 @@ def test_points_with_their_own_times_are_kept_like_rows_of_windows(history: Call
 
 
 def _other_key(drop: int) -> Callable[..., str]:
-    """The key without one of its arguments: 1 the id of the bucket, 2 the selection with its windows."""
+    """The key without one of its parts: 1 the id of the bucket, 2 the filters, 3 the windows, 4 the settle time."""
 
     def key(*parts: Any) -> str:
         selection = parts[2]
-        kept = [parts[0], parts[1], (selection.measurements, selection.fields, selection.tags), selection.windows]
+        filters = selection.measurements, selection.fields, selection.tags
+        kept = [parts[0], parts[1], filters, selection.windows, parts[3]]
         return repr([part for place, part in enumerate(kept) if place != drop])
 
     return key
@@ -70,6 +72,10 @@ def _other_key(drop: int) -> Callable[..., str]:
 
 def _without_stop(original: Callable[..., Any]) -> Callable[..., Any]:
     return lambda frame, ranges, _stamp: original(frame, ranges, Stamp.START)
+
+
+def _without_forgetting(lateness: Lateness, late_ns: Mapping[str, int]) -> None:
+    lateness._late_ns = late_ns
 
 
 Planted = Callable[[pytest.MonkeyPatch], None]
@@ -80,11 +86,20 @@ BUGS: dict[str, Planted] = {
         kept_windows, "cut", _without_stop(rows.cut)
     ),
     "a change is not noted": lambda patch: patch.setattr(Changes, "note", lambda *_: None),
-    "windows of another length or phase are used": lambda patch: patch.setattr(kept_windows, "_key", _other_key(3)),
-    "a bucket that was made again has the windows of the old one": lambda patch: patch.setattr(
-        kept_windows, "_key", _other_key(1)
+    "windows of another length or phase are used": lambda patch: patch.setattr(tasks, "windows_key", _other_key(3)),
+    "points are later than the settle time": lambda patch: patch.setattr(
+        CacheLimits, "settle_of", lambda limits, _: limits.settle_ns
     ),
-    "filters are not part of the key": lambda patch: patch.setattr(kept_windows, "_key", _other_key(2)),
+    "windows of before the points were that late are used": lambda patch: patch.setattr(
+        tasks, "windows_key", _other_key(4)
+    ),
+    "windows of before the points were in time again are used": lambda patch: patch.setattr(
+        Lateness, "put", _without_forgetting
+    ),
+    "a bucket that was made again has the windows of the old one": lambda patch: patch.setattr(
+        tasks, "windows_key", _other_key(1)
+    ),
+    "filters are not part of the key": lambda patch: patch.setattr(tasks, "windows_key", _other_key(2)),
     "windows stay when the retention has passed over them": lambda patch: patch.setattr(
         window_blocks, "RETENTION_MARGIN_NS", -400 * HOUR_NS
     ),
@@ -95,8 +110,8 @@ BUGS: dict[str, Planted] = {
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(history: Callable[..., History], bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BUGS[bug](monkeypatch)
-    played = history(101)
-    with pytest.raises(AssertionError, match="seed 101, step"):
+    played = history(102)
+    with pytest.raises(AssertionError, match="seed 102, step"):
         for _ in range(5_000):
             played.step()
     print(f"{bug}: found at step {played.steps}")
