@@ -4,6 +4,7 @@ Addresses are parsed only here (RFC 3986 without what two parsers read in two wa
 the host that it checked. A name is judged again after it is resolved: `refusal` decides about its IP address.
 """
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -151,10 +152,9 @@ def _host(text: str) -> str:
 
 
 def _literal(host: str) -> IPAddress | None:
-    try:
+    with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+    return None
 
 
 def refusal_of(address: Address, policy: AddressPolicy) -> str | None:

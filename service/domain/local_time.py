@@ -41,7 +41,7 @@ def instants_of(local_ns: int, zone: str) -> list[int]:
 def first_instant(local_ns: int, zone: str) -> int | None:
     """The first instant (ns) at which the clock of `zone` shows `local_ns` or a later time.
 
-    None when no instant that InfluxDB can store does.
+    None when it is a day or more before the first instant that InfluxDB can store, or comes after the last.
     """
     for segment, offset_ns in _segments_near(local_ns, zone):
         instant_ns = max(segment.start_ns, local_ns - offset_ns)

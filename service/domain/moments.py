@@ -100,5 +100,6 @@ def _with_units(text: str) -> str:
 
 
 def _with_offset(text: str) -> str:
-    whole = f"{text}T00:00:00" if _DATE.fullmatch(text) else text
-    return f"{whole}Z"
+    """A local time as one of UTC in the form of RFC 3339, which always has seconds."""
+    rest = {len("2026-01-31"): "T00:00:00", len("2026-01-31T08:00"): ":00"}.get(len(text), "")
+    return f"{text}{rest}Z"

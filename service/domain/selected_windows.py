@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from service.domain.durations import LONGEST_NS, SECOND_NS
 from service.domain.local_time import first_instant, shown_ns
 from service.domain.selection import Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, floor_to
@@ -17,8 +16,6 @@ from service.domain.windows import Grid, grids
 MOST_CALENDAR_WINDOWS = 1_200
 """A century of months. A store answers most of them one by one, so they cost more than windows of one length."""
 _EPOCH = dt.datetime(1970, 1, 1)
-_DAY_NS = 86_400 * SECOND_NS
-_LONGEST_MONTH_NS = 31 * _DAY_NS
 
 
 def grids_of(span: TimeRange, windows: Windows) -> list[Grid]:
@@ -30,9 +27,8 @@ def grids_of(span: TimeRange, windows: Windows) -> list[Grid]:
 
 def whole_windows(span: TimeRange, windows: Windows) -> TimeRange | None:
     """The part of `span` from its first edge of a window to its last: all windows in it are whole. None without any."""
-    longest_ns = windows.every_ns or windows.months * _LONGEST_MONTH_NS
-    margin_ns = min(longest_ns + 2 * _DAY_NS, LONGEST_NS)
-    wider = TimeRange(max(span.start_ns - margin_ns, EARLIEST_NS), min(span.stop_ns + margin_ns, LATEST_NS + 1))
+    # An edge at the end of the span is one only inside of a wider range: the ends of grids are cuts.
+    wider = TimeRange(max(span.start_ns - 1, EARLIEST_NS), min(span.stop_ns + 1, LATEST_NS + 1))
     pieces = grids_of(wider, windows)
     firsts = (_first_edge(piece, span.start_ns, wider) for piece in pieces)
     lasts = (_last_edge(piece, span.stop_ns, wider) for piece in reversed(pieces))
@@ -67,10 +63,7 @@ def _first_edge(piece: Grid, from_ns: int, wider: TimeRange) -> int | None:
 
 def _last_edge(piece: Grid, until_ns: int, wider: TimeRange) -> int | None:
     """The last edge in `piece` that is not after `until_ns`."""
-    highest_ns = min(until_ns, piece.span.stop_ns)
-    if highest_ns == piece.span.stop_ns != wider.stop_ns:
-        return highest_ns
-    edge_ns = floor_to(highest_ns, piece.every_ns, piece.offset_ns)
+    edge_ns = floor_to(min(until_ns, piece.span.stop_ns), piece.every_ns, piece.offset_ns)
     if edge_ns == wider.stop_ns:
         edge_ns -= piece.every_ns
     return edge_ns if edge_ns > piece.span.start_ns else None
@@ -88,7 +81,7 @@ def _calendar_grids(span: TimeRange, months: int, zone: str) -> list[Grid]:
 
 def _month_edges(span: TimeRange, months: int, zone: str) -> Iterator[int]:
     """The edges inside `span`, ascending."""
-    number = _month_number(span.start_ns - 2 * _DAY_NS) // months * months
+    number = _month_number(span.start_ns) // months * months
     while True:
         year, month = divmod(number, 12)
         edge_ns = first_instant(shown_ns(dt.datetime(1970 + year, month + 1, 1)), zone)

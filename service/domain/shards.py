@@ -45,7 +45,7 @@ def shard_start(time_ns: int, shard_ns: int) -> int:
 
 def shard_offset(shard_ns: int) -> int:
     """The start of the first group in 1970, counted from 1970: at least 0 and less than `shard_ns`."""
-    return shard_start(0, shard_ns) % shard_ns
+    return _YEAR_ONE_NS % shard_ns
 
 
 def shard_number(time_ns: int, shard_ns: int) -> int:

@@ -66,7 +66,7 @@ def line_end(body: bytes, start: int) -> int:
 
     A line feed in a string, or after a backslash, does not end a line (`scanLine` in models/points.go). A comment ends
     at the first line feed. `start` is after the leading blanks of the line. The end of a line longer than
-    MAX_LINE_BYTES is not searched; then the result is farther than that from `start`.
+    MAX_LINE_BYTES + 1 is not searched; then the result is farther than that from `start`.
     """
     limit = min(len(body), start + MAX_LINE_BYTES + 2)
     stop = body.find(b"\n", start, limit)

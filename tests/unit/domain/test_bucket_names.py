@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.domain.schema import LONGEST_BUCKET_NAME, BucketSpec, wrong_name
+from service.domain.schema import LONGEST_BUCKET_NAME, Bucket, BucketSpec, wrong_name
 from service.errors import InvalidParameter
 
 
@@ -58,6 +58,22 @@ def test_any_other_name_is_taken(name: str) -> None:
 def test_a_description_is_unicode_text() -> None:
     with pytest.raises(InvalidParameter, match="description"):
         BucketSpec("a", "\udcff")
+
+
+def test_a_message_shows_a_hundred_characters_of_a_name() -> None:
+    with pytest.raises(InvalidParameter, match=f"named '_{'x' * 99}':"):
+        BucketSpec("_" + "x" * 150)
+    for spec in ({"description": "\udcff"}, {"shard_ns": 1}):
+        with pytest.raises(InvalidParameter, match=f"bucket '{'x' * 100}' "):
+            BucketSpec("x" * 150, **spec)  # type: ignore[arg-type]
+
+
+def test_a_bucket_keeps_everything_and_leaves_the_shard_groups_to_the_store_unless_it_says_otherwise() -> None:
+    assert BucketSpec("b") == BucketSpec("b", "", retention_ns=0, shard_ns=0)
+
+
+def test_a_bucket_is_the_same_whatever_its_store_calls_it() -> None:
+    assert Bucket("b", "", 0, 1, id="x") == Bucket("b", "", 0, 1, id="y") == Bucket("b", "", 0, 1)
 
 
 HOUR_NS = 3_600_000_000_000

@@ -1,5 +1,7 @@
 """Durations: one form, exact, and refused with the form spelled out."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,10 +128,23 @@ def test_units_that_only_windows_have_are_named_for_windows(text: str, meant: st
     with pytest.raises(InvalidParameter) as refused:
         parse_duration(text, "window")
     assert "Did you mean" not in refused.value.message
+    is_of_calendar = meant.endswith(("mo", "y"))
+    assert ("say this range in days, or with start and stop" in refused.value.message) is is_of_calendar
+
+
+def test_the_longest_duration_is_the_greatest_number_of_64_bits() -> None:
+    assert struct.unpack(">q", struct.pack(">q", LONGEST_NS)) == (LONGEST_NS,)
+    with pytest.raises(struct.error):
+        struct.pack(">q", LONGEST_NS + 1)
 
 
 def test_the_shortest_text_is_used() -> None:
     assert [format_duration(hours * HOUR_NS) for hours in (1, 24, 168, 36)] == ["1h", "1d", "1w", "36h"]
+
+
+def test_a_part_of_a_second_is_no_duration_that_can_be_formatted() -> None:
+    with pytest.raises(ValueError, match="1500000000 ns is no whole number of seconds"):
+        format_duration(1_500_000_000)
 
 
 @pytest.mark.parametrize(

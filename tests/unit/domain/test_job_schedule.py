@@ -58,6 +58,13 @@ def test_an_interval_lies_on_its_grid() -> None:
     every = Schedule("s", "count", every="00:10:00")
     assert [every.next_after(moment) for moment in (0.0, 599.9, 600.0, 601.0)] == [600.0, 600.0, 1200.0, 1200.0]
     assert Schedule("s", "count", every="100:00:00").next_after(0.0) == 360_000.0
+    assert Schedule("s", "count", every="00:00:07").next_after(0.0) == 7.0
+    assert Schedule("s", "count", every="01:01:01").next_after(0.0) == 3_661.0
+
+
+def test_a_schedule_is_enabled_in_utc_catches_up_once_and_waits_for_its_first_tick_unless_it_says_otherwise() -> None:
+    plain = Schedule("s", "count", every="00:10:00")
+    assert (plain.enabled, plain.zone, plain.missed, plain.at_start) == (True, "UTC", Missed.RUN_ONCE, False)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,8 @@ def test_an_interval_lies_on_its_grid() -> None:
     [
         ({"cron": "every hour"}, "cron", "five parts"),
         ({"cron": "61 * * * *"}, "cron", "minute"),
-        ({"cron": "0 0 30 2 *"}, "cron", "cron"),
+        ({"cron": "0 0 30 2 *"}, "cron", "is no cron expression .Bad day-of-month"),
+        ({"cron": "0 0 */31 * MON#5"}, "cron", "never comes"),  # no fifth Monday is the first of a month
         ({"cron": "0 * * * *", "zone": "Mars/Olympus"}, "zone", "Europe/Berlin"),
         ({"cron": "0 * * * *", "zone": ""}, "zone", "Europe/Berlin"),
         ({"cron": "0 * * * *", "zone": "../../etc/passwd"}, "zone", "Europe/Berlin"),
@@ -91,3 +99,4 @@ def test_missed_ticks_fire_once_or_not_at_all() -> None:
     assert due(once, 3600.0, 20_000.0) == Due(True, 21_600.0)
     assert due(skip, 3600.0, 20_000.0) == Due(False, 21_600.0)
     assert due(skip, 3600.0, 3659.0) == Due(True, 7200.0)
+    assert due(skip, 3600.0, 3661.0) == Due(False, 7200.0)

@@ -92,6 +92,8 @@ class TestMirroredRanges:
     def test_nothing_begins_after_its_end(self) -> None:
         mirror = replace(MIRROR, windows=Windows(HOUR))
         assert mirrored_ranges(mirror, ["a"], NOW + DAY, NOW, DAY) == []
+        assert mirrored_ranges(mirror, ["a"], NOW, NOW, DAY) == []
+        assert mirrored_ranges(mirror, ["a"], NOW - HOUR, NOW, DAY) == [MeasurementRange(("a",), NOW - HOUR, NOW)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,15 @@ def test_the_slices_that_a_retention_reaches_are_left_alone(source: int, target:
 class TestSpansOfARun:
     def test_every_run_looks_around_now_in_whole_slices(self) -> None:
         assert spans_of_run(MIRROR, NOW + HOUR, None, [], DAY) == [TimeRange(NOW - 7 * DAY, NOW + 3 * DAY)]
+
+    def test_a_run_looks_at_the_last_instant_ahead_and_no_further(self) -> None:
+        assert spans_of_run(MIRROR, NOW + DAY - 1, None, [], DAY) == [TimeRange(NOW - 7 * DAY, NOW + 3 * DAY)]
+        assert spans_of_run(MIRROR, NOW + DAY, None, [], DAY) == [TimeRange(NOW - 6 * DAY, NOW + 4 * DAY)]
+
+    @pytest.mark.parametrize("now", [EARLIEST_NS, LATEST_NS])
+    def test_a_run_looks_no_further_than_time_goes(self, now: int) -> None:
+        [span] = spans_of_run(MIRROR, now, None, [], DAY)
+        assert (span.start_ns, span.stop_ns)[now > 0] == (EARLIEST_NS, LATEST_NS + 1)[now > 0]
 
     def test_open_slices_are_looked_at_again_wherever_they_are(self) -> None:
         far = 100_000 * DAY
@@ -171,6 +182,10 @@ def test_what_is_done_about_a_slice(
     assert decide(known, source, target, due, again) is act
 
 
+def test_a_slice_is_tried_again_only_where_that_is_said() -> None:
+    assert decide(record(state=SliceState.PARTIAL, source="2:b"), "2:b", "1:a", False) is Act.NOTHING
+
+
 class TestValuesDue:
     NOW_S = NOW / 1e9
     HOUR_S, DAY_S = 3_600.0, 86_400.0
@@ -199,6 +214,12 @@ class TestValuesDue:
             record(NOW, values_compared_at=self.NOW_S - self.DAY_S),
         ]
         assert NOW in comparisons_due(MIRROR, known, NOW, self.NOW_S - self.HOUR_S)
+
+    def test_a_slice_around_now_takes_no_place_of_those_further_back(self) -> None:
+        """The first slice around now is older than the one far back, of which this run compares one."""
+        near, far = NOW - MIRROR.rescan_ns, NOW - MIRROR.rescan_ns - DAY
+        known = [record(near, values_compared_at=0.0), record(far, values_compared_at=1.0)]
+        assert comparisons_due(MIRROR, known, NOW, self.NOW_S) == {near, far}
 
     def test_what_was_compared_within_the_rescan_is_not_due(self) -> None:
         assert comparisons_due(MIRROR, [record(0, values_compared_at=self.NOW_S - 29 * self.DAY_S)], NOW, None) == set()

@@ -55,6 +55,18 @@ def test_a_local_time_without_a_zone_is_refused_with_what_to_add(text: str) -> N
     with pytest.raises(InvalidParameter, match=r"no offset.*Add tz=") as refused:
         parse_moment(text, "start", None)
     assert refused.value.parameter == "start"
+    assert "Add tz=, such as tz=Europe/Berlin (or tz=UTC), or write an offset" in refused.value.message
+    advice = refused.value.message.partition("write an offset: ")[2].removesuffix(".")
+    assert advice.endswith("Z")
+    assert parse_moment(advice, "start", None) == parse_moment(text, "start", "UTC")
+
+
+def test_where_no_zone_can_be_named_an_offset_alone_is_advised() -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        parse_moment("2026-11-01", "start", None, None)
+    assert refused.value.message.endswith("names no instant. Write an offset: 2026-11-01T00:00:00Z.")
+    with pytest.raises(InvalidParameter, match="Add zone=, such as zone=Europe/Berlin"):
+        parse_moment("2026-11-01", "start", None, "zone")
 
 
 def test_a_time_that_comes_twice_is_refused_with_both_instants() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.selected_windows import calendar_count, grids_of, whole_windows
+from service.domain.selected_windows import MOST_CALENDAR_WINDOWS, calendar_count, grids_of, whole_windows
 from service.domain.selection import Windows
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange, format_time, parse_range
 from service.domain.windows import Grid
@@ -34,7 +34,9 @@ def test_months_begin_on_their_first_day() -> None:
 
 def test_years_that_have_one_length_are_one_grid() -> None:
     span = parse_range("2020-01-01T00:00:00Z", "2025-01-01T00:00:00Z")
-    assert [piece.count for piece in grids_of(span, YEAR)] == [1, 3, 1]
+    pieces = grids_of(span, YEAR)
+    assert [piece.count for piece in pieces] == [1, 3, 1]
+    assert all(0 <= piece.offset_ns < piece.every_ns for piece in pieces)
     assert shown(grids_of(span, YEAR)) == [f"{year}-01-01" for year in range(2020, 2026)]
 
 
@@ -48,6 +50,7 @@ def test_months_of_a_zone_begin_when_its_clock_shows_the_first() -> None:
 def test_windows_of_the_calendar_are_counted() -> None:
     century = parse_range("1900-01-01T00:00:00Z", "2000-01-01T00:00:00Z")
     assert [calendar_count(century, months) for months in (1, 5, 12)] == [1200, 240, 100]
+    assert calendar_count(century, 1) == MOST_CALENDAR_WINDOWS
     assert calendar_count(parse_range("2026-01-31T00:00:00Z", "2026-02-01T00:00:00.000000001Z"), 1) == 2
 
 
@@ -128,6 +131,13 @@ def test_every_window_of_the_whole_ones_is_one_of_a_longer_range(
     inside = [edge for edge in wide if span.start_ns <= edge <= span.stop_ns]
     expected = TimeRange(inside[0], inside[-1]) if len(inside) > 1 else None
     assert whole_windows(span, windows) == expected
+
+
+def test_a_window_that_ends_with_the_last_instant_is_whole() -> None:
+    """The last instant is an edge of this grid: 2 * (2**62 - 1)."""
+    whole = whole_windows(EVER, Windows(2**62 - 1))
+    assert whole is not None
+    assert whole.stop_ns == LATEST_NS
 
 
 def test_at_the_ends_of_time_no_window_is_whole() -> None:

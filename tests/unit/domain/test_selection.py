@@ -158,3 +158,8 @@ def test_m4_takes_numbers_and_keeps_their_type() -> None:
         field.output for field in plan(Fn.MAX).measurements[0].fields
     ]
     assert plan(Fn.M4).skipped == plan(Fn.MAX).skipped
+
+
+def test_a_window_has_four_rows_at_most_of_m4_and_one_of_every_other_function() -> None:
+    """The first, the last, the lowest and the highest point."""
+    assert {fn: fn.most_rows for fn in Fn if fn.most_rows != 1} == {Fn.M4: 4}

@@ -89,8 +89,18 @@ def test_shard_groups_of_an_hour_up_to_the_retention_are_right(shard_ns: int, re
     assert wrong_shard_ns(shard_ns, retention_ns) is None
 
 
+@pytest.mark.parametrize("shard_ns", [HOUR_NS - 1, HOUR_NS - SECOND_NS, 0, -DAY_NS, HOUR_NS + 1])
+def test_shorter_shard_groups_and_parts_of_a_second_are_wrong(shard_ns: int) -> None:
+    assert wrong_shard_ns(shard_ns, 0) == "shard groups are 1h long or longer, in whole seconds"
+
+
 @pytest.mark.parametrize(
-    ("shard_ns", "retention_ns"), [(HOUR_NS - 1, 0), (0, 0), (-DAY_NS, 0), (HOUR_NS + 1, 0), (DAY_NS, HOUR_NS)]
+    ("shard_ns", "retention_ns", "lengths"),
+    [(DAY_NS, HOUR_NS, ("86400 s", "3600 s")), (HOUR_NS, 1, ("3600 s", "0 s")), (WEEK_NS, DAY_NS, ("604800", "86400"))],
 )
-def test_other_shard_groups_are_wrong(shard_ns: int, retention_ns: int) -> None:
-    assert wrong_shard_ns(shard_ns, retention_ns) is not None
+def test_shard_groups_longer_than_the_retention_are_wrong_and_both_named(
+    shard_ns: int, retention_ns: int, lengths: tuple[str, str]
+) -> None:
+    reason = wrong_shard_ns(shard_ns, retention_ns) or ""
+    assert reason.startswith(f"shard groups of {lengths[0]}")
+    assert f"longer than the retention of {lengths[1]}" in reason

@@ -56,6 +56,12 @@ def test_a_span_has_its_slices_the_very_first_one_included() -> None:
     ]
 
 
+def test_a_span_of_whole_slices_stays_as_it_is_and_a_nanosecond_more_takes_one_more() -> None:
+    assert whole_slices(TimeRange(DAY, 3 * DAY), DAY) == TimeRange(DAY, 3 * DAY)
+    assert whole_slices(TimeRange(DAY - 1, 3 * DAY + 1), DAY) == TimeRange(0, 4 * DAY)
+    assert whole_slices(TimeRange(DAY, DAY + 1), DAY) == TimeRange(DAY, 2 * DAY)
+
+
 @given(st.integers(EARLIEST_NS, LATEST_NS), st.integers(1, 400 * DAY))
 def test_whole_slices_add_less_than_a_slice_on_each_side(start_ns: int, length_ns: int) -> None:
     span = TimeRange(start_ns, min(start_ns + length_ns, LATEST_NS + 1))
@@ -68,6 +74,11 @@ def test_whole_slices_add_less_than_a_slice_on_each_side(start_ns: int, length_n
 
 def test_neighbours_go_together_up_to_a_number_of_points() -> None:
     assert list(batches([0, DAY, 2 * DAY], [5, 5, 5], DAY, 10)) == [TimeRange(0, 2 * DAY), TimeRange(2 * DAY, 3 * DAY)]
+
+
+def test_many_neighbours_go_together_and_their_points_add_up() -> None:
+    days = [day * DAY for day in range(5)]
+    assert list(batches(days, [3, 3, 4, 1, 9], DAY, 10)) == [TimeRange(0, 3 * DAY), TimeRange(3 * DAY, 5 * DAY)]
 
 
 def test_a_gap_begins_another_one() -> None:

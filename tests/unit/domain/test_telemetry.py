@@ -1,5 +1,6 @@
 """Which values count, in the object of which device, and under which names."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,45 @@ def test_two_series_of_one_device_are_merged() -> None:
     rows = [newest("bar", 1.0, (("dev", "A"), ("side", "l"))), newest("bar", 2.0, (("dev", "A"), ("side", "r")))]
     (part,) = fold(rows, KNOWN, by="dev")
     assert (part.device, part.merged) == ("A", True)
+
+
+def test_parts_are_sorted_by_device_and_then_by_bucket_and_measurement() -> None:
+    rows = [
+        Newest(bucket, measurement, "f", tags, 1, 1.0)
+        for bucket, measurement, tags in [
+            ("b", "z", device("A")), ("b", "y", ()), ("b", "a", device("A")), ("a", "z", device("A")), ("b", "x", ()),
+        ]
+    ]  # fmt: skip
+    assert [(part.device, part.source) for part in fold(rows, {}, by="dev")] == [
+        (None, ("b", "x")),
+        (None, ("b", "y")),
+        ("A", ("a", "z")),
+        ("A", ("b", "a")),
+        ("A", ("b", "z")),
+    ]
+
+
+def test_coordinates_that_a_measurement_has_as_tags_are_among_its_values() -> None:
+    """The place of the newest row counts; other tags are no values, whatever they hold."""
+    rows = [
+        newest("bar", 1.0, (("latitude", "52.5"), ("longitude", "-13.25"), ("altitude", "34")), 2),
+        newest("rpm", 2.0, (("latitude", "1.5"), ("longitude", "2.5")), 1),
+    ]
+    (part,) = fold(rows, KNOWN)
+    assert part.values == {"bar": 1.0, "latitude": 52.5, "longitude": -13.25, "rpm": 2.0}
+
+
+@pytest.mark.parametrize("text", ["north", "", "nan", "inf", "-inf", "52,5"])
+def test_a_tag_that_is_no_number_is_no_coordinate(text: str) -> None:
+    (part,) = fold([newest("bar", 1.0, (("latitude", text), ("longitude", "13.5")))], KNOWN)
+    assert part.values == {"bar": 1.0, "longitude": 13.5, "rpm": 0.0}
+
+
+def test_a_field_named_like_a_coordinate_counts_and_the_tag_does_not() -> None:
+    known = {PUMP: {"latitude": ("float",), "bar": ("float",)}}
+    tags = (("latitude", "52.5"), ("longitude", "13.5"))
+    (part,) = fold([newest("latitude", 7.0, tags, 1), newest("bar", 1.0, tags, 2)], known)
+    assert part.values == {"bar": 1.0, "latitude": 7.0, "longitude": 13.5}
 
 
 def test_what_is_no_number_is_silent() -> None:
@@ -87,6 +127,17 @@ def test_flat_names_that_would_be_equal_have_their_parts_encoded() -> None:
         (("b", "real"), "d"): "real.d",
     }
     assert names.renamed == ("b/real%2Ea.b%2Ec", "b/real.a%2Eb%2Ec")
+
+
+def test_a_longest_name_stays_and_what_is_named_like_it_takes_a_longer_one() -> None:
+    """`b/x%2Fy` is the encoded name of one measurement, and would be the name with its bucket of another."""
+    names = measurement_names(
+        [("b", "x/y"), ("c", "x/y"), ("b/x", "y"), ("d", "y"), ("b", "x%2Fy"), ("c", "x%2Fy")],
+    )
+    assert names["b", "x/y"] == "b/x%2Fy"
+    assert names["b/x", "y"] == "b%2Fx/y"
+    assert names["b", "x%2Fy"] == "b/x%252Fy"
+    assert names["c", "x%2Fy"] == "c/x%2Fy"
 
 
 WORDS = st.text("ab/.%25", min_size=1, max_size=6) | st.sampled_from(["latitude", "a/latitude", "a%2Fb"])

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from service.domain.timerange import (
     EARLIEST_NS,
+    EVER,
     LATEST_NS,
     TimeRange,
+    floor_to,
     format_time,
     merge,
     parse_range,
@@ -18,6 +20,18 @@ from service.domain.timerange import (
     subtract,
 )
 from service.errors import InvalidParameter
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "origin_ns", "floor_ns"),
+    [(10, 0, 8), (8, 0, 8), (0, 0, 0), (-1, 0, -4), (-4, 0, -4), (10, 1, 9), (9, 1, 9), (8, 1, 5), (-2, 1, -3)],
+)
+def test_a_time_is_cut_to_the_grid_before_it(time_ns: int, origin_ns: int, floor_ns: int) -> None:
+    """The grid has a line at every fourth nanosecond from its origin, in both directions."""
+    assert floor_to(time_ns, 4, origin_ns) == floor_ns
+    if origin_ns == 0:
+        assert floor_to(time_ns, 4) == floor_ns
+
 
 small = st.integers(0, 60)
 ranges = st.builds(lambda start, length: TimeRange(start, start + length), small, st.integers(1, 20))
@@ -31,6 +45,10 @@ def instants(pieces: list[TimeRange]) -> set[int]:
 def test_an_empty_range_or_one_outside_the_domain_cannot_be_made(start_ns: int, stop_ns: int) -> None:
     with pytest.raises(ValueError, match="no range"):
         TimeRange(start_ns, stop_ns)
+
+
+def test_all_time_holds_the_first_and_the_last_instant() -> None:
+    assert (EVER.start_ns, EVER.stop_ns - 1) == (EARLIEST_NS, LATEST_NS)
 
 
 def test_the_last_instant_can_be_read() -> None:

@@ -1,5 +1,7 @@
 """Names of filters that a bucket does not know, and near ones, at a bounded cost."""
 
+import pytest
+
 from service.domain.near_names import near_names
 from service.domain.schema import FieldType, MeasurementSchema
 from service.domain.unknown_names import NameKind, UnknownName, unknown_names
@@ -24,6 +26,12 @@ def test_near_names_cost_the_same_however_many_and_long_the_known_ones_are() -> 
     assert many < 1.1 * few
     assert near_names("x" * 4096, known) == ()
     assert near_names("x", ["x" * 4096]) == ()
+
+
+@pytest.mark.parametrize(("place", "near"), [(1_000, ("meter",)), (1_001, ())])
+def test_the_first_thousand_names_are_compared(place: int, near: tuple[str, ...]) -> None:
+    others = [f"{number}" for number in range(place - 1)]
+    assert near_names("metre", ["x" * 101, *others, "meter"]) == near
 
 
 def test_at_most_three_names_are_near_and_a_name_of_100_letters_may_be() -> None:

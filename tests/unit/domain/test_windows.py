@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.durations import parse_duration
-from service.domain.timerange import TimeRange, format_time, parse_time
+from service.domain.timerange import EARLIEST_NS, EVER, TimeRange, format_time, parse_time
 from service.domain.windows import Grid, clock_segments, grids, surely_more_than
 
 MINUTE_NS = 60_000_000_000
@@ -43,6 +43,22 @@ def test_windows_in_utc_lie_on_the_epoch_grid_in_one_piece() -> None:
         "2026-01-01T02:00:00Z",
         "2026-01-01T02:10:00Z",
     ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "Africa/Cairo"])
+def test_windows_of_one_length_that_begin_on_an_edge_are_one_piece(zone: str) -> None:
+    span, hour_ns = between("2026-01-01T01:00:00Z", "2026-01-01T04:00:00Z"), 60 * MINUTE_NS
+    assert grids(span, hour_ns, zone) == [Grid(span, hour_ns, 0)]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_windows_begin_with_the_first_instant_that_can_be_stored(zone: str) -> None:
+    span = TimeRange(EARLIEST_NS, EARLIEST_NS + 10 * MINUTE_NS)
+    assert edges(grids(span, 60 * MINUTE_NS, zone))[0] == EARLIEST_NS
+
+
+def test_utc_has_one_offset_for_ever() -> None:
+    assert list(clock_segments(EVER, "UTC")) == [(EVER, 0)]
 
 
 def test_a_window_longer_than_the_range_is_one_window() -> None:
@@ -227,6 +243,38 @@ def test_the_changes_of_a_clock_are_those_of_a_walk_day_by_day(zone: str, start_
     assert list(clock_segments(span, zone)) == walked_day_by_day(span, zone)
 
 
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Europe/Berlin", "1893-03-31T23:06:32Z"),  # from local mean time, 53:28 ahead, to one hour
+        ("Europe/Paris", "1911-03-10T23:50:39Z"),  # 9:21 ahead until then
+        ("Asia/Kolkata", "1905-12-31T18:38:50Z"),  # 5:21:10 ahead until then
+        ("Africa/Monrovia", "1972-01-07T00:44:30Z"),  # 44:30 behind until then
+        ("America/Guyana", "1911-08-01T03:52:39Z"),  # 3:52:39 behind until then
+        ("Europe/Berlin", "2026-03-29T01:00:00Z"),
+    ],
+)
+def test_a_clock_changes_at_the_second_of_the_iana_database(zone: str, change: str) -> None:
+    change_ns, hour_ns = parse_time(change, "t"), 60 * MINUTE_NS
+    span = TimeRange(change_ns - hour_ns, change_ns + hour_ns)
+    assert [segment.start_ns for segment, _ in clock_segments(span, zone)] == [span.start_ns, change_ns]
+
+
+def test_a_range_that_begins_or_ends_with_a_change_of_the_clock_has_one_offset() -> None:
+    change_ns, hour_ns = parse_time("2026-03-29T01:00:00Z", "t"), 60 * MINUTE_NS
+    before, after = TimeRange(change_ns - hour_ns, change_ns), TimeRange(change_ns, change_ns + hour_ns)
+    assert list(clock_segments(before, "Europe/Berlin")) == [(before, hour_ns)]
+    assert list(clock_segments(after, "Europe/Berlin")) == [(after, 2 * hour_ns)]
+
+
+def test_a_change_within_the_last_day_for_which_changes_are_computed_together_is_found() -> None:
+    """They are computed for 7,300 days at a time. In 2229, Egypt's clock goes back on the last of these days."""
+    day_ns = 1440 * MINUTE_NS
+    end_ns = 13 * 7_300 * day_ns
+    span = TimeRange(end_ns - 3 * day_ns, end_ns + 3 * day_ns)
+    assert list(clock_segments(span, "Africa/Cairo")) == walked_day_by_day(span, "Africa/Cairo")
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(["Africa/Casablanca", "America/Juneau", "Asia/Manila", *sorted(available_timezones())]),
@@ -285,3 +333,17 @@ def test_more_windows_than_a_bound_are_known_without_a_clock(days: int, most: in
     """Two days are left out, and half of the other windows may be one with their neighbour."""
     span = between("2026-01-01T00:00:00Z", f"2026-01-{days + 1:02}T00:00:00Z")
     assert surely_more_than(most, span, 1440 * MINUTE_NS) is is_surely_more
+
+
+def test_windows_of_a_nanosecond_have_an_edge_at_each_one_around_a_change_of_the_clock() -> None:
+    change_ns = parse_time("2026-03-29T01:00:00Z", "t")
+    span = TimeRange(change_ns - 3, change_ns + 3)
+    assert edges(grids(span, 1, "Europe/Berlin")) == list(range(change_ns - 3, change_ns + 4))
+
+
+def test_an_edge_a_nanosecond_before_the_clock_is_new_again_is_none() -> None:
+    """At 02:00Z the clock shows 03:00 for the first time, which is 1 ns behind an edge that it showed before."""
+    new_ns = parse_time("2023-10-29T02:00:00Z", "t")
+    assert (new_ns + 60 * MINUTE_NS) % 11 == 1
+    span = TimeRange(new_ns - 5, new_ns + 25)
+    assert edges(grids(span, 11, "Europe/Berlin")) == [new_ns - 5, new_ns + 10, new_ns + 21, new_ns + 25]

@@ -4,6 +4,7 @@ import pytest
 
 from service.domain.timerange import EARLIEST_NS, LATEST_NS
 from service.frames.points import ParsedLines
+from service.lineprotocol.line_ends import line_starts
 from service.lineprotocol.parser import parse_lines
 from service.lineprotocol.single_line import line_end
 
@@ -76,11 +77,21 @@ def test_a_reason_shows_60_letters_of_a_value(line: str, shown: str) -> None:
         (b"\\\nm f=1 1\nm f=3 2\n", b"\\\nm f=1 1"),
         (b'# a="x\nm f=3 2\n', b'# a="x'),
         (b'\nm f="x" 1\n', b""),
+        (b"m f=1 1", b"m f=1 1"),
+        (b'm f="x\ny" 1', b'm f="x\ny" 1'),
     ],
 )
 def test_a_line_ends_at_the_first_line_feed_outside_a_string(body: bytes, first: bytes) -> None:
     """As `scanLine` does: a quote begins a string only behind an equals sign of a field, without a comma since."""
     assert body[: line_end(body, 0)] == first
+
+
+def test_the_end_of_a_line_is_looked_for_as_far_as_a_longest_line_with_a_carriage_return() -> None:
+    """`line_starts` tells by it whether a line ends there: a line without an end looked like one that has one."""
+    longest = b"#" + b"x" * (LONGEST - 1)
+    assert line_end(longest + b"\r\n", 0) == LONGEST + 1
+    assert line_end(longest + b"xx\n", 0) > LONGEST + 1
+    assert line_starts(b'm f="\\' + b"x" * (LONGEST + MB) + b"\nm f=1 1\n").tolist() == [0]
 
 
 @pytest.mark.parametrize("time_ns", [EARLIEST_NS, LATEST_NS])

@@ -8,7 +8,9 @@ from service.domain.schema import FieldType
 from service.domain.series import FieldSeries, SeriesKey
 from service.errors import InvalidParameter
 from service.frames.points import ParsedLines
+from service.lineprotocol.names import WrittenSeries
 from service.lineprotocol.parser import parse_lines
+from service.lineprotocol.single_line import read_line
 
 NOW_NS = 1_700_000_000_123_456_789
 
@@ -226,6 +228,13 @@ def test_lines_of_one_series_share_their_keys_whatever_the_order_of_tags() -> No
     points = parse("m,a=1,b=2 f=1 1\nm,b=2,a=1 f=2,g=3 2").points
     assert [key.field for key in points.keys] == ["f", "g"]
     assert points.columns[0].keys.tolist() == [0, 0, 1]
+
+
+def test_all_lines_of_a_series_have_one_object_for_it() -> None:
+    known: dict[bytes, WrittenSeries] = {}
+    first, second = (read_line(line, 1, known) for line in (b"m,a=1 f=1 1", b"m,a=1 g=2 2"))
+    assert first.series is second.series
+    assert known[b"m,a=1"].key is first.series
 
 
 def test_a_field_that_a_line_names_twice_keeps_the_order_of_its_values() -> None:
