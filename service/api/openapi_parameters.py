@@ -29,8 +29,9 @@ def _choice(*allowed: str) -> dict[str, object]:
     return {"type": "string", "enum": list(allowed)}
 
 
-def _pixels(allowed: range, default: int) -> dict[str, object]:
-    return {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1], "default": default}
+def _pixels(allowed: range) -> dict[str, object]:
+    """Without a default, which Swagger UI would send along with formats that are no pictures."""
+    return {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1]}
 
 
 _DURATION: dict[str, object] = {"type": "string", "pattern": "^[0-9]{1,9}[smhdw]$"}
@@ -98,8 +99,12 @@ PARAMETERS = [
         _choice(",", ";", "tab"),
     ),
     _parameter("limit", "Most rows in the answer.", {"type": "integer", "minimum": 1}, 1000),
-    _parameter("width", "Width of a picture (format=svg or png) in CSS pixels.", _pixels(WIDTHS, Look.width)),
-    _parameter("height", "Height of a picture in CSS pixels.", _pixels(HEIGHTS, Look.height)),
+    _parameter(
+        "width",
+        f"Width of a picture (format=svg or png) in CSS pixels. Default: {Look.width}.",
+        _pixels(WIDTHS),
+    ),
+    _parameter("height", f"Height of a picture in CSS pixels. Default: {Look.height}.", _pixels(HEIGHTS)),
     _parameter("theme", "Colours of a picture. Default: light.", _choice(*Theme)),
     _parameter("title", "false: no title in a picture.", _choice("true", "false")),
     _parameter("legend", "false: no legend in a picture.", _choice("true", "false")),

