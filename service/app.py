@@ -10,7 +10,20 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__, demo, logs
-from service.api import buckets, cache, config, docs_pages, gaps, health, jobs, keys, points, problems, telemetry
+from service.api import (
+    buckets,
+    cache,
+    config,
+    docs_pages,
+    gaps,
+    health,
+    jobs,
+    key_administration,
+    keys,
+    points,
+    problems,
+    telemetry,
+)
 from service.api.auth import with_security
 from service.api.body_gate import BodyGateMiddleware
 from service.api.config import with_sections
@@ -84,6 +97,7 @@ def create_app(parts: Parts, simulate: bool = False, bucket_start: BucketStart |
         *parts.routers,
         jobs.router,
         config.router,
+        key_administration.router,
         keys.router,
         health.router,
     )

@@ -9,7 +9,7 @@ from service.api.auth import requires
 from service.api.deps import parts_of
 from service.api.json_bodies import json_body, request_body
 from service.api.problem_schema import PROBLEM
-from service.api.schemas import Section
+from service.api.schemas import Section, SectionInfo, SectionList
 from service.config.redaction import hide
 from service.config.section import Section as ConfigSection
 from service.config.store import Versioned
@@ -19,6 +19,21 @@ from service.errors import InvalidParameter
 SectionName = Annotated[str, Path(description="Its name.", examples=["coordinates"])]
 _PATH = "/config/{section}"
 router = APIRouter(tags=["configuration"], responses={"default": PROBLEM})
+
+
+@router.get("/config", summary="List sections")
+async def list_config_sections(request: Request, _: Principal = requires(Scope.ADMIN)) -> SectionList:
+    """Every section with its version, what it is for, and an example. The version is 0 before it is set."""
+    parts = parts_of(request)
+    sections = parts.config.sections
+    versions = await parts.pools.state.run(lambda: [parts.config.get(section.name).version for section in sections])
+    infos = [_section_info(section, version) for section, version in zip(sections, versions, strict=True)]
+    return SectionList(sections=infos)
+
+
+def _section_info(section: ConfigSection, version: int) -> SectionInfo:
+    example = dict(section.example)
+    return SectionInfo(section=section.name, version=version, description=section.description, example=example)
 
 
 @router.get(_PATH, summary="Read a section")

@@ -163,6 +163,36 @@ class Section(BaseModel):
     value: dict[str, object]
 
 
+class SectionInfo(BaseModel):
+    """A section without its value: its name, its version, what it is for, and an example of a value."""
+
+    section: str
+    version: int
+    description: str
+    example: dict[str, object]
+
+
+class SectionList(BaseModel):
+    """The sections of the runtime configuration."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "sections": [
+                    {
+                        "section": "coordinates",
+                        "version": 1,
+                        "description": "",
+                        "example": {"latitude": 52.5, "longitude": 13.4},
+                    }
+                ]
+            }
+        }
+    )
+
+    sections: list[SectionInfo]
+
+
 class KeySelf(BaseModel):
     """A key as it sees itself. `scopes` are those that count; `buckets` is null when it may see every bucket."""
 

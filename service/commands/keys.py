@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import re
 import time
 from dataclasses import asdict
 from typing import Annotated
@@ -13,9 +12,8 @@ from rich.table import Column, Table
 
 from service.console.jobs import AsJson
 from service.domain.access import Scope, beyond_buckets
-from service.domain.durations import SECOND_NS, parse_duration
-from service.domain.timerange import parse_time
-from service.errors import ConfigurationError, InvalidParameter
+from service.domain.expiry import expiry
+from service.errors import ConfigurationError
 from service.settings import Settings, load_settings
 from service.state.keys import KeyRecord
 from service.state.presence import is_made, shown
@@ -86,20 +84,6 @@ def revoke(
     """Revoke a key at once."""
     record = open_keys(load_settings()).revoke(key_id)
     typer.echo(f"Key {record.id} ({record.name}) is revoked.")
-
-
-def expiry(text: str, now: float) -> float:
-    """The expiry in seconds since 1970, from an RFC 3339 time, a day (its begin in UTC) or a duration from `now`.
-
-    Raises InvalidParameter for a text that is none of these, or a time that is over.
-    """
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        text = f"{text}T00:00:00Z"
-    is_time = re.match(r"\d{4}-", text, re.ASCII)
-    at = parse_time(text, "expires") / SECOND_NS if is_time else now + parse_duration(text, "expires") / SECOND_NS
-    if at <= now:
-        raise InvalidParameter("expires", f"expires={text!r} is over already.")
-    return at
 
 
 def _minute(moment: float | None) -> str:

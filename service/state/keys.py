@@ -82,6 +82,10 @@ class KeyRing:
         self._noted: dict[str, float] = {}
         self._list = KeyList(self._by_hash, clock)
 
+    def now(self) -> float:
+        """Seconds since 1970, by the clock that decides whether a key has expired."""
+        return self._clock()
+
     def create(
         self,
         name: str,

@@ -1,15 +1,18 @@
 """Backups over HTTP: ordered, listed, shown, test-restored and restored; and what a key may not do with them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from service.domain.access import Scope
 from service.domain.schema import BucketSpec
 from service.errors import ConfigurationError
-from tests.api.conftest import Served, write
+from service.features.backup.commands import cli
+from tests.api.conftest import KEY, Served, write
 from tests.support.waiting import until
 
 TARGET = {"url": "http://127.0.0.1:9", "org": "plant", "token_env": "FLUXGATE_TOKEN_OTHER"}
@@ -59,6 +62,37 @@ def test_a_backup_is_taken_listed_shown_proven_and_restored(gateway: Served) -> 
     read = {"start": "2023-11-14T00:00:00Z", "stop": "2023-11-15T00:00:00Z", "every": "raw"}
     rows = [client.get(f"/buckets/{name}", params=read).text for name in ("Plant", "Plant 2")]
     assert rows[0] == rows[1] != ""
+
+
+def test_a_dry_run_is_a_job_that_leaves_no_backup(gateway: Served) -> None:
+    client, _ = gateway
+    job = ended(client, "/backup/trigger", {"dry_run": True, "buckets": ["Plant"]})
+    assert (job["kind"], job["state"], job["parameters"]) == (
+        "backup_plan",
+        "succeeded",
+        {"kind": "logical", "buckets": ["Plant"]},
+    )
+    assert job["result"] == {
+        "dry_run": True,
+        "values": 3,
+        "buckets": [
+            {"name": "Plant", "values": 3, "slices": {"take_over": 0, "compare": 0, "write": 1, "sealed": 0}},
+        ],
+        "missing": [],
+    }
+    assert client.get("/backups").json()["backups"] == []
+    refused = client.post("/backup/trigger", json={"dry_run": True, "kind": "physical"})
+    assert (refused.status_code, refused.json()["parameter"]) == (422, "dry_run")
+
+
+def test_the_command_shows_the_plan_of_each_bucket(gateway: Served) -> None:
+    client, _ = gateway
+    order = ["create", "--dry-run", "--bucket", "Plant", "--bucket", "Nothing"]
+    done = CliRunner().invoke(cli, [*order, "--url", str(client.base_url), "--key", KEY])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"Plant +│ +3 │ +0 │ +0 │ +1 │ +0 ", done.output)
+    assert "missing: Nothing: there is no bucket of this name" in done.output
+    assert client.get("/backups").json()["backups"] == []
 
 
 def test_what_is_ordered_wrongly_is_refused_before_a_job_is_made(gateway: Served) -> None:

@@ -95,6 +95,33 @@ def test_a_mirror_runs_on_order_and_is_seen_with_what_it_did(
     ]
 
 
+def test_the_slices_of_a_copy_make_a_calendar(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
+    http, _ = serve()
+    configured(http, lab=by_hand(influx, filled)).raise_for_status()
+    asked = {"bucket": filled}
+    before_any_run = http.get("/mirror/lab/slices", params=asked)
+    assert (before_any_run.status_code, before_any_run.json()["code"]) == (404, "not_found")
+    finished(http, http.post("/mirror/trigger").json()["jobs"][0])
+    listing = http.get("/mirror/lab/slices", params=asked).json()
+    slices = listing["slices"]
+    assert (listing["source"], listing["target"], listing["slice_s"], listing["before"]) == (
+        filled,
+        filled,
+        86_400.0,
+        None,
+    )
+    assert {(piece["state"], piece["rejected"]) for piece in slices} == {("equal", 0)}
+    assert sum(piece["points"] for piece in slices) == 300
+    assert [piece["start"] for piece in slices] == sorted((piece["start"] for piece in slices), reverse=True)
+    newest = http.get("/mirror/lab/slices", params={**asked, "limit": 1}).json()
+    assert newest["slices"] == slices[:1]
+    assert newest["before"] == slices[0]["start"]
+    older = http.get("/mirror/lab/slices", params={**asked, "before": newest["before"]}).json()
+    assert older["slices"] == slices[1:]
+    assert http.get("/mirror/lab/slices", params={**asked, "target": "elsewhere"}).status_code == 404
+    assert http.get("/mirror/lab/slices", params={**asked, "before": "soon"}).status_code == 422
+
+
 def test_what_a_mirror_wrote_is_read_at_once(serve: Callable[..., Served], influx: InfluxServer, filled: str) -> None:
     """The cached answer from before is dropped."""
     http, parts = serve()

@@ -32,6 +32,7 @@ VERBS = {
     "restore",
     "resume",
     "retry",
+    "revoke",
     "run",
     "set",
     "update",

@@ -120,3 +120,11 @@ def test_the_pages_load_nothing_from_outside(http: httpx.Client) -> None:
 def test_the_pages_can_be_turned_off(serve: Callable[..., Served]) -> None:
     client, _ = serve(docs_enabled=False)
     assert [client.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [404, 404, 404]
+
+
+def test_the_sections_of_the_configuration_are_listed_with_an_example_that_is_accepted(http: httpx.Client) -> None:
+    http.put("/config/coordinates", json={"latitude": 52.5, "longitude": 13.4}).raise_for_status()
+    sections = {section["section"]: section for section in http.get("/config").json()["sections"]}
+    assert {"coordinates", "schedules", "mirrors", "connectors", "weather"} <= set(sections)
+    assert (sections["coordinates"]["version"], sections["schedules"]["version"]) == (1, 0)
+    assert http.put("/config/coordinates", json=sections["coordinates"]["example"]).json()["version"] == 2

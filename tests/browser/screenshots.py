@@ -25,16 +25,21 @@ from tests.support.gateways import Gateway, running_gateway
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
-PLACES = {"explore": "explore?bucket=Power+Consumption&measurement=power&field=power&window=7d"}
+PLACES = {
+    "explore": "explore?bucket=Power+Consumption&measurement=power&field=power&window=7d",
+    "gaps": "gaps?bucket=Weather&window=7d",
+}
 """Where a view has more to show than without parameters."""
 COLOURS = 256
 SETTLE_MS = 2500
+EMPTY = ("mirrors", "connectors")
+"""Views that have nothing to show of the demo."""
 
 
 def views() -> list[str]:
-    """The names of the views whose modules are there, in the order of the menu."""
+    """The names of the views in the order of the menu."""
     names = re.findall(r'name: "(\w+)"', (STATIC / "views" / "index.js").read_text())
-    return [name for name in names if (STATIC / "views" / f"{name}.js").is_file()]
+    return [name for name in names if name not in EMPTY]
 
 
 def prepare(http: httpx.Client) -> None:

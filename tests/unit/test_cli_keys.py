@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from service.commands.keys import cli, expiry
+from service.commands.keys import cli
 from service.domain.access import Scope
+from service.domain.expiry import expiry
 from service.errors import ConfigurationError, InvalidParameter
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing

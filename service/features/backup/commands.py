@@ -35,6 +35,7 @@ def create(
         typer.Option("--compare-values", help="Trust no count: compare every value with the backup before."),
     ] = False,
     seal_before: Annotated[str | None, typer.Option(help="Seal what is older, where it is proven.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only order it.")] = False,
     url: Url = None,
     key: Key = None,
@@ -49,16 +50,33 @@ def create(
         "comment": comment,
         "compare_values": compare_values,
         "seal_before": seal_before,
+        "dry_run": dry_run,
     }
     order = {name: value for name, value in members.items() if value not in (None, False, "")}
     if no_wait:
         order_job(url, key, lambda transport: post(transport, "/backup/trigger", body=order), as_json)
         return
     result = _ordered("/backup/trigger", order, url, key, as_json)
+    if dry_run:
+        if not as_json:
+            _print_plan(result)
+        return
     if not as_json:
         typer.echo(_verdict(result))
     if result["state"] != "complete":
         raise typer.Exit(PARTIAL)
+
+
+def _print_plan(result: Json) -> None:
+    numbers = ("values", "take over", "compare", "write", "sealed")
+    table = Table("bucket", *(Column(name, justify="right") for name in numbers))
+    for bucket in result["buckets"]:
+        slices = bucket["slices"]
+        counts = (bucket["values"], *(slices[name.replace(" ", "_")] for name in numbers[1:]))
+        table.add_row(bucket["name"], *(f"{count:,}" for count in counts))
+    Console(markup=False, highlight=False).print(table)
+    for part in result["missing"]:
+        typer.echo(f"missing: {part['bucket']}: {part['reason']}")
 
 
 @cli.command()

@@ -23,6 +23,7 @@ from service.jobs.backup.kind import (
     cron_schedule,
     daily_schedule,
     drill_kind,
+    plan_kind,
     prune_kind,
     verify_kind,
 )
@@ -30,6 +31,7 @@ from service.jobs.backup.kind_names import ADOPT, BACKUP, DRILL, PRUNE, RESTORE
 from service.jobs.backup.limits import WorkLimits
 from service.jobs.backup.pings import PingAddresses, Pings
 from service.jobs.backup.place import BackupPlace
+from service.jobs.backup.planning import PlanRunnable
 from service.jobs.backup.pruning import PruneRunnable, Retention, backups_in_use
 from service.jobs.backup.runnable import BackupRunnable
 from service.jobs.backup.status import AgeRule
@@ -85,6 +87,7 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     schedules = _schedules(settings)
     return (
         backup_kind(runnable, pings, schedules.get(BACKUP)),
+        plan_kind(PlanRunnable(place, services.store, services.state, services.clock)),
         verify_kind(VerifyRunnable(place, services.state, services.clock)),
         drill_kind(drills, schedules.get(DRILL)),
         prune_kind(prunes, schedules.get(PRUNE)),

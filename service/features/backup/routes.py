@@ -31,7 +31,7 @@ from service.features.backup.schemas import (
 )
 from service.jobs.backup.ages import bucket_ages
 from service.jobs.backup.choosing import LATEST, unknown_backup
-from service.jobs.backup.kind_names import ADOPT, BACKUP, DRILL, PRUNE, RESTORE, VERIFY
+from service.jobs.backup.kind_names import ADOPT, BACKUP, DRILL, PLAN, PRUNE, RESTORE, VERIFY
 from service.jobs.backup.proofs import Proof
 from service.jobs.backup.runnable import BackupRunnable
 
@@ -57,8 +57,13 @@ async def run_backup(
     order: Annotated[BackupOrder | None, json_body(_ORDER, Scope.BACKUP, required=False)],
     principal: Principal = requires(Scope.BACKUP),
 ) -> JobInfo:
-    """Order a backup of every bucket, or of some; it is a job, whose `result.state` is `complete` or `partial`."""
-    return await submit_job(request, response, principal, BACKUP, _given(order))
+    """Order a backup of every bucket, or of some; it is a job, whose `result.state` is `complete` or `partial`.
+
+    A dry run is a job of its own kind, `backup_plan`; its result has the slices of each bucket by what would be done.
+    """
+    parameters = _given(order)
+    kind = PLAN if parameters.pop("dry_run", False) else BACKUP
+    return await submit_job(request, response, principal, kind, parameters)
 
 
 @router.get("/backups", summary="List backups")

@@ -46,6 +46,9 @@ class BackupOrder(BaseModel):
             description="Seal what is older, where the backup before is proven: later runs do not look at it again.",
         ),
     ] = None
+    dry_run: Annotated[
+        bool, Field(strict=True, description="Say what would be taken over, compared and written, and write nothing.")
+    ] = False
 
 
 class VerifyOrder(BaseModel):

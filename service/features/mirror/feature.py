@@ -1,5 +1,6 @@
 """The feature `mirror`, and the function that makes its kind from the settings."""
 
+from fastapi import APIRouter
 from pydantic import ValidationError
 
 from service.api.status_board import GaugeValue, Status
@@ -8,7 +9,7 @@ from service.config.validation_errors import wrong_members
 from service.domain.endpoint import Endpoint
 from service.errors import ConfigurationError, InvalidParameter
 from service.features.feature import Feature, KindServices
-from service.features.mirror import commands, routes
+from service.features.mirror import commands, routes, slice_routes
 from service.jobs import Kinds
 from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.kind import JobKind
@@ -93,4 +94,7 @@ def late_points(kinds: Kinds) -> dict[str, int]:
     return kinds.runnable(KIND, MirrorRunnable).late_points()
 
 
-MIRROR = Feature(KIND, make, routes.router, commands.cli, status, late_points)
+ROUTER = APIRouter()
+for _router in (routes.router, slice_routes.router):
+    ROUTER.include_router(_router)
+MIRROR = Feature(KIND, make, ROUTER, commands.cli, status, late_points)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.api.auth import requires
 from service.api.deps import Parts, parts_of
@@ -19,18 +19,17 @@ from service.domain.access import Principal, Scope
 from service.domain.job import Job
 from service.domain.mirror import Mirror
 from service.domain.timerange import parse_range
-from service.errors import InvalidParameter, NotFound
+from service.errors import InvalidParameter
+from service.features.mirror.naming import Name, configured_mirror, mirrors_of
 from service.features.mirror.schemas import Difference, MirrorInfo, MirrorList, MirrorOrder, OrderedJobs, pair_info
 from service.jobs.mirror.definitions import KIND, SCHEDULE_PREFIX
 from service.jobs.mirror.ledger import pairs_of
-from service.jobs.mirror.runnable import MirrorRunnable
 from service.state.schedules import ScheduleState
 
 router = APIRouter(tags=["mirror"], responses={"default": PROBLEM})
 _ORDER = MirrorOrder | None
 _POOL = ThreadPool("mirror's servers", 4)
 """Threads for calls that read both stores of a mirror."""
-Name = Annotated[str, Path(description="The mirror, as `GET /mirror` names it.", examples=["plant"])]
 
 
 @router.post(
@@ -73,7 +72,7 @@ async def verify_mirror(
     principal: Principal = requires(Scope.MIRROR),
 ) -> JobInfo:
     """Submit a job that reads source and target fully and compares digests. Its `result.equal` is the verdict."""
-    mirror = await state_call(request, _mirror, parts_of(request), name)
+    mirror = await state_call(request, configured_mirror, parts_of(request), name)
     parameters = {"mirror": mirror.name, "verify": True, **({} if bucket is None else {"bucket": bucket})}
     return await submit_job(request, response, principal, KIND, parameters)
 
@@ -88,7 +87,7 @@ async def list_mirrors(request: Request, principal: Principal = requires(Scope.M
 async def show_mirror(request: Request, name: Name, principal: Principal = requires(Scope.MIRROR)) -> MirrorInfo:
     """One mirror: last success, lag, points, slices by state, next run."""
     parts = parts_of(request)
-    mirror = await state_call(request, _mirror, parts, name)
+    mirror = await state_call(request, configured_mirror, parts, name)
     return await state_call(request, lambda: _info(parts, mirror, _activity(parts, now_of(request))))
 
 
@@ -107,24 +106,13 @@ async def diff_mirror(
     """Read a range of source and target now, and list the series that differ, hour by hour."""
     parts = parts_of(request)
     span = parse_range(start, stop)
-    mirror = await state_call(request, _mirror, parts, name)
-    difference = await call_store(_POOL, principal, partial(_mirrors(parts).diff, mirror, bucket, span))
+    mirror = await state_call(request, configured_mirror, parts, name)
+    difference = await call_store(_POOL, principal, partial(mirrors_of(parts).diff, mirror, bucket, span))
     return Difference.model_validate(difference)
 
 
-def _mirrors(parts: Parts) -> MirrorRunnable:
-    return parts.kinds.runnable(KIND, MirrorRunnable)
-
-
 def _names(parts: Parts) -> list[str]:
-    return _mirrors(parts).registry.names()
-
-
-def _mirror(parts: Parts, name: str) -> Mirror:
-    try:
-        return _mirrors(parts).registry.get(name)
-    except InvalidParameter as unknown:
-        raise NotFound(unknown.message) from None
+    return mirrors_of(parts).registry.names()
 
 
 @dataclass(frozen=True)
@@ -148,7 +136,7 @@ def _listing(parts: Parts, now: float) -> MirrorList:
 def _info_or_error(parts: Parts, name: str, activity: _Activity) -> MirrorInfo:
     """The mirror, or its name and the reason when it cannot run."""
     try:
-        return _info(parts, _mirrors(parts).registry.get(name), activity)
+        return _info(parts, mirrors_of(parts).registry.get(name), activity)
     except InvalidParameter as wrong:
         members = ("source", "target", "mode", "buckets", "next_run", "last_job", "last_job_state")
         return MirrorInfo(name=name, last_error=wrong.message, pairs=[], **dict.fromkeys(members))

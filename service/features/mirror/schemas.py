@@ -120,6 +120,49 @@ class MirrorList(BaseModel):
     mirrors: list[MirrorInfo]
 
 
+class SliceInfo(BaseModel):
+    """A slice. `state` is as in `SliceCounts`; `rejected` values the target refused."""
+
+    start: str
+    state: str
+    points: int
+    rejected: int
+    compared_at: str
+
+
+class SliceList(BaseModel):
+    """Slices of a bucket, the newest first. Each is `slice_s` seconds long.
+
+    `before`, sent as a parameter, gives the following ones; null: there are none.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "source": "Weather",
+                "target": "Weather",
+                "slice_s": 86400.0,
+                "slices": [
+                    {
+                        "start": "2026-01-30T00:00:00Z",
+                        "state": "equal",
+                        "points": 86400,
+                        "rejected": 0,
+                        "compared_at": "2026-01-31T12:00:04.000Z",
+                    }
+                ],
+                "before": None,
+            }
+        }
+    )
+
+    source: str
+    target: str
+    slice_s: float
+    slices: list[SliceInfo]
+    before: str | None
+
+
 class DiffRow(BaseModel):
     """A series that differs in a slice of at most an hour. `from` is the start of the slice.
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from service.domain.access import Scope
 from service.domain.job import Json
 from service.domain.schedule import Schedule
-from service.jobs.backup.kind_names import BACKUP, DRILL, PRUNE, VERIFY
+from service.jobs.backup.kind_names import BACKUP, DRILL, PLAN, PRUNE, VERIFY
 from service.jobs.backup.pings import Pings
+from service.jobs.backup.planning import PlanRunnable
 from service.jobs.backup.pruning import PruneRunnable
 from service.jobs.backup.runnable import BackupRunnable
 from service.jobs.backup.verifying import VerifyRunnable
@@ -16,7 +17,7 @@ from service.jobs.protocol import Runnable
 _BACKUP_ATTEMPTS = 150
 """Their waits double up to five minutes."""
 _MOST_ATTEMPTS = 20
-"""Of a drill and of pruning, which come again by themselves."""
+"""Of a drill and of pruning, which come again by themselves, and of a dry run."""
 
 
 def backup_kind(runnable: BackupRunnable, pings: Pings, schedule: Schedule | None) -> JobKind:
@@ -32,6 +33,11 @@ def backup_kind(runnable: BackupRunnable, pings: Pings, schedule: Schedule | Non
         schedules=_only(schedule),
         ended=pings.ended,
     )
+
+
+def plan_kind(runnable: PlanRunnable) -> JobKind:
+    """A kind of its own: it waits for no backup, and no ping tells of it."""
+    return JobKind(PLAN, Scope.BACKUP, runnable, max_attempts=_MOST_ATTEMPTS)
 
 
 def verify_kind(runnable: VerifyRunnable) -> JobKind:

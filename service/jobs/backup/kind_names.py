@@ -1,6 +1,7 @@
 """The names of the kinds of job around backups, as jobs, schedules and routes have them."""
 
 BACKUP = "backup"
+PLAN = "backup_plan"
 VERIFY = "backup_verify"
 DRILL = "backup_drill"
 PRUNE = "backup_prune"

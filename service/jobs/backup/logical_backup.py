@@ -18,15 +18,13 @@ from service.archive.manifest import (
     OtherFile,
     SliceFile,
 )
-from service.domain.slicing import slice_start
-from service.domain.timerange import TimeRange
 from service.errors import ArchiveUnavailable, CallerError, StoreError
 from service.jobs.backup.backup_tools import BackupTools
 from service.jobs.backup.bucket_backup import BucketArchiver
-from service.jobs.backup.bucket_snapshot import BucketSnapshot, snapshot_of
+from service.jobs.backup.bucket_plans import BucketPlans
+from service.jobs.backup.bucket_snapshot import snapshot_of
 from service.jobs.backup.options import BackupOptions
 from service.jobs.backup.previous import PreviousBackups
-from service.jobs.backup.slice_plan import Comparison, PlannedSlice, planned_slices
 from service.stores.protocol import Store
 from service.transfer.run_log import log_failure
 from service.transfer.splitting import Splitter
@@ -52,14 +50,6 @@ class _Taken:
     not_covered: list[NotCovered] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Sealed:
-    """The part of a bucket that is taken over without a look at the store; `span` None: there is none."""
-
-    span: TimeRange | None = None
-    slices: tuple[SliceFile, ...] = ()
-
-
 class LogicalBackup:
     """A backup `tools.backup_id` of `store`. `clock` gives seconds since 1970; `key_pair` encrypts."""
 
@@ -78,9 +68,9 @@ class LogicalBackup:
         self._tools = tools
         self._splitter = splitter
         self._options = options
-        self._previous = previous
         self._key_pair = key_pair
         self._created_ns = created_ns
+        self._plans = BucketPlans(options, previous, self._recipients, created_ns)
         self._clock = clock
         self._slices_done = 0
 
@@ -118,10 +108,10 @@ class LogicalBackup:
         within = self._options.span
         snapshot = self._tools.retry.call(
             lambda: snapshot_of(
-                self._store, name, within, self._splitter, lambda step_ns: self._sealed(name, step_ns).span
+                self._store, name, within, self._splitter, lambda step_ns: self._plans.sealed(name, step_ns).span
             )
         )
-        sealed = self._sealed(name, snapshot.step_ns)
+        sealed = self._plans.sealed(name, snapshot.step_ns)
         for reason in snapshot.unreadable:
             self._tools.log("error", f"{name}: {reason}. It is missing in the backup.")
             taken.missing.append(Missing(name, None, reason))
@@ -129,7 +119,7 @@ class LogicalBackup:
             taken.not_covered.append(NotCovered(what, (name,), "the token may not list them"))
         archiver = BucketArchiver(self._tools, snapshot, number)
         archiver.take_over(sealed.slices)
-        result = archiver.run(self._plan(snapshot), self._slice_done)
+        result = archiver.run(self._plans.slices(snapshot), self._slice_done)
         taken.buckets.append(result.backup(within, () if sealed.span is None else (sealed.span,)))
         taken.files += result.copies
         taken.missing += result.missing
@@ -139,21 +129,6 @@ class LogicalBackup:
             "info",
             f"{name}: {counted:,} values in {len(result.slices)} slices, {len(result.written)} of them written now.",
         )
-
-    def _sealed(self, name: str, step_ns: int) -> _Sealed:
-        """What of a bucket with slices of this length is sealed: nothing unless all of it is proven."""
-        within, before_ns = self._options.span, self._options.seal_before_ns
-        if before_ns is None or slice_start(before_ns, step_ns) <= within.start_ns:
-            return _Sealed()
-        span = TimeRange(within.start_ns, min(slice_start(before_ns, step_ns), within.stop_ns))
-        entries = self._previous.holding(name, within).sealed(name, span, self._recipients)
-        return _Sealed() if entries is None else _Sealed(span, tuple(entries))
-
-    def _plan(self, snapshot: BucketSnapshot) -> list[PlannedSlice]:
-        previous = self._previous.holding(snapshot.metadata.name, self._options.span)
-        comparison = Comparison(self._created_ns, previous.created_ns, self._options.compare_values)
-        known = previous.slices(snapshot.metadata.name, self._recipients)
-        return planned_slices(snapshot.values, snapshot.step_ns, self._options.span, known, comparison)
 
     @property
     def _recipients(self) -> tuple[str, ...]:

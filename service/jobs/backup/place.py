@@ -81,6 +81,16 @@ class BackupPlace:
         self.key_file(backup_id, pair)
         return pair
 
+    def recipients_after(self, previous: Manifest | None) -> tuple[str, ...]:
+        """To whom a backup that begins now would encrypt, as far as it is known before: nothing is written.
+
+        A name that fits no earlier backup, where a new pair would be made.
+        """
+        if self.passphrase is None:
+            return ()
+        pair = self._previous_pair(previous) if previous is not None and previous.recipients else None
+        return ("a new pair",) if pair is None else (pair.recipient,)
+
     def key_file(self, backup_id: str, pair: KeyPair) -> OtherFile:
         """Write the pair beside the files of its backup, under the passphrase."""
         return write_file(self.destination, backup_id, KEY_FILE, [pair.file])

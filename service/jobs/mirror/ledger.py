@@ -149,6 +149,43 @@ def pairs_of(database: StateDatabase, mirror: str) -> dict[tuple[str, str], tupl
     return by_pair
 
 
+@dataclass(frozen=True)
+class SliceSummary:
+    """A slice as a calendar shows it. `start_ns` is as in the row; `rejected` values the target refused."""
+
+    start_ns: int
+    state: SliceState
+    points: int
+    rejected: int
+    compared_at: float
+
+
+def newest_slices(
+    database: StateDatabase, mirror: str, source: str, target: str, before_ns: int, limit: int
+) -> tuple[int, list[SliceSummary]] | None:
+    """The length of a pair's slices (ns), and those that begin before `before_ns`, the newest first, at most `limit`.
+
+    None: no run of the mirror has begun with this pair.
+    """
+    key = {"mirror": mirror, "source": source, "target": target}
+    columns = mirror_slices.c
+    newest = (
+        sa.select(columns.start_ns, columns.state, columns.points, columns.rejected, columns.compared_at)
+        .where(_is(mirror_slices, key), columns.start_ns < before_ns)
+        .order_by(columns.start_ns.desc())
+        .limit(limit)
+    )
+    with database.read() as connection:
+        step_ns = connection.execute(sa.select(mirror_pairs.c.step_ns).where(_is(mirror_pairs, key))).scalar()
+        rows = connection.execute(newest).all()
+    if step_ns is None:
+        return None
+    summaries = [
+        SliceSummary(row.start_ns, SliceState(row.state), row.points, row.rejected, row.compared_at) for row in rows
+    ]
+    return step_ns, summaries
+
+
 def _is(table: sa.Table, key: Mapping[str, str]) -> sa.ColumnElement[bool]:
     return sa.and_(*(table.c[name] == value for name, value in key.items()))
 

@@ -1,0 +1,114 @@
+"""Keys over HTTP: made, shown once, listed and revoked, and never with more rights than the key that asks."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from service.api.key_administration import MOST_KEYS
+from service.domain.access import Scope
+from tests.api.conftest import Served
+
+Json = dict[str, Any]
+DAY_S = 86_400.0
+
+
+def made(http: httpx.Client, **order: Any) -> httpx.Response:
+    return http.post("/keys", json={"name": "analyst", "scopes": ["read"], **order})
+
+
+def as_key(key: str) -> dict[str, str]:
+    return {"X-API-Key": key}
+
+
+def test_a_key_is_shown_once_works_and_is_listed_without_its_secret(serve: Callable[..., Served]) -> None:
+    http, _ = serve()
+    answer = made(http, buckets=["mine"], expires="30d")
+    key = answer.json().pop("key")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (201, "no-store")
+    assert http.get("/buckets", headers=as_key(key)).status_code == 200
+    listed = http.get("/keys").json()["keys"]
+    assert [(entry["name"], entry["scopes"], entry["buckets"], entry["state"]) for entry in listed] == [
+        ("analyst", ["read"], ["mine"], "valid")
+    ]
+    created_at, expires_at = (dt.datetime.fromisoformat(listed[0][name]) for name in ("created_at", "expires_at"))
+    assert dt.timedelta(days=30) - dt.timedelta(minutes=1) < expires_at - created_at <= dt.timedelta(days=30)
+    assert key not in http.get("/keys").text
+
+
+def test_a_revoked_key_is_refused_at_once_and_stays_in_the_list(serve: Callable[..., Served]) -> None:
+    http, _ = serve()
+    created = made(http).json()
+    assert http.get("/buckets", headers=as_key(created["key"])).status_code == 200
+    revoked = http.delete(f"/keys/{created['id']}")
+    assert (revoked.status_code, revoked.json()["state"]) == (200, "revoked")
+    assert http.get("/buckets", headers=as_key(created["key"])).status_code == 401
+    assert [entry["state"] for entry in http.get("/keys").json()["keys"]] == ["revoked"]
+
+
+def test_an_unknown_key_is_404(http: httpx.Client) -> None:
+    answer = http.delete("/keys/nothing")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_key_hands_on_no_scope_that_it_lacks(serve: Callable[..., Served]) -> None:
+    http, parts = serve()
+    admin, _ = parts.keys.create("operator", [Scope.ADMIN, Scope.READ])
+    answer = http.post(
+        "/keys", json={"name": "x", "scopes": ["read", "restore", "write"], "expires": None}, headers=as_key(admin)
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert "lacks restore, write" in answer.json()["detail"]
+    assert len(http.get("/keys").json()["keys"]) == 1
+    assert http.post("/keys", json={"name": "x", "scopes": ["read"]}, headers=as_key(admin)).status_code == 201
+
+
+@pytest.mark.parametrize(("expires", "status"), [(None, 422), ("2d", 422), ("23h", 201), ("1h", 201)])
+def test_a_key_makes_none_that_outlives_it(serve: Callable[..., Served], expires: str | None, status: int) -> None:
+    http, parts = serve()
+    admin, _ = parts.keys.create("for a day", [Scope.ADMIN], expires_at=parts.keys.now() + DAY_S)
+    order = {"name": "x", "scopes": ["admin"], "expires": expires}
+    answer = http.post("/keys", json=order, headers=as_key(admin))
+    assert answer.status_code == status
+    if status == 422:
+        assert answer.json()["parameter"] == "expires"
+        assert "and a key that it makes ends no later" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("order", "where"),
+    [
+        ({"scopes": ["root"]}, "scopes"),
+        ({"scopes": []}, "scopes"),
+        ({"surprise": 1}, "surprise"),
+        ({"name": 3}, "name"),
+    ],
+)
+def test_a_wrong_order_names_the_member(http: httpx.Client, order: Json, where: str) -> None:
+    answer = made(http, **order)
+    assert answer.status_code == 422
+    assert where in answer.json()["errors"][0]["where"]
+
+
+@pytest.mark.parametrize(
+    ("order", "parameter"),
+    [
+        ({"name": " "}, "name"),
+        ({"expires": "soon"}, "expires"),
+        ({"expires": "2020-01-01"}, "expires"),
+        ({"scopes": ["admin"], "buckets": ["mine"]}, "scope"),
+    ],
+)
+def test_a_wrong_value_is_told_in_the_words_of_the_command(http: httpx.Client, order: Json, parameter: str) -> None:
+    answer = made(http, **order)
+    assert (answer.status_code, answer.json()["parameter"]) == (422, parameter)
+
+
+def test_no_more_keys_than_a_list_can_hold(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MOST_KEYS == 10_000
+    monkeypatch.setattr("service.api.key_administration.MOST_KEYS", 2)
+    http, _ = serve()
+    assert [made(http).status_code for _ in range(3)] == [201, 201, 422]
+    assert "fluxgate keys create" in made(http).json()["detail"]
