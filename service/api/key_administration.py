@@ -10,7 +10,7 @@ from service.api.deps import parts_of
 from service.api.job_schemas import time_text
 from service.api.jobs import state_call
 from service.api.json_bodies import json_body, request_body
-from service.api.key_schemas import CreatedKey, KeyInfo, KeyList, NewKey, key_info
+from service.api.key_schemas import CreatedKey, KeyList, NewKey, RevokedKey, key_info
 from service.api.problem_schema import PROBLEM
 from service.domain.access import Principal, Scope
 from service.domain.expiry import expiry
@@ -41,7 +41,7 @@ async def create_key(
 ) -> CreatedKey:
     """Make a key. The answer shows it once: only its hash is kept.
 
-    It can have only scopes that the asking key has, and ends no later than that.
+    It can have only scopes that the asking key has, ends no later than that, and is revoked with it.
     """
     keys = parts_of(request).keys
     key, record = await state_call(request, _created, keys, order, principal)
@@ -51,12 +51,15 @@ async def create_key(
 
 
 @router.delete("/keys/{key_id}", summary="Revoke a key")
-async def revoke_key(request: Request, key_id: KeyId, _: Principal = requires(Scope.ADMIN)) -> KeyInfo:
-    """End a key now: at once in this process, within five seconds in all others. Jobs that it ordered go on."""
+async def revoke_key(request: Request, key_id: KeyId, _: Principal = requires(Scope.ADMIN)) -> RevokedKey:
+    """End a key now, with the keys that it made: at once in this process, within five seconds in all others.
+
+    Jobs that they ordered go on.
+    """
     keys = parts_of(request).keys
-    record = await state_call(request, keys.revoke, key_id)
-    _log.info("a key was revoked", revoked_key=record.id)
-    return key_info(record, keys.now())
+    record, *made = await state_call(request, keys.revoke, key_id)
+    _log.info("a key was revoked", revoked_key=record.id, with_keys=[other.id for other in made])
+    return RevokedKey(with_keys=[other.id for other in made], **key_info(record, keys.now()).model_dump())
 
 
 def _created(keys: KeyRing, order: NewKey, principal: Principal) -> tuple[str, KeyRecord]:
@@ -68,7 +71,8 @@ def _created(keys: KeyRing, order: NewKey, principal: Principal) -> tuple[str, K
     expires_at = None if order.expires is None else expiry(order.expires, keys.now())
     _refuse_more_than(principal, order.scopes)
     _refuse_longer_than(_end_of(records, principal), expires_at)
-    return keys.create(order.name, order.scopes, order.buckets or (), expires_at)
+    made_by = next((record.id for record in records if record.id == principal.id), None)
+    return keys.create(order.name, order.scopes, order.buckets or (), expires_at, made_by)
 
 
 def _refuse_more_than(principal: Principal, scopes: list[Scope]) -> None:

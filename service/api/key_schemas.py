@@ -22,6 +22,7 @@ _EXAMPLE: JsonDict = {
     "expires_at": "2026-01-31T00:00:00.000Z",
     "revoked_at": None,
     "used_at": "2026-01-02T08:15:00.000Z",
+    "made_by": "0f1e2d3c",
 }
 
 
@@ -47,7 +48,8 @@ class NewKey(BaseModel):
 class KeyInfo(BaseModel):
     """A key without its secret. `state`: valid, expired or revoked. `buckets` null: every bucket.
 
-    `without_effect` are scopes that a key limited to buckets cannot use.
+    `without_effect` are scopes that a key limited to buckets cannot use. `made_by`: the key that made it over HTTP;
+    null: it was made on the gateway's machine, or with API_KEY.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
@@ -62,6 +64,7 @@ class KeyInfo(BaseModel):
     expires_at: str | None
     revoked_at: str | None
     used_at: str | None
+    made_by: str | None
 
 
 class CreatedKey(KeyInfo):
@@ -70,6 +73,14 @@ class CreatedKey(KeyInfo):
     model_config = ConfigDict(json_schema_extra={"example": {**_EXAMPLE, "key": "fg_1a2b3c4d_…"}})
 
     key: str
+
+
+class RevokedKey(KeyInfo):
+    """A key that has ended. `with_keys`: ids of the keys that it made, and that these made; they have ended too."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {**_EXAMPLE, "state": "revoked", "with_keys": []}})
+
+    with_keys: list[str]
 
 
 class KeyList(BaseModel):
@@ -91,6 +102,7 @@ def key_info(record: KeyRecord, now: float) -> KeyInfo:
         expires_at=time_text(record.expires_at),
         revoked_at=time_text(record.revoked_at),
         used_at=time_text(record.used_at),
+        made_by=record.made_by,
     )
 
 

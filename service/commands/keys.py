@@ -81,9 +81,9 @@ def list_keys(as_json: AsJson = False) -> None:
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `fluxgate keys list` shows it.")],
 ) -> None:
-    """Revoke a key at once."""
-    record = open_keys(load_settings()).revoke(key_id)
-    typer.echo(f"Key {record.id} ({record.name}) is revoked.")
+    """Revoke a key at once, with the keys that it made over HTTP."""
+    for record in open_keys(load_settings()).revoke(key_id):
+        typer.echo(f"Key {record.id} ({record.name}) is revoked.")
 
 
 def _minute(moment: float | None) -> str:

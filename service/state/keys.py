@@ -40,7 +40,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class KeyRecord:
-    """A key without its secret. Times are in seconds since 1970."""
+    """A key without its secret. Times are in seconds since 1970.
+
+    `made_by`: the id of the key that made it over HTTP. None: it was made on the gateway's machine, or with API_KEY.
+    """
 
     id: str
     name: str
@@ -50,6 +53,7 @@ class KeyRecord:
     expires_at: float | None
     revoked_at: float | None
     used_at: float | None
+    made_by: str | None = None
 
     def valid_at(self, now: float) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -92,11 +96,15 @@ class KeyRing:
         scopes: Iterable[Scope],
         buckets: Iterable[str] = (),
         expires_at: float | None = None,
+        made_by: str | None = None,
     ) -> tuple[str, KeyRecord]:
         """A new key, which is not kept and cannot be shown again, and its record. No buckets: every bucket.
 
-        Raises InvalidParameter: a name that is empty, too long or not printable; scopes that cannot be limited to
-        buckets.
+        `made_by`: the id of the key that asks. When it is revoked, the new one ends with it.
+
+        Raises:
+            InvalidParameter: a name that is empty, too long or not printable; scopes that cannot be limited to buckets.
+            Unauthorized: the key `made_by` is no longer valid.
         """
         if not (name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME):
             reason = f"The name of a key has 1 to {_LONGEST_NAME} printable characters, to tell whose it is."
@@ -107,7 +115,7 @@ class KeyRing:
         key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
         body = f"fg_{key_id}_{secret}"
         key = f"{body}_{_checksum(body)}"
-        record = KeyRecord(key_id, name, allowed, visible, self._clock(), expires_at, None, None)
+        record = KeyRecord(key_id, name, allowed, visible, self._clock(), expires_at, None, None, made_by)
         row = {
             "id": key_id,
             "name": name,
@@ -116,8 +124,11 @@ class KeyRing:
             "buckets": None if record.buckets is None else list(record.buckets),
             "created_at": record.created_at,
             "expires_at": expires_at,
+            "made_by": made_by,
         }
         with self._database.write() as connection:
+            if made_by is not None:
+                self._hold_valid(connection, made_by)
             connection.execute(sa.insert(api_keys).values(row))
         return key, record
 
@@ -180,19 +191,36 @@ class KeyRing:
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at))]
 
-    def revoke(self, key_id: str) -> KeyRecord:
-        """End a key now. Raises NotFound."""
-        is_active = sa.and_(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+    def _hold_valid(self, connection: sa.Connection, key_id: str) -> None:
+        """Keep a key from being revoked until the transaction ends. Raises Unauthorized: it is not valid any more."""
+        row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id).with_for_update()).first()
+        if row is None or not _record(row).valid_at(self._clock()):
+            raise Unauthorized(_REFUSED)
+
+    def revoke(self, key_id: str) -> tuple[KeyRecord, ...]:
+        """End a key now, and the keys that it made, that these made, and so on. Returns them, the key first.
+
+        Keys that ended before are among them, with the time at which they did. Raises NotFound.
+        """
+        ended: dict[str, KeyRecord] = {}
         with self._database.write() as connection:
-            connection.execute(sa.update(api_keys).where(is_active).values(revoked_at=self._clock()))
-            row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
+            is_next = api_keys.c.id == key_id
+            while True:
+                # Keys first, then what they made: so the update waits for a key that one of them is just making.
+                is_active = sa.and_(is_next, api_keys.c.revoked_at.is_(None))
+                connection.execute(sa.update(api_keys).where(is_active).values(revoked_at=self._clock()))
+                records = [_record(row) for row in connection.execute(sa.select(api_keys).where(is_next))]
+                if not records:
+                    break
+                ended.update({record.id: record for record in records})
+                is_next = api_keys.c.made_by.in_([record.id for record in records])
         with self._lock:
             self._known.clear()
             self._revocations += 1
         self._list.forget()
-        if row is None:
+        if not ended:
             raise NotFound(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
-        return _record(row)
+        return tuple(ended.values())
 
     def _by_hash(self) -> dict[bytes, KeyRecord]:
         with self._database.read() as connection:
@@ -323,4 +351,5 @@ def _record(row: sa.Row[tuple[object, ...]]) -> KeyRecord:
         row.expires_at,
         row.revoked_at,
         row.used_at,
+        row.made_by,
     )

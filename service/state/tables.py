@@ -19,6 +19,7 @@ api_keys = sa.Table(
     sa.Column("expires_at", sa.Float, nullable=True),
     sa.Column("revoked_at", sa.Float, nullable=True),
     sa.Column("used_at", sa.Float, nullable=True),
+    sa.Column("made_by", sa.String(16), nullable=True),
 )
 
 configuration = sa.Table(

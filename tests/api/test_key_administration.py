@@ -48,6 +48,18 @@ def test_a_revoked_key_is_refused_at_once_and_stays_in_the_list(serve: Callable[
     assert [entry["state"] for entry in http.get("/keys").json()["keys"]] == ["revoked"]
 
 
+def test_a_stolen_key_leaves_no_keys_behind(serve: Callable[..., Served]) -> None:
+    http, parts = serve()
+    stolen, record = parts.keys.create("operator", [Scope.ADMIN, Scope.READ])
+    answer = http.post("/keys", json={"name": "left behind", "scopes": ["admin", "read"]}, headers=as_key(stolen))
+    left = answer.json()
+    assert left["made_by"] == record.id
+    assert http.get("/buckets", headers=as_key(left["key"])).status_code == 200
+    assert http.delete(f"/keys/{record.id}").json()["with_keys"] == [left["id"]]
+    assert http.get("/buckets", headers=as_key(left["key"])).status_code == 401
+    assert made(http).json()["made_by"] is None
+
+
 def test_an_unknown_key_is_404(http: httpx.Client) -> None:
     answer = http.delete("/keys/nothing")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -34,7 +34,7 @@ def test_keys_and_configuration_work_there(fresh_postgres_url: str) -> None:
     keys, config = KeyRing(database, None, lambda: 1_000.0), configuration(database)
     key, record = keys.create("analyst", [Scope.READ], ["Power Consumption"])
     assert keys.check(key).buckets == {"Power Consumption"}
-    assert keys.revoke(record.id).revoked_at == 1_000.0
+    assert keys.revoke(record.id)[0].revoked_at == 1_000.0
     assert config.put("coordinates", {"latitude": 1}, expected_version=0).version == 1
     assert config.get("coordinates").value == {"latitude": 1.0, "longitude": None}
     database.close()

@@ -116,7 +116,31 @@ def test_revoking_twice_keeps_the_first_time(keys: KeyRing, clock: Clock) -> Non
     _, record = keys.create("a", [Scope.READ])
     keys.revoke(record.id)
     clock.now = 2_000.0
-    assert keys.revoke(record.id).revoked_at == 1_000.0
+    assert keys.revoke(record.id)[0].revoked_at == 1_000.0
+
+
+def test_keys_end_with_the_key_that_made_them(keys: KeyRing, clock: Clock) -> None:
+    _, stranger = keys.create("stranger", [Scope.READ])
+    _, first = keys.create("first", [Scope.ADMIN])
+    _, second = keys.create("second", [Scope.ADMIN], made_by=first.id)
+    _, third = keys.create("third", [Scope.ADMIN], made_by=second.id)
+    keys.revoke(third.id)
+    clock.now += 60
+    assert [record.id for record in keys.revoke(first.id)] == [first.id, second.id, third.id]
+    ends = {record.name: record.revoked_at for record in keys.list()}
+    assert ends == {"stranger": None, "first": clock.now, "second": clock.now, "third": clock.now - 60}
+    assert stranger.made_by is None and second.made_by == first.id
+
+
+def test_a_key_that_has_ended_makes_none(keys: KeyRing, clock: Clock) -> None:
+    _, revoked = keys.create("revoked", [Scope.ADMIN])
+    _, expired = keys.create("expired", [Scope.ADMIN], expires_at=clock.now + 1)
+    keys.revoke(revoked.id)
+    clock.now += 1
+    for maker in (revoked.id, expired.id, "nothing"):
+        with pytest.raises(Unauthorized):
+            keys.create("x", [Scope.ADMIN], made_by=maker)
+    assert len(keys.list()) == 2
 
 
 def test_the_use_of_a_key_is_noted_coarsely(keys: KeyRing, clock: Clock) -> None:

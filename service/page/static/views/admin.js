@@ -22,8 +22,8 @@ export async function showKeys(root, params, context) {
   function revoke(event, key) {
     const cell = event.currentTarget.parentNode;
     const confirm = button("Revoke", (pressed) => press(pressed, message, async () => {
-      await api.delete(path("keys", key.id));
-      fill(message, done("The key ", h("bdi", {}, key.name), ` (${key.id}) is revoked.`));
+      const { with_keys: made } = await api.delete(path("keys", key.id));
+      fill(message, done("The key ", h("bdi", {}, key.name), ` (${key.id}) is revoked.`, made.length ? ` So are the keys that it made: ${made.join(", ")}.` : ""));
       list.reload();
     }), { class: "danger small", "aria-label": `Revoke ${key.name} for good` });
     fill(cell, h("span", { class: "row" }, confirm, button("Keep", () => list.reload(), { class: "quiet small" })));
