@@ -18,6 +18,8 @@ _EVENT_ID = re.compile(r"([0-9a-f]{8})\.([0-9]{1,17})", re.ASCII)
 _NO_NOTES = b"{}"
 _MOST_SHARED = 4
 """Events of one snapshot that are kept for other listeners: those who read in time need the same one or two."""
+_MOST_COMPARED = 100_000
+"""Values that are looked at for the changes of one snapshot. Beyond it, who is behind is sent everything."""
 
 
 def event(name: str, data: bytes, event_id: str = "") -> bytes:
@@ -44,6 +46,7 @@ class Topic:
         self._epoch = secrets.token_hex(4)
         self._pause_s = 0.0
         self._shared: dict[int, bytes] = {}
+        self._compared = 0
 
     def is_heard_by(self, key_id: str) -> bool:
         """Whether a key listens."""
@@ -52,7 +55,7 @@ class Topic:
     def answered(self, snapshot: Snapshot, notes: bytes) -> None:
         """Take the answer of a look-up."""
         if snapshot.number != self.snapshot.number:
-            self._shared = {}
+            self._shared, self._compared = {}, 0
         self.snapshot, self.notes, self.is_current = snapshot, notes, True
         self.failure, self.failures = None, 0
 
@@ -77,14 +80,26 @@ class Topic:
         return int(match[2]) if match and match[1] == self._epoch else 0
 
     def values_since(self, number: int) -> bytes:
-        """The event that leads from snapshot `number` to the one of now: what changed, or everything."""
+        """The event that leads from snapshot `number` to the one of now: what changed, or everything.
+
+        Listeners who are further behind may each need other changes. So that many of them cannot hold up the loop,
+        these are made only as long as that looks at few values.
+        """
+        snapshot = self.snapshot
+        if number not in self._shared and not self._has_changes_for(number):
+            number = 0
         if number not in self._shared:
             if len(self._shared) >= _MOST_SHARED:
                 self._shared.pop(next(iter(self._shared)))
-            changes, event_id = self.snapshot.changes_since(number), f"{self._epoch}.{self.snapshot.number}"
-            name, data = ("state", self.snapshot.document) if changes is None else ("change", changes)
+            self._compared += len(snapshot.leaves) if number else 0
+            changes, event_id = snapshot.changes_since(number), f"{self._epoch}.{snapshot.number}"
+            name, data = ("state", snapshot.document) if changes is None else ("change", changes)
             self._shared[number] = event(name, data, event_id)
         return self._shared[number]
+
+    def _has_changes_for(self, number: int) -> bool:
+        is_affordable = self._compared + len(self.snapshot.leaves) <= _MOST_COMPARED
+        return self.snapshot.knows(number) and (is_affordable or number == self.snapshot.number - 1)
 
     def problem(self, sees_upstream: bool) -> bytes:
         """The event that tells of the failure, which there is."""

@@ -49,12 +49,13 @@ def change_document(question: LatestQuestion, ts: int, leaves: Leaves, changed: 
         names = [dict(zip(_LABELS, orjson.loads(path[1]), strict=True)) for path in removed]
         place = {name: leaves[name,] for name in ("latitude", "longitude")}
         return {"ts": ts, **place, _ROWS: rows, **({"removed": names} if names else {})}
-    gone = _shortest(leaves, removed)
+    gone = dict.fromkeys(_shortest(leaves, removed))
     if question.by is None:
         return _object(ts, changed, gone)
     present = {path[0] for path in leaves}
+    changed_of, gone_of = _by_device(changed), _by_device(gone)
     return {
-        device: [_object(ts, _below(device, changed), _paths_below(device, gone))] if device in present else []
+        device: [_object(ts, changed_of.get(device, {}), gone_of.get(device, {}))] if device in present else []
         for device in dict.fromkeys(path[0] for path in (*changed, *gone))
     }
 
@@ -90,12 +91,13 @@ def _object(ts: int, changed: Leaves, gone: Iterable[Path]) -> dict[str, object]
     return {"ts": ts, "values": values, **({"removed": paths} if paths else {})}
 
 
-def _below(device: str, changed: Leaves) -> Leaves:
-    return {path[1:]: value for path, value in changed.items() if path[0] == device}
-
-
-def _paths_below(device: str, gone: Iterable[Path]) -> list[Path]:
-    return [path[1:] for path in gone if path[0] == device and len(path) > 1]
+def _by_device(leaves: Leaves) -> dict[str, dict[Path, object]]:
+    """Each device's values, or paths, without its name. What stands for a whole device is left out."""
+    devices: dict[str, dict[Path, object]] = {}
+    for (device, *rest), value in leaves.items():
+        if rest:
+            devices.setdefault(device, {})[tuple(rest)] = value
+    return devices
 
 
 def _shortest(leaves: Leaves, removed: Iterable[Path]) -> list[Path]:

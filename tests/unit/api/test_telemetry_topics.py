@@ -9,7 +9,7 @@ import anyio
 import orjson
 import pytest
 
-from service.api.telemetry_listeners import Listener
+from service.api.telemetry_listeners import Listener, Topic
 from service.api.telemetry_topics import Looked, StreamLimits, TelemetryTopics, failure_pause_s
 from service.cache.cancel_token import CancelToken
 from service.domain.access import Principal, Scope
@@ -273,3 +273,16 @@ async def test_the_age_of_a_kept_answer_counts_as_time_since_the_look(answers: A
     listener = topics.join(QUESTION, reader(), None)
     await until(lambda: answers.asked.total() >= 2)
     topics.leave(listener)
+
+
+def test_listeners_at_many_different_places_are_sent_everything_once_changes_cost_too_much() -> None:
+    values, count = {str(number): 0.0 for number in range(10_000)}, 40
+    topic = Topic(Snapshot(QUESTION), reader())
+    for number in range(1, count + 1):
+        document = orjson.dumps({"ts": number, "values": {"m": {**values, "a": number}}})
+        topic.answered(topic.snapshot.followed_by(document, 0), b"{}")
+    events = [topic.values_since(number) for number in range(1, count)]
+    kinds = [event.split(b"\n", 1)[0] for event in events]
+    assert kinds == [b"event: change"] * 9 + [b"event: state"] * 29 + [b"event: change"]
+    assert len({id(event) for event in events[9:-1]}) == 1, "everything is made once for all of them"
+    assert topic.values_since(10**16) is topic.values_since(0), "and so it is for ids that never were"

@@ -1,6 +1,7 @@
 """A client that is sent a state and changes knows what the whole answer says, whatever it missed meanwhile."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from service.reads import telemetry_changes
 from service.reads.telemetry import LatestQuestion
 from service.reads.telemetry_changes import Snapshot
 from service.reads.telemetry_document import TelemetryForm
+from service.reads.telemetry_leaves import Path, change_document
 from tests.support.telemetry_client import Event, applied, applied_rows
 
 NESTED = LatestQuestion((), (), 1)
@@ -155,3 +157,24 @@ def test_missing_values_that_are_null_are_values() -> None:
     assert json.loads(first.followed_by(document(real_x={"a": None}), 0).changes_since(1) or b"")["values"] == {
         "real_x": {"a": None}
     }
+
+
+class CountedLeaves(dict[Path, object]):
+    """Values that count how often somebody walked over all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Path]:
+        type(self).walks += 1
+        return super().__iter__()
+
+    def items(self) -> Any:
+        type(self).walks += 1
+        return super().items()
+
+
+def test_the_values_of_many_devices_are_walked_over_a_few_times_and_not_once_for_each() -> None:
+    leaves = CountedLeaves({(f"d{device}", "m", "f"): 1.0 for device in range(200)})
+    changes = change_document(BY_DEVICE, 7, leaves, leaves, [("gone", "m", "f")])
+    assert (len(changes), changes["d7"], changes["gone"]) == (201, [{"ts": 7, "values": {"m": {"f": 1.0}}}], [])
+    assert CountedLeaves.walks < 10
