@@ -1,5 +1,6 @@
 """Routes of keys: list, make and revoke. A key hands on no right that it lacks, and no longer life than its own."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import structlog
@@ -20,16 +21,17 @@ from service.state.keys import KeyRecord, KeyRing
 router = APIRouter(tags=["keys"], responses={"default": PROBLEM})
 MOST_KEYS = 10_000
 """Most keys in the database, revoked ones included, for a key to be made over HTTP: each list reads all of them."""
+MOST_BUCKET_LETTERS = 2_000_000
+"""Most letters of the names of buckets in all keys, each with 50 more, for a key to be made over HTTP."""
+_LETTERS_BESIDE_NAME = 50
 KeyId = Annotated[str, Path(max_length=64, description="The key, as `GET /keys` names it.", examples=["1a2b3c4d"])]
 _log = structlog.get_logger(__name__)
 
 
-@router.get("/keys", summary="List keys")
-async def list_keys(request: Request, _: Principal = requires(Scope.ADMIN)) -> KeyList:
+@router.get("/keys", summary="List keys", response_model=KeyList)
+async def list_keys(request: Request, _: Principal = requires(Scope.ADMIN)) -> Response:
     """Every key in the state database, without its secret. The key of the setting API_KEY is none of them."""
-    keys = parts_of(request).keys
-    records, now = await state_call(request, keys.list), keys.now()
-    return KeyList(keys=[key_info(record, now) for record in records])
+    return Response(await state_call(request, _listing, parts_of(request).keys), media_type="application/json")
 
 
 @router.post("/keys", summary="Make a key", status_code=201, openapi_extra=request_body(NewKey, "Key"))
@@ -65,14 +67,34 @@ async def revoke_key(request: Request, key_id: KeyId, _: Principal = requires(Sc
 def _created(keys: KeyRing, order: NewKey, principal: Principal) -> tuple[str, KeyRecord]:
     """Raises InvalidParameter, Forbidden."""
     records = keys.list()
-    if len(records) >= MOST_KEYS:
-        reason = f"There are {len(records):,} keys, revoked ones included, and no more are made over HTTP"
-        raise InvalidParameter("name", f"{reason}. `fluxgate keys create` makes one on the gateway's machine.")
+    _refuse_beyond_list(records, order.buckets or ())
     expires_at = None if order.expires is None else expiry(order.expires, keys.now())
     _refuse_more_than(principal, order.scopes)
     _refuse_longer_than(_end_of(records, principal), expires_at)
     made_by = next((record.id for record in records if record.id == principal.id), None)
     return keys.create(order.name, order.scopes, order.buckets or (), expires_at, made_by)
+
+
+def _listing(keys: KeyRing) -> str:
+    """All keys as JSON, which takes long enough for thousands to be made in a thread."""
+    records, now = keys.list(), keys.now()
+    return KeyList(keys=[key_info(record, now) for record in records]).model_dump_json()
+
+
+def _refuse_beyond_list(records: list[KeyRecord], buckets: Sequence[str]) -> None:
+    """Raises InvalidParameter when there are as many keys, or names of buckets in them, as each list can read."""
+    advice = "`fluxgate keys create` makes one on the gateway's machine."
+    if len(records) >= MOST_KEYS:
+        reason = f"There are {len(records):,} keys, revoked ones included, and no more are made over HTTP"
+        raise InvalidParameter("name", f"{reason}. {advice}")
+    letters = sum(map(_bucket_letters, [buckets, *(record.buckets or () for record in records)]))
+    if letters > MOST_BUCKET_LETTERS:
+        reason = "All keys together would name more buckets than are kept for keys that are made over HTTP"
+        raise InvalidParameter("buckets", f"{reason}. Name fewer; {advice}")
+
+
+def _bucket_letters(buckets: Sequence[str]) -> int:
+    return sum(len(bucket) + _LETTERS_BESIDE_NAME for bucket in buckets)
 
 
 def _refuse_more_than(principal: Principal, scopes: list[Scope]) -> None:

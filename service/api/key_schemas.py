@@ -40,7 +40,11 @@ class NewKey(BaseModel):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope), description="What it may do.")]
     buckets: Annotated[
         list[BucketName] | None,
-        Field(max_length=_MOST_BUCKETS, description="Only these buckets; for read and write only. Null: every bucket."),
+        Field(
+            min_length=1,
+            max_length=_MOST_BUCKETS,
+            description="Only these buckets; for read and write only. Null, and not an empty list: every bucket.",
+        ),
     ] = None
     expires: Annotated[str | None, Field(max_length=40, description="When it ends.")] = None
 

@@ -204,16 +204,15 @@ class KeyRing:
         """
         ended: dict[str, KeyRecord] = {}
         with self._database.write() as connection:
-            is_next = api_keys.c.id == key_id
-            while True:
-                # Keys first, then what they made: so the update waits for a key that one of them is just making.
+            # The update waits for a key that one of these is just making, which the next look finds.
+            while ids := [each for each in _with_made_keys(connection, key_id) if each not in ended]:
+                is_next = api_keys.c.id.in_(ids)
                 is_active = sa.and_(is_next, api_keys.c.revoked_at.is_(None))
                 connection.execute(sa.update(api_keys).where(is_active).values(revoked_at=self._clock()))
-                records = [_record(row) for row in connection.execute(sa.select(api_keys).where(is_next))]
+                records = {row.id: _record(row) for row in connection.execute(sa.select(api_keys).where(is_next))}
                 if not records:
                     break
-                ended.update({record.id: record for record in records})
-                is_next = api_keys.c.made_by.in_([record.id for record in records])
+                ended.update({each: records[each] for each in ids})
         with self._lock:
             self._known.clear()
             self._revocations += 1
@@ -283,6 +282,18 @@ class KeyRing:
                 connection.execute(sa.update(api_keys).where(api_keys.c.id == record.id).values(used_at=now))
         except NotReady as refused:
             _log.warning("the use of a key is not noted", key=record.id, reason=refused.message)
+
+
+def _with_made_keys(connection: sa.Connection, key_id: str) -> list[str]:
+    """The ids of a key, of the keys that it made, that these made, and so on: one query, however long the line is."""
+    pairs = sa.select(api_keys.c.id, api_keys.c.made_by).where(api_keys.c.made_by.is_not(None))
+    made: dict[str, list[str]] = {}
+    for row in connection.execute(pairs.order_by(api_keys.c.created_at)):
+        made.setdefault(row.made_by, []).append(row.id)
+    ids = [key_id]
+    for each in ids:
+        ids.extend(made.pop(each, ()))
+    return ids
 
 
 def _refuse_weak(static_key: str) -> None:

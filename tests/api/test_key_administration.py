@@ -95,6 +95,7 @@ def test_a_key_makes_none_that_outlives_it(serve: Callable[..., Served], expires
         ({"scopes": ["root"]}, "scopes"),
         ({"scopes": []}, "scopes"),
         ({"surprise": 1}, "surprise"),
+        ({"buckets": []}, "buckets"),  # it is no way to write "every bucket"
         ({"name": 3}, "name"),
     ],
 )
@@ -124,3 +125,17 @@ def test_no_more_keys_than_a_list_can_hold(serve: Callable[..., Served], monkeyp
     http, _ = serve()
     assert [made(http).status_code for _ in range(3)] == [201, 201, 422]
     assert "fluxgate keys create" in made(http).json()["detail"]
+
+
+def test_keys_name_no_more_buckets_than_a_list_can_hold(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.key_administration.MOST_BUCKET_LETTERS", 200)
+    http, parts = serve()
+    _, record = parts.keys.create("analyst", [Scope.READ], ["b" * 50])
+    assert made(http, buckets=["c" * 50]).status_code == 201
+    parts.keys.revoke(record.id)
+    refused = made(http, buckets=["d"])
+    assert (refused.status_code, refused.json()["parameter"]) == (422, "buckets")
+    assert "Name fewer; `fluxgate keys create`" in refused.json()["detail"]
+    assert made(http).status_code == 201

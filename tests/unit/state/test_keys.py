@@ -132,6 +132,18 @@ def test_keys_end_with_the_key_that_made_them(keys: KeyRing, clock: Clock) -> No
     assert stranger.made_by is None and second.made_by == first.id
 
 
+def test_a_long_line_of_keys_ends_with_a_few_queries(keys: KeyRing, database: StateDatabase) -> None:
+    _, first = keys.create("first", [Scope.ADMIN])
+    last = first
+    for _ in range(30):
+        _, last = keys.create("next", [Scope.ADMIN], made_by=last.id)
+    statements: list[str] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    ended = keys.revoke(first.id)
+    assert (len(ended), ended[0].id, ended[-1].id) == (31, first.id, last.id)
+    assert len(statements) < 10
+
+
 def test_a_key_that_has_ended_makes_none(keys: KeyRing, clock: Clock) -> None:
     _, revoked = keys.create("revoked", [Scope.ADMIN])
     _, expired = keys.create("expired", [Scope.ADMIN], expires_at=clock.now + 1)
