@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _TITLE_PX, _SUBTITLE_PX = 16, 12
 _LINE_PX, _DOT_PX = 1.4, 3.6
 _LONGEST_TITLE = 300
-_MOST_AT_ONCE = 500
-"""So many points of a line become pixels in one go: at most some 10 ms for a large picture."""
+_MOST_AT_ONCE = 200
+"""So many points of a line become pixels in one go: at most some 5 ms for a large picture."""
 Coordinates = Sequence[float] | Numbers
 
 
@@ -57,6 +57,12 @@ def figure_of(placed: PlacedChart) -> "Figure":
     _draw_texts(sheet, placed)
     _draw_legend(sheet, placed)
     return figure
+
+
+def line_px(placed: PlacedChart) -> float:
+    """How long all lines together are, in pixels: what it costs to make pixels of them grows with it."""
+    points = (_points_px(placed, series) for series in placed.chart.series)
+    return sum(float(np.hypot(np.diff(lefts), np.diff(tops)).sum()) for lefts, tops in points)
 
 
 class _Sheet:
@@ -152,10 +158,8 @@ def _draw_axes(sheet: _Sheet, placed: PlacedChart) -> None:
 
 def _draw_series(sheet: _Sheet, placed: PlacedChart, series: SeriesPoints, colour: str, dashes: Dashes) -> None:
     """The line, and a dot for each point that no line reaches."""
-    box = placed.placement.box
-    columns = PixelColumns(placed.chart.span, box.width)
-    lefts = np.round(box.left + columns.positions(series.times), 1)
-    tops = np.round(box.top + (1 - placed.axis.shares(series.values)) * box.height, 1)
+    columns = PixelColumns(placed.chart.span, placed.placement.box.width)
+    lefts, tops = _points_px(placed, series)
     breaks = line_breaks(columns.columns(series.times))
     broken_lefts, broken_tops = (np.insert(numbers, breaks, np.nan) for numbers in (lefts, tops))
     for piece in _pieces(len(broken_lefts), placed.chart.look.form):
@@ -163,6 +167,14 @@ def _draw_series(sheet: _Sheet, placed: PlacedChart, series: SeriesPoints, colou
     alone = _alone(lefts, tops, breaks)
     if len(alone):
         sheet.dots(lefts[alone], tops[alone], colour)
+
+
+def _points_px(placed: PlacedChart, series: SeriesPoints) -> tuple[Numbers, Numbers]:
+    """How far right and how far down each point of a series stands."""
+    box = placed.placement.box
+    positions = PixelColumns(placed.chart.span, box.width).positions(series.times)
+    tops = box.top + (1 - placed.axis.shares(series.values)) * box.height
+    return np.round(box.left + positions, 1), np.round(tops, 1)
 
 
 def _pieces(count: int, form: Form) -> Iterator[slice]:

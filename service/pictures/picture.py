@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.domain.durations import SECOND_NS
+from service.errors import InvalidParameter
 from service.pictures.chart import Chart
-from service.pictures.figure import PlacedChart, figure_of
+from service.pictures.figure import PlacedChart, figure_of, line_px
 from service.pictures.library import png_of, svg_of
 from service.pictures.look import Form, PlotBox
 from service.pictures.placement import place
@@ -16,6 +17,8 @@ from service.pictures.value_ticks import value_axis
 _TIME_DISTANCE_PX, _FINE_TIME_DISTANCE_PX, _VALUE_DISTANCE_PX = 90, 130, 36
 _FINE_NS = 10 * SECOND_NS
 """The labels of a shorter range have parts of a second, which take more room."""
+MOST_LINE_PX = 60_000_000
+"""The length of all lines in a PNG: some four seconds of drawing, for which all other pictures wait."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,20 @@ class Picture:
         return self.placed.axis.low, self.placed.axis.high
 
     def drawn(self) -> bytes:
-        """The picture in the form that its look names. An SVG has no scripts and no references to other documents."""
+        """The picture in the form that its look names. An SVG has no scripts and no references to other documents.
+
+        Raises InvalidParameter: a PNG whose lines would take too long to draw.
+        """
         chart = self.placed.chart
         if chart.look.form is Form.PNG:
+            _refuse_too_long(line_px(self.placed), len(chart.series))
             return png_of(partial(figure_of, self.placed))
         document = svg_of(partial(figure_of, self.placed))
         return with_plain_head(document, chart.look, f"{chart.title}: {chart.subtitle}")
+
+
+def _refuse_too_long(length_px: float, series: int) -> None:
+    if length_px > MOST_LINE_PX:
+        lines = f"The lines of the {series} series go up and down so much that they are {length_px / 1e6:,.0f} million"
+        advice = "Ask for a smaller picture, for fewer series, for format=svg, or for means with every= and fn=mean."
+        raise InvalidParameter("height", f"{lines} pixels long, and a PNG draws {MOST_LINE_PX / 1e6:,.0f}. {advice}")

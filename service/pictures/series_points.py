@@ -50,6 +50,7 @@ class SeriesCollector:
         self._most = most
         self._held: dict[UntypedSeries, _Held] = {}
         self._names: set[UntypedSeries] = set()
+        self._last: UntypedSeries | None = None
         self.not_finite = 0
         """So many values are NaN or infinite, and no point."""
 
@@ -100,10 +101,12 @@ class SeriesCollector:
         """Whether `key` is drawn as of now. A series that gives way to it never comes back: names only get smaller."""
         if len(self._held) < self._most:
             return True
-        last = max(self._held, key=_by_name)
-        if _by_name(key) > _by_name(last):
+        if self._last is None:
+            self._last = max(self._held, key=_by_name)
+        if _by_name(key) > _by_name(self._last):
             return False
-        del self._held[last]
+        del self._held[self._last]
+        self._last = None
         return True
 
     def _reduce(self, held: _Held) -> None:

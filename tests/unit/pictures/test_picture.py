@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from service.domain.timerange import TimeRange
+from service.errors import InvalidParameter
 from service.pictures.chart import Chart
 from service.pictures.look import HEIGHTS, LEFT, WIDTHS, Form, Look, Theme
 from service.pictures.picture import Picture
@@ -277,3 +278,13 @@ def widened(pixels: Pixels) -> Pixels:
     for axis in (0, 1):
         wide = wide | np.roll(wide, 1, axis) | np.roll(wide, -1, axis)
     return wide
+
+
+def test_a_png_that_would_take_too_long_to_draw_is_refused_and_an_svg_of_it_is_not() -> None:
+    up_and_down = [float(number % 2) for number in range(20_000)]
+    lines = [series(f"f{number}", up_and_down, every_s=4) for number in range(3)]
+    large = chart(*lines, look=Look(Form.PNG, 3840, 2160))
+    with pytest.raises(InvalidParameter, match=r"of the 3 series .* pixels long, and a PNG draws 60\. .*format=svg"):
+        Picture.of(large).drawn()
+    assert Picture.of(replace(large, look=replace(large.look, form=Form.SVG))).drawn()
+    assert Picture.of(replace(large, look=Look(Form.PNG))).drawn()
