@@ -161,6 +161,10 @@ def test_metrics_count_and_name_no_series(served: Served) -> None:
     assert "M1" not in page
     other, _ = parts.keys.create("other", [Scope.READ], ["Else"])
     assert "fluxgate_silent_series{" not in client.get("/metrics", headers={"X-API-Key": other}).text
+    put(client, bucket="Else").raise_for_status()
+    parts.status_board.refresh()
+    moved = client.get("/metrics", headers={"X-API-Key": other}).text
+    assert 'fluxgate_silent_series{bucket="Else",watch="meters"} 0.0' in moved, "the numbers are of another bucket"
 
 
 def test_a_look_that_fails_is_shown_and_keeps_what_was_known(served: Served) -> None:

@@ -37,11 +37,16 @@ def status(kinds: Kinds) -> Status:
         gauge
         for name, text in runnable.watches().items()
         if name in states
-        for gauge in _gauges({"watch": name, "bucket": text.bucket}, states[name])
+        for gauge in _gauges({"watch": name, "bucket": text.bucket}, _state_of(text.bucket, states[name]))
     ]
     failed = len(runnable.failed_watches(states))
     warning = f"{'1 watch' if failed == 1 else f'{failed} watches'} could not look or tell: see GET /watches."
     return Status(tuple(gauges), (warning,) if failed else ())
+
+
+def _state_of(bucket: str, state: WatchState) -> WatchState:
+    """What is known of `bucket`: a watch of another one until now was not looked at, and its numbers are not shown."""
+    return state if state.bucket == bucket else WatchState(error=state.error)
 
 
 def _gauges(labels: dict[str, str], state: WatchState) -> list[GaugeValue]:

@@ -4,7 +4,9 @@ Of each series only the newest point is asked for. Changes are stored before the
 does not take is posted again by the next look, before newer ones.
 """
 
-from collections.abc import Callable, Mapping
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +22,7 @@ from service.jobs.parameters import refuse_unknown
 from service.jobs.protocol import JobContext
 from service.jobs.watch.definitions import WatchText
 from service.jobs.watch.kind_name import KIND
-from service.jobs.watch.watch_states import WatchState, WatchStates, notice_of
+from service.jobs.watch.watch_states import Notice, WatchState, WatchStates, notice_of
 from service.jobs.watch.webhook import Webhook
 from service.stores.protocol import Store
 from service.transfer.run_log import log_failure
@@ -29,6 +31,10 @@ from service.upstream.rules import UpstreamRules
 MOST_SERIES = 5_000
 MOST_NOTICES = 1_000
 """Notices that wait for the webhook. The oldest of more are dropped, which the log of the job says."""
+MOST_NAME_LETTERS = 2_000_000
+"""Letters of the names and tags of all series of a watch, and of all notices that wait: they stand in one row each."""
+_POSTING_S = 60.0
+"""A look posts for so long. The rest is left to the next one, so that a slow webhook does not hold a worker."""
 _MOST_LINES = 50
 """Changes that the log of a job names."""
 
@@ -36,7 +42,7 @@ _MOST_LINES = 50
 class WatchRunnable:
     """Looks at `store`. `section` gives the stored watches, `rules` say what their webhooks may name.
 
-    `clock` gives seconds since 1970.
+    `clock` gives seconds since 1970, `monotonic` seconds that never go back.
     """
 
     def __init__(
@@ -46,11 +52,13 @@ class WatchRunnable:
         states: WatchStates,
         rules: UpstreamRules,
         clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._section = section
         self._rules = rules
         self._clock = clock
+        self._monotonic = monotonic
         self.states = states
 
     def watches(self) -> dict[str, WatchText]:
@@ -103,8 +111,9 @@ class WatchRunnable:
         found = changes(before, newest, now_ns, text.expect_ns)
         _log_changes(found, context)
         notices = [] if text.webhook is None else [*known.notices, *(notice_of(name, text.bucket, c) for c in found)]
-        if len(notices) > MOST_NOTICES:
-            context.log("error", f"{len(notices) - MOST_NOTICES} notices were dropped: the webhook takes none.")
+        kept = _newest_notices(notices)
+        if len(notices) > len(kept):
+            context.log("error", f"{len(notices) - len(kept)} notices were dropped: the webhook takes none.")
         context.check()
         state = replace(
             known,
@@ -113,7 +122,7 @@ class WatchRunnable:
             error=None,
             series=len(newest),
             silent=silent_series(newest, now_ns, text.expect_ns),
-            notices=notices[-MOST_NOTICES:],
+            notices=kept,
         )
         return self.states.replace(name, state), found
 
@@ -124,30 +133,41 @@ class WatchRunnable:
         for measurement in latest.unread:
             context.log("warning", f"The measurement {measurement!r} cannot be read, and is not watched.")
         newest: dict[SeriesKey, int] = {}
+        letters = 0
         for frame in latest.frames:
             series, of_row = series_of(frame)
             for number, time_ns in zip(of_row.tolist(), long_form.times_ns(frame).tolist(), strict=True):
                 key = series[number].key
                 if _is_selected(text, key):
+                    letters += 0 if key in newest else _letters(key)
                     newest[key] = max(time_ns, newest.get(key, time_ns))
             if len(newest) > MOST_SERIES:
                 reason = f"It would watch more than {MOST_SERIES:,} series. Name measurements or tags."
                 raise InvalidParameter("watch", reason)
+            if letters > MOST_NAME_LETTERS:
+                names = f"series whose measurements and tags have more than {MOST_NAME_LETTERS:,} letters together"
+                raise InvalidParameter("watch", f"It would watch {names}. Name measurements or tags.")
         return newest
 
     def _post(self, name: str, text: WatchText, state: WatchState, context: JobContext) -> int:
         """Post the notices that wait, the oldest first, and say how many were taken."""
         if text.webhook is None or not state.notices:
             return 0
+        until, posted = self._monotonic() + _POSTING_S, 0
         try:
             with Webhook(text.webhook, self._rules, context) as webhook:
                 for notice in state.notices:
+                    if self._monotonic() >= until:
+                        left = len(state.notices) - posted
+                        context.log("warning", f"The webhook takes notices slowly. Left to the next look: {left}.")
+                        break
                     webhook.post(notice)
                     self.states.taken(name, notice["id"])
+                    posted += 1
         except FluxgateError as error:
             log_failure(context.log, "error", error.message, error)
             raise
-        return len(state.notices)
+        return posted
 
 
 def schedule_name(watch: str) -> str:
@@ -158,6 +178,21 @@ def schedule_name(watch: str) -> str:
 def _is_selected(text: WatchText, series: SeriesKey) -> bool:
     tags = dict(series.tags)
     return all(tags.get(key) in values for key, values in text.tags.items())
+
+
+def _letters(series: SeriesKey) -> int:
+    return len(series.measurement) + sum(len(key) + len(value) for key, value in series.tags)
+
+
+def _newest_notices(notices: Sequence[Notice]) -> Sequence[Notice]:
+    """As many of the last notices as are kept."""
+    first = max(0, len(notices) - MOST_NOTICES)
+    letters = 0
+    for number in range(len(notices) - 1, first - 1, -1):
+        letters += len(json.dumps(notices[number]["series"], ensure_ascii=False))
+        if letters > MOST_NAME_LETTERS:
+            return notices[number + 1 :]
+    return notices[first:]
 
 
 def _log_changes(found: list[Change], context: JobContext) -> None:

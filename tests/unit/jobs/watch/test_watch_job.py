@@ -145,6 +145,42 @@ def test_too_many_series_are_refused_with_what_to_do(
     assert run(watching(tags={"t": ["7"]}))["series"] == 1
 
 
+def test_series_with_names_that_fill_the_memory_are_refused(
+    watching: Callable[..., WatchRunnable], store: Store, states: WatchStates
+) -> None:
+    points(store, 90, *(f"m,t={number}{'x' * 60_000}" for number in range(34)), "short")
+    with pytest.raises(InvalidParameter, match="more than 2,000,000 letters"):
+        run(watching())
+    assert states.get("w").silent == {}
+    assert run(watching(measurements=["short"]))["series"] == 1
+
+
+def test_notices_with_long_names_are_bounded_too(
+    watching: Callable[..., WatchRunnable], store: Store, states: WatchStates
+) -> None:
+    job, context = watching(webhook={"url": f"http://127.0.0.1:{free_port()}"}), EndingContext()
+    states.replace("w", WatchState("b", notices=[{"id": "old", "series": {"measurement": "m" * 1_500_000}}]))
+    points(store, 90, *(f"m,t={number}{'x' * 60_000}" for number in range(10)))
+    with pytest.raises(UpstreamUnavailable):
+        run(job, context)
+    assert [notice["series"]["tags"]["t"][0] for notice in states.get("w").notices] == list("0123456789")
+    assert ("error", "1 notices were dropped: the webhook takes none.") in context.lines
+
+
+def test_a_slow_webhook_leaves_notices_to_the_next_look(
+    store: Store, states: WatchStates, clock: Clock[float], hook: Webhook
+) -> None:
+    section = WatchTexts.model_validate({"w": {"bucket": "b", "expect": "1m", "webhook": {"url": hook.url}}})
+    seconds = iter(range(0, 10_000, 25))
+    job = WatchRunnable(store, section.model_dump, states, DEFAULT_RULES, clock, lambda: float(next(seconds)))
+    points(store, 90, "a", "b", "c")
+    context = EndingContext()
+    assert run(job, context)["posted"] == 2
+    assert ("warning", "The webhook takes notices slowly. Left to the next look: 1.") in context.lines
+    assert run(job)["posted"] == 1
+    assert [notice["series"]["measurement"] for notice in hook.taken] == ["a", "b", "c"]
+
+
 def test_any_field_of_a_series_is_a_sign_of_life(watching: Callable[..., WatchRunnable], store: Store) -> None:
     now_ns = int(NOW_S * 1e9)
     lines = f"m a=1 {now_ns - 90 * 10**9}\nm b=1 {now_ns - 10**9}\nfuture x=1 {now_ns + 10**12}"
