@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from service.cache.breaker import Breaker
-from service.errors import ConfigurationError, NotReady
+from service.errors import ConfigurationError, InvalidParameter, NotReady
 from service.state.connection_watchdog import Connection, ConnectionWatchdog
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -228,9 +228,15 @@ def _refuse_later_version(connection: sa.Connection, config: Config) -> None:
 
 @contextlib.contextmanager
 def _translated_errors() -> Iterator[None]:
-    """Errors of the driver become NotReady. The driver's message goes to the log."""
+    """Errors of the driver become NotReady, and InvalidParameter for values that no row can hold.
+
+    The driver's message goes to the log, unless it may hold the value.
+    """
     try:
         yield
+    except sa.exc.DataError:
+        reason = "A name or a number is one that the state database cannot hold, such as a text with a NUL."
+        raise InvalidParameter("value", f"{reason} Write another one.") from None
     except _FAILURES as broken:
         _log.warning("state database failed", reason=_cause(broken))
         finding = f"The state database did not do its part ({type(broken).__name__})."

@@ -65,3 +65,13 @@ def test_a_bucket_beside_the_default_policy_has_values_too(store: Store, bucket:
 def test_values_of_an_unknown_bucket_are_refused(store: Store) -> None:
     with pytest.raises(UnknownBucket):
         store.tag_values("no such bucket", "meter", ())
+    with pytest.raises(UnknownBucket):
+        store.tag_values("no such bucket", "_value", ())
+
+
+@pytest.mark.parametrize("system", ["_monitoring", "_tasks"])
+def test_values_of_a_system_bucket_are_refused_like_its_points(store: Store, system: str) -> None:
+    with pytest.raises(UnknownBucket):
+        store.schema(system)
+    with pytest.raises(UnknownBucket):
+        store.tag_values(system, "_measurement", ())

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from service.config.coordinates import COORDINATES
 from service.config.store import ConfigStore
 from service.domain.access import Scope
-from service.errors import ConfigurationError, VersionConflict
+from service.errors import ConfigurationError, InvalidParameter, Unauthorized, VersionConflict
+from service.jobs.mirror.ledger import newest_slices
 from service.jobs.watch.watch_states import WatchStates
 from service.state.database import StateDatabase
 from service.state.keys import KeyRing
@@ -45,6 +46,47 @@ def test_states_of_watches_come_back_there_and_overtaken_ones_are_refused(fresh_
     database.migrate()
     stored_and_forgotten(WatchStates(database))
     overtaken(WatchStates(database))
+    database.close()
+
+
+def test_a_text_that_it_cannot_hold_is_refused_and_is_no_failure(fresh_postgres_url: str) -> None:
+    database = StateDatabase(fresh_postgres_url)
+    database.migrate()
+    with pytest.raises(InvalidParameter, match="a text with a NUL"):
+        newest_slices(database, "cloud", "a\0b", "a", 5, 5)
+    with pytest.raises(InvalidParameter, match="a text with a NUL"):
+        KeyRing(database, None, lambda: 1.0).revoke("\0")
+    states = WatchStates(database)
+    states.failed("w", "It names a\0b.")
+    assert states.get("w").error == "It names a\ufffdb."
+    database.close()
+
+
+def test_no_key_that_is_made_during_a_revocation_outlives_it(fresh_postgres_url: str) -> None:
+    database = StateDatabase(fresh_postgres_url)
+    database.migrate()
+    keys, together = KeyRing(database, None, time.time), Barrier(3)
+    _, first = keys.create("first", [Scope.ADMIN])
+
+    def line() -> int:
+        """Make keys, each by the one before, until that is refused."""
+        last, count = first, 0
+        together.wait(30)
+        while True:
+            try:
+                _, last = keys.create("next", [Scope.ADMIN], made_by=last.id)
+            except Unauthorized:
+                return count
+            count += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        lines = [pool.submit(line) for _ in range(2)]
+        together.wait(30)
+        while len(keys.list()) < 20:
+            pass
+        ended = keys.revoke(first.id)
+        assert len(ended) == 1 + sum(each.result(30) for each in lines)
+    assert all(record.revoked_at is not None for record in keys.list())
     database.close()
 
 

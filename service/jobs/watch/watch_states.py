@@ -91,6 +91,7 @@ class WatchStates:
 
     def failed(self, name: str, error: str) -> None:
         """Note why a look or a post did not work. A watch that was never looked at gets its row."""
+        error = error.replace("\0", "\ufffd")  # PostgreSQL's texts cannot hold a NUL
         if not self._change(name, lambda row: {"error": error}):
             self.replace(name, WatchState(error=error))
 

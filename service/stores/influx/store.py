@@ -130,6 +130,7 @@ class InfluxStore:
     def tag_values(
         self, bucket: str, key: str, wanted: Collection[str], most: int = MOST_TAG_VALUES
     ) -> list[str] | None:
+        self._catalog.user_document(bucket)  # Flux would answer for a system bucket too
         return tag_values(self._transport, bucket, key, wanted, most, Call(self._read_timeout_s))
 
     def read(self, selection: Selection) -> Reading:
