@@ -11,6 +11,7 @@ from service.domain.job import Json
 from service.errors import CallerError, InvalidParameter, StoreError
 from service.jobs.backup.bucket_plans import BucketPlans
 from service.jobs.backup.bucket_snapshot import snapshot_of
+from service.jobs.backup.kind_names import PLAN
 from service.jobs.backup.options import BackupOptions
 from service.jobs.backup.place import BackupPlace
 from service.jobs.backup.previous import PreviousBackups
@@ -36,7 +37,7 @@ class PlanRunnable:
         self._clock = clock
 
     def exclusion_key(self, parameters: Mapping[str, Any]) -> str | None:
-        return None
+        return PLAN  # each counts a whole store, and many at one time would leave no worker to other jobs
 
     def validate(self, parameters: Mapping[str, Any]) -> None:
         """Raises InvalidParameter."""

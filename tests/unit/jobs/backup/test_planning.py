@@ -98,3 +98,9 @@ def test_with_a_passphrase_what_it_opens_is_taken_over(tmp_path: Path, store: Em
     assert slices(plan(rig)) == {"Power": {"take_over": 3}}
     other = BackupRig(tmp_path, store, place={"passphrase": "another passphrase that opens nothing"})
     assert slices(plan(other)) == {"Power": {"write": 3}}
+
+
+def test_dry_runs_run_one_at_a_time_and_beside_a_backup(rig: BackupRig) -> None:
+    runnable = PlanRunnable(rig.place, rig.store, rig.state, rig.clock)
+    keys = {runnable.exclusion_key(parameters) for parameters in ({}, {"buckets": ["a"]}, {"buckets": ["b"]})}
+    assert keys == {"backup_plan"}
