@@ -1,7 +1,9 @@
 """A chart as a picture: the bytes of an SVG or PNG, and what an answer says about the plot in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from service.domain.durations import SECOND_NS
 from service.errors import InvalidParameter
@@ -13,6 +15,9 @@ from service.pictures.placement import place
 from service.pictures.svg_document import with_plain_head
 from service.pictures.time_ticks import time_ticks
 from service.pictures.value_ticks import value_axis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _TIME_DISTANCE_PX, _FINE_TIME_DISTANCE_PX, _VALUE_DISTANCE_PX = 90, 130, 36
 _FINE_NS = 10 * SECOND_NS
@@ -47,17 +52,23 @@ class Picture:
         """The values at the lower and the upper edge of the plot."""
         return self.placed.axis.low, self.placed.axis.high
 
-    def drawn(self) -> bytes:
+    def drawn(self, check: Callable[[], object] = lambda: None) -> bytes:
         """The picture in the form that its look names. An SVG has no scripts and no references to other documents.
 
-        Raises InvalidParameter: a PNG whose lines would take too long to draw.
+        `check` is called when the wait for other pictures is over, and may raise. Raises InvalidParameter: the lines of
+        a PNG would take too long to draw.
         """
         chart = self.placed.chart
         if chart.look.form is Form.PNG:
             _refuse_too_long(line_px(self.placed), len(chart.series))
-            return png_of(partial(figure_of, self.placed))
-        document = svg_of(partial(figure_of, self.placed))
+            return png_of(partial(_checked_figure, self.placed, check))
+        document = svg_of(partial(_checked_figure, self.placed, check))
         return with_plain_head(document, chart.look, f"{chart.title}: {chart.subtitle}")
+
+
+def _checked_figure(placed: PlacedChart, check: Callable[[], object]) -> "Figure":
+    check()
+    return figure_of(placed)
 
 
 def _refuse_too_long(length_px: float, series: int) -> None:

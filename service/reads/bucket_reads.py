@@ -12,6 +12,7 @@ from service.cache.answers import AnswerCache, CancelToken, Served
 from service.cache.single_flight import Produced
 from service.domain.selection import ReadPlan, plan_read
 from service.encoding.encoders import encode
+from service.reads.drawing import Drawing
 from service.reads.empty_answers import explained
 from service.reads.facts import NameList, ReadFacts
 from service.reads.limits import ReadLimits
@@ -108,7 +109,9 @@ class BucketReads:
         blocks = measured(told(reading, texts), self.limits.timeout_s, self._observer)
         blocks = explained(blocks, self._store, question.selection, facts, texts)
         if question.picture is not None:
-            return Produced(texts, picture_of(blocks, question, question.picture, texts, self._observer.drawn), end)
+            drawing = Drawing(end)
+            picture = picture_of(blocks, question, question.picture, texts, self._observer.drawn, drawing)
+            return Produced(texts, picture, drawing.cancel)
         return Produced(texts, encode(blocks, reading.plan, question.layout, question.limit), end)
 
 

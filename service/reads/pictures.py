@@ -17,18 +17,26 @@ from service.pictures.sentences import EMPTY, notes, unknown_names, what_is_show
 from service.pictures.series_points import SeriesCollector
 from service.pictures.time_ticks import local_text
 from service.pictures.units import common_unit
+from service.reads.drawing import Drawing
 from service.reads.empty_answers import NO_POINT
 from service.reads.facts import ReadFacts
 from service.reads.question import Question
 
 
 def picture_of(
-    blocks: Iterable[Block], question: Question, look: Look, texts: dict[str, str], drawn: Callable[[float], object]
+    blocks: Iterable[Block],
+    question: Question,
+    look: Look,
+    texts: dict[str, str],
+    drawn: Callable[[float], object],
+    drawing: Drawing,
 ) -> Iterator[bytes]:
     """The picture of the numbers in `blocks`, in one piece.
 
     `texts` are those of the answer's facts; they learn of the picture before it comes. `drawn` is called with the
-    seconds that drawing took. Raises what `blocks` raises.
+    seconds that drawing took. `drawing` holds the slot meanwhile.
+
+    Raises what `blocks` raises, StoreBroken when nobody wants the picture any more, and InvalidParameter.
     """
     load_ahead()
     span = question.selection.span
@@ -37,8 +45,9 @@ def picture_of(
         for frame in block:
             collector.add(frame)
     begun_s = time.perf_counter()
-    picture = Picture.of(_chart(question, look, collector, ReadFacts.from_texts(texts)))
-    document = picture.drawn()
+    with drawing.under_way():
+        picture = Picture.of(_chart(question, look, collector, ReadFacts.from_texts(texts)))
+        document = picture.drawn(drawing.check)
     drawn(time.perf_counter() - begun_s)
     texts.update(_facts(picture, collector).texts())
     yield document

@@ -1,17 +1,21 @@
 """Reads as pictures, without HTTP: any rows make one, and it says what it leaves out."""
 
+import threading
 import xml.etree.ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.cache.cancel_token import CancelToken
 from service.domain.schema import FieldType
 from service.domain.selection import Fn, Windows
 from service.domain.timerange import EVER, TimeRange
-from service.errors import InvalidParameter
+from service.errors import InvalidParameter, StoreBroken
+from service.pictures import library
 from service.pictures.facts import PictureFacts
 from service.pictures.look import Form, Look
+from service.reads.drawing import Drawing
 from service.reads.facts import NameList, ReadFacts
 from service.reads.pictures import picture_of
 from service.reads.question import BY_WIDTH, AskedRead, Between, LastWindow
@@ -27,7 +31,8 @@ def drawn(rows: list[Row], asked: AskedRead, facts: ReadFacts | None = None) -> 
     texts = (facts or ReadFacts(question.selection.span, "embedded")).texts()
     seconds: list[float] = []
     assert question.picture is not None
-    document = b"".join(picture_of([block_of(rows)] if rows else [], question, question.picture, texts, seconds.append))
+    blocks, drawing = [block_of(rows)] if rows else [], Drawing(lambda: None)
+    document = b"".join(picture_of(blocks, question, question.picture, texts, seconds.append, drawing))
     return document, ReadFacts.from_texts(texts), seconds
 
 
@@ -90,3 +95,58 @@ def test_a_picture_is_read_kept_and_read_again(reader: Reader) -> None:
     assert (again.served.outcome, body(again), again.facts) == ("hit", whole, first.facts)
     assert first.facts.skipped.names == (("m", "t"),)
     assert again.facts.picture is not None and again.facts.picture.drawn == 1
+
+
+class OthersDraw:
+    """The lock of drawing while others draw: `awaited` when a picture waits, until `free`."""
+
+    def __init__(self) -> None:
+        self.awaited, self.free = threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        self.awaited.set()
+        assert self.free.wait(30)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_a_picture_that_its_reader_leaves_keeps_its_slot_until_nobody_draws_it(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked and left at once had any number of pictures under way."""
+    library.load()
+    others = OthersDraw()
+    monkeypatch.setattr(library, "_lock", others)
+    reader.write("Power", f"power,meter=a watts=1 {NOW_NS // 10**9 - 60}")
+    question = AskedRead("Power", LastWindow(HOUR_NS), picture=Look()).at(NOW_NS, LIMITS.max_windows)
+    client = CancelToken()
+
+    def leave() -> None:
+        assert others.awaited.wait(30)
+        client.cancel()
+
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    with pytest.raises(StoreBroken, match="given up"):
+        reader.reads.read(question, "a", cancel_token=client)
+    leaving.join(30)
+    assert reader.slots.taken == 1
+    others.free.set()
+    reader.wait_for_the_end_of_a_read()
+    assert reader.slots.taken == 0
+
+
+def test_what_ends_while_it_is_drawn_ends_when_that_is_over_and_is_not_drawn_later() -> None:
+    ends: list[str] = []
+    drawing = Drawing(lambda: ends.append("end"))
+    with drawing.under_way():
+        drawing.check()
+        drawing.cancel()
+        assert ends == []
+        with pytest.raises(StoreBroken, match="given up before it was drawn"):
+            drawing.check()
+    assert ends == ["end"]
+    with pytest.raises(StoreBroken), drawing.under_way():
+        ends.append("drawn")
+    assert ends == ["end"]
