@@ -131,6 +131,6 @@ def _warn(
 
 
 def _print_error(sentence: str, style: str) -> None:
-    from rich.console import Console
+    from service.console.plain_console import PlainConsole
 
-    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style=style, markup=False)
+    PlainConsole(stderr=True, soft_wrap=True, highlight=False).print(sentence, style=style, markup=False)

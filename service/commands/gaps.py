@@ -4,13 +4,13 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import bucket_path
 from service.commands.read import tag_pairs
 from service.console.connection import Key, Url, get, open_transport
 from service.console.jobs import AsJson
+from service.console.plain_console import PlainConsole
 
 GAPS_FOUND = 3
 """The exit code of `--check` when a series has a gap or is silent."""
@@ -66,7 +66,7 @@ def _print(answer: dict[str, Any]) -> None:
             series["last"] or "before the range",
             {True: "SILENT", False: "", None: "?"}[series["silent"]],
         )
-    console = Console(markup=False, highlight=False)
+    console = PlainConsole(markup=False, highlight=False)
     console.print(table)
     console.print(
         f"{len(answer['series'])} series from {answer['start']} to {answer['stop']}, {answer['silent']} of them silent",

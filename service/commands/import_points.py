@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fluxgate_client import Gateway, GatewayError
@@ -23,6 +22,7 @@ from fluxgate_client.transport import Transport
 from service.commands import table_options
 from service.commands.write import Precision
 from service.console.connection import Key, Url, address_and_key, is_loopback
+from service.console.plain_console import PlainConsole
 from service.domain.schema import FieldType
 from service.domain.timerange import format_time
 from service.errors import FluxgateError
@@ -183,13 +183,13 @@ def _import(options: _Options, target: _Target) -> int:
     return done.rejected
 
 
-def _console() -> Console:
-    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+def _console() -> PlainConsole:
+    return PlainConsole(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 @contextmanager
 def _bar(
-    console: Console, name: str, file: OpenFile, progress: ImportProgress
+    console: PlainConsole, name: str, file: OpenFile, progress: ImportProgress
 ) -> Iterator[tuple[Callable[[ImportProgress], None], Callable[[str, float], None]]]:
     """A bar on a terminal, and the two functions that tell it of progress and of waits."""
     columns = (
@@ -217,7 +217,7 @@ def _bar(
         yield shown, waiting
 
 
-def _say_where(console: Console, done: ImportProgress, options: _Options, rejects: Rejects) -> None:
+def _say_where(console: PlainConsole, done: ImportProgress, options: _Options, rejects: Rejects) -> None:
     """After an interruption: what is stored, and how to go on."""
     _say_rejects(console, done, rejects)
     if not done.stored and not done.rejected:
@@ -227,7 +227,7 @@ def _say_where(console: Console, done: ImportProgress, options: _Options, reject
     console.print(f"{done.stored:,} points are stored, up to line {done.position.line - 1:,}.{again}")
 
 
-def _say_rejects(console: Console, done: ImportProgress, rejects: Rejects) -> None:
+def _say_rejects(console: PlainConsole, done: ImportProgress, rejects: Rejects) -> None:
     if not done.rejected:
         return
     for reject in rejects.shown:

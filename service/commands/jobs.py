@@ -5,12 +5,12 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import Parameters
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, follow, job_path, progress_text, rate_text, summary
+from service.console.plain_console import PlainConsole
 
 _STATE = "Only this state: queued, running, succeeded, failed, cancelled; repeatable."
 _SHOWN_MEMBERS = (
@@ -50,11 +50,11 @@ def list_jobs(
     for job in jobs:
         progress = f"{progress_text(job)} {rate_text(job)}".strip()
         table.add_row(job["id"], summary(job), job["state"], progress)
-    Console().print(table)
+    PlainConsole().print(table)
     for job in jobs:
         if job["error"]:
             message = f"{job['id']}: {job['error']['message']}"
-            Console(soft_wrap=True, highlight=False).print(message, style="red", markup=False)
+            PlainConsole(soft_wrap=True, highlight=False).print(message, style="red", markup=False)
 
 
 @cli.command()
@@ -65,7 +65,7 @@ def show(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = Fals
     if as_json:
         typer.echo(json.dumps(job, indent=2))
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole(soft_wrap=True, highlight=False)
     for name in _SHOWN_MEMBERS:
         if job[name] is not None:
             console.print(f"{name:12} {_value_text(job[name])}", markup=False)

@@ -4,11 +4,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from service.console.connection import Key, Url, open_gateway
 from service.console.jobs import AsJson
+from service.console.plain_console import PlainConsole
 
 
 def schema(
@@ -28,4 +28,4 @@ def schema(
         names = measurement["name"], ", ".join(measurement["tags"])
         for number, field in enumerate(measurement["fields"]):
             table.add_row(*(names if number == 0 else ("", "")), field["name"], ", ".join(field["types"]))
-    Console(markup=False, highlight=False).print(table)
+    PlainConsole(markup=False, highlight=False).print(table)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from fluxgate_client import PointsRefused
 from service.console.connection import Key, Url, open_gateway
+from service.console.plain_console import PlainConsole
 
 _MOST_SHOWN = 20
 _STANDARD_INPUT = "-"
@@ -56,4 +56,4 @@ def _show(outcome: Any) -> None:  # noqa: ANN401  (a JSON document)
 
 
 def _say(sentence: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, style="red", markup=False)
+    PlainConsole(stderr=True, soft_wrap=True, highlight=False).print(sentence, style="red", markup=False)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from fluxgate_client import AnswerBroken, GatewayUnreachable
 from fluxgate_client.requests import Request, segment
 from fluxgate_client.transport import Transport
 from service.console.connection import get, open_transport
+from service.console.plain_console import PlainConsole
 
 Json = dict[str, Any]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -46,7 +46,7 @@ def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
 
     It also returns, with `queued`, when no worker has been alive for a minute: the job stays queued.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[progress]}"))
     with Progress(*columns, console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
         task = bar.add_task(f"job {job_id} queued", total=None, progress="")

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, delete, get, open_transport, post
 from service.console.jobs import AsJson, Json, order_job, result_of
+from service.console.plain_console import PlainConsole
 from service.features.backup import SUMMARY
 from service.features.backup.tar_commands import download, upload
 
@@ -74,7 +74,7 @@ def _print_plan(result: Json) -> None:
         slices = bucket["slices"]
         counts = (bucket["values"], *(slices[name.replace(" ", "_")] for name in numbers[1:]))
         table.add_row(bucket["name"], *(f"{count:,}" for count in counts))
-    Console(markup=False, highlight=False).print(table)
+    PlainConsole(markup=False, highlight=False).print(table)
     for part in result["missing"]:
         typer.echo(f"missing: {part['bucket']}: {part['reason']}")
 
@@ -221,7 +221,7 @@ def list_backups(
     table = Table(Column("id", no_wrap=True, min_width=25), "state", "proven", "points", "size", "comment")
     for backup in listing["backups"]:
         table.add_row(*_cells(backup))
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     console.print(table)
     ages = Table(Column("bucket", overflow="fold"), "last complete", "last proven")
     for age in listing["buckets"]:
@@ -238,7 +238,7 @@ def show(backup_id: BackupId, url: Url = None, key: Key = None, as_json: AsJson 
     if as_json:
         typer.echo(json.dumps(backup, indent=2))
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole(soft_wrap=True, highlight=False)
     for name in (
         "id",
         "state",

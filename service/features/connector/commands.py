@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import Request, posted, segment
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, delete, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
+from service.console.plain_console import PlainConsole
 from service.features.connector import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -35,10 +35,11 @@ def list_connectors(url: Url = None, key: Key = None, as_json: AsJson = False) -
     table = Table(Column("connector", overflow="fold"), "state", "bookmark", "lag", "accepted", "dead letters")
     for entry in connectors:
         table.add_row(*_cells(entry))
-    Console().print(table)
+    PlainConsole().print(table)
     for entry in connectors:
         if problem := _problem(entry):
-            Console(soft_wrap=True, highlight=False).print(f"{entry['name']}: {problem}", style="red", markup=False)
+            sentence = f"{entry['name']}: {problem}"
+            PlainConsole(soft_wrap=True, highlight=False).print(sentence, style="red", markup=False)
 
 
 @cli.command()

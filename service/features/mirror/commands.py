@@ -4,12 +4,12 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, follow, job_path, result_of
+from service.console.plain_console import PlainConsole
 from service.console.times import minute_text
 from service.features.mirror import SUMMARY
 
@@ -76,11 +76,11 @@ def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
     for mirror in mirrors:
         for pair in mirror["pairs"] or [None]:
             table.add_row(mirror["name"], *_cells(pair), minute_text(mirror["next_run"]) or "by hand")
-    Console().print(table)
+    PlainConsole().print(table)
     for mirror in mirrors:
         if mirror["last_error"]:
             message = f"{mirror['name']}: {mirror['last_error']}"
-            Console(soft_wrap=True, highlight=False).print(message, style="red", markup=False)
+            PlainConsole(soft_wrap=True, highlight=False).print(message, style="red", markup=False)
 
 
 def _cells(pair: dict[str, Any] | None) -> list[str]:

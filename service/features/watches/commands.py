@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
+from service.console.plain_console import PlainConsole
 from service.console.times import minute_text
 from service.features.watches import SUMMARY
 
@@ -48,7 +48,7 @@ def list_watches(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
 
 
 def _show(watches: list[dict[str, Any]]) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = PlainConsole(soft_wrap=True, highlight=False, markup=False)
     if not watches:
         console.print("No watch is configured. PUT /config/watches makes one.", style="yellow")
         return
@@ -58,7 +58,7 @@ def _show(watches: list[dict[str, Any]]) -> None:
         looked = minute_text(watch["last_look"]) or "never"
         waiting = str(watch["notices_waiting"]) if watch["has_webhook"] else "no webhook"
         table.add_row(watch["name"], watch["bucket"], watch["expect"], *numbers, looked, waiting)
-    Console(markup=False).print(table)
+    PlainConsole(markup=False).print(table)
     for watch in watches:
         for series in watch["silent_series"]:
             tags = "".join(f",{key}={value}" for key, value in series["tags"].items())

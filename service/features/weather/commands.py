@@ -4,12 +4,12 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
+from service.console.plain_console import PlainConsole
 from service.console.times import minute_text
 from service.features.weather import SUMMARY
 
@@ -47,7 +47,7 @@ def list_places(url: Url = None, key: Key = None, as_json: AsJson = False) -> No
 
 
 def _show(weather: dict[str, Any]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole(soft_wrap=True, highlight=False)
     if weather["provider"] is None:
         console.print("There is no key: set OPENWEATHERMAP_API_KEY.", style="yellow", markup=False)
     table = Table(Column("place", overflow="fold"), "north", "east", "last success", "weather of")
@@ -55,7 +55,7 @@ def _show(weather: dict[str, Any]) -> None:
         degrees = (f"{place['latitude']:g}", f"{place['longitude']:g}")
         fetched, observed = minute_text(place["last_success"]), minute_text(place["observed_at"])
         table.add_row(place["name"], *degrees, fetched or "never", observed)
-    Console(markup=False).print(table)
+    PlainConsole(markup=False).print(table)
     if not weather["places"]:
         advice = "PUT /config/weather or WEATHER_PLACES makes one, or set LATITUDE and LONGITUDE."
         console.print(f"No place is configured. {advice}", style="yellow", markup=False)
