@@ -50,6 +50,12 @@ def test_a_file_needs_no_key_and_says_what_it_is(browser: httpx.Client) -> None:
         assert answer.headers["Vary"] == "Accept-Encoding"
 
 
+def test_a_browser_that_refuses_gzip_gets_plain_files(browser: httpx.Client) -> None:
+    answer = browser.get("/page/app.js", headers={"Accept-Encoding": "gzip;q=0, identity"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.text == SOURCES["app.js"]
+
+
 def test_the_policy_allows_this_gateway_alone() -> None:
     assert "default-src 'none'" in POLICY
     assert "unsafe" not in POLICY
