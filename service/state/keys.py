@@ -58,6 +58,17 @@ class KeyRecord:
     def valid_at(self, now: float) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
+    def state_at(self, now: float) -> str:
+        """`valid`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "valid" if self.valid_at(now) else "expired"
+
+    @property
+    def without_effect(self) -> list[Scope]:
+        """The scopes that the key cannot use, because they reach past its buckets."""
+        return [] if self.buckets is None else beyond_buckets(self.scopes)
+
 
 class KeyRing:
     """Makes, checks and revokes keys. `static_key` has every scope; `clock` gives seconds since 1970.
