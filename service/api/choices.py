@@ -1,4 +1,4 @@
-"""The words that a parameter allows. The error about another word lists them, and names the one that was perhaps meant."""
+"""The words that a parameter allows. The error about another word lists them, and names the one that may be meant."""
 
 import difflib
 from collections.abc import Sequence
