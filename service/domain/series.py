@@ -4,6 +4,7 @@ Stores, digests, deletes, dead letters and line protocol name a series by these 
 because a write may name a million of them: they hash, compare and sort as fast as plain tuples.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from service.domain.schema import FieldType
@@ -17,6 +18,11 @@ class SeriesKey(NamedTuple):
 
     measurement: str
     tags: Tags = ()
+
+
+def series_text(measurement: str, tags: Mapping[str, str]) -> str:
+    """A series as people read it: `power,meter=M-1,site=north`. It is not escaped."""
+    return ",".join([measurement, *(f"{key}={value}" for key, value in tags.items())])
 
 
 class FieldSeries(NamedTuple):

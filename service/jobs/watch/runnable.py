@@ -10,7 +10,7 @@ from typing import Any
 
 from service.domain.job import Json
 from service.domain.schedule import Schedule
-from service.domain.series import SeriesKey
+from service.domain.series import SeriesKey, series_text
 from service.domain.silence import Change, changes, silent_series
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
 from service.errors import FluxgateError, InvalidParameter
@@ -80,12 +80,12 @@ class WatchRunnable:
         text, name = self._chosen(parameters), str(parameters["watch"])
         self.states.keep_only(self._section())
         try:
-            state, found = self._look(name, text, context)
+            state, changed = self._look(name, text, context)
             posted = self._post(name, text, state, context)
         except FluxgateError as error:
             self.states.failed(name, error.message)
             raise
-        return {"series": state.series, "silent": len(state.silent), "changes": len(found), "posted": posted}
+        return {"series": state.series, "silent": len(state.silent), "changes": len(changed), "posted": posted}
 
     def _chosen(self, parameters: Mapping[str, Any]) -> WatchText:
         """Raises InvalidParameter."""
@@ -100,9 +100,10 @@ class WatchRunnable:
         known, now = self.states.get(name), self._clock()
         before = known.silent if known.bucket == text.bucket else {}
         newest, now_ns = self._newest(text, int(now * 1e9), context), int(now * 1e9)
-        found = changes(before, newest, now_ns, text.expect_ns)
-        _log_changes(found, context)
-        notices = [] if text.webhook is None else [*known.notices, *(notice_of(name, text.bucket, c) for c in found)]
+        changed = changes(before, newest, now_ns, text.expect_ns)
+        _log_changes(changed, context)
+        new = () if text.webhook is None else (notice_of(name, text.bucket, change) for change in changed)
+        notices = [] if text.webhook is None else [*known.notices, *new]
         if len(notices) > MOST_NOTICES:
             context.log("error", f"{len(notices) - MOST_NOTICES} notices were dropped: the webhook takes none.")
         context.check()
@@ -115,7 +116,7 @@ class WatchRunnable:
             silent=silent_series(newest, now_ns, text.expect_ns),
             notices=notices[-MOST_NOTICES:],
         )
-        return self.states.replace(name, state), found
+        return self.states.replace(name, state), changed
 
     def _newest(self, text: WatchText, now_ns: int, context: JobContext) -> dict[SeriesKey, int]:
         """The newest point of each selected series. Raises InvalidParameter for too many, and what the store raises."""
@@ -160,11 +161,10 @@ def _is_selected(text: WatchText, series: SeriesKey) -> bool:
     return all(tags.get(key) in values for key, values in text.tags.items())
 
 
-def _log_changes(found: list[Change], context: JobContext) -> None:
-    for change in found[:_MOST_LINES]:
-        tags = "".join(f",{key}={value}" for key, value in change.series.tags)
-        state = "is silent" if change.is_silent else "is back"
-        level = "warning" if change.is_silent else "info"
-        context.log(level, f"{change.series.measurement}{tags} {state} since {format_time(change.since_ns)}")
-    if len(found) > _MOST_LINES:
-        context.log("info", f"{len(found) - _MOST_LINES} further series changed.")
+def _log_changes(changed: list[Change], context: JobContext) -> None:
+    for change in changed[:_MOST_LINES]:
+        level, state = ("warning", "is silent") if change.is_silent else ("info", "is back")
+        name = series_text(change.series.measurement, dict(change.series.tags))
+        context.log(level, f"{name} {state} since {format_time(change.since_ns)}")
+    if len(changed) > _MOST_LINES:
+        context.log("info", f"{len(changed) - _MOST_LINES} further series changed.")
