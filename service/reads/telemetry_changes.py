@@ -5,7 +5,7 @@ that changed several times meanwhile are sent once, as they are now.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -32,20 +32,18 @@ class Snapshot:
     removed_at: Mapping[Path, int] = field(default_factory=dict)
     known_since: int = 0
 
-    def followed_by(self, document: bytes, else_ms: int, forced: bool = False) -> "Snapshot":
+    def followed_by(self, document: bytes, now_ms: int, forced: bool = False) -> "Snapshot":
         """The snapshot after this one. It has the same number when no value differs, unless `forced`.
 
-        `else_ms`: now, for an answer that says no time.
+        `now_ms`: the time of an answer that says none.
         """
         parsed = orjson.loads(document)
-        leaves, ts = leaves_of(self.question, parsed), moment_of(self.question, parsed, else_ms)
+        leaves, ts = leaves_of(self.question, parsed), moment_of(self.question, parsed, now_ms)
         known = self.leaves
         changed = [path for path, value in leaves.items() if not (path in known and same(value, known[path]))]
         removed = known.keys() - leaves.keys()
         if not (changed or removed or forced or not self.number):
-            return Snapshot(
-                self.question, document, self.number, ts, leaves, self.changed_at, self.removed_at, self.known_since
-            )
+            return replace(self, document=document, ts=ts, leaves=leaves)
         number = self.number + 1
         changed_at = {path: self.changed_at.get(path, number) for path in leaves} | dict.fromkeys(changed, number)
         removed_at = {path: at for path, at in self.removed_at.items() if path not in leaves}

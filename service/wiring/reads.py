@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from service.api.metrics import Metrics
-from service.api.telemetry_look import telemetry_look
+from service.api.telemetry_lookup import telemetry_lookup
 from service.api.telemetry_topics import StreamLimits, TelemetryTopics
 from service.api.thread_pools import ThreadPools
 from service.config.store import ConfigStore
@@ -54,7 +54,7 @@ def telemetry_topics(
     metrics: Metrics,
     clock_ns: Callable[[], int],
 ) -> TelemetryTopics:
-    """What the listeners of /telemetry/stream share. `metrics` count them, and the looks at the store for them."""
+    """What the listeners of /telemetry/stream share. `metrics` count them, and the look-ups in the store for them."""
     limits = StreamLimits(
         interval_s=settings.telemetry_stream_s,
         listeners=settings.telemetry_stream_listeners,
@@ -62,8 +62,8 @@ def telemetry_topics(
         questions=settings.telemetry_stream_questions,
         document_bytes=settings.telemetry_stream_kb * 1024,
     )
-    look = telemetry_look(telemetry, pools.reads, limits.document_bytes, clock_ns)
-    topics = TelemetryTopics(look, limits, lambda outcome: metrics.telemetry_looks.labels(outcome).inc())
+    lookup = telemetry_lookup(telemetry, pools.reads, limits.document_bytes, clock_ns)
+    topics = TelemetryTopics(lookup, limits, lambda outcome: metrics.telemetry_lookups.labels(outcome).inc())
     metrics.telemetry_listeners.set_function(lambda: topics.listeners)
     return topics
 
