@@ -23,12 +23,12 @@ from service.reads.question import Question
 
 
 def picture_of(
-    blocks: Iterable[Block], question: Question, look: Look, texts: dict[str, str], drawn: Callable[[float], object]
+    blocks: Iterable[Block], question: Question, look: Look, texts: dict[str, str], on_drawn: Callable[[float], object]
 ) -> Iterator[bytes]:
     """The picture of the numbers in `blocks`, in one piece.
 
-    `texts` are those of the answer's facts; they learn of the picture before it comes. `drawn` is called with the
-    seconds that drawing took. Raises what `blocks` raises.
+    `texts` are those of the answer's facts. Before the picture comes, its own facts are added to them. `on_drawn` is
+    called with the seconds that drawing took. Raises what `blocks` raises.
     """
     load_ahead()
     span = question.selection.span
@@ -39,7 +39,7 @@ def picture_of(
     begun_s = time.perf_counter()
     picture = Picture.of(_chart(question, look, collector, ReadFacts.from_texts(texts)))
     document = picture.drawn()
-    drawn(time.perf_counter() - begun_s)
+    on_drawn(time.perf_counter() - begun_s)
     texts.update(_facts(picture, collector).texts())
     yield document
 

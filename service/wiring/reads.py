@@ -16,7 +16,7 @@ from service.reads.streams import ReadObserver
 from service.reads.telemetry import TelemetryReads
 from service.reads.telemetry_document import Place
 from service.settings import Settings
-from service.wiring.cache import has_deaf_workers
+from service.wiring.cache import misses_writes_of_jobs
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ def read_limits(settings: Settings) -> ReadLimits:
         cache_closed_s=0 if is_cache_off else settings.cache_closed_s,
         cache_open_s=0 if is_cache_off else settings.cache_open_s,
         cache_telemetry_s=0 if is_cache_off else settings.cache_telemetry_s,
-        cache_stale_s=0 if is_cache_off or has_deaf_workers(settings) else settings.cache_stale_s,
+        cache_stale_s=0 if is_cache_off or misses_writes_of_jobs(settings) else settings.cache_stale_s,
         telemetry_word=settings.telemetry_word,
         store_identity=_store_identity(settings),
     )
