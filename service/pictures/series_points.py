@@ -13,7 +13,7 @@ from service.domain.series import SeriesKey
 from service.frames import long_form
 from service.frames.frame import value_type
 from service.frames.label_combinations import rows_by_code
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 from service.frames.series_gaps import UntypedSeries
 from service.pictures.pixel_columns import Numbers, PixelColumns, Times, visible_points
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from service.domain.job import Json
 from service.domain.schedule import Schedule
-from service.domain.series import SeriesKey, series_text
+from service.domain.series import SeriesKey, has_tags, series_text
 from service.domain.silence import Change, changes, silent_series
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
 from service.errors import FluxgateError, InvalidParameter
-from service.frames import long_form
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_times
 from service.jobs.parameters import refuse_unknown
 from service.jobs.protocol import JobContext
 from service.jobs.watch.definitions import WatchText
@@ -126,11 +125,9 @@ class WatchRunnable:
             context.log("warning", f"The measurement {measurement!r} cannot be read, and is not watched.")
         newest: dict[SeriesKey, int] = {}
         for frame in latest.frames:
-            series, of_row = series_of(frame)
-            for number, time_ns in zip(of_row.tolist(), long_form.times_ns(frame).tolist(), strict=True):
-                key = series[number].key
-                if _is_selected(text, key):
-                    newest[key] = max(time_ns, newest.get(key, time_ns))
+            for series, time_ns in series_times(frame):
+                if has_tags(series.tags, text.tags.items()):
+                    newest[series.key] = max(time_ns, newest.get(series.key, time_ns))
             if len(newest) > MOST_SERIES:
                 reason = f"It would watch more than {MOST_SERIES:,} series. Name measurements or tags."
                 raise InvalidParameter("watch", reason)
@@ -154,11 +151,6 @@ class WatchRunnable:
 def schedule_name(watch: str) -> str:
     """The name of the schedule of a watch."""
     return f"{KIND} {watch}"
-
-
-def _is_selected(text: WatchText, series: SeriesKey) -> bool:
-    tags = dict(series.tags)
-    return all(tags.get(key) in values for key, values in text.tags.items())
 
 
 def _log_changes(changed: list[Change], context: JobContext) -> None:
