@@ -1,6 +1,6 @@
 """The status that features report to monitoring: gauges for /metrics, warnings for /health/ready.
 
-The probe of each feature is called at most once a minute, in a thread (`probed`), however many requests ask.
+The probe of each feature is called at most once a minute, in a thread (`probed_value`), however many requests ask.
 """
 
 import time
