@@ -1,4 +1,4 @@
-"""A word of a few that a parameter allows, or an error that says which there are and which was perhaps meant."""
+"""The words that a parameter allows. The error about another word lists them, and names the one that may be meant."""
 
 import difflib
 from collections.abc import Sequence

@@ -88,7 +88,8 @@ class EventStream(Response):
                 await self._listener.woken.wait()
             ending = await self._ending()
             if ending is not None:
-                await self._send(send, [ending])
+                if not await self._send(send, [ending]):
+                    return False
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return True
             self._listener.woken.clear()

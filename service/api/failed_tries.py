@@ -14,7 +14,7 @@ import structlog
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal
 from service.errors import TooManyFailedTries, Unauthorized
-from service.state.keys import has_key_format
+from service.state.key_format import has_key_format
 
 _WINDOW_S = 60.0
 _MOST_ORIGINS = 10_000

@@ -103,7 +103,7 @@ def response_of(
     request: Request, parts: Parts, question: Question, served: Served, headers: Mapping[str, str]
 ) -> Response:
     """The response that sends an answer as this client takes it; without a body when the client has it already."""
-    if is_unchanged(served, request.headers.get("If-None-Match")):
+    if is_unchanged(served.etag, request.headers.get("If-None-Match")):
         served.close()
         return Response(status_code=304, headers=headers)
     gzip = not question.is_packed and wants_gzip(request.headers.get("Accept-Encoding"))

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from service.api.job_schemas import time_text
-from service.domain.access import Scope, beyond_buckets
+from service.domain.access import Scope
 from service.state.keys import KeyRecord
 
 _MOST_BUCKETS = 1000
@@ -99,18 +99,12 @@ def key_info(record: KeyRecord, now: float) -> KeyInfo:
         id=record.id,
         name=record.name,
         scopes=[scope.value for scope in record.scopes],
-        without_effect=[] if record.buckets is None else [scope.value for scope in beyond_buckets(record.scopes)],
+        without_effect=[scope.value for scope in record.without_effect],
         buckets=None if record.buckets is None else list(record.buckets),
-        state=_state(record, now),
+        state=record.state_at(now),
         created_at=time_text(record.created_at) or "",
         expires_at=time_text(record.expires_at),
         revoked_at=time_text(record.revoked_at),
         used_at=time_text(record.used_at),
         made_by=record.made_by,
     )
-
-
-def _state(record: KeyRecord, now: float) -> str:
-    if record.revoked_at is not None:
-        return "revoked"
-    return "valid" if record.valid_at(now) else "expired"

@@ -79,7 +79,7 @@ class Metrics:
         self.bytes_out = Counter("fluxgate_bytes_out", "Bytes of answers sent.", registry=self.registry)
         self.bytes_in = Counter("fluxgate_bytes_in", "Bytes of requests taken.", registry=self.registry)
         self.points_in = Counter("fluxgate_points_stored", "Points stored through the gateway.", registry=self.registry)
-        self.telemetry_looks = Counter(
+        self.telemetry_lookups = Counter(
             "fluxgate_telemetry_stream_looks",
             "Looks at the newest values for all listeners of a question, by outcome.",
             ("outcome",),

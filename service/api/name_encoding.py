@@ -17,7 +17,6 @@ _LONGEST_HEADER = 4000
 def header_names(names: Iterable[tuple[str, ...]]) -> str:
     """The names, separated by commas. Each part of a name is percent-encoded, and dots separate the parts.
 
-
     A list that is too long for a header is cut, and ends with `...`.
     """
     return _cut(",".join(".".join(quote(part, safe="") for part in parts) for parts in names))

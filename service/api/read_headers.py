@@ -104,12 +104,12 @@ def cache_headers(served: Served, now_ns: int) -> dict[str, str]:
     }
 
 
-def is_unchanged(served: Served, if_none_match: str | None) -> bool:
-    """Whether the client has this answer already, by the tags of an If-None-Match header."""
-    if not served.etag or not if_none_match:
+def is_unchanged(etag: str, if_none_match: str | None) -> bool:
+    """Whether the client has the answer with `etag` already, by an If-None-Match header. An empty tag is of none."""
+    if not etag or not if_none_match:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return served.etag.removeprefix("W/") in tags or "*" in tags
+    return etag.removeprefix("W/") in tags or "*" in tags
 
 
 def gap_headers(answer: GapAnswer, now_ns: int) -> dict[str, str]:

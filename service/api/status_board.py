@@ -1,6 +1,6 @@
 """The status that features report to monitoring: gauges for /metrics, warnings for /health/ready.
 
-The probe of each feature is called at most once a minute, in a thread (`probed`), however many requests ask.
+The probe of each feature is called at most once a minute, in a thread (`probed_value`), however many requests ask.
 """
 
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from service.api.probed import Probed
+from service.api.probed_value import ProbedValue
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class StatusBoard:
     """The last status of each feature, by name. `clock` gives monotonic seconds."""
 
     def __init__(self, probes: Mapping[str, Probe], clock: Callable[[], float] = time.monotonic) -> None:
-        self._statuses = [Probed(f"status of {name}", probe, Status(), clock) for name, probe in probes.items()]
+        self._statuses = [ProbedValue(f"status of {name}", probe, Status(), clock) for name, probe in probes.items()]
 
     def warnings(self) -> list[str]:
         """The warnings of all features."""

@@ -31,7 +31,7 @@ _EVENTS = {
 }
 _LAST_EVENT_ID = Header(description="The id of the last received event: what changed since is sent, not everything.")
 _FIRST_WITHIN_S = 2.0
-"""How long an answer waits for the first look at the store, so that a question that it refuses has its status."""
+"""How long an answer waits for the first look-up in the store, so that a question that it refuses has its status."""
 Parameters = Annotated[LatestParameters, Depends()]
 
 

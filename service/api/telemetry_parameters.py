@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
+from service.api.choices import member
 from service.api.deps import parts_of
 from service.api.read_parameters import unknown_parameter
 from service.domain.durations import parse_duration
@@ -13,8 +14,6 @@ from service.errors import InvalidParameter
 from service.reads.telemetry import LatestQuestion
 from service.reads.telemetry_document import TelemetryForm
 
-FORMATS = tuple(form.value for form in TelemetryForm)
-MISSING = tuple(missing.value for missing in Missing)
 _MOST_NAMES = 100
 """Most buckets and most measurements in one request, because each measurement is looked up in each bucket."""
 PARAMETERS = ("bucket", "measurement", "lookback", "format", "by", "missing")
@@ -42,31 +41,23 @@ class LatestParameters:
         for name in self.request.query_params:
             if name not in PARAMETERS:
                 raise unknown_parameter(name, PARAMETERS)
-        _check_choice("format", self.format, FORMATS)
-        _check_choice("missing", self.missing or Missing.ZERO, MISSING)
-        _check_devices(self.format, self.by, self.missing)
+        form = member(TelemetryForm, "format", self.format)
+        missing = member(Missing, "missing", self.missing or Missing.ZERO)
+        _check_devices(form, self.by, self.missing)
         for parameter, values in (("bucket", self.bucket), ("measurement", self.measurement)):
             if len(values or ()) > _MOST_NAMES:
                 reason = f"More than {_MOST_NAMES} times {parameter}. Ask for fewer at a time, or leave it out."
                 raise InvalidParameter(parameter, reason)
         lookback_ns = parse_duration(self.lookback or parts_of(self.request).limits.telemetry_lookback, "lookback")
         names = (tuple(sorted(set(self.bucket or ()))), tuple(sorted(set(self.measurement or ()))))
-        silent = Missing(self.missing or Missing.ZERO)
-        return LatestQuestion(*names, lookback_ns, TelemetryForm(self.format), self.by, silent)
+        return LatestQuestion(*names, lookback_ns, form, self.by, missing)
 
 
-def _check_choice(parameter: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raises InvalidParameter for a value that is not allowed."""
-    if value not in allowed:
-        reason = f"{parameter}={value[:100]!r} is unknown. Allowed: {', '.join(allowed)}."
-        raise InvalidParameter(parameter, reason, allowed=list(allowed))
-
-
-def _check_devices(format: str, by: str | None, missing: str | None) -> None:
+def _check_devices(form: TelemetryForm, by: str | None, missing: str | None) -> None:
     """Raises InvalidParameter for `by` and `missing` with rows, which have all tags and only fields with a value."""
     if by == "":
         raise InvalidParameter("by", "by= names no tag. Write the tag that names the device, like by=device.")
     for parameter, value in (("by", by), ("missing", missing)):
-        if value is not None and format == TelemetryForm.ROWS:
+        if value is not None and form is TelemetryForm.ROWS:
             reason = f"{parameter} has no meaning with format=rows, where every series stands alone."
             raise InvalidParameter(parameter, f"{reason} Leave one of them out.")

@@ -46,7 +46,7 @@ class StreamLimits:
 
 
 @dataclass(frozen=True)
-class Looked:
+class LookupResult:
     """What a look-up gave: the next snapshot, what to note beside it, and how old it was already, in seconds."""
 
     snapshot: Snapshot
@@ -54,18 +54,21 @@ class Looked:
     age_s: float
 
 
-Look = Callable[[Snapshot, Principal, bool, CancelToken], Awaitable[Looked]]
+Lookup = Callable[[Snapshot, Principal, bool, CancelToken], Awaitable[LookupResult]]
 """Asks the question of the snapshot for a principal. With True the next snapshot has a new number in any case."""
 
 
 @dataclass(eq=False)
 class _Poller:
-    """The look-ups for one topic. `is_awaited`: somebody came, and the pause after a failure is cut short."""
+    """The look-ups for one topic. `is_awaited`: somebody came, and the pause after a failure is cut short.
+
+    `woken`: listeners came or left, so the poller decides again how long it waits.
+    """
 
     topic: Topic
     task: asyncio.Task[None] | None = None
     token: CancelToken = field(default_factory=CancelToken)
-    poked: asyncio.Event = field(default_factory=asyncio.Event)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
     is_awaited: bool = False
     begun_at: float = float("-inf")
     idle_since: float = 0.0
@@ -76,13 +79,13 @@ class TelemetryTopics:
 
     def __init__(
         self,
-        look: Look,
+        lookup: Lookup,
         limits: StreamLimits,
         on_round: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._look = look
+        self._lookup = lookup
         self._limits = limits
         self._on_round = on_round
         self._clock = clock
@@ -112,7 +115,7 @@ class TelemetryTopics:
         if not poller.topic.listeners:
             poller.topic.revived()
             poller.is_awaited = True
-            poller.poked.set()
+            poller.woken.set()
         listener = Listener(poller.topic, principal, last_event_id)
         poller.topic.listeners.add(listener)
         if poller.task is None:
@@ -127,7 +130,7 @@ class TelemetryTopics:
             return
         poller = next(each for each in self._pollers.values() if each.topic is listener.topic)
         poller.idle_since = since = self._clock()
-        poller.poked.set()
+        poller.woken.set()
         self._start(cancel_in_thread(poller.token.cancel))
         asyncio.get_running_loop().call_later(_KEPT_S, self._forget, poller, since)
 
@@ -190,16 +193,16 @@ class TelemetryTopics:
             wait_for_s = (earliest_at if poller.is_awaited else due_at) - self._clock()
             if wait_for_s <= 0:
                 return True
-            poller.poked.clear()
+            poller.woken.clear()
             with anyio.move_on_after(wait_for_s):
-                await poller.poked.wait()
+                await poller.woken.wait()
         return False
 
     async def _round(self, poller: _Poller) -> float:
         """Look up once, and say how many seconds to wait before the next time."""
         topic, poller.token = poller.topic, CancelToken()
         try:
-            looked = await self._look(topic.snapshot, topic.reader, topic.failure is not None, poller.token)
+            result = await self._lookup(topic.snapshot, topic.reader, topic.failure is not None, poller.token)
         except FluxgateError as error:
             return self._failed(poller, error)
         except Exception as broken:  # noqa: BLE001  (listeners are told, and the next look-up may work)
@@ -208,9 +211,9 @@ class TelemetryTopics:
         self._on_round("answered")
         if topic.failure is not None:
             _log.info("telemetry can be read again for its listeners", listeners=len(topic.listeners))
-        topic.answered(looked.snapshot, looked.notes)
+        topic.answered(result.snapshot, result.notes)
         interval_s, took_s = self._limits.interval_s, self._clock() - poller.begun_at
-        return max(interval_s - took_s - looked.age_s, took_s, interval_s / 20)
+        return max(interval_s - took_s - result.age_s, took_s, interval_s / 20)
 
     def _failed(self, poller: _Poller, error: FluxgateError) -> float:
         topic = poller.topic
@@ -232,7 +235,7 @@ class TelemetryTopics:
 
 
 def failure_pause_s(failures: int, interval_s: float, chance: float) -> float:
-    """Seconds before the next look after so many failures in a row: more each time, and never less than usual."""
+    """Seconds before the next look-up after so many failures in a row: more each time, and never less than usual."""
     return max(interval_s, min(_LONGEST_WAIT_S, wait_s(failures, chance)))
 
 

@@ -86,29 +86,6 @@ def shard_check(bucket_id: str, shard_id: int) -> ContentCheck:
     return _TarCheck(bucket_id, shard_id)
 
 
-def check_store(
-    source: FileSource,
-    folder: str,
-    file: PhysicalFile,
-    kind: StoreKind,
-    most_bytes: int,
-) -> BackupDamaged | None:
-    """What is wrong with the file of a store, just downloaded perhaps; None: nothing. As `check_physical`."""
-    return damage_of(source, f"{folder}/{file.name}", file, store_check(kind), most_bytes)
-
-
-def check_shard(
-    source: FileSource,
-    folder: str,
-    file: PhysicalFile,
-    bucket_id: str,
-    shard_id: int,
-    most_bytes: int,
-) -> BackupDamaged | None:
-    """What is wrong with the tar of a shard, just downloaded perhaps; None: nothing. As `check_physical`."""
-    return damage_of(source, f"{folder}/{file.name}", file, shard_check(bucket_id, shard_id), most_bytes)
-
-
 def damage_of(
     source: FileSource,
     path: str,

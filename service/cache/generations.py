@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.cache.agreed import agreed
+from service.cache.agreed_value import agreed_value
 from service.cache.protocol import Cache
 
 _KEPT_S = 30 * 86_400.0
@@ -115,7 +115,7 @@ class Generations:
         return self._cache.put(_key(name), _new_token(), _KEPT_S)
 
     def _token(self, name: str) -> str | None:
-        return agreed(self._cache, _key(name), _token_of, _new_token, _KEPT_S)
+        return agreed_value(self._cache, _key(name), _token_of, _new_token, _KEPT_S)
 
 
 def _token_of(value: bytes) -> str | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from service.console.jobs import AsJson
-from service.domain.access import Scope, beyond_buckets
+from service.domain.access import Scope
 from service.domain.expiry import expiry
 from service.errors import ConfigurationError
 from service.settings import Settings, load_settings
@@ -73,7 +73,7 @@ def list_keys(as_json: AsJson = False) -> None:
     for record in records:
         buckets = "all" if record.buckets is None else ", ".join(record.buckets)
         times = [_minute(moment) for moment in (record.created_at, record.expires_at, record.used_at)]
-        table.add_row(record.id, record.name, _scopes(record), buckets, *times, _state(record))
+        table.add_row(record.id, record.name, _scopes(record), buckets, *times, record.state_at(time.time()))
     Console(markup=False, highlight=False).print(table)
 
 
@@ -91,12 +91,5 @@ def _minute(moment: float | None) -> str:
 
 
 def _scopes(record: KeyRecord) -> str:
-    ineffective = () if record.buckets is None else beyond_buckets(record.scopes)
-    notes = dict.fromkeys(ineffective, " (without effect)")
+    notes = dict.fromkeys(record.without_effect, " (without effect)")
     return ", ".join(f"{scope.value}{notes.get(scope, '')}" for scope in record.scopes)
-
-
-def _state(record: KeyRecord) -> str:
-    if record.revoked_at is not None:
-        return "revoked"
-    return "valid" if record.valid_at(time.time()) else "expired"

@@ -49,13 +49,8 @@ def serve(
         raise ConfigurationError("The embedded store belongs to one process. Use --workers 1, or set INFLUXDB_URL.")
     if demo and settings.influxdb_url is not None:
         raise ConfigurationError("--demo fills the embedded store, but INFLUXDB_URL is set. Leave one of them out.")
-    if workers > 1 and settings.redis_url is None and settings.cache_windows:
-        # A worker would not learn of a write that another one took, and windows are kept for hours.
-        os.environ["CACHE_WINDOWS"] = "false"
-        _log.info("windows are not kept, because several workers need REDIS_URL to tell each other of writes")
-    if workers > 1 and settings.redis_url is None and settings.cache_stale_s:
-        os.environ["CACHE_STALE_S"] = "0"
-        _log.info("no stale answer is served, because several workers need REDIS_URL to tell each other of writes")
+    if workers > 1 and settings.redis_url is None:
+        _keep_nothing_for_long(settings)
     key = ensure_key(settings, host)
     if demo:
         os.environ["FLUXGATE_DEMO"] = "1"
@@ -89,6 +84,20 @@ def serve(
         sock = config.bind_socket()
         _print_welcome(lines)
         Multiprocess(config, sockets=[sock]).run()
+
+
+def _keep_nothing_for_long(settings: Settings) -> None:
+    """Tell workers to keep no windows, which last for hours, and to serve no stale answers.
+
+    Without Redis, none of them learns of a write that another one took.
+    """
+    reason = "because several workers need REDIS_URL to tell each other of writes"
+    if settings.cache_windows:
+        os.environ["CACHE_WINDOWS"] = "false"
+        _log.info(f"windows are not kept, {reason}")
+    if settings.cache_stale_s:
+        os.environ["CACHE_STALE_S"] = "0"
+        _log.info(f"no stale answer is served, {reason}")
 
 
 def _connection_bounds(settings: Settings) -> ConnectionBounds:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from service.frames.frame import FIELD_TYPES, TEXT_CODES, TIME, long_schema
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 
 _FIELD = "_field"
 _MOST_LEFT_OUT = 1000

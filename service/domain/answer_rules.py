@@ -9,7 +9,9 @@ from service.domain.json_pointer import JsonPointer
 
 Statuses = frozenset[int]
 ACCEPTED_STATUSES: Statuses = frozenset({200, 201, 202, 204})
-RETRIED_STATUSES: Statuses = frozenset({408, 425, 429, 500, 502, 503, 504})
+LATER_STATUSES: Statuses = frozenset({408, 425, 429})
+"""Nothing is wrong with what was posted, and it was not looked at (RFC 9110, 6585 and 8470)."""
+RETRIED_STATUSES: Statuses = LATER_STATUSES | {500, 502, 503, 504}
 STOPPED_STATUSES: Statuses = frozenset({401, 403, 404, 405})
 DROPPED_STATUSES: Statuses = frozenset({400, 422})
 _TOO_LARGE = 413

@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from service.errors import InvalidParameter
 
 SECOND_NS = 1_000_000_000
-_UNIT_NS = {
-    "s": SECOND_NS,
-    "m": 60 * SECOND_NS,
-    "h": 3_600 * SECOND_NS,
-    "d": 86_400 * SECOND_NS,
-    "w": 7 * 86_400 * SECOND_NS,
-}
+MINUTE_NS, HOUR_NS, DAY_NS, WEEK_NS = 60 * SECOND_NS, 3_600 * SECOND_NS, 86_400 * SECOND_NS, 7 * 86_400 * SECOND_NS
+_UNIT_NS = {"s": SECOND_NS, "m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS, "w": WEEK_NS}
 _HINT = "Write a whole number and one unit, s, m, h, d or w: 30s, 15m, 1h, 30d, 4w."
 _FORM = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
 LONGEST_NS = 2**63 - 1

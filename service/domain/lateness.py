@@ -7,12 +7,12 @@ findings comes near the real lateness and never exceeds it. All times are ns.
 
 from collections.abc import Iterable
 
-from service.domain.durations import SECOND_NS
+from service.domain.durations import MINUTE_NS
 from service.domain.timerange import TimeRange
 
 KEPT_DAYS = 7
 """For how many days a finding counts: a single import of older data is forgotten after that."""
-_FIRST_STEP_NS = 15 * 60 * SECOND_NS
+_FIRST_STEP_NS = 15 * MINUTE_NS
 
 
 def lateness_ns(gained: Iterable[TimeRange], compared_ns: int, reach_ns: int) -> int:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from service.domain.durations import DAY_NS
 from service.domain.mirror import Mirror
 from service.domain.schema import Bucket
-from service.domain.shards import DAY_NS
 from service.domain.slicing import MeasurementRange, slice_range, slice_start, whole_slices
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, merge
 

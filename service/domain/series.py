@@ -4,6 +4,7 @@ Stores, digests, deletes, dead letters and line protocol name a series by these 
 because a write may name a million of them: they hash, compare and sort as fast as plain tuples.
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from service.domain.schema import FieldType
@@ -17,6 +18,17 @@ class SeriesKey(NamedTuple):
 
     measurement: str
     tags: Tags = ()
+
+
+def has_tags(tags: Tags, accepted: Iterable[tuple[str, Collection[str]]]) -> bool:
+    """Whether a series with `tags` has one of the accepted values of each key in `accepted`."""
+    values = dict(tags)
+    return all(values.get(key) in texts for key, texts in accepted)
+
+
+def series_text(measurement: str, tags: Mapping[str, str]) -> str:
+    """A series as people read it: `power,meter=M-1,site=north`. It is not escaped."""
+    return ",".join([measurement, *(f"{key}={value}" for key, value in tags.items())])
 
 
 class FieldSeries(NamedTuple):

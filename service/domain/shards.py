@@ -6,10 +6,9 @@ and every slice follow the same grid. Source: influxdb v2.9.1, v1/services/meta/
 
 from collections.abc import Iterator
 
-from service.domain.durations import SECOND_NS, parse_duration
+from service.domain.durations import DAY_NS, HOUR_NS, SECOND_NS, WEEK_NS
 from service.domain.timerange import TimeRange, floor_to
 
-HOUR_NS, DAY_NS, WEEK_NS = (parse_duration(text, "shard") for text in ("1h", "1d", "1w"))
 _YEAR_ONE_NS = -62_135_596_800 * SECOND_NS
 """Go's `time.Truncate` counts from year 1."""
 _DAILY_FROM_NS, _WEEKLY_FROM_NS = 2 * DAY_NS, 180 * DAY_NS

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from service.domain.durations import DAY_NS
 from service.domain.schema import Bucket
-from service.domain.shards import DAY_NS
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, floor_to
 
 

@@ -11,7 +11,7 @@ _MOST_WITH_NEAR = 5
 """Looking for near names costs more than the rest, and the first few are enough."""
 
 
-class NameKind(StrEnum):
+class FilterKind(StrEnum):
     """What a filter names."""
 
     MEASUREMENT = "measurement"
@@ -24,7 +24,7 @@ class NameKind(StrEnum):
 class UnknownName:
     """A name that the bucket does not know, and near ones. `tag` is the key of the tag of a value, else empty."""
 
-    kind: NameKind
+    kind: FilterKind
     name: str
     near: tuple[str, ...] = ()
     tag: str = ""
@@ -45,13 +45,13 @@ def unknown_names(
     known_fields = {name: None for measurement in named for name in measurement.fields} if fields else {}
     known_tags = {name: None for measurement in named for name in measurement.tags} if tags else {}
     return (
-        *unknown(NameKind.MEASUREMENT, measurements, known),
-        *unknown(NameKind.FIELD, fields, known_fields),
-        *unknown(NameKind.TAG, tags, known_tags),
+        *unknown(FilterKind.MEASUREMENT, measurements, known),
+        *unknown(FilterKind.FIELD, fields, known_fields),
+        *unknown(FilterKind.TAG, tags, known_tags),
     )
 
 
-def unknown(kind: NameKind, names: Iterable[str], known: Collection[str], tag: str = "") -> Sequence[UnknownName]:
+def unknown(kind: FilterKind, names: Iterable[str], known: Collection[str], tag: str = "") -> Sequence[UnknownName]:
     """Those of `names` that are not `known`."""
     missing = sorted(name for name in names if name not in known)
     return [

@@ -16,7 +16,6 @@ class NameKind(StrEnum):
 
     MEASUREMENT = "measurement"
     TAG_KEY = "tag key"
-    TAG_VALUE = "tag value"
     FIELD = "field"
 
 

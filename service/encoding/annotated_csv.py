@@ -19,7 +19,7 @@ from service.encoding.time_texts import rfc3339
 from service.encoding.value_texts import csv_quoted, csv_values
 from service.frames import long_form
 from service.frames.frame import Block, value_type
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 
 DATATYPES = {
     FieldType.FLOAT: "double",

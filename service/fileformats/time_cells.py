@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from service.domain.durations import DAY_NS
 from service.domain.local_time import instants_of, shown_ns
 from service.domain.moments import parse_moment
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
@@ -25,8 +26,7 @@ from service.lineprotocol.parser import UNITS_NS
 
 Longs = npt.NDArray[np.int64]
 _NAIVE = pa.timestamp("ns")
-_DAY_NS = 86_400_000_000_000
-_MOST_SPAN_NS = 200 * 366 * _DAY_NS
+_MOST_SPAN_NS = 200 * 366 * DAY_NS
 _HAS_OFFSET = r"[Zz]$|[+-][0-9]{2}:?[0-9]{2}$"
 _NUMBER = r"^-?[0-9]+(?:\.[0-9]*)?$"
 _SOME_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|-?[0-9]+[a-z]*$"
@@ -93,7 +93,7 @@ class TimeForm:
     def _local(self, local_ns: Longs) -> tuple[Longs, Bad]:
         """Instants at which the clock of the zone shows these times."""
         assert self.zone is not None
-        first, last = int(local_ns.min()) - _DAY_NS, int(local_ns.max()) + _DAY_NS
+        first, last = int(local_ns.min()) - DAY_NS, int(local_ns.max()) + DAY_NS
         if self.zone == "UTC" or last - first > _MOST_SPAN_NS:
             return self._single_local(local_ns) if self.zone != "UTC" else (local_ns, {})
         span = TimeRange(max(first, EARLIEST_NS), min(last, LATEST_NS + 1))

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from service.domain.series import FieldSeries, SeriesKey
+from service.domain.series import FieldSeries
 from service.frames import long_form
-from service.frames.frame import value_type
 from service.frames.hashes import LANES, Lanes, Words, add_lanes, point_hashes, time_hashes, value_words
-from service.frames.label_combinations import combine, texts_of
+from service.frames.row_series import series_of
 
 
 @dataclass(frozen=True)
@@ -45,27 +44,6 @@ class SeriesDigester:
         for key, digest in zip(series, _digests(times, values, of_row, len(series)), strict=True):
             if digest.count:
                 self.series[key] = self.series.get(key, SeriesDigest()) + digest
-
-
-def series_of(frame: pa.RecordBatch) -> tuple[list[FieldSeries], npt.NDArray[np.int64]]:
-    """The field series of a long frame, and for each row the index of its field series."""
-    labels = long_form.labels(frame)
-    combinations = combine(labels)
-    keys = long_form.tag_keys(frame)
-    field_type = value_type(frame)
-    fields, measurements, *tags = texts_of(labels, combinations)
-    series = [
-        FieldSeries(
-            SeriesKey(
-                str(measurements[index]),
-                tuple((key, text) for key, tag in zip(keys, tags, strict=True) if (text := tag[index]) is not None),
-            ),
-            str(fields[index]),
-            field_type,
-        )
-        for index in range(len(fields))
-    ]
-    return series, combinations.rows(frame.num_rows)
 
 
 def _digests(times: Words, values: Words, of_row: npt.NDArray[np.int64], size: int) -> list[SeriesDigest]:

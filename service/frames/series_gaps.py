@@ -15,7 +15,7 @@ from service.domain.series import SeriesKey
 from service.domain.timerange import LATEST_NS, TimeRange
 from service.frames import long_form
 from service.frames.label_combinations import rows_by_code
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 
 Times = npt.NDArray[np.int64]
 UntypedSeries = tuple[SeriesKey, str]

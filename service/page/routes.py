@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service.api.auth import OPEN
+from service.api.read_headers import is_unchanged
+from service.api.streaming import wants_gzip
 from service.page.files import PageFile, load_files, page_file
 
 INDEX = "index.html"
@@ -52,10 +54,10 @@ def _answer(request: Request, file: PageFile) -> Response:
 
     The tag is weak (RFC 9110), because it is the same for both encodings.
     """
-    tag = f'"{file.tag}"'
-    headers = {**_HEADERS, "ETag": f"W/{tag}"}
-    if tag in request.headers.get("If-None-Match", ""):
+    etag = f'W/"{file.tag}"'
+    headers = {**_HEADERS, "ETag": etag}
+    if is_unchanged(etag, request.headers.get("If-None-Match")):
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if wants_gzip(request.headers.get("Accept-Encoding")):
         return Response(file.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)
     return Response(file.content, headers=headers, media_type=file.media_type)

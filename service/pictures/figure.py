@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TITLE_PX, _SUBTITLE_PX = 16, 12
+_MARGIN_PX = 16
+"""The texts above the plot stand so far from the edges of the picture."""
 _LINE_PX, _DOT_PX = 1.4, 3.6
-_LONGEST_TITLE = 300
+_LONGEST_TEXT = 300
 _MOST_AT_ONCE = 200
 """So many points of a line become pixels in one go: at most some 5 ms for a large picture."""
 Coordinates = Sequence[float] | Numbers
@@ -199,20 +201,24 @@ def _alone(lefts: Numbers, tops: Numbers, breaks: Columns) -> list[int]:
 def _draw_texts(sheet: _Sheet, placed: PlacedChart) -> None:
     chart, box = placed.chart, placed.placement.box
     colours = COLOURS[chart.look.theme]
-    width = chart.look.width - 2 * 16
+    width = chart.look.width - 2 * _MARGIN_PX
     if chart.look.title:
-        title = cut_to_width(printable(chart.title, _LONGEST_TITLE), width, _TITLE_PX)
-        subtitle = cut_to_width(printable(chart.subtitle, _LONGEST_TITLE), width, _SUBTITLE_PX)
-        sheet.text(16, 24, title, colours.text, _TITLE_PX, weight="bold")
-        sheet.text(16, 42, subtitle, colours.muted, _SUBTITLE_PX)
+        title, subtitle = _line(chart.title, width, _TITLE_PX), _line(chart.subtitle, width, _SUBTITLE_PX)
+        sheet.text(_MARGIN_PX, 24, title, colours.text, _TITLE_PX, weight="bold")
+        sheet.text(_MARGIN_PX, 42, subtitle, colours.muted, _SUBTITLE_PX)
     above = f"above {placed.axis.base}" if placed.axis.base else ""
     if unit := " ".join(filter(None, (chart.unit, above))):
-        sheet.text(16, box.top - 8, cut_to_width(printable(unit, _LONGEST_TITLE), box.width, TEXT_PX), colours.muted)
+        sheet.text(_MARGIN_PX, box.top - 8, _line(unit, box.width, TEXT_PX), colours.muted)
     middle = box.top + box.height / 2
     for number, line in enumerate(chart.empty):
         size, colour = (14, colours.text) if number == 0 else (TEXT_PX, colours.muted)
-        text = cut_to_width(printable(line, _LONGEST_TITLE), box.width, size)
+        text = _line(line, box.width, size)
         sheet.text(box.left + box.width / 2, middle + 20 * number, text, colour, size, side="center")
+
+
+def _line(text: str, width: float, size_px: float) -> str:
+    """As much of a text as one line of this width shows."""
+    return cut_to_width(printable(text, _LONGEST_TEXT), width, size_px)
 
 
 def _draw_legend(sheet: _Sheet, placed: PlacedChart) -> None:

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 
 from service.pictures.series_points import SeriesPoints
 
-MOST_LETTERS = 120
-"""A label is looked at up to this length, before it is cut to the room that there is."""
-
 
 def labels(series: Sequence[SeriesPoints]) -> list[str]:
     """A label for each series. A single series has its measurement and field."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from service.domain.durations import SECOND_NS
+from service.domain.durations import HOUR_NS
 from service.domain.selection import Fn
 from service.domain.timerange import TimeRange
 from service.pictures.series_points import MOST_COUNTED
 from service.pictures.time_ticks import local_text
 
-_SHORT_NS = 3600 * SECOND_NS
+_SHORT_NS = HOUR_NS
 """The ends of a shorter range are told with their seconds."""
 _MOST_NAMED = 20
 EMPTY = "No numbers in this range"

@@ -13,7 +13,7 @@ from service.domain.series import SeriesKey
 from service.frames import long_form
 from service.frames.frame import value_type
 from service.frames.label_combinations import rows_by_code
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 from service.frames.series_gaps import UntypedSeries
 from service.pictures.pixel_columns import Numbers, PixelColumns, Times, visible_points
 
@@ -60,7 +60,7 @@ class SeriesCollector:
         return len(self._names)
 
     def add(self, frame: pa.RecordBatch) -> None:
-        """Add the points of a frame. Times of a series ascend, also from one frame to the next."""
+        """Add the points of a frame. Times of a series may go back only where a field has several types."""
         if not frame.num_rows or not value_type(frame).numeric:
             return
         series, of_row = series_of(frame)
@@ -110,8 +110,12 @@ class SeriesCollector:
         return True
 
     def _reduce(self, held: _Held) -> None:
+        """Keep the points that make a difference, in the order of time."""
         times = np.concatenate(held.times) if held.times else np.zeros(0, np.int64)
         values = np.concatenate(held.values) if held.values else np.zeros(0)
+        if np.any(times[1:] < times[:-1]):
+            order = np.argsort(times, kind="stable")
+            times, values = times[order], values[order]
         kept = visible_points(self._columns.columns(times), values)
         held.times, held.values, held.count = [times[kept]], [values[kept]], len(kept)
 

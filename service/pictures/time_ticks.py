@@ -9,23 +9,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from service.domain.durations import SECOND_NS
+from service.domain.durations import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from service.domain.selected_windows import grids_of
 from service.domain.selection import Windows
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange, floor_to
 from service.domain.windows import Grid, clock_segments
 
-_MINUTE_NS, _HOUR_NS, _DAY_NS = 60 * SECOND_NS, 3_600 * SECOND_NS, 86_400 * SECOND_NS
-_MONTH_NS = 30 * _DAY_NS
+_MONTH_NS = 30 * DAY_NS
 _EPOCH = dt.datetime(1970, 1, 1)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FINE_NS = tuple(number * 10**power for power in range(9) for number in (1, 2, 5))
 _STEPS_NS = (
     *_FINE_NS,
     *(number * SECOND_NS for number in (1, 2, 5, 10, 15, 30)),
-    *(number * _MINUTE_NS for number in (1, 2, 5, 10, 15, 30)),
-    *(number * _HOUR_NS for number in (1, 2, 3, 6, 12)),
-    *(number * _DAY_NS for number in (1, 2, 4, 7, 14)),
+    *(number * MINUTE_NS for number in (1, 2, 5, 10, 15, 30)),
+    *(number * HOUR_NS for number in (1, 2, 3, 6, 12)),
+    *(number * DAY_NS for number in (1, 2, 4, 7, 14)),
 )
 _STEPS_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 _DECADE = 120
@@ -113,11 +112,11 @@ def _label(shown: dt.datetime, fraction: int, step_ns: int) -> tuple[str, str]:
     month = _MONTHS[shown.month - 1]
     if step_ns >= _MONTH_NS:
         return month, str(shown.year)
-    if step_ns >= _DAY_NS:
+    if step_ns >= DAY_NS:
         return f"{shown.day} {month}", str(shown.year)
     day = f"{shown.day} {month} {shown.year}"
     label = f"{shown.hour:02}:{shown.minute:02}"
-    if step_ns < _MINUTE_NS:
+    if step_ns < MINUTE_NS:
         label += f":{shown.second:02}"
     if step_ns < SECOND_NS:
         digits = f"{fraction:09}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from service.domain.selection import Selection
 from service.domain.timerange import format_time
-from service.domain.unknown_names import NameKind, UnknownName, unknown
+from service.domain.unknown_names import FilterKind, UnknownName, unknown
 from service.errors import FluxgateError
 from service.frames.frame import Block
 from service.reads.facts import ReadFacts
@@ -28,7 +28,7 @@ def explained(
             is_empty = False
             yield block
     if is_empty:
-        unknown_keys = {name for kind, _, name, *_ in facts.unknown.names if kind == NameKind.TAG}
+        unknown_keys = {name for kind, _, name, *_ in facts.unknown.names if kind == FilterKind.TAG}
         values = _unknown_values(store, selection, unknown_keys)
         texts.update(replace(facts, unknown=facts.unknown.and_of(values), newest=_newest(store, selection)).texts())
 
@@ -51,5 +51,5 @@ def _unknown_values(store: Store, selection: Selection, unknown_keys: set[str]) 
         except FluxgateError:
             known = None
         if known is not None:
-            names += unknown(NameKind.VALUE, filter(None, values), known, key)
+            names += unknown(FilterKind.VALUE, filter(None, values), known, key)
     return names

@@ -9,11 +9,11 @@ import orjson
 from service.cache.answers import AnswerCache, CancelToken, Served
 from service.cache.single_flight import Produced
 from service.domain.selection import ReadPlan, Selection
+from service.domain.series import has_tags
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
 from service.errors import InvalidParameter
-from service.frames import long_form
 from service.frames.frame import Reading
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_times
 from service.frames.series_gaps import Coverage, Gap, GapFinder, UntypedSeries
 from service.reads.facts import NameList, ReadFacts
 from service.reads.limits import ReadLimits
@@ -111,9 +111,8 @@ class GapReads:
         latest = self._store.latest(selection.bucket, TimeRange(first_ns, start_ns), "", names)
         before: dict[UntypedSeries, int] = {}
         for frame in latest.frames:
-            series, of_row = series_of(frame)
-            for number, time_ns in zip(of_row.tolist(), long_form.times_ns(frame).tolist(), strict=True):
-                key = series[number].key, series[number].field
+            for series, time_ns in series_times(frame):
+                key = series.key, series.field
                 if _is_selected(selection, key):
                     before[key] = max(time_ns, before.get(key, time_ns))
         return before
@@ -132,10 +131,7 @@ class GapReads:
 
 def _is_selected(selection: Selection, key: UntypedSeries) -> bool:
     series, field = key
-    tags = dict(series.tags)
-    return (not selection.fields or field in selection.fields) and all(
-        tags.get(name) in values for name, values in selection.tags
-    )
+    return (not selection.fields or field in selection.fields) and has_tags(series.tags, selection.tags)
 
 
 def document(question: GapQuestion, coverages: dict[UntypedSeries, Coverage], store: str) -> bytes:

@@ -28,13 +28,13 @@ def picture_of(
     question: Question,
     look: Look,
     texts: dict[str, str],
-    drawn: Callable[[float], object],
+    on_drawn: Callable[[float], object],
     drawing: Drawing,
 ) -> Iterator[bytes]:
     """The picture of the numbers in `blocks`, in one piece.
 
-    `texts` are those of the answer's facts; they learn of the picture before it comes. `drawn` is called with the
-    seconds that drawing took. `drawing` holds the slot meanwhile.
+    `texts` are those of the answer's facts. Before the picture comes, its own facts are added to them. `on_drawn` is
+    called with the seconds that drawing took. `drawing` holds the slot meanwhile.
 
     Raises what `blocks` raises, StoreBroken when nobody wants the picture any more, and InvalidParameter.
     """
@@ -48,7 +48,7 @@ def picture_of(
     with drawing.under_way():
         picture = Picture.of(_chart(question, look, collector, ReadFacts.from_texts(texts)))
         document = picture.drawn(drawing.check)
-    drawn(time.perf_counter() - begun_s)
+    on_drawn(time.perf_counter() - begun_s)
     texts.update(_facts(picture, collector).texts())
     yield document
 

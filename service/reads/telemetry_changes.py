@@ -34,13 +34,13 @@ class Snapshot:
     known_since: int = 0
     last_changes: bytes | None = None
 
-    def followed_by(self, document: bytes, else_ms: int, forced: bool = False) -> "Snapshot":
+    def followed_by(self, document: bytes, now_ms: int, forced: bool = False) -> "Snapshot":
         """The snapshot after this one. It has the same number when no value differs, unless `forced`.
 
-        `else_ms`: now, for an answer that says no time.
+        `now_ms`: the time of an answer that says none.
         """
         parsed = orjson.loads(document)
-        leaves, ts = leaves_of(self.question, parsed), moment_of(self.question, parsed, else_ms)
+        leaves, ts = leaves_of(self.question, parsed), moment_of(self.question, parsed, now_ms)
         known = self.leaves
         changed = [path for path, value in leaves.items() if not (path in known and same(value, known[path]))]
         removed = known.keys() - leaves.keys()

@@ -32,11 +32,11 @@ def leaves_of(question: LatestQuestion, document: Any) -> dict[Path, object]:  #
     }
 
 
-def moment_of(question: LatestQuestion, document: Any, else_ms: int) -> int:  # noqa: ANN401  (parsed JSON)
-    """The `ts` of a parsed answer; `else_ms` where devices have one each and there is no device."""
+def moment_of(question: LatestQuestion, document: Any, now_ms: int) -> int:  # noqa: ANN401  (parsed JSON)
+    """The `ts` of a parsed answer; `now_ms` where devices have one each and there is no device."""
     if question.by is None:
         return int(document["ts"])
-    return next((int(telemetry["ts"]) for [telemetry] in document.values()), else_ms)
+    return next((int(telemetry["ts"]) for [telemetry] in document.values()), now_ms)
 
 
 def change_document(question: LatestQuestion, ts: int, leaves: Leaves, changed: Leaves, removed: Iterable[Path]) -> Any:  # noqa: ANN401

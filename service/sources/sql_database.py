@@ -154,6 +154,7 @@ class SqlDatabase:
                 f"max_statement_time = {self._timeout_s:g}" if is_mariadb else f"max_execution_time = {milliseconds}"
             )
             run(f"SET SESSION {limit}")
+            run(f"SET SESSION net_write_timeout = {_LONGEST_PAUSE_S}")
             run("SET SESSION TRANSACTION READ ONLY")
             connection.rollback()
         elif self.backend == "mssql":

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from service.domain.schema import MeasurementSchema
-from service.domain.unknown_names import NameKind, unknown_names
+from service.domain.unknown_names import FilterKind, unknown_names
 from service.errors import InvalidParameter
 from service.sources.store_text import StoreDefinition
 from service.stores.protocol import Store
 
-_MEMBERS = {NameKind.MEASUREMENT: "measurement", NameKind.FIELD: "field", NameKind.TAG: "tags"}
+_MEMBERS = {FilterKind.MEASUREMENT: "measurement", FilterKind.FIELD: "field", FilterKind.TAG: "tags"}
 PLACE = "source.store"
 
 

@@ -1,14 +1,6 @@
-"""API keys: made once, shown once, kept as hashes.
+"""API keys: made once, shown once, kept as hashes, checked for each request, and revoked with those that they made."""
 
-A key is `fg_<id>_<secret>_<checksum>`. The id finds the row, 256 random bits are the secret, and the checksum tells a
-typing error from a wrong key without a query. SHA-256 is enough for random bits; a slow hash would only let strangers
-use up the processor.
-"""
-
-import binascii
-import hashlib
 import hmac
-import secrets
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +11,7 @@ import structlog
 from service.domain.access import BUCKET_SCOPES, Principal, Scope, beyond_buckets
 from service.errors import ConfigurationError, InvalidParameter, NotFound, NotReady, Unauthorized
 from service.state.database import StateDatabase
+from service.state.key_format import hash_of, id_of, new_key
 from service.state.key_list import KeyList
 from service.state.tables import api_keys
 
@@ -58,6 +51,17 @@ class KeyRecord:
     def valid_at(self, now: float) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
+    def state_at(self, now: float) -> str:
+        """`valid`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "valid" if self.valid_at(now) else "expired"
+
+    @property
+    def without_effect(self) -> list[Scope]:
+        """The scopes that the key cannot use, because they reach past its buckets."""
+        return [] if self.buckets is None else beyond_buckets(self.scopes)
+
 
 class KeyRing:
     """Makes, checks and revokes keys. `static_key` has every scope; `clock` gives seconds since 1970.
@@ -77,7 +81,7 @@ class KeyRing:
         if static_key is not None:
             _refuse_weak(static_key)
         self._database = database
-        self._static = None if static_key is None else _hashed(static_key)
+        self._static = None if static_key is None else hash_of(static_key)
         self._clock = clock
         self._outage_s = outage_s
         self._lock = threading.Lock()
@@ -112,14 +116,12 @@ class KeyRing:
         allowed, visible = tuple(sorted(set(scopes))), tuple(sorted(set(buckets))) or None
         if visible is not None:
             _refuse_beyond(allowed)
-        key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
-        body = f"fg_{key_id}_{secret}"
-        key = f"{body}_{_checksum(body)}"
+        key_id, key = new_key()
         record = KeyRecord(key_id, name, allowed, visible, self._clock(), expires_at, None, None, made_by)
         row = {
             "id": key_id,
             "name": name,
-            "secret_hash": _hashed(key),
+            "secret_hash": hash_of(key),
             "scopes": list(record.scopes),
             "buckets": None if record.buckets is None else list(record.buckets),
             "created_at": record.created_at,
@@ -144,7 +146,7 @@ class KeyRing:
         if principal is not None:
             return principal
         try:
-            record = self._looked_up(presented or "", _hashed(presented or ""))
+            record = self._looked_up(presented or "", hash_of(presented or ""))
         except NotReady as failure:
             return self._trusted_despite(failure, presented)
         if record is None or not record.valid_at(self._clock()):
@@ -153,14 +155,14 @@ class KeyRing:
 
     def known_without_query(self, presented: str | None) -> Principal | None:
         """Whose key this is, where no query is needed: for the static key, and a key that was valid a moment ago."""
-        hashed = _hashed(presented or "")
+        hashed = hash_of(presented or "")
         if self._static is not None and hmac.compare_digest(hashed, self._static):
             return Principal("static", "API_KEY", frozenset(Scope))
         return self._remembered(hashed, _KEPT_S)
 
     def trusted(self, presented: str | None) -> Principal | None:
         """Whose key this is while the database does not answer: it was valid at most `outage_s` ago."""
-        principal = self._remembered(_hashed(presented or ""), self._outage_s)
+        principal = self._remembered(hash_of(presented or ""), self._outage_s)
         if principal is not None:
             _log.warning("a key is trusted without the state database", key=principal.id)
         return principal
@@ -178,7 +180,7 @@ class KeyRing:
         Raises NotReady: the database does not answer, and the key was not valid lately.
         """
         try:
-            record, now = self._list.find(_hashed(presented)), self._clock()
+            record, now = self._list.find(hash_of(presented)), self._clock()
         except NotReady as failure:
             return self._trusted_despite(failure, presented)
         if record is None or not record.valid_at(now):
@@ -218,7 +220,7 @@ class KeyRing:
             self._revocations += 1
         self._list.forget()
         if not ended:
-            raise NotFound(f"There is no key {key_id!r}. `fluxgate keys list` shows them.")
+            raise NotFound(f"There is no key {key_id!r}. `fluxgate keys list` and GET /keys show them.")
         return tuple(ended.values())
 
     def _by_hash(self) -> dict[bytes, KeyRecord]:
@@ -239,7 +241,7 @@ class KeyRing:
         return _principal(record)
 
     def _looked_up(self, presented: str, hashed: bytes) -> KeyRecord | None:
-        key_id = _id_of(presented)
+        key_id = id_of(presented)
         if key_id is None:
             return None
         with self._lock:
@@ -329,27 +331,6 @@ def _is_fresh(since: float, now: float, max_age_s: float) -> bool:
 def _principal(record: KeyRecord) -> Principal:
     buckets = None if record.buckets is None else frozenset(record.buckets)
     return Principal(record.id, record.name, frozenset(record.scopes), buckets)
-
-
-def _hashed(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-
-
-def _checksum(body: str) -> str:
-    return f"{binascii.crc32(body.encode()):08x}"
-
-
-def has_key_format(presented: str | None) -> bool:
-    """Whether form and checksum are those of a key. Only the database knows whether it is one."""
-    return _id_of(presented or "") is not None
-
-
-def _id_of(presented: str) -> str | None:
-    body, _, checksum = presented.rpartition("_")
-    parts = body.split("_")
-    if len(parts) != 3 or parts[0] != "fg" or not presented.isascii() or _checksum(body) != checksum:
-        return None
-    return parts[1]
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> KeyRecord:

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from service.domain.bucket_details import BucketDetails
+from service.domain.durations import DAY_NS, HOUR_NS
 from service.domain.schema import Bucket, BucketSpec, MeasurementSchema
 from service.domain.selection import ReadPlan, Selection
 from service.domain.series import SeriesKey
-from service.domain.shards import DAY_NS, HOUR_NS
 from service.domain.timerange import EARLIEST_NS, EVER, LATEST_NS, TimeRange, merge
 from service.frames.frame import Reading
 from service.frames.points import Points

@@ -10,7 +10,7 @@ from service.domain.series import FieldSeries
 from service.domain.timerange import format_time
 from service.frames import long_form
 from service.frames.points import Points
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 from service.lineprotocol.unwritable import UnwritableValues
 from service.stores.protocol import Refusal
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote_plus, urlencode
 
+from service.domain.answer_rules import LATER_STATUSES
 from service.errors import AddressRefused, UpstreamStopped, UpstreamUnavailable
 from service.upstream.auth import Auth, HeaderAuth, OAuth2, UrlAuth
 from service.upstream.client import HttpAnswer, HttpClient, RequestFailed, origin_of
@@ -16,7 +17,6 @@ _USUAL_LIFETIME_S = 300.0
 _LONGEST_LIFETIME_S = 1e9
 _MARGIN_S = 30.0
 """So long before its end, a token is no longer sent."""
-_LATER = frozenset({408, 425, 429})
 
 
 class Credentials(Protocol):
@@ -103,7 +103,7 @@ class AccessTokens:
 
 def _refusal(place: str, answer: HttpAnswer) -> UpstreamUnavailable | UpstreamStopped:
     finding = f"{place} answered {answer.status}."
-    if answer.status >= 500 or answer.status in _LATER:
+    if answer.status >= 500 or answer.status in LATER_STATUSES:
         return UpstreamUnavailable(finding, upstream=answer.text)
     advice = "Check url, client_id, client_secret, scope and audience of the connector's auth."
     return UpstreamStopped(f"{finding} {advice}", upstream=answer.text)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from isal import igzip
 
-from service.domain.answer_rules import Decision, Verdict, decide
+from service.domain.answer_rules import LATER_STATUSES, Decision, Verdict, decide
 from service.domain.backoff import wait_s
 from service.domain.job import UPSTREAM
 from service.domain.retry_after import retry_after_s
@@ -25,7 +25,7 @@ from service.upstream.credentials import Credentials
 from service.upstream.gate import Gate
 
 REPEAT_HEADER = "X-Fluxgate-Repeat"
-NOTHING_STORED = frozenset({408, 425, 429, 503})
+NOTHING_STORED = LATER_STATUSES | {503}
 """Statuses after which a post is sent again, and is no repeat: the upstream did not begin with it (RFC 9110)."""
 MOST_TRIES = 8
 LONGEST_WAIT_S = 60.0

@@ -17,7 +17,7 @@ from service.domain.sensor_template import SensorTemplate, TagMissing
 from service.domain.series import FieldSeries
 from service.encoding.value_texts import json_escaped, json_numbers
 from service.frames import long_form
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 from service.transfer.dead_letters import DeadLetter, dead_letters_of_rows
 from service.upstream.sensor_names import SensorNames, missing_tag_reason
 

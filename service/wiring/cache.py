@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from prometheus_client import Gauge
 
 from service.api.metrics import Metrics
-from service.api.probed import Probed
+from service.api.probed_value import ProbedValue
 from service.cache.memory import MemoryCache
 from service.cache.protocol import Cache, Usage
 from service.cache.redis import RedisCache
@@ -30,7 +30,7 @@ def open_cache(settings: Settings) -> Cache:
     return MemoryCache(settings.cache_memory_mb * _MB, time.monotonic)
 
 
-def has_deaf_workers(settings: Settings) -> bool:
+def misses_writes_of_jobs(settings: Settings) -> bool:
     """Whether jobs write in processes that cannot tell this one."""
     return settings.celery_broker_url is not None and settings.redis_url is None
 
@@ -62,10 +62,10 @@ def window_cache(
 
     `measured_lateness` says how late the points of buckets arrive, as mirrors measured it; it may be slow, and raise.
     """
-    if not settings.cache_windows or not settings.cache_memory_mb or has_deaf_workers(settings):
+    if not settings.cache_windows or not settings.cache_memory_mb or misses_writes_of_jobs(settings):
         return None
     lateness = Lateness(changes.forget)
-    probed = Probed("lateness of points", lambda: lateness.put(measured_lateness()), None, time.monotonic)
+    probed = ProbedValue("lateness of points", lambda: lateness.put(measured_lateness()), None, time.monotonic)
     probed.refresh()
 
     def late_by_bucket_ns() -> Mapping[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from service.api.metrics import Metrics
-from service.api.telemetry_look import telemetry_look
+from service.api.telemetry_lookup import telemetry_lookup
 from service.api.telemetry_topics import StreamLimits, TelemetryTopics
 from service.api.thread_pools import ThreadPools
 from service.config.store import ConfigStore
@@ -16,7 +16,7 @@ from service.reads.streams import ReadObserver
 from service.reads.telemetry import TelemetryReads
 from service.reads.telemetry_document import Place
 from service.settings import Settings
-from service.wiring.cache import has_deaf_workers
+from service.wiring.cache import misses_writes_of_jobs
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ def read_limits(settings: Settings) -> ReadLimits:
         cache_closed_s=0 if is_cache_off else settings.cache_closed_s,
         cache_open_s=0 if is_cache_off else settings.cache_open_s,
         cache_telemetry_s=0 if is_cache_off else settings.cache_telemetry_s,
-        cache_stale_s=0 if is_cache_off or has_deaf_workers(settings) else settings.cache_stale_s,
+        cache_stale_s=0 if is_cache_off or misses_writes_of_jobs(settings) else settings.cache_stale_s,
         telemetry_word=settings.telemetry_word,
         store_identity=_store_identity(settings),
     )
@@ -54,7 +54,7 @@ def telemetry_topics(
     metrics: Metrics,
     clock_ns: Callable[[], int],
 ) -> TelemetryTopics:
-    """What the listeners of /telemetry/stream share. `metrics` count them, and the looks at the store for them."""
+    """What the listeners of /telemetry/stream share. `metrics` count them, and the look-ups in the store for them."""
     limits = StreamLimits(
         interval_s=settings.telemetry_stream_s,
         listeners=settings.telemetry_stream_listeners,
@@ -62,8 +62,8 @@ def telemetry_topics(
         questions=settings.telemetry_stream_questions,
         document_bytes=settings.telemetry_stream_kb * 1024,
     )
-    look = telemetry_look(telemetry, pools.reads, limits.document_bytes, clock_ns)
-    topics = TelemetryTopics(look, limits, lambda outcome: metrics.telemetry_looks.labels(outcome).inc())
+    lookup = telemetry_lookup(telemetry, pools.reads, limits.document_bytes, clock_ns)
+    topics = TelemetryTopics(lookup, limits, lambda outcome: metrics.telemetry_lookups.labels(outcome).inc())
     metrics.telemetry_listeners.set_function(lambda: topics.listeners)
     return topics
 

@@ -50,6 +50,12 @@ def test_a_file_needs_no_key_and_says_what_it_is(browser: httpx.Client) -> None:
         assert answer.headers["Vary"] == "Accept-Encoding"
 
 
+def test_a_browser_that_refuses_gzip_gets_plain_files(browser: httpx.Client) -> None:
+    answer = browser.get("/page/app.js", headers={"Accept-Encoding": "gzip;q=0, identity"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.text == SOURCES["app.js"]
+
+
 def test_the_policy_allows_this_gateway_alone() -> None:
     assert "default-src 'none'" in POLICY
     assert "unsafe" not in POLICY
@@ -75,6 +81,8 @@ def test_nothing_else_is_served(browser: httpx.Client) -> None:
 def test_comments_and_indents_are_not_sent_and_lines_keep_their_numbers() -> None:
     text = b"/* A file.\n   Why. */\nconst a = '/* no comment */'; // kept\n  // gone\n  f();\n"
     assert page_file("a.js", text).content == b"\n\nconst a = '/* no comment */'; // kept\n\nf();\n"
+    beside_code = b"/* one */ a { b: c } /* two */\nd {}\n"
+    assert page_file("a.css", beside_code + b"/* three ** */\n").content == beside_code + b"\n"
     assert page_file("a.html", b"  /* text */\n").content == b"  /* text */\n"
     for name, sent in SOURCES.items():
         written = (STATIC / name).read_text()

@@ -5,7 +5,7 @@ import pytest
 from service.domain.schema import BucketSpec
 from service.domain.selection import Selection
 from service.domain.timerange import EVER
-from service.domain.unknown_names import NameKind, UnknownName
+from service.domain.unknown_names import FilterKind, UnknownName
 from service.errors import UnknownBucket
 from service.stores.protocol import Store
 from tests.support.rows import store_all
@@ -20,10 +20,10 @@ def test_the_plan_names_what_the_bucket_does_not_know(store: Store, bucket: str)
     )
     reading.cancel()
     assert reading.plan.unknown == (
-        UnknownName(NameKind.MEASUREMENT, "Wind", ("wind",)),
-        UnknownName(NameKind.FIELD, "Watts", ("watts",)),
-        UnknownName(NameKind.FIELD, "speed"),
-        UnknownName(NameKind.TAG, "Meter", ("meter",)),
+        UnknownName(FilterKind.MEASUREMENT, "Wind", ("wind",)),
+        UnknownName(FilterKind.FIELD, "Watts", ("watts",)),
+        UnknownName(FilterKind.FIELD, "speed"),
+        UnknownName(FilterKind.TAG, "Meter", ("meter",)),
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -345,6 +346,26 @@ def test_a_source_of_mariadb_that_is_left_early_can_be_read_again(mariadb: str) 
             frames.close()  # type: ignore[attr-defined]
             assert len(rows_in(source, TimeRange(START_NS, START_NS + 50_000))) == 50
             assert sum(frame.num_rows for frame in source.frames(DAY)) == 30_000
+
+
+def test_mariadb_waits_for_a_reader_that_sends_what_it_has(mariadb: str) -> None:
+    """The server ends a connection whose reader pauses for longer than `net_write_timeout`, 60 s by default."""
+    rows = 60_000
+    execute(
+        mariadb,
+        "SET GLOBAL net_write_timeout = 1",
+        "CREATE TABLE readings (sensor varchar(500), value int, timestamp datetime(6))",
+        "INSERT INTO readings SELECT repeat('s', 500), seq, '2026-01-01' + INTERVAL seq MICROSECOND "
+        f"FROM seq_1_to_{rows}",
+    )
+    try:
+        with opened(sql_opener(mariadb), {"sql": {"table": "readings", "zone": "UTC"}}) as source:
+            frames = source.frames(DAY)
+            first = next(frames)
+            time.sleep(3)
+            assert first.num_rows + sum(frame.num_rows for frame in frames) == rows
+    finally:
+        execute(mariadb, "SET GLOBAL net_write_timeout = DEFAULT")
 
 
 def test_mariadb_refuses_to_write_and_ends_what_is_slow(mariadb: str) -> None:

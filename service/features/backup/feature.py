@@ -10,13 +10,13 @@ from fastapi import APIRouter
 from service.api.status_board import GaugeValue, Status
 from service.archive.compression import Packing
 from service.archive.retention import Keep
-from service.config.token_variables import TokenVariables
 from service.domain.access import Scope
 from service.domain.job import Json
 from service.domain.schedule import Schedule
 from service.errors import ConfigurationError, InvalidParameter
 from service.features.backup import commands, routes, tar_routes
 from service.features.feature import Feature, KindServices
+from service.features.rules import token_variables
 from service.jobs import Kinds
 from service.jobs.backup.kind import (
     backup_kind,
@@ -69,7 +69,7 @@ def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     restores = RestoreRunnable(
         place,
         services.open_store,
-        RestoreRules(services.served_endpoint, EndpointRules(services.addresses, _token_variables(settings))),
+        RestoreRules(services.served_endpoint, EndpointRules(services.addresses, token_variables(settings))),
         work_limits(settings),
         services.clock,
         None if services.open_physical is None else PhysicalServer(services.open_physical, services.store),
@@ -150,10 +150,6 @@ def _retention(settings: Settings) -> Retention:
         settings.backup_keep_yearly,
     )
     return Retention(Keep(*numbers) if any(numbers) else None, ZoneInfo(settings.backup_zone))
-
-
-def _token_variables(settings: Settings) -> TokenVariables:
-    return TokenVariables(frozenset(settings.mirror_token_variables))
 
 
 def _pings(settings: Settings, services: KindServices) -> Pings:

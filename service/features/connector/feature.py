@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from service.api.status_board import GaugeValue, Status
-from service.config.token_variables import TokenVariables
 from service.config.validation_errors import wrong_members
 from service.domain.addresses import AddressPolicy
 from service.errors import ConfigurationError, InvalidParameter
 from service.features.connector import commands, legacy_routes, routes
 from service.features.feature import Feature, KindServices
+from service.features.rules import upstream_rules
 from service.jobs import Kinds
 from service.jobs.forward.bookmarks import Bookmarks
 from service.jobs.forward.dead_letter_table import DeadLetterTable
@@ -35,7 +35,6 @@ from service.transfer.run_control import RunControl
 from service.transfer.run_log import Log
 from service.upstream.config import Upstream
 from service.upstream.protocol import Sink
-from service.upstream.rules import UpstreamRules
 from service.upstream.sink import open_sink
 
 _SETTINGS_OF_MEMBERS = {
@@ -88,12 +87,9 @@ class Endpoints:
 
 
 def _rules(settings: Settings) -> ConnectorRules:
-    variables = TokenVariables(frozenset(settings.mirror_token_variables))
-    addresses = AddressPolicy.PRIVATE_TOO if settings.connector_private_addresses else AddressPolicy.PUBLIC_ONLY
-    return ConnectorRules(
-        SourceRules(addresses=addresses, variables=variables, sql=_sql_defaults(settings)),
-        UpstreamRules(addresses, variables),
-    )
+    upstreams = upstream_rules(settings)
+    sources = SourceRules(addresses=upstreams.addresses, variables=upstreams.variables, sql=_sql_defaults(settings))
+    return ConnectorRules(sources, upstreams)
 
 
 def _sql_defaults(settings: Settings) -> SqlDefaults:

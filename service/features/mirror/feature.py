@@ -4,12 +4,12 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from service.api.status_board import GaugeValue, Status
-from service.config.token_variables import TokenVariables
 from service.config.validation_errors import wrong_members
 from service.domain.endpoint import Endpoint
 from service.errors import ConfigurationError, InvalidParameter
 from service.features.feature import Feature, KindServices
 from service.features.mirror import commands, routes, slice_routes
+from service.features.rules import token_variables
 from service.jobs import Kinds
 from service.jobs.endpoint_rules import EndpointRules
 from service.jobs.kind import JobKind
@@ -44,7 +44,7 @@ def _registry(settings: Settings, services: KindServices) -> MirrorRegistry:
         raise ConfigurationError(
             f"MIRRORS_FILE names {file}, and there is no such file. Make it, or take the setting away.",
         )
-    rules = EndpointRules(services.addresses, TokenVariables(frozenset(settings.mirror_token_variables)))
+    rules = EndpointRules(services.addresses, token_variables(settings))
     default = _default_mirror(settings, services.served_endpoint, rules)
     return MirrorRegistry(lambda: services.config.get(SECTION).value, services.served_endpoint, default, file, rules)
 

@@ -43,10 +43,10 @@ async def list_mirror_slices(
 def _slices(parts: Parts, name: str, bucket: str, target: str | None, before_ns: int, limit: int) -> SliceList:
     mirror = configured_mirror(parts, name)
     copy = _copy_of(parts, mirror.name, bucket) if target is None else target
-    found = newest_slices(parts.state, mirror.name, bucket, copy, before_ns, limit)
-    if found is None:
+    calendar = newest_slices(parts.state, mirror.name, bucket, copy, before_ns, limit)
+    if calendar is None:
         raise _not_begun(mirror.name, bucket)
-    step_ns, slices = found
+    step_ns, slices = calendar
     return SliceList(
         source=bucket,
         target=copy,

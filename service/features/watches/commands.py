@@ -12,6 +12,7 @@ from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
 from service.console.plain_console import PlainConsole
 from service.console.times import minute_text
+from service.domain.series import series_text
 from service.features.watches import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -61,8 +62,8 @@ def _show(watches: list[dict[str, Any]]) -> None:
     PlainConsole(markup=False).print(table)
     for watch in watches:
         for series in watch["silent_series"]:
-            tags = "".join(f",{key}={value}" for key, value in series["tags"].items())
-            console.print(f"{watch['name']}: {series['measurement']}{tags} is silent since {series['since']}")
+            name = series_text(series["measurement"], series["tags"])
+            console.print(f"{watch['name']}: {name} is silent since {series['since']}")
         if watch["silent"] > len(watch["silent_series"]):
             console.print(f"{watch['name']}: and {watch['silent'] - len(watch['silent_series'])} more")
         if watch["last_error"]:

@@ -1,9 +1,8 @@
 """The feature `watches`, the function that makes its kind from the settings, and its gauges."""
 
 from service.api.status_board import GaugeValue, Status
-from service.config.token_variables import TokenVariables
-from service.domain.addresses import AddressPolicy
 from service.features.feature import Feature, KindServices
+from service.features.rules import upstream_rules
 from service.features.watches import commands, routes
 from service.jobs import Kinds
 from service.jobs.kind import JobKind
@@ -12,18 +11,15 @@ from service.jobs.watch.kind_name import KIND, SECTION
 from service.jobs.watch.runnable import WatchRunnable
 from service.jobs.watch.watch_states import WatchState, WatchStates
 from service.settings import Settings
-from service.upstream.rules import UpstreamRules
 
 
 def make(settings: Settings, services: KindServices) -> tuple[JobKind, ...]:
     """The kind `watch`. Its webhooks follow the rules of upstreams."""
-    addresses = AddressPolicy.PRIVATE_TOO if settings.connector_private_addresses else AddressPolicy.PUBLIC_ONLY
-    rules = UpstreamRules(addresses, TokenVariables(frozenset(settings.mirror_token_variables)))
     runnable = WatchRunnable(
         services.store,
         lambda: services.config.get(SECTION).value,
         WatchStates(services.state),
-        rules,
+        upstream_rules(settings),
         services.clock,
     )
     return (watch_kind(runnable),)

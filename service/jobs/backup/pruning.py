@@ -13,7 +13,7 @@ from typing import Any
 from service.archive import catalog
 from service.archive.catalog import ListedBackup, ListedState
 from service.archive.retention import Candidate, Keep, Verdict, verdicts
-from service.domain.durations import SECOND_NS
+from service.domain.durations import DAY_NS
 from service.domain.job import JobState, Json
 from service.errors import InvalidParameter
 from service.jobs.backup.choosing import LATEST, unknown_backup
@@ -27,7 +27,7 @@ from service.jobs.protocol import JobContext
 from service.state.database import StateDatabase
 from service.state.jobs import LONGEST_LIST, JobStore
 
-LONGEST_UPLOAD_NS = 7 * 86_400 * SECOND_NS
+LONGEST_UPLOAD_NS = 7 * DAY_NS
 """How long an upload may be under way before it counts as broken off."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.archive.manifest import SliceFile
-from service.domain.shards import DAY_NS
+from service.domain.durations import DAY_NS
 from service.domain.slicing import slice_range
 from service.domain.timerange import TimeRange
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from service.domain.durations import HOUR_NS
 from service.jobs.backup.ages import BucketAge
-
-_HOUR_NS = 3_600_000_000_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,6 @@ def overdue(
     if not rule.max_age_hours:
         return []
     complete_ns = {age.bucket: age.complete_ns for age in ages if age.complete_ns is not None}
-    oldest_ns = now_ns - rule.max_age_hours * _HOUR_NS
+    oldest_ns = now_ns - rule.max_age_hours * HOUR_NS
     wanted = present() if rule.buckets is None else rule.buckets
     return sorted(name for name in wanted if complete_ns.get(name, oldest_ns - 1) < oldest_ns)

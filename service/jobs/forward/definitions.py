@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain.durations import SECOND_NS, parse_duration
+from service.domain.durations import DAY_NS, HOUR_NS, SECOND_NS, parse_duration
 from service.domain.moments import parse_moment
 from service.domain.schedule import Schedule, parse_interval
 from service.domain.sensor_template import DEFAULT_TEMPLATE
@@ -20,7 +20,7 @@ from service.upstream.rules import UpstreamRules
 KIND = "forward"
 SCHEDULE_PREFIX = f"{KIND} "
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
-_MOST_INTERVAL_NS = 86_400 * SECOND_NS
+_MOST_INTERVAL_NS = DAY_NS
 _MOST_LOOKED_AT = 1_000_000
 """The most windows whose digests are kept for look-backs of one connector."""
 _NO_TIME = "0s"
@@ -110,7 +110,7 @@ class ConnectorText(BaseModel):
 
     def _interval_ns(self) -> int:
         if self.every is None or self.schedule is not None:
-            return 3_600 * SECOND_NS
+            return HOUR_NS
         return min(parse_interval(self.every, "every") * SECOND_NS, _MOST_INTERVAL_NS)
 
     def _look_back_ns(self, upstream: Upstream) -> int | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.domain.durations import DAY_NS
 from service.domain.moments import parse_moment
 from service.domain.timerange import TimeRange
 from service.errors import InvalidParameter
@@ -12,7 +13,6 @@ from service.jobs.parameters import refuse_unknown, refuse_wrong_types
 
 _TEXTS = {"connector", "lane", "start_time", "end_time"}
 _SWITCHES = {"dry_run"}
-_DAY_NS = 86_400 * 10**9
 
 
 class Lane(StrEnum):
@@ -73,7 +73,7 @@ def _request_span(parameters: Mapping[str, Any], max_days: int) -> TimeRange | N
     )
     if start_ns >= stop_ns:
         raise InvalidParameter("end_time", "end_time is not after start_time.")
-    if stop_ns - start_ns > max_days * _DAY_NS:
+    if stop_ns - start_ns > max_days * DAY_NS:
         raise InvalidParameter(
             "end_time",
             f"The range is longer than {max_days} days (CONNECTOR_MAX_REQUEST_DAYS). Ask for it in parts, "

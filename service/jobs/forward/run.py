@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from service.domain.durations import DAY_NS
 from service.domain.forwarding import Position, count_windows, horizon_ns, windows_of
 from service.domain.job import Json, Yielded
 from service.domain.timerange import TimeRange, format_time
@@ -15,7 +16,7 @@ from service.jobs.forward.window_delivery import WindowDelivery
 from service.jobs.protocol import JobContext
 from service.transfer.run_log import Log
 
-_LONGEST_SKIP_NS = 30 * 86_400 * 10**9
+_LONGEST_SKIP_NS = 30 * DAY_NS
 """At most so much time without values is asked for at once."""
 
 

@@ -15,7 +15,7 @@ from service.domain.timerange import TimeRange, format_time
 from service.errors import InvalidParameter, StoreBroken
 from service.frames import long_form
 from service.frames.label_combinations import rows_by_code
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_of
 from service.jobs.mirror.pair_context import PairContext
 from service.jobs.mirror.run_services import RunServices
 from service.transfer.bucket_reader import BucketReader, Frames, ask_both

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
-from service.domain.durations import format_duration, parse_duration
+from service.domain.durations import HOUR_NS, format_duration, parse_duration
 from service.domain.mirror import BucketPair, Mirror
 from service.domain.mirror_slices import kept_since, mirrored_ranges
 from service.domain.schema import Bucket
-from service.domain.shards import HOUR_NS
 from service.domain.slicing import MeasurementRange, slice_length
 from service.domain.timerange import format_time
 from service.domain.unreadable import listed

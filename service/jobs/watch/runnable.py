@@ -12,12 +12,11 @@ from typing import Any
 
 from service.domain.job import Json
 from service.domain.schedule import Schedule
-from service.domain.series import SeriesKey
+from service.domain.series import SeriesKey, has_tags, series_text
 from service.domain.silence import Change, changes, silent_series
 from service.domain.timerange import EARLIEST_NS, TimeRange, format_time
 from service.errors import FluxgateError, InvalidParameter
-from service.frames import long_form
-from service.frames.series_digest import series_of
+from service.frames.row_series import series_times
 from service.jobs.parameters import refuse_unknown
 from service.jobs.protocol import JobContext
 from service.jobs.watch.definitions import WatchText
@@ -88,12 +87,12 @@ class WatchRunnable:
         text, name = self._chosen(parameters), str(parameters["watch"])
         self.states.keep_only(self._section())
         try:
-            state, found = self._look(name, text, context)
+            state, changed = self._look(name, text, context)
             posted = self._post(name, text, state, context)
         except FluxgateError as error:
             self.states.failed(name, error.message)
             raise
-        return {"series": state.series, "silent": len(state.silent), "changes": len(found), "posted": posted}
+        return {"series": state.series, "silent": len(state.silent), "changes": len(changed), "posted": posted}
 
     def _chosen(self, parameters: Mapping[str, Any]) -> WatchText:
         """Raises InvalidParameter."""
@@ -108,9 +107,10 @@ class WatchRunnable:
         known, now = self.states.get(name), self._clock()
         before = known.silent if known.bucket == text.bucket else {}
         newest, now_ns = self._newest(text, int(now * 1e9), context), int(now * 1e9)
-        found = changes(before, newest, now_ns, text.expect_ns)
-        _log_changes(found, context)
-        notices = [] if text.webhook is None else [*known.notices, *(notice_of(name, text.bucket, c) for c in found)]
+        changed = changes(before, newest, now_ns, text.expect_ns)
+        _log_changes(changed, context)
+        new = () if text.webhook is None else (notice_of(name, text.bucket, change) for change in changed)
+        notices = [] if text.webhook is None else [*known.notices, *new]
         kept = _newest_notices(notices)
         if len(notices) > len(kept):
             context.log("error", f"{len(notices) - len(kept)} notices were dropped: the webhook takes none.")
@@ -124,7 +124,7 @@ class WatchRunnable:
             silent=silent_series(newest, now_ns, text.expect_ns),
             notices=kept,
         )
-        return self.states.replace(name, state), found
+        return self.states.replace(name, state), changed
 
     def _newest(self, text: WatchText, now_ns: int, context: JobContext) -> dict[SeriesKey, int]:
         """The newest point of each selected series. Raises InvalidParameter for too many, and what the store raises."""
@@ -135,12 +135,10 @@ class WatchRunnable:
         newest: dict[SeriesKey, int] = {}
         letters = 0
         for frame in latest.frames:
-            series, of_row = series_of(frame)
-            for number, time_ns in zip(of_row.tolist(), long_form.times_ns(frame).tolist(), strict=True):
-                key = series[number].key
-                if _is_selected(text, key):
-                    letters += 0 if key in newest else _letters(key)
-                    newest[key] = max(time_ns, newest.get(key, time_ns))
+            for series, time_ns in series_times(frame):
+                if has_tags(series.tags, text.tags.items()):
+                    letters += 0 if series.key in newest else _letters(series.key)
+                    newest[series.key] = max(time_ns, newest.get(series.key, time_ns))
             if len(newest) > MOST_SERIES:
                 reason = f"It would watch more than {MOST_SERIES:,} series. Name measurements or tags."
                 raise InvalidParameter("watch", reason)
@@ -175,11 +173,6 @@ def schedule_name(watch: str) -> str:
     return f"{KIND} {watch}"
 
 
-def _is_selected(text: WatchText, series: SeriesKey) -> bool:
-    tags = dict(series.tags)
-    return all(tags.get(key) in values for key, values in text.tags.items())
-
-
 def _letters(series: SeriesKey) -> int:
     return len(series.measurement) + sum(len(key) + len(value) for key, value in series.tags)
 
@@ -195,11 +188,10 @@ def _newest_notices(notices: Sequence[Notice]) -> Sequence[Notice]:
     return notices[first:]
 
 
-def _log_changes(found: list[Change], context: JobContext) -> None:
-    for change in found[:_MOST_LINES]:
-        tags = "".join(f",{key}={value}" for key, value in change.series.tags)
-        state = "is silent" if change.is_silent else "is back"
-        level = "warning" if change.is_silent else "info"
-        context.log(level, f"{change.series.measurement}{tags} {state} since {format_time(change.since_ns)}")
-    if len(found) > _MOST_LINES:
-        context.log("info", f"{len(found) - _MOST_LINES} further series changed.")
+def _log_changes(changed: list[Change], context: JobContext) -> None:
+    for change in changed[:_MOST_LINES]:
+        level, state = ("warning", "is silent") if change.is_silent else ("info", "is back")
+        name = series_text(change.series.measurement, dict(change.series.tags))
+        context.log(level, f"{name} {state} since {format_time(change.since_ns)}")
+    if len(changed) > _MOST_LINES:
+        context.log("info", f"{len(changed) - _MOST_LINES} further series changed.")

@@ -4,6 +4,7 @@ A look stores the silent series and the notices about changes in one transaction
 process may die at any moment: no change is lost, and none is noticed twice.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -73,7 +74,8 @@ class WatchStates:
 
         Raises RetryLater when another process has stored something meanwhile.
         """
-        values = {**_columns(state), "version": state.version + 1}
+        stored = dataclasses.replace(state, version=state.version + 1)
+        values = {**_columns(state), "version": stored.version}
         with self._database.write() as connection:
             if not state.version and _row(connection, name) is None:
                 connection.execute(sa.insert(watch_states).values(name=name, **values))
@@ -81,9 +83,7 @@ class WatchStates:
                 is_known = sa.and_(watch_states.c.name == name, watch_states.c.version == state.version)
                 if not connection.execute(sa.update(watch_states).where(is_known).values(values)).rowcount:
                     raise RetryLater("Another process looked at the same time. The next look goes on from there.")
-        return WatchState(
-            state.bucket, state.looked_at, state.error, state.series, state.silent, state.notices, state.version + 1
-        )
+        return stored
 
     def taken(self, name: str, notice_id: str) -> None:
         """Forget a notice that the webhook has taken."""

@@ -7,6 +7,7 @@ from typing import Self
 
 import orjson
 
+from service.domain.answer_rules import LATER_STATUSES
 from service.domain.backoff import wait_s
 from service.errors import AddressRefused, UpstreamStopped, UpstreamUnavailable
 from service.jobs.watch.definitions import WebhookText
@@ -20,7 +21,6 @@ from service.upstream.rules import UpstreamRules
 
 TIMEOUT_S = 10.0
 TRIES = 3
-_LATER = frozenset({408, 425, 429})
 
 
 class Webhook:
@@ -67,7 +67,7 @@ class Webhook:
                 if 200 <= answer.status < 300:
                     return
                 finding, text = f"answered {answer.status}", answer.text
-                if answer.status < 500 and answer.status not in _LATER:
+                if answer.status < 500 and answer.status not in LATER_STATUSES:
                     advice = "Check url and auth of the webhook; redirects are not followed."
                     raise UpstreamStopped(f"{self._name} {finding}. {advice}", upstream=text)
             if tries == TRIES:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.cache.agreed import agreed
+from service.cache.agreed_value import agreed_value
 from service.cache.generations import Generations
 from service.cache.protocol import Cache
 from service.domain.change_map import Changed, ChangeMap
@@ -51,7 +51,7 @@ class Changes:
         tokens = self._generations.of([_scope(bucket)]).tokens
         if tokens is None:
             return None
-        state = agreed(self._cache, _key(bucket), _decoded, lambda: _encoded(_new_id(), ChangeMap()), _KEPT_S)
+        state = agreed_value(self._cache, _key(bucket), _decoded, lambda: _encoded(_new_id(), ChangeMap()), _KEPT_S)
         return None if state is None else Stamp((*tokens, state[0]), state[1])
 
     def note(self, bucket: str, ranges: Sequence[TimeRange]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from service.domain.durations import SECOND_NS
+from service.domain.durations import HOUR_NS, MINUTE_NS
 from service.domain.lateness import settle_ns
 
 
@@ -32,10 +32,10 @@ class CacheLimits:
     one time.
     """
 
-    settle_ns: int = 600 * SECOND_NS
+    settle_ns: int = 10 * MINUTE_NS
     settle_by_bucket_ns: Mapping[str, int] = field(default_factory=dict)
     late_by_bucket_ns: Callable[[], Mapping[str, int]] = dict
-    most_settle_ns: int = 6 * 3600 * SECOND_NS
+    most_settle_ns: int = 6 * HOUR_NS
     kept_s: float = 2 * 3600.0
     contents_s: float = 2.0
     checked: float = 0.001

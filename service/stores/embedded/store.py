@@ -17,11 +17,12 @@ from pathlib import Path
 import duckdb
 
 from service.domain.bucket_details import BucketDetails
+from service.domain.durations import HOUR_NS, WEEK_NS
 from service.domain.schema import Bucket, BucketSpec, FieldType, MeasurementSchema, check_description
 from service.domain.selected_windows import grids_of
 from service.domain.selection import Fn, ReadPlan, Selection, Stamp, Windows, plan_read
-from service.domain.series import SeriesKey
-from service.domain.shards import HOUR_NS, WEEK_NS, default_shard_ns, shard_number, shard_start_of, wrong_shard_ns
+from service.domain.series import SeriesKey, has_tags
+from service.domain.shards import default_shard_ns, shard_number, shard_start_of, wrong_shard_ns
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.domain.windows import Grid
 from service.errors import InvalidParameter, UnknownBucket
@@ -321,10 +322,8 @@ def _members(
     """The series of a measurement that hold one of these types of one of these fields and match all tag filters."""
     members = []
     for key in contents.members[measurement]:
-        if key.type in fields.get(key.field, ()):
-            values = dict(key.tags) if tags else {}
-            if all(values.get(name) in accepted for name, accepted in tags):
-                members.append((key, contents.ids[key]))
+        if key.type in fields.get(key.field, ()) and (not tags or has_tags(key.tags, tags)):
+            members.append((key, contents.ids[key]))
     return members
 
 

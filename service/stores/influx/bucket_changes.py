@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from service.domain.durations import SECOND_NS
+from service.domain.durations import HOUR_NS, SECOND_NS
 from service.domain.schema import BucketSpec, check_description
-from service.domain.shards import HOUR_NS
 from service.errors import InvalidParameter
 from service.stores.influx.catalog import Catalog, checked_answer
 from service.stores.influx.failures import failure, reason_of

@@ -25,7 +25,6 @@ _PAGE = 100
 """InfluxDB's largest page of buckets. Without a limit it answers 20 of them and no more."""
 _EMPTY_PAGES = 10
 """So many pages of buckets that a narrow token may not see are passed over."""
-_HOUR_S = 3_600
 SeriesRows = list[tuple[str, list[list[Any]]]]
 """Series of an InfluxQL answer: name and rows."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from service.domain.durations import parse_duration
+from service.domain.durations import HOUR_NS
 from service.domain.schema import Bucket, FieldType
 from service.domain.selection import MeasurementPlan, Selection
 from service.domain.shards import shard_slices
@@ -28,7 +28,6 @@ from service.stores.influx.transport import Call, Reply, Transport
 _FEW_SLICES = 4
 """More slices than this are worth two small questions for where the data begins and ends."""
 _CHUNK_ROWS = "10000"
-_HOUR_NS = parse_duration("1h", "slice")
 
 
 class RawReader:
@@ -175,7 +174,7 @@ def _slice_ns(bucket: Bucket, mixed: bool) -> int:
     Shard groups that are older than a change of the bucket keep their length, which is an hour by default for a short
     retention (`domain/shards`). A slice over several of them would lose types.
     """
-    return math.gcd(bucket.shard_ns, _HOUR_NS) if mixed else bucket.shard_ns
+    return math.gcd(bucket.shard_ns, HOUR_NS) if mixed else bucket.shard_ns
 
 
 def ask_flux(transport: Transport, query: str, call: Call, bucket: str) -> Reply:

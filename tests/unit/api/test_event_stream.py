@@ -112,6 +112,18 @@ async def test_a_client_that_takes_its_events_too_slowly_is_reset() -> None:
     assert (connection.was_reset, connection.ended) == (True, False)
 
 
+async def test_a_client_that_does_not_take_the_last_event_is_reset() -> None:
+    connection = Connection(most_bytes=1)
+    connection.server_ends.set()
+    stream = EventStream(
+        Listener(Topic(Snapshot(LatestQuestion((), (), 1)), PRINCIPAL), PRINCIPAL, None), is_valid, most_s=0.02
+    )
+    with anyio.fail_after(10):
+        await stream(connection.scope, connection.receive, connection.send)
+    assert connection.sent == b"retry: 3000\n\n"
+    assert (connection.was_reset, connection.ended) == (True, False)
+
+
 async def test_a_large_event_is_handed_out_in_pieces() -> None:
     document = orjson.dumps({"ts": 1, "values": {"real_x": {"n" * 200_000: 1.0}}})
     connection = Connection()

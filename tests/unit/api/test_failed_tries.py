@@ -9,7 +9,7 @@ from service.api.failed_tries import FailedTries, check_key
 from service.api.thread_pools import ThreadPool
 from service.domain.access import Principal, Scope
 from service.errors import NotReady, TooManyFailedTries, Unauthorized
-from service.state.keys import has_key_format
+from service.state.key_format import has_key_format
 from tests.support.clock import Clock
 
 OWNER = Principal("1a2b3c4d", "owner", frozenset({Scope.READ}))

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from service.api.telemetry_listeners import Listener, Topic
-from service.api.telemetry_topics import Looked, StreamLimits, TelemetryTopics, failure_pause_s
+from service.api.telemetry_topics import LookupResult, StreamLimits, TelemetryTopics, failure_pause_s
 from service.cache.cancel_token import CancelToken
 from service.domain.access import Principal, Scope
 from service.errors import StoreUnavailable, TooManyListeners
@@ -37,13 +37,13 @@ class Answers:
         self.readers: list[Principal] = []
         self.age_s = 0.0
 
-    async def look(self, last: Snapshot, principal: Principal, forced: bool, token: CancelToken) -> Looked:
+    async def look(self, last: Snapshot, principal: Principal, forced: bool, token: CancelToken) -> LookupResult:
         self.asked[last.question] += 1
         self.readers.append(principal)
         if self.failure is not None:
             raise self.failure
         document = orjson.dumps({"ts": self.asked.total(), "values": self.values})
-        return Looked(last.followed_by(document, 0, forced), b"{}", self.age_s)
+        return LookupResult(last.followed_by(document, 0, forced), b"{}", self.age_s)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_nobody_looks_when_nobody_listens(answers: Answers) -> None:
 async def test_the_last_to_leave_ends_the_look_that_is_under_way() -> None:
     tokens: list[CancelToken] = []
 
-    async def look(last: Snapshot, principal: Principal, forced: bool, token: CancelToken) -> Looked:
+    async def look(last: Snapshot, principal: Principal, forced: bool, token: CancelToken) -> LookupResult:
         tokens.append(token)
         await until(lambda: token.cancelled)
         raise StoreUnavailable("cancelled")

@@ -26,8 +26,8 @@ from service.archive.manifest import (
 )
 from service.archive.paths import slice_path
 from service.archive.slice_files import write_file, write_slice
+from service.domain.durations import DAY_NS
 from service.domain.schema import FieldType
-from service.domain.shards import DAY_NS
 from service.domain.timerange import EARLIEST_NS, LATEST_NS, TimeRange
 from service.frames.slice_digest import SliceDigest
 from tests.support.sample_blocks import Row, block_of

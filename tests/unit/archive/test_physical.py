@@ -15,7 +15,7 @@ import pytest
 
 from service.archive import physical_manifest
 from service.archive.local_folder import LocalFolder
-from service.archive.physical_files import StoreKind, check_physical, check_shard, check_store
+from service.archive.physical_files import StoreKind, check_physical, damage_of, shard_check, store_check
 from service.archive.physical_manifest import FileCompression, PhysicalFile, PhysicalManifest
 from service.archive.tar_entries import NotTar, TarEntry, tar_entries
 from service.errors import BackupDamaged
@@ -274,8 +274,8 @@ def refused(
     data = gzip.compress(content) if packed else content
     put(folder, f"{FOLDER}/file", data)
     file = PhysicalFile("file", len(data), FileCompression.GZIP if packed else FileCompression.NONE)
-    of_shard = check_shard(folder, FOLDER, file, BUCKET_ID, 7, most) if kind is None else None
-    damage = of_shard if kind is None else check_store(folder, FOLDER, file, kind, most)
+    check = shard_check(BUCKET_ID, 7) if kind is None else store_check(kind)
+    damage = damage_of(folder, f"{FOLDER}/file", file, check, most)
     return "" if damage is None else damage.reason
 
 
@@ -298,10 +298,10 @@ def test_a_bomb_is_refused_before_it_is_unpacked(folder: LocalFolder) -> None:
     bomb = b"".join(packer.compress(b"\0" * 1_000_000) for _ in range(300)) + packer.flush()
     put(folder, f"{FOLDER}/file", bomb)
     file = PhysicalFile("file", len(bomb), FileCompression.GZIP)
-    damage = check_shard(folder, FOLDER, file, BUCKET_ID, 7, 2_000_000)
+    damage = damage_of(folder, f"{FOLDER}/file", file, shard_check(BUCKET_ID, 7), 2_000_000)
     assert damage is not None
     assert "more than 2000000 bytes" in damage.reason or "end mark" in damage.reason
-    stored = check_store(folder, FOLDER, file, StoreKind.KV, 2_000_000)
+    stored = damage_of(folder, f"{FOLDER}/file", file, store_check(StoreKind.KV), 2_000_000)
     assert stored is not None
     assert "more than 2000000 bytes" in stored.reason
 

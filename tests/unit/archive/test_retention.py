@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.archive.backup_ids import backup_id
 from service.archive.catalog import ListedState
 from service.archive.retention import MOST_AHEAD_NS, Candidate, Keep, Verdict, verdicts
-from service.domain.shards import DAY_NS
+from service.domain.durations import DAY_NS
 from service.domain.timerange import parse_time
 
 COMPLETE, PARTIAL, FAILED = ListedState.COMPLETE, ListedState.PARTIAL, ListedState.FAILED

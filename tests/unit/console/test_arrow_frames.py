@@ -5,8 +5,11 @@ import pytest
 
 from service.console.arrow_frames import NumberFrames
 from service.domain.schema import FieldType
+from service.domain.timerange import TimeRange
 from service.encoding.encoders import Format, encode
 from service.frames.series_digest import SeriesDigester
+from service.pictures.pixel_columns import PixelColumns
+from service.pictures.series_points import SeriesCollector
 from tests.support.sample_blocks import Row, block_of, layout, plan_of
 
 ROWS = [
@@ -36,6 +39,17 @@ def test_numbers_come_back_with_their_series(size: int) -> None:
         (key.tags, key.field, key.type): digest for key, digest in sent.series.items()
     }
     assert list(frames.left_out) == [("m", "mode"), ("m", "open")]
+
+
+def test_a_field_whose_type_changes_is_one_line_in_the_order_of_time() -> None:
+    rows = [Row(1, 5, type=FieldType.INTEGER), Row(2, 0.5), Row(3, 7, type=FieldType.INTEGER)]
+    block = tuple(frame for row in rows for frame in block_of([row]))
+    body = b"".join(encode([block], plan_of(rows), layout(Format.ARROW)))
+    collector = SeriesCollector(PixelColumns(TimeRange(0, 10), 10))
+    for frame in NumberFrames([body]):
+        collector.add(frame)
+    (line,) = collector.series()
+    assert (line.times.tolist(), line.values.tolist()) == ([1, 2, 3], [5.0, 0.5, 7.0])
 
 
 def test_one_type_has_one_column() -> None:

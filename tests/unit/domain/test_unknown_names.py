@@ -4,7 +4,7 @@ import pytest
 
 from service.domain.near_names import near_names
 from service.domain.schema import FieldType, MeasurementSchema
-from service.domain.unknown_names import NameKind, UnknownName, unknown_names
+from service.domain.unknown_names import FilterKind, UnknownName, unknown_names
 from tests.support.work import steps_of
 
 F = (FieldType.FLOAT,)
@@ -46,16 +46,16 @@ def test_at_most_three_names_are_near_and_a_name_of_100_letters_may_be() -> None
 def test_fields_and_tags_are_looked_for_in_the_measurements_that_are_named() -> None:
     assert unknown_names(SCHEMA, (), ("speed",), ("mast",)) == ()
     assert unknown_names(SCHEMA, ("power",), ("speed", "watt"), ("mast",)) == (
-        UnknownName(NameKind.FIELD, "speed"),
-        UnknownName(NameKind.FIELD, "watt", ("watts",)),
-        UnknownName(NameKind.TAG, "mast"),
+        UnknownName(FilterKind.FIELD, "speed"),
+        UnknownName(FilterKind.FIELD, "watt", ("watts",)),
+        UnknownName(FilterKind.TAG, "mast"),
     )
 
 
 def test_beside_an_unknown_measurement_the_others_are_looked_at() -> None:
     assert unknown_names(SCHEMA, ("Wind",), ("speed", "pace"), ()) == (
-        UnknownName(NameKind.MEASUREMENT, "Wind", ("wind",)),
-        UnknownName(NameKind.FIELD, "pace"),
+        UnknownName(FilterKind.MEASUREMENT, "Wind", ("wind",)),
+        UnknownName(FilterKind.FIELD, "pace"),
     )
 
 

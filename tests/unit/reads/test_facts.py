@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from service.api.name_encoding import header_names
 from service.domain.timerange import TimeRange
-from service.domain.unknown_names import NameKind, UnknownName
+from service.domain.unknown_names import FilterKind, UnknownName
 from service.reads.facts import LatestFacts, NameList, ReadFacts
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=300)
@@ -14,7 +14,7 @@ PAIRS = st.lists(st.tuples(NAMES, NAMES), max_size=60)
 
 @given(PAIRS, st.lists(NAMES, max_size=5))
 def test_facts_come_back_from_their_texts_as_they_were(pairs: list[tuple[str, str]], buckets: list[str]) -> None:
-    unknown = NameList.of_unknown(UnknownName(NameKind.VALUE, name, (name,), "key") for name in buckets)
+    unknown = NameList.of_unknown(UnknownName(FilterKind.VALUE, name, (name,), "key") for name in buckets)
     read = ReadFacts(TimeRange(-5, 7), "influx", NameList.of(pairs), unknown, "none")
     assert ReadFacts.from_texts(read.texts()) == read
     latest = LatestFacts("influx", NameList.of(pairs), NameList.of((bucket,) for bucket in buckets))

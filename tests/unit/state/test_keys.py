@@ -14,7 +14,8 @@ from service.config.store import ConfigStore
 from service.domain.access import Principal, Scope
 from service.errors import ConfigurationError, InvalidParameter, NotFound, NotReady, Unauthorized
 from service.state.database import StateDatabase
-from service.state.keys import KeyRing, has_key_format
+from service.state.key_format import has_key_format
+from service.state.keys import KeyRing
 from tests.support.clock import Clock
 from tests.support.old_keys import old_key
 

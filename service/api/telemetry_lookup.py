@@ -1,4 +1,4 @@
-"""One look at the newest telemetry for all listeners of a question, and what to note beside the values."""
+"""One look-up of the newest telemetry for all listeners of a question, and what to note beside the values."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import orjson
 
 from service.api.store_calls import call_store
-from service.api.telemetry_topics import Look, Looked
+from service.api.telemetry_topics import Lookup, LookupResult
 from service.api.thread_pools import ThreadPool
 from service.cache.cancel_token import CancelToken
 from service.domain.access import Principal
@@ -16,22 +16,24 @@ from service.reads.telemetry import TelemetryReads
 from service.reads.telemetry_changes import Snapshot
 
 
-def telemetry_look(telemetry: TelemetryReads, pool: ThreadPool, most_bytes: int, clock_ns: Callable[[], int]) -> Look:
+def telemetry_lookup(
+    telemetry: TelemetryReads, pool: ThreadPool, most_bytes: int, clock_ns: Callable[[], int]
+) -> Lookup:
     """Ask `telemetry` in a thread of `pool`. An answer of more than `most_bytes` is refused with InvalidParameter."""
 
-    def act(last: Snapshot, reader: Principal, forced: bool, token: CancelToken) -> Looked:
+    def act(last: Snapshot, reader: Principal, forced: bool, token: CancelToken) -> LookupResult:
         answer = telemetry.latest(last.question, reader, token)
         try:
             document = b"".join(_bounded(answer.served.chunks, most_bytes))
         finally:
             answer.served.close()
         snapshot = last.followed_by(document, clock_ns() // 1_000_000, forced)
-        return Looked(snapshot, notes_of(answer.facts), answer.served.age_s)
+        return LookupResult(snapshot, notes_of(answer.facts), answer.served.age_s)
 
-    async def look(last: Snapshot, reader: Principal, forced: bool, token: CancelToken) -> Looked:
+    async def lookup(last: Snapshot, reader: Principal, forced: bool, token: CancelToken) -> LookupResult:
         return await call_store(pool, reader, partial(act, last, reader, forced, token))
 
-    return look
+    return lookup
 
 
 def _bounded(chunks: Iterator[bytes | memoryview], most_bytes: int) -> Iterator[bytes | memoryview]:

@@ -14,7 +14,7 @@ _log = structlog.get_logger(__name__)
 Value = TypeVar("Value")
 
 
-class Probed(Generic[Value]):
+class ProbedValue(Generic[Value]):
     """Thread-safe. `name` says what the value is, for the log. `probe` may be slow, and may raise. `clock` gives
     monotonic seconds.
     """

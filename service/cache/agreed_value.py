@@ -8,7 +8,7 @@ from service.cache.protocol import Cache
 Value = TypeVar("Value")
 
 
-def agreed(
+def agreed_value(
     cache: Cache,
     key: str,
     read: Callable[[bytes], Value | None],
