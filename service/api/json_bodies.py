@@ -13,11 +13,13 @@ import orjson
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from service.api.auth import requires
 from service.api.bodies import document_bound, read_body
 from service.api.deps import parts_of
 from service.api.problem_schema import SCHEMAS
+from service.config.validation_errors import plain_reason
 from service.domain.access import Principal, Scope
 from service.errors import BodyTooLarge
 
@@ -48,21 +50,33 @@ def json_body(model: Any, scope: Scope, required: bool = True) -> Any:  # noqa: 
 def parse(adapter: TypeAdapter[Any], body: bytes, is_json: bool) -> object:
     """The value of `body`. Raises BodyTooLarge, and RequestValidationError with the first twenty errors."""
     if not body:
-        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
+        raise _refusal("missing", "it is missing; JSON is wanted")
     value = _load_json(body) if is_json else body
     try:
         return adapter.validate_python(value)
     except ValidationError as wrong:
+        if not is_json:
+            raise _refusal(
+                "json_type", "JSON is wanted; say so with the header Content-Type: application/json"
+            ) from None
         errors = wrong.errors(include_url=False, include_context=False, include_input=False)[:_MOST_ERRORS]
-        raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in errors]) from None
+        raise RequestValidationError([_plain(error) for error in errors]) from None
+
+
+def _plain(error: ErrorDetails) -> dict[str, object]:
+    return {**error, "loc": ("body", *error["loc"]), "msg": plain_reason(error["type"], error["msg"])}
+
+
+def _refusal(kind: str, reason: str, *place: int) -> RequestValidationError:
+    return RequestValidationError([{"type": kind, "loc": ("body", *place), "msg": reason, "input": None}])
 
 
 def _load_json(body: bytes) -> object:
     try:
         value = orjson.loads(body.removeprefix(_BYTE_ORDER_MARK))
     except orjson.JSONDecodeError as broken:
-        error = {"type": "json_invalid", "loc": ("body", broken.pos), "msg": "JSON decode error", "input": None}
-        raise RequestValidationError([error]) from None
+        reason = f"this is no JSON from line {broken.lineno}, column {broken.colno} on"
+        raise _refusal("json_invalid", reason, broken.pos) from None
     _check_size(value)
     return value
 

@@ -105,6 +105,27 @@ def test_a_wrong_order_names_the_member(http: httpx.Client, order: Json, where: 
 
 
 @pytest.mark.parametrize(
+    ("body", "kind", "reason"),
+    [
+        (
+            '{"name": "n", "scopes": ["read"], "bucket": ["a"]}',
+            "application/json",
+            "body.bucket: there is no such member",
+        ),
+        ('{"scopes": ["read"]}', "application/json", "body.name: it is missing"),
+        ("[1]", "application/json", "body: members are wanted here, as in {…}"),
+        ('{"name": "n",\n x', "application/json", "this is no JSON from line 2, column 2 on"),
+        ("", "application/json", "body: it is missing; JSON is wanted"),
+        ('{"name": "n"}', "application/x-www-form-urlencoded", "with the header Content-Type: application/json"),
+    ],
+)
+def test_a_wrong_body_is_refused_in_plain_words(http: httpx.Client, body: str, kind: str, reason: str) -> None:
+    answer = http.post("/keys", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 422
+    assert reason in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
     ("order", "parameter"),
     [
         ({"name": " "}, "name"),

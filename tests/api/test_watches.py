@@ -180,8 +180,11 @@ def test_a_look_that_fails_is_shown_and_keeps_what_was_known(served: Served) -> 
 @pytest.mark.parametrize(
     ("members", "finding"),
     [
-        ({"expect": "soon"}, "expect"),
-        ({"expect": "8d"}, "known is longer than expect"),
+        ({"expect": "soon"}, "meters.expect in section 'watches': expect='soon' is not a duration"),
+        ({"every": ""}, "meters.every in section"),
+        ({"webhook": {"url": "x"}}, "meters.webhook.url in section"),
+        ({"expects": "5m"}, "there is no such member (did you mean expect?)"),
+        ({"expect": "8d"}, "meters in section 'watches': known='7d' must be longer than expect='8d'"),
         ({"every": "1m"}, "HH:MM:SS"),
         ({"webhook": {"url": "ftp://x"}}, "only http and https"),
         ({"webhook": {"url": "http://169.254.169.254/"}}, "metadata"),
