@@ -172,7 +172,10 @@ def test_a_look_that_fails_is_shown_and_keeps_what_was_known(served: Served) -> 
     assert look(client)["error"]["code"] == "unknown_bucket"
     assert "Nowhere" in watch_of(client)["last_error"]
     parts.status_board.refresh()
-    assert "1 watch could not look or tell: see GET /watches." in client.get("/health/ready").json()["warnings"]
+    assert (
+        "1 watch could not look, or not post a change. GET /watches and `fluxgate watches list` say why."
+        in client.get("/health/ready").json()["warnings"]
+    )
     put(client).raise_for_status()
     assert look(client)["result"]["changes"] == 0, "it is not noticed again"
 
