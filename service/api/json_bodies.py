@@ -13,13 +13,11 @@ import orjson
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from service.api.auth import requires
 from service.api.bodies import document_bound, read_body
 from service.api.deps import parts_of
 from service.api.problem_schema import SCHEMAS
-from service.config.validation_errors import plain_reason
 from service.domain.access import Principal, Scope
 from service.errors import BodyTooLarge
 
@@ -50,7 +48,7 @@ def json_body(model: Any, scope: Scope, required: bool = True) -> Any:  # noqa: 
 def parse(adapter: TypeAdapter[Any], body: bytes, is_json: bool) -> object:
     """The value of `body`. Raises BodyTooLarge, and RequestValidationError with the first twenty errors."""
     if not body:
-        raise _refusal("missing", "it is missing; JSON is wanted")
+        raise _refusal("json_type", "it is missing; JSON is wanted")
     value = _load_json(body) if is_json else body
     try:
         return adapter.validate_python(value)
@@ -60,11 +58,7 @@ def parse(adapter: TypeAdapter[Any], body: bytes, is_json: bool) -> object:
                 "json_type", "JSON is wanted; say so with the header Content-Type: application/json"
             ) from None
         errors = wrong.errors(include_url=False, include_context=False, include_input=False)[:_MOST_ERRORS]
-        raise RequestValidationError([_plain(error) for error in errors]) from None
-
-
-def _plain(error: ErrorDetails) -> dict[str, object]:
-    return {**error, "loc": ("body", *error["loc"]), "msg": plain_reason(error["type"], error["msg"])}
+        raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in errors]) from None
 
 
 def _refusal(kind: str, reason: str, *place: int) -> RequestValidationError:
