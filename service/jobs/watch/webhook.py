@@ -21,6 +21,7 @@ from service.upstream.rules import UpstreamRules
 TIMEOUT_S = 10.0
 TRIES = 3
 _LATER = frozenset({408, 425, 429})
+_WAITING = "What it did not take waits, and the next look posts it."
 
 
 class Webhook:
@@ -69,9 +70,10 @@ class Webhook:
                 finding, text = f"answered {answer.status}", answer.text
                 if answer.status < 500 and answer.status not in _LATER:
                     advice = "Check url and auth of the webhook; redirects are not followed."
-                    raise UpstreamStopped(f"{self._name} {finding}. {advice}", upstream=text)
+                    raise UpstreamStopped(f"{self._name} {finding}. {advice} {_WAITING}", upstream=text)
             if tries == TRIES:
-                raise UpstreamUnavailable(f"{self._name} {finding}, {tries} times in a row.", upstream=text)
+                reason = f"{self._name} {finding}, {tries} times in a row. {_WAITING}"
+                raise UpstreamUnavailable(reason, upstream=text)
             self._control.sleep(wait_s(tries, self._chance()))
             tries += 1
 
