@@ -214,6 +214,16 @@ def test_a_private_address_can_be_forbidden(serve: Callable[..., Served], hook: 
     assert (hook.posts, watch_of(client)["notices_waiting"]) == ([], 1)
 
 
+def test_a_webhook_that_cannot_work_fails_a_look_before_a_series_is_silent(client: httpx.Client, hook: Webhook) -> None:
+    auth = {"kind": "bearer", "token_env": "FLUXGATE_TOKEN_OF_NO_WATCH"}
+    put(client, webhook={"url": hook.url, "auth": auth}).raise_for_status()
+    points(client, NOW_S, "M1")
+    failed = look(client)
+    assert (failed["state"], hook.posts) == ("failed", [])
+    assert "FLUXGATE_TOKEN_OF_NO_WATCH" in failed["error"]["message"]
+    assert (watch_of(client)["last_error"], watch_of(client)["series"]) == (failed["error"]["message"], 1)
+
+
 def test_a_watch_that_does_not_exist_is_404(client: httpx.Client) -> None:
     assert client.post("/watches/none/run").status_code == 404
 
