@@ -126,6 +126,22 @@ def test_a_wrong_body_is_refused_in_plain_words(http: httpx.Client, body: str, k
 
 
 @pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ([{"name": "a"}, {"nam": "b"}], ["body.1.name", "body.1.nam"]),
+        ({"nam": "b"}, ["body.name", "body.nam"]),
+        (7, ["body"]),
+    ],
+)
+def test_a_body_that_may_be_a_list_is_judged_by_the_form_that_it_has(
+    http: httpx.Client, body: Any, places: list[str]
+) -> None:
+    answer = http.post("/buckets", json=body)
+    assert answer.status_code == 422
+    assert [error["where"] for error in answer.json()["errors"]] == places
+
+
+@pytest.mark.parametrize(
     ("order", "parameter"),
     [
         ({"name": " "}, "name"),
