@@ -25,6 +25,7 @@ MOST_VALUES = 20_000
 """Most values in one document, nested ones included. It bounds the work and the errors of validation."""
 MOST_LEVELS = 50
 _MOST_ERRORS = 20
+_Place = tuple[int | str, ...]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REFERENCES = "#/components/schemas/{model}"
 
@@ -48,21 +49,45 @@ def json_body(model: Any, scope: Scope, required: bool = True) -> Any:  # noqa: 
 def parse(adapter: TypeAdapter[Any], body: bytes, is_json: bool) -> object:
     """The value of `body`. Raises BodyTooLarge, and RequestValidationError with the first twenty errors."""
     if not body:
-        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
+        raise _refusal("json_type", "it is missing; JSON is wanted")
     value = _load_json(body) if is_json else body
     try:
         return adapter.validate_python(value)
     except ValidationError as wrong:
+        if not is_json:
+            raise _refusal(
+                "json_type", "JSON is wanted; say so with the header Content-Type: application/json"
+            ) from None
         errors = wrong.errors(include_url=False, include_context=False, include_input=False)[:_MOST_ERRORS]
-        raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in errors]) from None
+        places = _places([error["loc"] for error in errors], isinstance(value, list))
+        named = zip(errors, places, strict=True)
+        wrong_values = [{**error, "loc": ("body", *place)} for error, place in named if place is not None]
+        raise RequestValidationError(wrong_values) from None
+
+
+def _places(places: list[_Place], is_list: bool) -> list[_Place | None]:
+    """The places of errors as a caller writes them. None: it is about another form than the body has.
+
+    Of a body that is one object or a list of them, pydantic says what each form lacks, under the name of its type.
+    """
+    forms = [str(place[0]) if place else "" for place in places]
+    if not any(form.startswith("list[") for form in forms):
+        return list(places)
+    return [
+        place[1:] if form.startswith("list[") == is_list else None for place, form in zip(places, forms, strict=True)
+    ]
+
+
+def _refusal(kind: str, reason: str, *place: int) -> RequestValidationError:
+    return RequestValidationError([{"type": kind, "loc": ("body", *place), "msg": reason, "input": None}])
 
 
 def _load_json(body: bytes) -> object:
     try:
         value = orjson.loads(body.removeprefix(_BYTE_ORDER_MARK))
     except orjson.JSONDecodeError as broken:
-        error = {"type": "json_invalid", "loc": ("body", broken.pos), "msg": "JSON decode error", "input": None}
-        raise RequestValidationError([error]) from None
+        reason = f"this is no JSON from line {broken.lineno}, column {broken.colno} on"
+        raise _refusal("json_invalid", reason, broken.pos) from None
     _check_size(value)
     return value
 

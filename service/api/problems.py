@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from service import errors
 from service.api.presented_key import challenges
 from service.api.upstream_visibility import sees_upstream
+from service.config.validation_errors import plain_reason
 
 MEDIA_TYPE = "application/problem+json"
 STATUSES: Mapping[type[errors.FluxgateError], int] = {
@@ -134,7 +135,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
-        wrong = [{"where": ".".join(map(str, entry["loc"])), "problem": entry["msg"]} for entry in error.errors()]
+        wrong = [
+            {"where": ".".join(map(str, entry["loc"])), "problem": plain_reason(entry["type"], entry["msg"])}
+            for entry in error.errors()
+        ]
         detail = "; ".join(f"{entry['where']}: {entry['problem']}" for entry in wrong[:5])
         return problem(
             request,

@@ -12,7 +12,7 @@ from fluxgate_client import Gateway
 from service.config.bucket_file import read_bucket_file
 from service.console.connection import Key, Url, open_gateway
 from service.console.jobs import AsJson
-from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 from service.domain.bucket_specs import differences, parse_retention, retention_text
 from service.domain.schema import Bucket, BucketSpec
 from service.errors import InvalidBody
@@ -33,7 +33,7 @@ def list_buckets(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
     for bucket in buckets:
         newest = bucket["last_point"] or bucket.get("note") or "empty"
         table.add_row(bucket["name"], bucket["description"], bucket["retention"] or "for ever", newest)
-    PlainConsole(markup=False, highlight=False).print(table)
+    print_table(table)
 
 
 @cli.command()

@@ -4,13 +4,14 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 from fluxgate_client.requests import bucket_path
 from service.commands.read import tag_pairs
 from service.console.connection import Key, Url, get, open_transport
 from service.console.jobs import AsJson
 from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 
 GAPS_FOUND = 3
 """The exit code of `--check` when a series has a gap or is silent."""
@@ -51,8 +52,7 @@ def gaps(
 
 
 def _print(answer: dict[str, Any]) -> None:
-    names = (Column(name, overflow="fold") for name in ("series", "field"))
-    table = Table(*names, "points", "covered", "gaps", "longest", "last point", "now")
+    table = Table("series", "field", "points", "covered", "gaps", "longest", "last point", "now")
     for series in answer["series"]:
         tags = "".join(f", {name}={value}" for name, value in series["tags"].items())
         longest = max((gap["seconds"] for gap in series["gaps"]), default=None)
@@ -66,8 +66,8 @@ def _print(answer: dict[str, Any]) -> None:
             series["last"] or "before the range",
             {True: "SILENT", False: "", None: "?"}[series["silent"]],
         )
+    print_table(table)
     console = PlainConsole(markup=False, highlight=False)
-    console.print(table)
     console.print(
         f"{len(answer['series'])} series from {answer['start']} to {answer['stop']}, {answer['silent']} of them silent",
         soft_wrap=True,

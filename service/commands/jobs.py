@@ -11,6 +11,7 @@ from fluxgate_client.requests import Parameters
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, follow, job_path, progress_text, rate_text, summary
 from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 
 _STATE = "Only this state: queued, running, succeeded, failed, cancelled; repeatable."
 _SHOWN_MEMBERS = (
@@ -50,7 +51,7 @@ def list_jobs(
     for job in jobs:
         progress = f"{progress_text(job)} {rate_text(job)}".strip()
         table.add_row(job["id"], summary(job), job["state"], progress)
-    PlainConsole().print(table)
+    print_table(table)
     for job in jobs:
         if job["error"]:
             message = f"{job['id']}: {job['error']['message']}"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from service.console.jobs import AsJson
+from service.console.tables import print_table
 from service.domain.access import Scope
 from service.domain.expiry import expiry
 from service.errors import ConfigurationError
@@ -74,7 +75,7 @@ def list_keys(as_json: AsJson = False) -> None:
         buckets = "all" if record.buckets is None else ", ".join(record.buckets)
         times = [_minute(moment) for moment in (record.created_at, record.expires_at, record.used_at)]
         table.add_row(record.id, record.name, _scopes(record), buckets, *times, record.state_at(time.time()))
-    Console(markup=False, highlight=False).print(table)
+    print_table(table)
 
 
 @cli.command()

@@ -56,8 +56,11 @@ class _Asked:
 def plot(
     bucket: Annotated[str, typer.Argument(help="The name of the bucket.")],
     window: Annotated[str | None, typer.Option(help="How far back from now, like 7d. Default: 24h.")] = None,
-    start: Annotated[str | None, typer.Option(help="Start of the range, as in `fluxgate read`.")] = None,
-    stop: Annotated[str | None, typer.Option(help="End of the range; exclusive.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Start of the range: RFC 3339, 1700000000s, or with --tz a day or a local time."),
+    ] = None,
+    stop: Annotated[str | None, typer.Option(help="End of the range, in the same forms; exclusive.")] = None,
     every: Annotated[str | None, typer.Option(help="Length of a window, or raw. Default: all points count.")] = None,
     fn: Annotated[str | None, typer.Option(help="The function of a window, like max.")] = None,
     measurement: Annotated[list[str] | None, typer.Option(help="Only this measurement; repeatable.")] = None,

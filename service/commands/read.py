@@ -42,7 +42,7 @@ def read(
     window: Annotated[str | None, typer.Option(help="How far back from now, like 30d.")] = None,
     start: Annotated[
         str | None,
-        typer.Option(help="Start of the range: RFC 3339, 1700000000s, or with --tz a local time."),
+        typer.Option(help="Start of the range: RFC 3339, 1700000000s, or with --tz a day or a local time."),
     ] = None,
     stop: Annotated[str | None, typer.Option(help="End of the range, in the same forms; exclusive.")] = None,
     every: Annotated[str | None, typer.Option(help="Length of a window, like 1h, 500ms or 1mo, or raw.")] = None,

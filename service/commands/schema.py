@@ -4,11 +4,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 from service.console.connection import Key, Url, open_gateway
 from service.console.jobs import AsJson
-from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 
 
 def schema(
@@ -23,9 +23,9 @@ def schema(
     if as_json:
         typer.echo(json.dumps(document, indent=2))
         return
-    table = Table(*(Column(name, overflow="fold") for name in ("measurement", "tags", "field", "type")))
+    table = Table("measurement", "tags", "field", "type")
     for measurement in document["measurements"]:
         names = measurement["name"], ", ".join(measurement["tags"])
         for number, field in enumerate(measurement["fields"]):
             table.add_row(*(names if number == 0 else ("", "")), field["name"], ", ".join(field["types"]))
-    PlainConsole(markup=False, highlight=False).print(table)
+    print_table(table)

@@ -14,8 +14,14 @@ def expiry(text: str, now: float) -> float:
     """
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         text = f"{text}T00:00:00Z"
-    is_time = re.match(r"\d{4}-", text, re.ASCII)
-    at = parse_time(text, "expires") / SECOND_NS if is_time else now + parse_duration(text, "expires") / SECOND_NS
+    at = parse_time(text, "expires") / SECOND_NS if re.match(r"\d{4}-", text, re.ASCII) else now + _seconds(text)
     if at <= now:
-        raise InvalidParameter("expires", f"expires={text!r} is over already.")
+        raise InvalidParameter("expires", f"expires={text!r} is over already. Write a later time, or a duration: 30d.")
     return at
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text, "expires") / SECOND_NS
+    except InvalidParameter as wrong:
+        raise InvalidParameter("expires", f"{wrong.message} Or write a day, 2027-01-01, or an RFC 3339 time.") from None

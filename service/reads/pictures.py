@@ -82,7 +82,12 @@ def _notes(drawn: int, collector: SeriesCollector, facts: ReadFacts) -> Iterator
     skipped = [".".join(parts) for parts in facts.skipped.names]
     yield from notes(drawn, collector.count, skipped, facts.skipped.count, collector.not_finite)
     if facts.unknown.count:
-        yield unknown_names([f"{kind} {name}" for kind, _, name, *_ in facts.unknown.names])
+        yield unknown_names([_unknown(*texts) for texts in facts.unknown.names])
+
+
+def _unknown(kind: str, _: str, name: str, *near: str) -> str:
+    """A name that the bucket does not know, as `X-Fluxgate-Warning` has it."""
+    return f"{kind} {name} (near: {', '.join(near)})" if near else f"{kind} {name}"
 
 
 def _why_empty(question: Question, facts: ReadFacts) -> Iterator[str]:
@@ -94,4 +99,4 @@ def _why_empty(question: Question, facts: ReadFacts) -> Iterator[str]:
             newest_ns = parse_time(facts.newest, "newest")
         except InvalidParameter:  # the store could not tell
             return
-        yield f"The newest point of the bucket is of {local_text(newest_ns, question.layout.zone, with_seconds=True)}."
+        yield f"The newest point of the bucket is at {local_text(newest_ns, question.layout.zone, with_seconds=True)}."

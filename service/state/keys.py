@@ -220,7 +220,7 @@ class KeyRing:
             self._revocations += 1
         self._list.forget()
         if not ended:
-            raise NotFound(f"There is no key {key_id!r}. `fluxgate keys list` and GET /keys show them.")
+            raise NotFound(f"There is no key {key_id!r}. GET /keys and `fluxgate keys list` show them.")
         return tuple(ended.values())
 
     def _by_hash(self) -> dict[bytes, KeyRecord]:

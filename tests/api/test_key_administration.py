@@ -106,6 +106,43 @@ def test_a_wrong_order_names_the_member(http: httpx.Client, order: Json, where: 
 
 
 @pytest.mark.parametrize(
+    ("body", "kind", "reason"),
+    [
+        (
+            '{"name": "n", "scopes": ["read"], "bucket": ["a"]}',
+            "application/json",
+            "body.bucket: there is no such member",
+        ),
+        ('{"scopes": ["read"]}', "application/json", "body.name: it is missing"),
+        ("[1]", "application/json", "body: members are wanted here, as in {…}"),
+        ('{"name": "n",\n x', "application/json", "this is no JSON from line 2, column 2 on"),
+        ("", "application/json", "body: it is missing; JSON is wanted"),
+        ('{"name": "n"}', "application/x-www-form-urlencoded", "with the header Content-Type: application/json"),
+    ],
+)
+def test_a_wrong_body_is_refused_in_plain_words(http: httpx.Client, body: str, kind: str, reason: str) -> None:
+    answer = http.post("/keys", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 422
+    assert reason in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ([{"name": "a"}, {"nam": "b"}], ["body.1.name", "body.1.nam"]),
+        ({"nam": "b"}, ["body.name", "body.nam"]),
+        (7, ["body"]),
+    ],
+)
+def test_a_body_that_may_be_a_list_is_judged_by_the_form_that_it_has(
+    http: httpx.Client, body: Any, places: list[str]
+) -> None:
+    answer = http.post("/buckets", json=body)
+    assert answer.status_code == 422
+    assert [error["where"] for error in answer.json()["errors"]] == places
+
+
+@pytest.mark.parametrize(
     ("order", "parameter"),
     [
         ({"name": " "}, "name"),

@@ -102,11 +102,11 @@ def test_what_is_no_number_is_named(http: httpx.Client) -> None:
 
 def test_an_empty_answer_is_a_picture_that_says_why(http: httpx.Client) -> None:
     answer = picture(http, start="2025-01-01T00:00:00Z", stop="2025-01-02T00:00:00Z")
-    assert {"No numbers in this range", "The newest point of the bucket is of 1 Jan 2026 11:59:00."} <= set(
+    assert {"No numbers in this range", "The newest point of the bucket is at 1 Jan 2026 11:59:00."} <= set(
         texts(answer)
     )
     assert "low" not in members(answer.headers["X-Fluxgate-Plot"])
-    assert "The bucket does not know: field vols." in texts(picture(http, field="vols"))
+    assert "The bucket does not know: field vols (near: volts)." in texts(picture(http, field="vols"))
 
 
 def test_more_series_than_are_drawn_are_counted(serve: Callable[..., Served]) -> None:

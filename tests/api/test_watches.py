@@ -176,7 +176,10 @@ def test_a_look_that_fails_is_shown_and_keeps_what_was_known(served: Served) -> 
     assert look(client)["error"]["code"] == "unknown_bucket"
     assert "Nowhere" in watch_of(client)["last_error"]
     parts.status_board.refresh()
-    assert "1 watch could not look or tell: see GET /watches." in client.get("/health/ready").json()["warnings"]
+    assert (
+        "1 watch could not look, or not post a change. GET /watches and `fluxgate watches list` say why."
+        in client.get("/health/ready").json()["warnings"]
+    )
     put(client).raise_for_status()
     assert look(client)["result"]["changes"] == 0, "it is not noticed again"
 
@@ -184,8 +187,11 @@ def test_a_look_that_fails_is_shown_and_keeps_what_was_known(served: Served) -> 
 @pytest.mark.parametrize(
     ("members", "finding"),
     [
-        ({"expect": "soon"}, "expect"),
-        ({"expect": "8d"}, "known is longer than expect"),
+        ({"expect": "soon"}, "meters.expect in section 'watches': expect='soon' is not a duration"),
+        ({"every": ""}, "meters.every in section"),
+        ({"webhook": {"url": "x"}}, "meters.webhook.url in section"),
+        ({"expects": "5m"}, "there is no such member (did you mean expect?)"),
+        ({"expect": "8d"}, "meters in section 'watches': known='7d' must be longer than expect='8d'"),
         ({"every": "1m"}, "HH:MM:SS"),
         ({"webhook": {"url": "ftp://x"}}, "only http and https"),
         ({"webhook": {"url": "http://169.254.169.254/"}}, "metadata"),
@@ -210,6 +216,16 @@ def test_a_private_address_can_be_forbidden(serve: Callable[..., Served], hook: 
     assert refused["state"] == "failed"
     assert "CONNECTOR_PRIVATE_ADDRESSES" in refused["error"]["message"]
     assert (hook.posts, watch_of(client)["notices_waiting"]) == ([], 1)
+
+
+def test_a_webhook_that_cannot_work_fails_a_look_before_a_series_is_silent(client: httpx.Client, hook: Webhook) -> None:
+    auth = {"kind": "bearer", "token_env": "FLUXGATE_TOKEN_OF_NO_WATCH"}
+    put(client, webhook={"url": hook.url, "auth": auth}).raise_for_status()
+    points(client, NOW_S, "M1")
+    failed = look(client)
+    assert (failed["state"], hook.posts) == ("failed", [])
+    assert "FLUXGATE_TOKEN_OF_NO_WATCH" in failed["error"]["message"]
+    assert (watch_of(client)["last_error"], watch_of(client)["series"]) == (failed["error"]["message"], 1)
 
 
 def test_a_watch_that_does_not_exist_is_404(client: httpx.Client) -> None:

@@ -213,7 +213,7 @@ def test_what_is_left_out_or_unknown_is_said(visits: Visits) -> None:
         visit.page.goto(f"{visit.url}/#/explore?bucket=Power&measurement=site&{RANGE}")
         expect(visit.page.locator(".signs")).to_contain_text("Left out: site.mode")
         visit.page.goto(f"{visit.url}/#/explore?bucket=Power&field=power_kw&window=1h")
-        expect(visit.page.locator(".signs")).to_contain_text("The newest point of the bucket is of 2026-01-02 00:59:00")
+        expect(visit.page.locator(".signs")).to_contain_text("The newest point of the bucket is at 2026-01-02 00:59:00")
         visit.page.get_by_role("button", name="Show it").click()
         expect(visit.page.locator("table tbody tr").first).to_be_visible()
         visit.page.goto(f"{visit.url}/#/explore?bucket=Nothing")

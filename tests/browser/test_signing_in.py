@@ -29,7 +29,7 @@ def test_a_key_opens_the_page_and_is_kept_in_this_tab_alone(visits: Visits, gate
         assert page.evaluate(STORED) == json.dumps([{}, {}, ""], separators=(",", ":"))
         page.keyboard.type("not-the-key-of-anybody")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text("the one that was sent is refused")
+        expect(page.get_by_role("alert")).to_contain_text("This key is not accepted: it is mistyped")
         visit.sign_in()
         expect(page).to_have_title("Power – Explore – Fluxgate")
         visit.settled()
@@ -68,6 +68,7 @@ def test_what_a_key_may_not_see_is_not_shown(visits: Visits, gateway: Gateway) -
         visit.page.goto(f"{visit.url}/#/config")
         visit.page.wait_for_load_state("networkidle")
         assert not any("/config" in address.partition("#")[0] for address in visit.addresses())
+        expect(visit.page.get_by_role("status").first).to_contain_text("no view “config”, or your key may not see it")
         visit.page.goto(f"{visit.url}/#/explore")
         expect(visit.page.get_by_role("button", name="Bucket Power")).to_be_visible()
 

@@ -34,7 +34,7 @@ def test_a_key_ends_after_a_duration_or_at_a_time(text: str, seconds: float) -> 
 
 @pytest.mark.parametrize("text", ["2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z"])
 def test_an_end_that_is_over_is_refused(text: str) -> None:
-    with pytest.raises(InvalidParameter, match="is over already"):
+    with pytest.raises(InvalidParameter, match=r"is over already\. Write a later time, or a duration"):
         expiry(text, NOW)
 
 
@@ -46,7 +46,7 @@ def test_a_time_without_its_zone_says_how_to_write_one(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "0d", "-1d", "1.5h"])
 def test_no_duration_says_how_to_write_one(text: str) -> None:
-    with pytest.raises(InvalidParameter, match="expires"):
+    with pytest.raises(InvalidParameter, match=r"expires=.* Or write a day, 2027-01-01, or an RFC 3339 time"):
         expiry(text, NOW)
 
 

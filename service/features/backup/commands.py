@@ -12,6 +12,7 @@ from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, delete, get, open_transport, post
 from service.console.jobs import AsJson, Json, order_job, result_of
 from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 from service.features.backup import SUMMARY
 from service.features.backup.tar_commands import download, upload
 
@@ -74,7 +75,7 @@ def _print_plan(result: Json) -> None:
         slices = bucket["slices"]
         counts = (bucket["values"], *(slices[name.replace(" ", "_")] for name in numbers[1:]))
         table.add_row(bucket["name"], *(f"{count:,}" for count in counts))
-    PlainConsole(markup=False, highlight=False).print(table)
+    print_table(table)
     for part in result["missing"]:
         typer.echo(f"missing: {part['bucket']}: {part['reason']}")
 
@@ -221,13 +222,12 @@ def list_backups(
     table = Table(Column("id", no_wrap=True, min_width=25), "state", "proven", "points", "size", "comment")
     for backup in listing["backups"]:
         table.add_row(*_cells(backup))
-    console = PlainConsole(highlight=False)
-    console.print(table)
-    ages = Table(Column("bucket", overflow="fold"), "last complete", "last proven")
+    print_table(table)
+    ages = Table("bucket", "last complete", "last proven")
     for age in listing["buckets"]:
         ages.add_row(age["bucket"], age["last_complete_at"] or "never", age["last_proven_at"] or "never")
-    console.print(ages)
-    console.print(f"in {listing['place']}", markup=False, soft_wrap=True)
+    print_table(ages)
+    typer.echo(f"in {listing['place']}")
 
 
 @cli.command()

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 from fluxgate_client.requests import Request, posted, segment
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, delete, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
 from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 from service.features.connector import SUMMARY
 
 cli = typer.Typer(help=SUMMARY, no_args_is_help=True)
@@ -32,10 +33,10 @@ def list_connectors(url: Url = None, key: Key = None, as_json: AsJson = False) -
     if as_json:
         typer.echo(json.dumps(connectors, indent=2))
         return
-    table = Table(Column("connector", overflow="fold"), "state", "bookmark", "lag", "accepted", "dead letters")
+    table = Table("connector", "state", "bookmark", "lag", "accepted", "dead letters")
     for entry in connectors:
         table.add_row(*_cells(entry))
-    PlainConsole().print(table)
+    print_table(table)
     for entry in connectors:
         if problem := _problem(entry):
             sentence = f"{entry['name']}: {problem}"

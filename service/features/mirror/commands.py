@@ -4,12 +4,13 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 from fluxgate_client.requests import segment
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, follow, job_path, result_of
 from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 from service.console.times import minute_text
 from service.features.mirror import SUMMARY
 
@@ -71,12 +72,11 @@ def list_mirrors(url: Url = None, key: Key = None, as_json: AsJson = False) -> N
     if as_json:
         typer.echo(json.dumps(mirrors, indent=2))
         return
-    names = (Column(name, overflow="fold") for name in ("mirror", "bucket"))
-    table = Table(*names, "slices", "points", "last success", "next run")
+    table = Table("mirror", "bucket", "slices", "points", "last success", "next run")
     for mirror in mirrors:
         for pair in mirror["pairs"] or [None]:
             table.add_row(mirror["name"], *_cells(pair), minute_text(mirror["next_run"]) or "by hand")
-    PlainConsole().print(table)
+    print_table(table)
     for mirror in mirrors:
         if mirror["last_error"]:
             message = f"{mirror['name']}: {mirror['last_error']}"

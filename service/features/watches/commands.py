@@ -5,12 +5,13 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
 from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 from service.console.times import minute_text
 from service.domain.series import series_text
 from service.features.watches import SUMMARY
@@ -53,13 +54,13 @@ def _show(watches: list[dict[str, Any]]) -> None:
     if not watches:
         console.print("No watch is configured. PUT /config/watches makes one.", style="yellow")
         return
-    table = Table(Column("watch", overflow="fold"), "bucket", "expect", "series", "silent", "last look", "waiting")
+    table = Table("watch", "bucket", "expect", "series", "silent", "last look", "waiting")
     for watch in watches:
         numbers = (str(watch["series"]), str(watch["silent"]))
         looked = minute_text(watch["last_look"]) or "never"
         waiting = str(watch["notices_waiting"]) if watch["has_webhook"] else "no webhook"
         table.add_row(watch["name"], watch["bucket"], watch["expect"], *numbers, looked, waiting)
-    PlainConsole(markup=False).print(table)
+    print_table(table)
     for watch in watches:
         for series in watch["silent_series"]:
             name = series_text(series["measurement"], series["tags"])

@@ -36,7 +36,8 @@ def status(kinds: Kinds) -> Status:
         for gauge in _gauges({"watch": name, "bucket": text.bucket}, _state_of(text.bucket, states[name]))
     ]
     failed = len(runnable.failed_watches(states))
-    warning = f"{'1 watch' if failed == 1 else f'{failed} watches'} could not look or tell: see GET /watches."
+    finding = f"{'1 watch' if failed == 1 else f'{failed} watches'} could not look, or not post a change"
+    warning = f"{finding}. GET /watches and `fluxgate watches list` say why."
     return Status(tuple(gauges), (warning,) if failed else ())
 
 

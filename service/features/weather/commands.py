@@ -4,12 +4,13 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
 from service.console.jobs import AsJson, order_job, result_of
 from service.console.plain_console import PlainConsole
+from service.console.tables import print_table
 from service.console.times import minute_text
 from service.features.weather import SUMMARY
 
@@ -50,12 +51,12 @@ def _show(weather: dict[str, Any]) -> None:
     console = PlainConsole(soft_wrap=True, highlight=False)
     if weather["provider"] is None:
         console.print("There is no key: set OPENWEATHERMAP_API_KEY.", style="yellow", markup=False)
-    table = Table(Column("place", overflow="fold"), "north", "east", "last success", "weather of")
+    table = Table("place", "north", "east", "last success", "weather of")
     for place in weather["places"]:
         degrees = (f"{place['latitude']:g}", f"{place['longitude']:g}")
         fetched, observed = minute_text(place["last_success"]), minute_text(place["observed_at"])
         table.add_row(place["name"], *degrees, fetched or "never", observed)
-    PlainConsole(markup=False).print(table)
+    print_table(table)
     if not weather["places"]:
         advice = "PUT /config/weather or WEATHER_PLACES makes one, or set LATITUDE and LONGITUDE."
         console.print(f"No place is configured. {advice}", style="yellow", markup=False)

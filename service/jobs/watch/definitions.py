@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationInfo, field_validator, model_validator
 
 from service.config.section import Section
 from service.domain.durations import parse_duration
@@ -38,9 +38,17 @@ class WebhookText(BaseModel):
     query: dict[str, Annotated[str, Field(max_length=2000)]] = Field(default_factory=dict, max_length=20)
     auth: AuthText = Field(default_factory=NoAuthText)
 
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        try:
+            DEFAULT_RULES.url(url, "url")
+        except InvalidParameter as wrong:  # pydantic adds the place, with the watch's name, to a ValueError alone
+            raise ValueError(wrong.message) from None
+        return url
+
     @model_validator(mode="after")
-    def _is_address(self) -> Self:
-        DEFAULT_RULES.url(self.url, "url")
+    def _has_its_secret(self) -> Self:
         if (self.auth.kind == "url") != (TOKEN_PLACE in self.url):
             raise ValueError(f"{TOKEN_PLACE} stands in the path of url exactly when auth has the kind url")
         return self
@@ -68,11 +76,21 @@ class WatchText(BaseModel):
     webhook: WebhookText | None = None
     enabled: bool = Field(True, strict=True)
 
+    @field_validator("expect", "known", "every")
+    @classmethod
+    def _is_length(cls, text: str, info: ValidationInfo) -> str:
+        member = str(info.field_name)
+        try:
+            (parse_interval if member == "every" else parse_duration)(text, member)
+        except InvalidParameter as wrong:
+            raise ValueError(wrong.message) from None
+        return text
+
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
-        parse_interval(self.every, "every")
         if self.known_ns <= self.expect_ns:
-            raise InvalidParameter("known", "known is longer than expect: a series is silent before it is forgotten.")
+            times = f"known={self.known!r} must be longer than expect={self.expect!r}"
+            raise ValueError(f"{times}: a series is silent before it is forgotten")
         return self
 
     @property

@@ -22,7 +22,7 @@ from service.jobs.protocol import JobContext
 from service.jobs.watch.definitions import WatchText
 from service.jobs.watch.kind_name import KIND
 from service.jobs.watch.watch_states import Notice, WatchState, WatchStates, notice_of
-from service.jobs.watch.webhook import Webhook
+from service.jobs.watch.webhook import Webhook, destination
 from service.stores.protocol import Store
 from service.transfer.run_log import log_failure
 from service.upstream.rules import UpstreamRules
@@ -148,11 +148,17 @@ class WatchRunnable:
         return newest
 
     def _post(self, name: str, text: WatchText, state: WatchState, context: JobContext) -> int:
-        """Post the notices that wait, the oldest first, and say how many were taken."""
-        if text.webhook is None or not state.notices:
+        """Post the notices that wait, the oldest first, and say how many were taken.
+
+        A webhook that cannot work is an error also while no notice waits: it would be missed when a series goes silent.
+        """
+        if text.webhook is None:
             return 0
         until, posted = self._monotonic() + _POSTING_S, 0
         try:
+            if not state.notices:
+                destination(text.webhook, self._rules)
+                return 0
             with Webhook(text.webhook, self._rules, context) as webhook:
                 for notice in state.notices:
                     if self._monotonic() >= until:

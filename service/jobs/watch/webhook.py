@@ -14,13 +14,22 @@ from service.jobs.watch.definitions import WebhookText
 from service.jobs.watch.watch_states import Notice
 from service.sockets import Connector
 from service.transfer.run_control import RunControl
-from service.upstream.auth import OAuth2
+from service.upstream.auth import Auth, OAuth2
 from service.upstream.client import HttpAnswer, HttpClient, RequestFailed, origin_of, tls_context
 from service.upstream.credentials import credentials_for
 from service.upstream.rules import UpstreamRules
 
 TIMEOUT_S = 10.0
 TRIES = 3
+_WAITING = "What it did not take waits, and the next look posts it."
+
+
+def destination(text: WebhookText, rules: UpstreamRules) -> tuple[str, Auth]:
+    """Where notices go, and the secret for it.
+
+    Raises InvalidParameter: its address may not be connected to, or a secret is missing.
+    """
+    return text.whole_url(rules.url(text.url, "webhook.url")), text.auth.to_auth(rules)
 
 
 class Webhook:
@@ -37,7 +46,7 @@ class Webhook:
         monotonic: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._url, auth = text.whole_url(rules.url(text.url, "webhook.url")), text.auth.to_auth(rules)
+        self._url, auth = destination(text, rules)
         self._name = f"The webhook at {origin_of(self._url)}"
         self._control, self._chance = control, chance
         uses_tls = any(url.startswith("https:") for url in (self._url, auth.url if isinstance(auth, OAuth2) else ""))
@@ -69,9 +78,10 @@ class Webhook:
                 finding, text = f"answered {answer.status}", answer.text
                 if answer.status < 500 and answer.status not in LATER_STATUSES:
                     advice = "Check url and auth of the webhook; redirects are not followed."
-                    raise UpstreamStopped(f"{self._name} {finding}. {advice}", upstream=text)
+                    raise UpstreamStopped(f"{self._name} {finding}. {advice} {_WAITING}", upstream=text)
             if tries == TRIES:
-                raise UpstreamUnavailable(f"{self._name} {finding}, {tries} times in a row.", upstream=text)
+                reason = f"{self._name} {finding}, {tries} times in a row. {_WAITING}"
+                raise UpstreamUnavailable(reason, upstream=text)
             self._control.sleep(wait_s(tries, self._chance()))
             tries += 1
 

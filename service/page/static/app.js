@@ -1,7 +1,7 @@
 /* The frame around the views: sign-in, menu, and the address, whose hash is `#/view?parameters`. */
 
 import { api, keyOfTab, whenRefused } from "./api.js";
-import { busy, fill, h, problemBox } from "./dom.js";
+import { busy, fill, h, notice, problemBox } from "./dom.js";
 import { identified, showSignIn } from "./signin.js";
 import { visible } from "./views/index.js";
 
@@ -73,6 +73,7 @@ async function showView() {
     const { show } = await view.load();
     if (number !== shown) return;
     fill(root, content);
+    if (name && name !== view.name) content.append(notice("warning", "", `There is no view “${name}”, or your key may not see it.`));
     const result = await show(content, params, contextOf(view, stopped.signal));
     if (typeof result !== "function") return;
     if (number === shown) stop = result;

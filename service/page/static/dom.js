@@ -55,10 +55,10 @@ export function notice(kind, title, ...details) {
     title && h("strong", {}, title), title && details.length ? " " : null, details);
 }
 
-/* What went wrong, in the API's own words. */
+/* What went wrong, in the API's own words. Its titles only repeat the status, so they are left away. */
 export function problemBox(problem) {
   const id = problem.requestId ? h("span", { class: "faint" }, ` Request ${problem.requestId}.`) : null;
-  return notice("bad", `${problem.title ?? "Error"}.`, problem.detail ?? problem.message, id);
+  return notice("bad", problem.requestId ? "" : `${problem.title ?? "Error"}.`, problem.detail ?? problem.message, id);
 }
 
 export function busy(text = "Loading …") {

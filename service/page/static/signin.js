@@ -51,5 +51,8 @@ export function identified(key) {
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw new Problem(401, { title: "Not a key", detail: "A key has neither spaces nor letters beyond ASCII. Copy it again." });
   }
-  return api.get("keys/self", {}, { key });
+  return api.get("keys/self", {}, { key }).catch((problem) => {
+    if (problem.status === 401) problem.detail = "This key is not accepted: it is mistyped, unknown, expired or revoked. Copy it again, or ask for a new one.";
+    throw problem;
+  });
 }

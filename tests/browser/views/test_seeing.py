@@ -39,7 +39,7 @@ def test_the_overview_tells_what_is_silent_and_how_much_came_each_day(visits: Vi
         expect(
             power.get_by_role("img", name=re.compile(r"^Points a day, the last 14 days: 0, .*144, \d+$"))
         ).to_be_visible()
-        buckets.get_by_role("checkbox", name="silent ones alone").check()
+        buckets.get_by_role("checkbox", name="only silent ones").check()
         expect(power).to_be_hidden()
         expect(page).to_have_url(re.compile("only=silent"))
         page.reload()

@@ -58,7 +58,7 @@ def test_what_facts_say_is_said_in_the_picture() -> None:
     known = ReadFacts(TimeRange(1, 2), "influx", skipped=NameList.of([("m", "mode")]), newest="2026-01-01T00:00:00Z")
     document, _, _ = drawn([], asked, known)
     assert b"Not drawn, as they hold no numbers: m.mode." in document
-    assert b"The newest point of the bucket is of 1 Jan 2026 00:00:00." in document
+    assert b"The newest point of the bucket is at 1 Jan 2026 00:00:00." in document
     silent, _, _ = drawn([], asked, ReadFacts(TimeRange(1, 2), "influx", newest="unknown"))
     assert b"newest point" not in silent and b"No numbers in this range" in silent
     bare, _, _ = drawn([], asked, ReadFacts(TimeRange(1, 2), "influx", newest="none"))

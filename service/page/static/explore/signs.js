@@ -36,7 +36,7 @@ function unknown(text) {
 function empty(newest, zone, visit) {
   if (newest === "none") return notice("info", "No points.", "This bucket has none yet.");
   if (!newest || newest === "unknown") return notice("info", "No points in this range.");
-  return notice("info", "No points in this range.", `The newest point of the bucket is of ${time(newest, zone)} (${ago(newest)}). `,
+  return notice("info", "No points in this range.", `The newest point of the bucket is at ${time(newest, zone)} (${ago(newest)}). `,
     button("Show it", () => visit(newest)));
 }
 

@@ -52,7 +52,7 @@ function answerView(answer, link) {
   const series = worstFirst(answer.series), silent = series.filter((entry) => entry.silent);
   if (!series.length) return hints("No series has points in this window, or had any before it.");
   return [card("Silent now", silent.length ? cutList(silent, 20, (entry) => [h("bdi", {}, seriesTitle(entry)), hint(` last point ${ago(entry.last)}`)])
-    : h("p", {}, badge("good", "none"), " Every series had a point as lately as expected.")), heatMap(answer, series, link)];
+    : h("p", {}, badge("good", "none"), " Every series has had a point within the expected time.")), heatMap(answer, series, link)];
 }
 
 function heatMap(answer, series, link) {
@@ -66,7 +66,7 @@ function heatMap(answer, series, link) {
   function row(entry) {
     const text = seriesTitle(entry);
     const label = `${percent(entry.covered)} covered, ${count(entry.gap_count)} gaps${entry.silent ? ", silent now" : ""}`;
-    return [button(text, () => fill(detail, gapList(entry, answer.bucket, link)), { class: "quiet small cut series", title: text }), strip(levelsOf(entry, startMs, stopMs, STEPS), label),
+    return [button(h("span", { class: "name" }, text), () => fill(detail, gapList(entry, answer.bucket, link)), { class: "quiet small series", title: text }), strip(levelsOf(entry, startMs, stopMs, STEPS), label),
       percent(entry.covered), count(entry.gap_count), entry.silent ? badge("warning", "silent") : entry.silent === null && badge("", "too few points")];
   }
 

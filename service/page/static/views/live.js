@@ -31,7 +31,7 @@ export async function show(root, params, { signal, replace, go }) {
   const filter = h("input", { type: "search", placeholder: "Filter", "aria-label": "Filter tiles", onInput: () => change({ text: filter.value.toLowerCase() }) });
   root.append(h("div", { class: "head" }, h("h1", {}, "Live"), connection),
     h("div", { class: "row tools" }, by, chooser("Silent after", "silent", ["10s", "30s", "1m", "5m", "15m", "1h"]), chooser("Points of the last", "lookback", ["1m", "15m", "1h", "6h", "1d"]),
-      filter, toggle("silent ones alone", (only) => change({ only }), { checked: state.only })), summary, message, grid, more);
+      filter, toggle("only silent ones", (only) => change({ only }), { checked: state.only })), summary, message, grid, more);
 
   function took(document) {
     clockOffsetMs = document.ts - Date.now();
@@ -70,6 +70,7 @@ export async function show(root, params, { signal, replace, go }) {
       if (isNew || changed.has(key)) {
         cell.textContent = number(value);
         cell.classList.toggle("long", cell.textContent.length > 8);
+        cell.parentNode.classList.toggle("wide", cell.textContent.length > 10);
       }
       if (!isNew && changed.has(key)) cell.animate?.([{ opacity: 0.3 }, { opacity: 1 }], 600);
     }

@@ -107,7 +107,7 @@ function takeBackup(context) {
   return orderCard({
     title: "Back up now", about: "The dry run counts and compares, and writes nothing.", verb: "Back up now", context, run,
     fields: [names("Buckets", "buckets", load), text("Comment", "comment", "", { maxlength: 500 }),
-      option("Compare every value with the backup before", "compare_values")],
+      option("Compare every value with the previous backup", "compare_values")],
     plan: async (values) => ({ jobs: await run({ ...values, dry_run: true }) }),
   });
 }

@@ -99,11 +99,11 @@ function bucketTable(buckets, params, { signal, link, replace }) {
     const fitting = buckets.filter((bucket) => (!state.only || silent.has(bucket)) && bucket.name.toLowerCase().includes(state.text.toLowerCase()));
     fill(table.body, fitting.slice(0, state.shown).map((bucket) => row(bucket, silent.has(bucket))));
     fill(more, moreButton(fitting.length - state.shown, 100, () => change({ shown: state.shown + 100 })));
-    summary.textContent = `${count(buckets.length)} buckets, ${count(silent.size)} silent for more than ${state.limit}, ${count(fitting.length)} fit.`;
+    summary.textContent = `${count(buckets.length)} bucket${buckets.length === 1 ? "" : "s"}, ${count(silent.size)} silent for more than ${state.limit}${fitting.length < buckets.length ? `, ${count(fitting.length)} shown` : ""}.`;
     replace({ bucket: state.text, silent: state.limit === "1h" ? "" : state.limit, only: state.only ? "silent" : "" });
   }
 
-  const element = h("div", {}, h("div", { class: "row tools" }, filter, limit, toggle("silent ones alone", (only) => change({ only }), { checked: state.only })), summary, table, more);
+  const element = h("div", {}, h("div", { class: "row tools" }, filter, limit, toggle("only silent ones", (only) => change({ only }), { checked: state.only })), summary, table, more);
   element.show = (again) => { buckets = again; update(); };
   update();
   return element;

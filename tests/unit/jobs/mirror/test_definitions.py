@@ -82,7 +82,7 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("a source that is a list", {"source": ["store"]}, "m.source: write an InfluxDB with url, org and token, or store"),
     ("a bucket that is a number", {"buckets": [7]}, "m.buckets.0: write a bucket's name, or source and target"),
     ("a pair with other members", {"buckets": [{"from": "W"}]},
-     "m.buckets.0.source: Field required; m.buckets.0.from: there is no such member"),
+     "m.buckets.0.from: there is no such member; m.buckets.0.source: it is missing"),
     ("an address without a scheme", {"source": side("a.test:8086")},
      "m.source.url: this is no address: write it like http://127.0.0.1:8086"),
     ("a port that is none", {"source": side("http://a.test:99999")}, "m.source.url: its port is none"),

@@ -114,7 +114,9 @@ def test_a_webhook_that_never_answers_ends_the_look_after_some_tries(
 ) -> None:
     job, context = watching(webhook={"url": f"http://127.0.0.1:{free_port()}/secret-path"}), EndingContext()
     points(store, 90, "m")
-    with pytest.raises(UpstreamUnavailable, match="3 times in a row") as failed:
+    with pytest.raises(
+        UpstreamUnavailable, match=r"3 times in a row\. What it did not take waits, and the next look posts it"
+    ) as failed:
         run(job, context)
     assert "secret-path" not in failed.value.message
     assert len(context.control.sleeps) == 2
