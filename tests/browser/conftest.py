@@ -42,8 +42,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Its driver runs an event loop in this thread; the tests of other modules run theirs here."""
     program = or_skip(lambda: servers.installed("chromium", package="chromium"))
     with running_browser(program) as running:
         yield running
