@@ -356,7 +356,7 @@ def test_the_examples_of_the_manual_and_of_the_page_are_taken(
     monkeypatch.setenv("FLUXGATE_TOKEN_CLOUD", "the token of a cloud")
     http, parts = serve()
     examples = {section.name: section.example for section in parts.config.sections}
-    assert set(examples) == {"connectors", "coordinates", "mirrors", "schedules", "weather"}
+    assert set(examples) == {"connectors", "coordinates", "mirrors", "schedules", "watches", "weather"}
     examples["mirrors"] = {"plant": {**examples["mirrors"]["plant"], "schedule": None}}
     examples["connectors"] = {"cloud": {**examples["connectors"]["cloud"], "enabled": False}}
     for section, value in examples.items():
