@@ -146,16 +146,21 @@ def table_piece(
     bad_values: Iterable[tuple[int, str]] = (),
     rejects: tuple[Reject, ...] = (),
 ) -> Piece:
-    """The rows as a piece. `lines` holds the line of each row in the file. Rows with a wrong time are left out."""
+    """The rows as a piece. `lines` holds the line of each row in the file. Rows with a wrong time are left out.
+
+    A row of which nothing is written is named once, with one reason; else each cell that does not fit is named.
+    """
     good = np.ones(len(lines), np.bool_)
     good[list(bad_times)] = False
     chosen = np.flatnonzero(good)
     written = write_rows(_taken(points, chosen) if len(chosen) < len(lines) else points)
+    refused = {int(chosen[row]): reason for row, reason in written.refused}
+    whole = bad_times.keys() | (refused.keys() - set(chosen[written.rows].tolist()))
     found = [
         *rejects,
         *(Reject(int(lines[row]), reason) for row, reason in bad_times.items()),
-        *(Reject(int(lines[row]), reason) for row, reason in bad_values),
-        *(Reject(int(lines[chosen[row]]), reason) for row, reason in written.refused),
+        *(Reject(int(lines[row]), reason) for row, reason in bad_values if row not in whole),
+        *(Reject(int(lines[row]), reason) for row, reason in refused.items()),
     ]
     found.sort(key=lambda reject: reject.line)
     rows = lines[chosen[written.rows]]

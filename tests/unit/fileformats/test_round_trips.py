@@ -1,9 +1,10 @@
 """What is exported is imported as it was: every type, bit, nanosecond and name, in each exact format."""
 
 import io
+import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from service.encoding.encoders import Format, encode
 from service.errors import UnwritablePoint
@@ -45,6 +46,7 @@ def unwritable(rows: list[Row]) -> set[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("form", [Format.LINE_PROTOCOL, Format.ANNOTATED_CSV, Format.PARQUET])
+@example(rows=[Row(0, math.inf, tags=(("t", "new\nline"),))])
 @given(rows=hostile_rows())
 def test_an_export_that_is_imported_gives_the_same_points(form: Format, rows: list[Row]) -> None:
     without = unwritable(rows)
