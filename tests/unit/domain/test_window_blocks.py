@@ -89,7 +89,7 @@ def test_what_may_be_kept_is_whole_settled_and_inside_the_retention(
     edges = [edge for grid in grids_of(around, windows) for edge in edges_of(grid)][1:-1]
     first_ns = start_ns if oldest_ns is None else max(start_ns, oldest_ns + MINUTE_NS)
     last_ns = min(span.stop_ns, bounds.settled_ns)
-    inside = sorted(edge for edge in edges if first_ns <= edge <= last_ns)
+    inside = sorted({edge for edge in edges if first_ns <= edge <= last_ns})
     expected = TimeRange(inside[0], inside[-1]) if len(inside) > 1 else None
     assert kept == expected
 
