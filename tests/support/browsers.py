@@ -14,13 +14,14 @@ ARGUMENTS = (
     "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 PHONE, DESKTOP = (360, 740), (1280, 900)
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 """A guard against a hang: nothing is decided by how long something takes."""
 
 
 @contextmanager
 def running_browser(program: Path) -> Iterator[Browser]:
     """Debian's Chromium without a window."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(program), args=ARGUMENTS)
         yield browser
