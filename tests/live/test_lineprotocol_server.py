@@ -119,6 +119,19 @@ def _names_a_field_twice(line: str) -> bool:
     return len({key.field for key in keys}) < len(keys)
 
 
+def _hides_the_end_of_its_line(point: dict[str, Any]) -> bool:
+    """Whether the point is refused on its own: names that may each be written make a line that has no end together.
+
+    The server looks for the end of a line before it reads names (scanLine in models/points.go). There `\\\\ ` is a
+    backslash and the space before the fields, so a quotation mark in the field's name opens a string.
+    """
+    bad = parse_lines(points_to_lines([point]), "ns", NOW_NS).bad
+    if bad:
+        assert "\\ " in "".join((point["measurement"], *point["tags"], *point["tags"].values()))
+        assert '"' in "".join(point["fields"])
+    return bool(bad)
+
+
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
@@ -132,6 +145,7 @@ def _names_a_field_twice(line: str) -> bool:
         ("a b", "k=", "v,", 'f"', "x\ny"),
         ("C:\\dir", "p\\q", "a\\ b", "g\\h", "\\"),
         ("a\\,b", "x\\,y", "x\\=y", "z", '\\"'),
+        ("a", "a", "\\ \\=", '"', ""),
     ]
 )
 def test_quoted_names_come_back_from_the_server(
@@ -143,14 +157,15 @@ def test_quoted_names_come_back_from_the_server(
             quote_measurement(f"{number}{measurement}"), quote_tag(tag, value), quote_field(field)
         except Unwritable:
             continue
-        points.append(
-            {
-                "measurement": f"{number}{measurement}",
-                "tags": {tag: value},
-                "fields": {field: text},
-                "time": BASE_NS + number,
-            }
-        )
+        point = {
+            "measurement": f"{number}{measurement}",
+            "tags": {tag: value},
+            "fields": {field: text},
+            "time": BASE_NS + number,
+        }
+        if _hides_the_end_of_its_line(point):
+            continue
+        points.append(point)
     parsed = parse_lines(points_to_lines(points), "ns", NOW_NS)
     assert parsed.bad == ()
     wanted = {(one["measurement"], tuple(one["tags"].items()), *one["fields"], one["time"]) for one in points}  # type: ignore[attr-defined, misc]

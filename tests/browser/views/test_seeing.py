@@ -103,6 +103,7 @@ def test_the_heat_map_of_500_series_shows_the_silent_ones_first(visits: Visits, 
         visit.open_signed_in("#/gaps")
         page.get_by_role("button", name="Bucket").click()
         page.get_by_role("searchbox", name="Filter Bucket").fill("man")
+        expect(page.locator(".options li")).to_have_count(1)
         page.keyboard.press("Enter")
         page.get_by_label("Points at least every").fill("15m")
         page.get_by_label("Window").fill("6h")
