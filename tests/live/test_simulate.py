@@ -58,7 +58,13 @@ def test_a_gateway_with_an_influxdb_passes(influx: InfluxServer, tmp_path: Path)
 def test_an_interrupted_run_says_what_was_written(gateway: Gateway, tmp_path: Path) -> None:
     words = command(gateway, "--for", "10m", "--rate", "20", "--bucket", "Interrupted")
     process = subprocess.Popen(
-        words, cwd=tmp_path, env=environment({}, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words,
+        cwd=tmp_path,
+        env=environment({}, tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background ignores it
     )
     with process, connect(gateway.url, KEY) as client:
         while not any(bucket["name"] == "Interrupted" and bucket["last_point"] for bucket in client.buckets()):
