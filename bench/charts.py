@@ -7,16 +7,13 @@ of whole `curl` processes without the cache, and the bytes of the answers.
 """
 
 import random
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from bench import measure
-from bench.serving import Gateway, gateway
+from bench.serving import Gateway, on_both_stores
 from service.domain.chart_windows import chart_windows
 from service.domain.durations import SECOND_NS
 from service.domain.timerange import TimeRange, format_time
-from tests.support.servers import running_influx
 
 START_S = 1_767_225_600
 DAY_S = 86_400
@@ -67,13 +64,7 @@ def measured(server: Gateway, store: str) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with gateway(Path(folder) / "embedded", {}) as server:
-            measured(server, "embedded store")
-        with running_influx() as influx:
-            settings = {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
-            with gateway(Path(folder) / "influx", settings) as server:
-                measured(server, "InfluxDB")
+    on_both_stores(measured)
 
 
 if __name__ == "__main__":

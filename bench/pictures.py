@@ -6,15 +6,13 @@ Prints median seconds of whole `curl` processes without the cache, after a first
 bytes of the answers.
 """
 
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
 from bench import measure
 from bench.charts import DAY_S, START_S, lines
-from bench.serving import Gateway, gateway
+from bench.serving import Gateway, on_both_stores
 from service.domain.durations import SECOND_NS
 from service.domain.series import SeriesKey
 from service.domain.timerange import TimeRange, format_time
@@ -23,7 +21,6 @@ from service.pictures.look import Form, Look
 from service.pictures.picture import Picture
 from service.pictures.pixel_columns import PixelColumns, visible_points
 from service.pictures.series_points import SeriesPoints
-from tests.support.servers import running_influx
 
 _RUNS = 7
 _BUCKETS = (("Day", 10, DAY_S, 8_640), ("Month", 1, 30 * DAY_S, 1_000_000))
@@ -80,13 +77,7 @@ def measured(server: Gateway, store: str) -> None:
 
 def main() -> None:
     drawing_alone()
-    with tempfile.TemporaryDirectory() as folder:
-        with gateway(Path(folder) / "embedded", {}) as server:
-            measured(server, "embedded store")
-        with running_influx() as influx:
-            settings = {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
-            with gateway(Path(folder) / "influx", settings) as server:
-                measured(server, "InfluxDB")
+    on_both_stores(measured)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.support.servers import running_influx
 
 KEY = "bench-key-0123456789abcdef"
 
@@ -50,6 +53,17 @@ def gateway(folder: Path, settings: Mapping[str, str]) -> Iterator[Gateway]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def on_both_stores(measured: Callable[[Gateway, str], None]) -> None:
+    """Call `measured` with a gateway and the name of its store: the embedded one, then a real InfluxDB."""
+    with tempfile.TemporaryDirectory() as folder:
+        with gateway(Path(folder) / "embedded", {}) as server:
+            measured(server, "embedded store")
+        with running_influx() as influx:
+            settings = {"INFLUXDB_URL": influx.url, "INFLUXDB_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
+            with gateway(Path(folder) / "influx", settings) as server:
+                measured(server, "InfluxDB")
 
 
 def _await(url: str, log: Path) -> None:

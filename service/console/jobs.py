@@ -41,6 +41,14 @@ def result_of(url: str | None, key: str | None, order: Callable[[Transport], Jso
         return dict(get(transport, job_path(job["id"]))["result"])
 
 
+def run_job(url: str | None, key: str | None, order: Callable[[Transport], Json], as_json: bool, no_wait: bool) -> None:
+    """As `order_job` with `no_wait`, else as `result_of`, for jobs whose events say all there is to say."""
+    if no_wait:
+        order_job(url, key, order, as_json)
+    else:
+        result_of(url, key, order, as_json)
+
+
 def follow(transport: Transport, job_id: str, as_json: bool = False) -> str:
     """Show the events of a job until it ends, with a progress bar on a terminal. Return its last state.
 

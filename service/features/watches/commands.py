@@ -9,7 +9,7 @@ from rich.table import Table
 
 from fluxgate_client.transport import Transport
 from service.console.connection import Key, Url, get, open_transport, post
-from service.console.jobs import AsJson, order_job, result_of
+from service.console.jobs import AsJson, run_job
 from service.console.plain_console import PlainConsole
 from service.console.tables import print_table
 from service.console.times import minute_text
@@ -32,10 +32,7 @@ def run(
     def order(transport: Transport) -> dict[str, Any]:
         return post(transport, f"/watches/{quote(watch, safe='')}/run")
 
-    if no_wait:
-        order_job(url, key, order, as_json)
-    else:
-        result_of(url, key, order, as_json)
+    run_job(url, key, order, as_json, no_wait)
 
 
 @cli.command("list")
